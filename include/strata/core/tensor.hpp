@@ -1,0 +1,81 @@
+// Run-time descriptions of data: what files, loaders and progress work on, so that none of them depends on a network type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace strata {
+
+/// Element types that appear in files and batches.
+enum class DataType : std::uint8_t { uint8, int64, float16, bfloat16, float32, float64 };
+
+/// Bytes of one element.
+constexpr std::size_t size_of(DataType type) {
+    switch (type) {
+        case DataType::uint8: return 1;
+        case DataType::float16:
+        case DataType::bfloat16: return 2;
+        case DataType::float32: return 4;
+        case DataType::int64:
+        case DataType::float64: return 8;
+    }
+    return 0;
+}
+
+template <class T>
+inline constexpr DataType data_type_of = [] {
+    static_assert(sizeof(T) == 0, "data_type_of: no DataType for this C++ type");
+    return DataType::uint8;
+}();
+template <>
+inline constexpr DataType data_type_of<std::uint8_t> = DataType::uint8;
+template <>
+inline constexpr DataType data_type_of<std::int64_t> = DataType::int64;
+template <>
+inline constexpr DataType data_type_of<float> = DataType::float32;
+template <>
+inline constexpr DataType data_type_of<double> = DataType::float64;
+
+/// A named tensor in someone else's memory, row-major, as it stands in a file. `data` is read when saving and written
+/// when loading.
+struct TensorView {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    DataType type = DataType::float32;
+    void* data = nullptr;
+
+    /// Number of elements (1 for a scalar with empty shape).
+    [[nodiscard]] std::size_t size() const {
+        std::size_t n = 1;
+        for (auto const extent : shape) n *= static_cast<std::size_t>(extent);
+        return n;
+    }
+    [[nodiscard]] std::size_t bytes() const { return size() * size_of(type); }
+};
+
+/// The shape of one sample at run time.
+struct SampleShape {
+    int channels = 1, height = 1, width = 1;
+    [[nodiscard]] constexpr std::size_t size() const {
+        return static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+    }
+    friend bool operator==(SampleShape const&, SampleShape const&) = default;
+};
+
+/// A batch in someone else's memory. Samples are contiguous, each [C][H][W]; they stay uint8 until a tile is filled.
+struct Batch {
+    int size = 0;
+    SampleShape shape;
+    DataType type = DataType::float32;         ///< uint8, float32 or float64
+    void const* inputs = nullptr;              ///< [size][C][H][W]
+    double const* scale = nullptr;             ///< [C]: x = scale[c] * value + shift[c]; nullptr leaves values as they are
+    double const* shift = nullptr;             ///< [C]; nullptr exactly when scale is
+    std::int32_t const* labels = nullptr;      ///< [size], classes; nullptr when there are none
+    DataType target_type = DataType::float32;  ///< float32 or float64
+    void const* targets = nullptr;             ///< [size][outputs], regression targets; nullptr when there are none
+};
+
+}  // namespace strata
