@@ -1,0 +1,59 @@
+// What a learning-rate schedule is: a plain value with a pure function from the place in training to a learning rate.
+//
+// A schedule keeps no state, so resuming needs nothing but the step, and any step can be asked for at any time. The
+// values are PyTorch's (torch.optim.lr_scheduler), in closed form.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <limits>
+
+#include "../core/error.hpp"
+
+namespace strata {
+
+/// Marks a schedule type among the other policies of a trainer: `using policy = SchedulePolicy;`.
+struct SchedulePolicy {};
+
+/// Where training stands when a learning rate is asked for.
+struct SchedulePosition {
+    std::int64_t step = 0;             ///< optimizer steps done before this one, over all epochs
+    std::int64_t epoch = 0;            ///< epochs done before this one
+    std::int64_t steps_per_epoch = 0;  ///< 0 if unknown
+    std::int64_t total_steps = 0;      ///< steps planned for the whole training, 0 if unknown
+};
+
+/// What a schedule says about the coming step.
+struct ScheduleValue {
+    double learning_rate = 0;
+    /// Momentum of SGD, beta1 of Adam; NaN leaves the optimizer's own value.
+    double momentum = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// What a schedule counts in: it moves once an epoch or at every optimizer step.
+enum class Every : std::uint8_t { epoch, step };
+
+/// A learning-rate schedule: `schedule(base_learning_rate, position)`, the base being the optimizer's own learning
+/// rate.
+template <class T>
+concept Schedule = std::same_as<typename T::policy, SchedulePolicy> &&
+    requires(T const& schedule, double base_learning_rate, SchedulePosition const& position) {
+    { schedule(base_learning_rate, position) } -> std::same_as<ScheduleValue>;
+};
+
+/// Ticks before `position`, in the unit of the schedule.
+constexpr std::int64_t ticks_done(SchedulePosition const& position, Every every) {
+    return every == Every::epoch ? position.epoch : position.step;
+}
+
+/// Ticks of the whole training (a last partial epoch counts as one), 0 if unknown.
+constexpr std::int64_t ticks_planned(SchedulePosition const& position, Every every) {
+    if (every == Every::step) return position.total_steps;
+    if (position.steps_per_epoch <= 0) return 0;
+    return (position.total_steps + position.steps_per_epoch - 1) / position.steps_per_epoch;
+}
+
+/// "epochs" or "steps", for messages.
+constexpr char const* ticks_name(Every every) { return every == Every::epoch ? "epochs" : "steps"; }
+
+}  // namespace strata
