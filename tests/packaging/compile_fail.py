@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Compiles programs that must not compile, and reads the message as a user would: its first ten lines.
+
+A case is a file that opens with lines `// expect: TEXT`. The compiler must refuse it, and every TEXT must stand in the
+first ten lines of what the compiler prints (blanks, `strata::` and literal suffixes such as 16L do not count: the
+compilers spell types differently).
+
+usage: compile_fail.py --include DIRECTORY [--system DIRECTORY] COMPILER (CASE_DIRECTORY | --self-test)
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+LINES = 10
+
+
+def plain(text):
+    text = re.sub(r"\s+", "", text).replace("strata::", "")
+    return re.sub(r"(?<=\d)(?:ul|UL|[lLuU])\b", "", text).replace("’", "'").replace("‘", "'")
+
+
+def command(compiler, include, system):
+    cuda = "nvcc" in os.path.basename(compiler)
+    line = [compiler, "-std=c++20", "-I", include]
+    for directory in filter(None, system.split(";")):
+        line += ["-isystem", directory]
+    if cuda:
+        return line + ["-x", "cu", "--expt-relaxed-constexpr", "--extended-lambda", "-c", "-o", os.devnull]
+    return line + ["-fsyntax-only", "-fno-diagnostics-color"]
+
+
+def check(case, line):
+    """Returns the sentences to print about one case; none when all is well."""
+    expected = []
+    for text in case.read_text(encoding="utf-8").splitlines():
+        match = re.match(r"// expect: (.*\S)", text)
+        if not match:
+            break
+        expected.append(match.group(1))
+    if not expected:
+        return [f"{case}: the first line must read // expect: TEXT"]
+    run = subprocess.run(line + [str(case)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         env={**os.environ, "LC_ALL": "C"})
+    if run.returncode == 0:
+        return [f"{case}: {line[0]} compiles it"]
+    head = "\n".join(run.stdout.splitlines()[:LINES])
+    missing = [text for text in expected if plain(text) not in plain(head)]
+    if not missing:
+        return []
+    return [f"{case}: the first {LINES} lines of {line[0]} lack: " + "; ".join(missing), head]
+
+
+def self_test(line):
+    """The harness must accept a good case and refuse each kind of bad one."""
+    include = '#include <strata/core/tensor.hpp>\n'
+    # nvcc and the others alike: a fixed sentence, and a type that only the instantiation knows.
+    broken = ("template <class> struct got;\ntemplate <int...> struct Shape;\n"
+              "template <class T> struct Flat { static_assert(sizeof(T) == 0, \"put Flatten before it\"); };\n"
+              "Flat<got<Shape<16, 5, 5>>> flat;\n")
+    cases = [
+        ("// expect: put Flatten before it\n// expect: got<Shape<16,5,5>>\n" + broken, None),
+        ("// expect: put Flatten after it\n" + broken, "lack: put Flatten after it"),
+        ("// expect: put Flatten before it\n" + include, "compiles it"),
+        (broken, "must read // expect"),
+        ("// expect: late\n" + "".join(f"#warning line {i}\n" for i in range(12)) + "#error late\n", "lack: late"),
+    ]
+    wrong = []
+    with tempfile.TemporaryDirectory() as directory:
+        for text, words in cases:
+            case = pathlib.Path(directory) / "case.cpp"
+            case.write_text(text, encoding="utf-8")
+            found = check(case, line)
+            if (found and words is None) or (words and (not found or words not in found[0])):
+                wrong.append(f"{text!r} must give {words!r}, but gives {found}")
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--include", required=True)
+    parser.add_argument("--system", default="")
+    parser.add_argument("--self-test", action="store_true")
+    parser.add_argument("compiler")
+    parser.add_argument("cases", nargs="?", type=pathlib.Path)
+    options = parser.parse_args()
+    line = command(options.compiler, options.include, options.system)
+    if options.self_test:
+        found = self_test(line)
+    else:
+        cases = sorted(options.cases.rglob("*.cpp"))
+        found = [] if cases else [f"{options.cases}: there are no cases"]
+        for case in cases:
+            found += check(case, line)
+    print("\n".join(found))
+    sys.exit(1 if found else 0)
+
+
+main()

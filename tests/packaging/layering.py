@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Checks the laws of the house that can be read off the headers: who includes whom, and what may stand where.
+
+usage: layering.py INCLUDE_DIRECTORY | --self-test
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+# A header includes headers of its own room and of rooms further down; rooms of one line do not know each other.
+LEVELS = [
+    ["core"],
+    ["layer", "loss", "optimizer", "schedule", "precision"],
+    ["network"],
+    ["backend"],
+    ["data", "io"],
+    ["train"],
+    ["distributed", "serve"],
+    ["umbrella"],
+]
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+# Libraries that enter through one header.
+ONE_DOOR = {"nlohmann/": "io/json.hpp", "zlib.h": "data/gzip.hpp"}
+BAD_NAMES = ("utils", "util", "common", "helper", "helpers", "manager", "impl")
+LINES = 400
+
+
+def room_of(path):
+    """The room of a header given relative to include/strata; backends are rooms of their own beside shared backend/."""
+    parts = path.parts
+    if len(parts) == 1:
+        return "umbrella"
+    return "/".join(parts[:2]) if parts[0] == "backend" and len(parts) > 2 else parts[0]
+
+
+def may_include(source, target):
+    """Whether a header may include another; both relative to include/strata."""
+    a, b = room_of(source), room_of(target)
+    if b == "umbrella":
+        return a == "umbrella"
+    if a == "umbrella":
+        return "cuda" in source.name or b != "backend/cuda"
+    if a == b or a == "testing":
+        return True
+    if b == "testing":
+        return False
+    if a.startswith("backend") and b.startswith("backend"):
+        return b == "backend"
+    return LEVEL[b.split("/")[0]] < LEVEL[a.split("/")[0]]
+
+
+def without_comments_and_strings(text):
+    def blank(match):
+        return re.sub(r"[^\n]", " ", match.group(0))
+
+    return re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.S)
+
+
+def without_comments(text):
+    return re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text, flags=re.S)
+
+
+def check(include):
+    """Returns (errors, warnings) about the headers below include/strata."""
+    root = include / "strata"
+    errors, warnings = [], []
+    headers = sorted(p for p in root.rglob("*") if p.suffix in (".hpp", ".cuh", ".h"))
+    if not headers:
+        errors.append(f"{root}: there are no headers")
+    for header in headers:
+        path = header.relative_to(root)
+        text = header.read_text(encoding="utf-8")
+        room = room_of(path)
+
+        def report(line, sentence):
+            errors.append(f"{header}:{line}: {sentence}")
+
+        if room.split("/")[0] not in LEVEL and room != "testing":
+            report(1, f"{room}/ is no room of the house: name it in LEVELS of layering.py")
+            continue
+        if any(word in BAD_NAMES for word in path.stem.split("_")):
+            report(1, f"a header is named after what it offers, not {path.stem}")
+        if not text.startswith("//"):
+            report(1, "a header opens with a comment that says what it is")
+        if not re.search(r"^#pragma once$", text, flags=re.M):
+            report(1, "#pragma once is missing")
+        lines = text.count("\n")
+        if lines > LINES:
+            warnings.append(f"{header}: {lines} lines; think hard above {LINES}")
+
+        for number, line in enumerate(without_comments(text).splitlines(), 1):
+            if re.match(r"\s*#\s*define\b", line) and path.as_posix() != "core/config.hpp":
+                report(number, "macros are defined in core/config.hpp only")
+            match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+            if not match:
+                continue
+            bracket, name = match.groups()
+            for library, door in ONE_DOOR.items():
+                if name.startswith(library) and path.as_posix() != door:
+                    report(number, f"only {door} includes {name}")
+            if "cublas" in name.lower() and room != "backend/cuda":
+                report(number, "cuBLAS is used in backend/cuda/ only")
+            if bracket == "<":
+                if name.startswith("strata/"):
+                    report(number, f'write a relative path in quotes instead of <{name}>')
+                continue
+            target = (header.parent / name).resolve()
+            if not target.is_file() or root.resolve() not in target.parents:
+                report(number, f"{name} is no header of include/strata")
+                continue
+            target = target.relative_to(root.resolve())
+            if not may_include(path, target):
+                report(number, f"{path} must not include {target}: {room_of(target)} is not below {room}")
+        code = without_comments_and_strings(text)
+        for number, line in enumerate(code.splitlines(), 1):
+            if room != "backend/cuda" and "<<<" in line:
+                report(number, "kernels are launched in backend/cuda/ only")
+            if room != "backend/cuda" and re.search(r"\bcublas", line, flags=re.I) and "include" not in line:
+                report(number, "cuBLAS is used in backend/cuda/ only")
+            if room == "umbrella" and line.strip() and not re.match(r"\s*#\s*(include|pragma)\b", line):
+                report(number, "an umbrella header holds includes only")
+    return errors, warnings
+
+
+GOOD = {
+    "strata.hpp": '#include "train/trainer.hpp"\n#include "backend/cpu/executor.hpp"\n',
+    "cuda.hpp": '#include "strata.hpp"\n#include "backend/cuda/executor.hpp"\n',
+    "core/config.hpp": "#define STRATA_HD\n",
+    "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<< and cublas and #define are harmless in a comment\n',
+    "layer/relu.hpp": '#include "../core/shape.hpp"\n',
+    "layer/linear.hpp": '#include "relu.hpp"\n',
+    "loss/mse.hpp": '#include "../core/shape.hpp"\n',
+    "network/network.hpp": '#include "../layer/linear.hpp"\n',
+    "backend/team.hpp": '#include "../core/shape.hpp"\n',
+    "backend/cpu/executor.hpp": '#include "../team.hpp"\n#include "../../network/network.hpp"\n',
+    "backend/cuda/executor.hpp": "#include <cublas_v2.h>\nvoid go() { kernel<<<1, 1>>>(cublasSgemm); }\n",
+    "data/gzip.hpp": "#include <zlib.h>\n",
+    "io/json.hpp": "#include <nlohmann/json.hpp>\n",
+    "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/executor.hpp"\n',
+    "testing/gradient_check.hpp": '#include "../train/trainer.hpp"\n',
+}
+# Each changes one header into one that must be reported, and the words that must appear.
+BAD = [
+    ("layer/relu.hpp", '#include "../network/network.hpp"\n', "network is not below layer"),
+    ("layer/relu.hpp", '#include "../loss/mse.hpp"\n', "loss is not below layer"),
+    ("layer/relu.hpp", '#include "../backend/team.hpp"\n', "backend is not below layer"),
+    ("core/shape.hpp", '#include "../layer/relu.hpp"\n', "layer is not below core"),
+    ("backend/cpu/executor.hpp", '#include "../cuda/executor.hpp"\n', "backend/cuda is not below backend/cpu"),
+    ("backend/team.hpp", '#include "cpu/executor.hpp"\n', "backend/cpu is not below backend"),
+    ("data/gzip.hpp", '#include "../io/json.hpp"\n', "io is not below data"),
+    ("train/trainer.hpp", '#include "../strata.hpp"\n', "umbrella is not below train"),
+    ("train/trainer.hpp", '#include "../testing/gradient_check.hpp"\n', "testing is not below train"),
+    ("testing/gradient_check.hpp", '#include "../strata.hpp"\n', "umbrella is not below testing"),
+    ("strata.hpp", '#include "backend/cuda/executor.hpp"\n', "backend/cuda is not below umbrella"),
+    ("strata.hpp", "int answer = 42;\n", "includes only"),
+    ("layer/relu.hpp", "#include <strata/core/shape.hpp>\n", "relative path"),
+    ("layer/relu.hpp", '#include "../core/missing.hpp"\n', "no header of include/strata"),
+    ("layer/relu.hpp", "  #  define RELU 1\n", "macros are defined"),
+    ("layer/relu.hpp", "void f() { kernel<<<1, 1>>>(); }\n", "kernels are launched"),
+    ("layer/relu.hpp", "void f() { cublasSgemm(); }\n", "cuBLAS is used"),
+    ("layer/relu.hpp", "#include <cublas_v2.h>\n", "cuBLAS is used"),
+    ("data/idx.hpp", "#include <zlib.h>\n", "only data/gzip.hpp"),
+    ("io/safetensors.hpp", "#include <nlohmann/json.hpp>\n", "only io/json.hpp"),
+    ("attic/old.hpp", "\n", "no room of the house"),
+    ("core/string_utils.hpp", "\n", "named after what it offers"),
+]
+
+
+def write(root, name, body, opening="// A header.\n#pragma once\n"):
+    file = root / "strata" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(opening + body, encoding="utf-8")
+
+
+def self_test():
+    cases = [(name, body, words, None) for name, body, words in BAD]
+    cases += [("core/shape.hpp", "\n", "opens with a comment", "#pragma once\n")]
+    cases += [("core/shape.hpp", "\n", "#pragma once is missing", "// A header.\n")]
+    wrong = []
+    for name, body, words, opening in [(None, None, None, None)] + cases:
+        with tempfile.TemporaryDirectory() as directory:
+            root = pathlib.Path(directory)
+            for good_name, good_body in GOOD.items():
+                write(root, good_name, good_body)
+            if name is None:
+                wrong += [f"a good tree is refused: {error}" for error in check(root)[0]]
+                continue
+            if opening is None:
+                write(root, name, body)
+            else:
+                write(root, name, body, opening)
+            errors, _ = check(root)
+            if len(errors) != 1 or words not in errors[0]:
+                wrong.append(f"{name} with {body.strip()!r} must give one error with {words!r}, but gives {errors}")
+    return wrong
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    if sys.argv[1] == "--self-test":
+        errors, warnings = self_test(), []
+    else:
+        errors, warnings = check(pathlib.Path(sys.argv[1]))
+    for warning in warnings:
+        print("warning:", warning)
+    for error in errors:
+        print(error)
+    sys.exit(1 if errors else 0)
+
+
+main()
