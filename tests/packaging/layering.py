@@ -90,8 +90,11 @@ def check(include):
             warnings.append(f"{header}: {lines} lines; think hard above {LINES}")
 
         for number, line in enumerate(without_comments(text).splitlines(), 1):
-            if re.match(r"\s*#\s*define\b", line) and path.as_posix() != "core/config.hpp":
-                report(number, "macros are defined in core/config.hpp only")
+            # A macro that its header takes back does not reach the user.
+            macro = re.match(r"\s*#\s*define\s+(\w+)", line)
+            if macro and path.as_posix() != "core/config.hpp":
+                if not re.search(rf"^\s*#\s*undef\s+{macro.group(1)}\b", text, flags=re.M):
+                    report(number, "macros are defined in core/config.hpp only (or undefined at the header's end)")
             match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
             if not match:
                 continue
@@ -129,7 +132,7 @@ GOOD = {
     "core/config.hpp": "#define STRATA_HD\n",
     "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<< and cublas and #define are harmless in a comment\n',
     "layer/relu.hpp": '#include "../core/shape.hpp"\n',
-    "layer/linear.hpp": '#include "relu.hpp"\n',
+    "layer/linear.hpp": '#include "relu.hpp"\n#define LOCAL 1\n#undef LOCAL\n',
     "loss/mse.hpp": '#include "../core/shape.hpp"\n',
     "network/network.hpp": '#include "../layer/linear.hpp"\n',
     "backend/team.hpp": '#include "../core/shape.hpp"\n',
