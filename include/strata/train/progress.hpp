@@ -1,0 +1,267 @@
+// Progress of a training for people: a bar on a terminal, calm lines in a file or pipe.
+#pragma once
+
+#include <stdio.h>  // fileno is POSIX, <cstdio> need not declare it
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdarg>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string_view>
+
+#include "metrics.hpp"
+
+namespace strata {
+
+/// How progress is shown; automatic is bar on a terminal, lines elsewhere.
+enum class ProgressStyle : std::uint8_t { automatic, bar, lines, none };
+
+/// Where training stands. What is NaN is not shown.
+struct ProgressState {
+    static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
+    std::int64_t epoch = 0;          ///< epochs done
+    std::int64_t epochs = 0;         ///< epochs of the whole training
+    std::int64_t sample = 0;         ///< samples of this epoch done
+    std::int64_t samples = 0;        ///< samples of an epoch
+    double loss = unknown;           ///< mean over the epoch so far
+    double accuracy = unknown;       ///< over the epoch so far, in [0, 1]
+    double learning_rate = unknown;  ///< of the last step
+};
+
+/// Shows the progress of one training.
+///
+/// Call update after each step (it is cheap: it looks at the clock, and draws at most ten times a second), end_epoch
+/// after each epoch. An update before the first step of an epoch makes images/s and ETA exact. Nothing here allocates
+/// memory, but stdio may at its first output.
+class Progress {
+public:
+    /// Seconds on a clock that never goes back.
+    using Clock = double (*)();
+
+    static constexpr double seconds_between_draws = 0.1;
+    static constexpr double seconds_between_lines = 30;
+
+    explicit Progress(ProgressStyle style = ProgressStyle::automatic, FILE* output = stdout,
+                      Clock clock = steady_seconds)
+        : output_(output), clock_(clock), style_(style == ProgressStyle::automatic ? suitable_style(output) : style) {}
+    Progress(Progress const&) = delete;
+    Progress& operator=(Progress const&) = delete;
+    /// Ends an unfinished bar, so that what comes next (an error message, say) starts on its own line.
+    ~Progress() {
+        if (drawn_ > 0) put("\n");
+    }
+
+    /// The style in use, never automatic.
+    [[nodiscard]] ProgressStyle style() const { return style_; }
+
+    /// Takes note of the state, and shows it when it is time to.
+    void update(ProgressState const& state) {
+        if (style_ == ProgressStyle::none) return;
+        auto const now = clock_();
+        if (!started_) {
+            started_ = true;
+            run_start_ = {now, done(state)};
+        }
+        if (state.epoch != epoch_) {
+            epoch_ = state.epoch;
+            epoch_start_ = {now, done(state)};
+            // A new bar stands at once, a first line comes after its pause.
+            last_shown_ = style_ == ProgressStyle::bar ? -std::numeric_limits<double>::infinity() : now;
+        }
+        state_ = state;
+        auto const pause = style_ == ProgressStyle::bar ? seconds_between_draws : seconds_between_lines;
+        if (now - last_shown_ < pause) return;
+        last_shown_ = now;
+        if (style_ == ProgressStyle::bar)
+            draw_bar(now);
+        else
+            print_line(now);
+    }
+
+    /// Ends an epoch with one line that stays.
+    void end_epoch(EpochRecord const& record) {
+        if (style_ == ProgressStyle::none) return;
+        Line line;
+        append_epoch(line, record.epoch);
+        if (!std::isnan(record.train_loss)) line.append("  train loss %.4f", record.train_loss);
+        if (!std::isnan(record.train_accuracy)) line.append("  acc %.2f %%", 100 * record.train_accuracy);
+        if (!std::isnan(record.test_loss)) line.append("  test loss %.4f", record.test_loss);
+        if (!std::isnan(record.test_accuracy)) line.append("  acc %.2f %%", 100 * record.test_accuracy);
+        if (!std::isnan(record.learning_rate)) line.append("  lr %.4g", record.learning_rate);
+        if (!std::isnan(record.seconds)) line.append("  %.1f s", record.seconds);
+        if (!std::isnan(record.images_per_second)) line.append("  %.0f images/s", record.images_per_second);
+        print(line.view());
+    }
+
+    /// Writes a line that stays: above the bar, or among the lines. For messages in the middle of training.
+    void print(std::string_view text) {
+        if (style_ == ProgressStyle::none) return;
+        if (drawn_ > 0) {
+            put("\r");
+            pad(0);
+            put("\r");
+            drawn_ = 0;
+        }
+        put(text);
+        put("\n");
+        std::fflush(output_);
+    }
+
+    /// CLOCK_MONOTONIC in seconds.
+    static double steady_seconds() {
+        timespec now{};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+    }
+
+private:
+    /// Text of bounded length without allocation; what does not fit is cut off.
+    struct Line {
+        char text[512];
+        std::size_t size = 0;
+
+        __attribute__((format(printf, 2, 3))) void append(char const* format, ...) {
+            std::va_list arguments;
+            va_start(arguments, format);
+            auto const wanted = std::vsnprintf(text + size, sizeof text - size, format, arguments);
+            va_end(arguments);
+            if (wanted > 0) size = std::min(size + static_cast<std::size_t>(wanted), sizeof text - 1);
+        }
+        [[nodiscard]] std::string_view view() const { return {text, size}; }
+    };
+
+    struct Mark {
+        double seconds = 0;
+        std::int64_t samples = 0;
+    };
+
+    static ProgressStyle suitable_style(FILE* output) {
+        auto const* const terminal = std::getenv("TERM");
+        bool const can_redraw = terminal == nullptr || std::strcmp(terminal, "dumb") != 0;
+        return can_redraw && isatty(fileno(output)) == 1 ? ProgressStyle::bar : ProgressStyle::lines;
+    }
+
+    /// Columns of the terminal, asked for at every draw: windows change their size.
+    [[nodiscard]] std::size_t columns() const {
+        winsize size{};
+        if (ioctl(fileno(output_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+        auto const* const variable = std::getenv("COLUMNS");
+        auto const value = variable == nullptr ? 0 : std::atoi(variable);
+        return value > 0 ? static_cast<std::size_t>(value) : 80;
+    }
+
+    /// Samples done since the beginning of training.
+    static std::int64_t done(ProgressState const& state) { return state.epoch * state.samples + state.sample; }
+
+    /// Samples a second since a mark, 0 if nothing is known yet.
+    [[nodiscard]] double rate_since(Mark const& mark, double now) const {
+        auto const samples = static_cast<double>(done(state_) - mark.samples);
+        return now > mark.seconds && samples > 0 ? samples / (now - mark.seconds) : 0;
+    }
+
+    void append_epoch(Line& line, std::int64_t epoch) const {
+        if (state_.epochs > 0) {
+            // All epochs of a training are equally wide, so that the lines stand in columns.
+            auto const width = std::snprintf(nullptr, 0, "%lld", static_cast<long long>(state_.epochs));
+            line.append("epoch %*lld/%lld", width, static_cast<long long>(epoch),
+                        static_cast<long long>(state_.epochs));
+        } else {
+            line.append("epoch %lld", static_cast<long long>(epoch));
+        }
+    }
+
+    static constexpr int field_count = 5;
+    static constexpr int drop_order[field_count] = {2, 3, 1, 4, 0};
+
+    /// Loss, accuracy, learning rate, images/s and ETA; empty where unknown.
+    void write_fields(Line (&fields)[field_count], double now) const {
+        if (!std::isnan(state_.loss)) fields[0].append("  loss %.4f", state_.loss);
+        if (!std::isnan(state_.accuracy)) fields[1].append("  acc %.2f %%", 100 * state_.accuracy);
+        if (!std::isnan(state_.learning_rate)) fields[2].append("  lr %.4g", state_.learning_rate);
+        if (auto const rate = rate_since(epoch_start_, now); rate > 0) fields[3].append("  %.0f images/s", rate);
+        // The rate of the whole run includes evaluation, which the epochs to come will need too.
+        auto const left = state_.epochs * state_.samples - done(state_);
+        if (auto const rate = rate_since(run_start_, now); rate > 0 && left >= 0)
+            append_duration(fields[4], static_cast<double>(left) / rate);
+    }
+
+    static void append_duration(Line& line, double seconds) {
+        auto const whole = static_cast<long long>(std::min(seconds, 1e15) + 0.5);
+        auto const hours = whole / 3600, minutes = whole / 60 % 60;
+        if (hours > 0)
+            line.append("  ETA %lld:%02lld:%02lld", hours, minutes, whole % 60);
+        else
+            line.append("  ETA %lld:%02lld", minutes, whole % 60);
+    }
+
+    void draw_bar(double now) {
+        constexpr std::size_t shortest_bar = 10, longest_bar = 40, brackets = 3;
+        // Writing into the last column would wrap on some terminals.
+        auto const room = columns() - 1;
+        Line line, fields[field_count];
+        append_epoch(line, state_.epoch + 1);
+        write_fields(fields, now);
+        auto used = line.size + brackets;
+        for (auto const& field : fields) used += field.size;
+        for (auto const field : drop_order) {
+            if (used + shortest_bar <= room) break;
+            used -= fields[field].size;
+            fields[field].size = 0;
+        }
+        if (used + shortest_bar <= room) append_bar(line, std::min(room - used, longest_bar));
+        for (auto const& field : fields) line.append("%.*s", static_cast<int>(field.size), field.text);
+        line.size = std::min(line.size, room);
+
+        put("\r");
+        put(line.view());
+        drawn_ = std::min(drawn_, room);  // in a window made narrower, longer padding would wrap
+        pad(line.size);
+        drawn_ = line.size;
+        std::fflush(output_);
+    }
+
+    void append_bar(Line& line, std::size_t width) const {
+        auto const share =
+            state_.samples <= 0 ? 0.0 : static_cast<double>(state_.sample) / static_cast<double>(state_.samples);
+        auto const filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width));
+        line.append(" [");
+        for (std::size_t i = 0; i < width; ++i) line.append("%c", i < filled ? '=' : i == filled ? '>' : ' ');
+        line.append("]");
+    }
+
+    void print_line(double now) {
+        Line line, fields[field_count];
+        append_epoch(line, state_.epoch + 1);
+        if (state_.samples > 0)
+            line.append("  %3.0f %%", 100 * static_cast<double>(state_.sample) / static_cast<double>(state_.samples));
+        write_fields(fields, now);
+        for (auto const& field : fields) line.append("%.*s", static_cast<int>(field.size), field.text);
+        print(line.view());
+    }
+
+    void put(std::string_view text) { std::fwrite(text.data(), 1, text.size(), output_); }
+
+    /// Spaces over what is left of a longer bar: no terminal needs to understand an escape sequence.
+    void pad(std::size_t size) {
+        for (; size < drawn_; ++size) put(" ");
+    }
+
+    FILE* output_;
+    Clock clock_;
+    ProgressStyle style_;
+    ProgressState state_;
+    bool started_ = false;
+    std::int64_t epoch_ = -1;
+    Mark run_start_, epoch_start_;
+    double last_shown_ = 0;
+    std::size_t drawn_ = 0;  ///< characters of the bar on screen
+};
+
+}  // namespace strata
