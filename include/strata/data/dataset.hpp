@@ -1,0 +1,244 @@
+// Samples with their labels or targets, and what is done to them: the run-time edge between files or arrays and
+// training.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/random.hpp"
+#include "../core/tensor.hpp"
+#include "array_view.hpp"
+#include "transform.hpp"
+
+namespace strata {
+
+/// N samples [C][H][W] of uint8, float32 or float64 with N labels, N rows of targets, or neither. A Dataset is a cheap
+/// value: copies, subsets and datasets with other transforms share the samples. It is never empty, except when
+/// default-constructed.
+class Dataset {
+public:
+    Dataset() = default;
+
+    /// Number of samples.
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] SampleShape shape() const { return shape_; }
+    /// Element type of the stored samples: uint8, float32 or float64.
+    [[nodiscard]] DataType type() const { return type_; }
+    /// Number of classes, 0 when there are no labels.
+    [[nodiscard]] int classes() const { return classes_; }
+    /// One name a class, or empty.
+    [[nodiscard]] std::vector<std::string> const& class_names() const { return *class_names_; }
+    /// [N] labels in 0 … classes - 1, or empty.
+    [[nodiscard]] std::span<std::int32_t const> labels() const {
+        return classes_ > 0 ? std::span(labels_->data(), size_) : std::span<std::int32_t const>();
+    }
+    /// Values of one target row, 0 when there are no targets.
+    [[nodiscard]] int outputs() const { return outputs_; }
+    /// float32 or float64.
+    [[nodiscard]] DataType target_type() const { return target_type_; }
+
+    /// The stored sample [C][H][W] of type(), before any transform; index < size().
+    [[nodiscard]] void const* sample(std::size_t index) const {
+        return samples_ + position(index) * shape_.size() * size_of(type_);
+    }
+    /// The target row [outputs] of target_type(), nullptr when there are none; index < size().
+    [[nodiscard]] void const* target(std::size_t index) const {
+        if (outputs_ == 0) return nullptr;
+        return targets_ + position(index) * static_cast<std::size_t>(outputs_) * size_of(target_type_);
+    }
+    /// The transforms, with the scale and shift that remain for the executor.
+    [[nodiscard]] Transforms const& transforms() const { return *transforms_; }
+
+    /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `to`, not yet scaled and shifted. All
+    /// randomness comes from (seed, epoch, index).
+    void load(std::size_t index, void* to, std::uint64_t seed, std::uint32_t epoch) const {
+        void const* const from = sample(index);
+        std::size_t const values = shape_.size();
+        if (transforms_->sample_type() == type_) {
+            std::memcpy(to, from, values * size_of(type_));
+        } else if (type_ == DataType::uint8) {
+            // A division, not a product with 1/255: the same float that torchvision's ToTensor gives.
+            auto const* const bytes = static_cast<std::uint8_t const*>(from);
+            for (std::size_t i = 0; i < values; ++i) static_cast<float*>(to)[i] = static_cast<float>(bytes[i]) / 255.0f;
+        } else {
+            auto const* const doubles = static_cast<double const*>(from);
+            for (std::size_t i = 0; i < values; ++i) static_cast<float*>(to)[i] = static_cast<float>(doubles[i]);
+        }
+        if (transforms_->empty()) return;
+        Random random(seed, Purpose::augmentation, epoch, static_cast<std::uint32_t>(index));
+        transforms_->apply(to, random);
+    }
+
+    /// The same samples with these transforms added behind those it has: Normalize, RandomHorizontalFlip, RandomCrop,
+    /// or any callable void(std::span<float> sample, SampleShape, Random&).
+    template <class... T>
+    [[nodiscard]] Dataset with(T... transforms) const {
+        static_assert((std::is_constructible_v<Transform, T> && ...),
+                      "with: a transform is Normalize, RandomHorizontalFlip, RandomCrop, or a callable "
+                      "void(std::span<float> sample, SampleShape shape, Random& random)");
+        check_not_empty("with");
+        Dataset result = *this;
+        auto list = std::make_shared<Transforms>(*transforms_);
+        (list->add(Transform(std::move(transforms))), ...);
+        result.transforms_ = std::move(list);
+        return result;
+    }
+
+    /// The same samples with these class names. Throws Error unless there is one for every class.
+    [[nodiscard]] Dataset with_class_names(std::vector<std::string> names) const {
+        if (names.size() != static_cast<std::size_t>(classes_))
+            fail("with_class_names: got ", names.size(), " names for ", classes_, " classes");
+        Dataset result = *this;
+        result.class_names_ = std::make_shared<std::vector<std::string> const>(std::move(names));
+        return result;
+    }
+
+    /// The first n samples. Throws Error unless 1 <= n <= size().
+    [[nodiscard]] Dataset first(std::size_t n) const {
+        if (n < 1 || n > size_) fail("first: asked for ", n, " samples of a dataset with ", size_);
+        Dataset result = *this;
+        result.size_ = n;
+        return result;
+    }
+
+    /// The samples with these indices, in this order; an index may come several times. Throws Error when there are none
+    /// or one is not below size().
+    [[nodiscard]] Dataset subset(std::vector<std::size_t> const& indices) const {
+        if (indices.empty()) fail("subset: no indices given");
+        check_count(indices.size());
+        std::vector<std::uint32_t> positions;
+        std::vector<std::int32_t> labels_of_subset;
+        positions.reserve(indices.size());
+        for (auto const index : indices) {
+            if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
+            positions.push_back(static_cast<std::uint32_t>(position(index)));
+            if (classes_ > 0) labels_of_subset.push_back((*labels_)[index]);
+        }
+        Dataset result = *this;
+        result.size_ = indices.size();
+        result.positions_ = std::make_shared<std::vector<std::uint32_t> const>(std::move(positions));
+        result.labels_ = std::make_shared<std::vector<std::int32_t> const>(std::move(labels_of_subset));
+        return result;
+    }
+
+    friend Dataset from_memory(Samples samples, SampleShape shape);
+    friend Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes);
+    friend Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs);
+
+private:
+    Dataset(Samples samples, SampleShape shape)
+        : type_(samples.type),
+          shape_(checked(shape)),
+          samples_(static_cast<std::byte const*>(samples.data)),
+          samples_owner_(std::move(samples.owner)),
+          transforms_(std::make_shared<Transforms const>(samples.type, shape)) {
+        if (samples.size == 0) fail("from_memory: the dataset is empty, expected at least one sample");
+        if (samples.columns > 1 && samples.columns != shape.size())
+            fail("from_memory: the matrix has ", samples.columns, " columns, but a sample of ", shape.channels, " x ",
+                 shape.height, " x ", shape.width, " has ", shape.size(), " values");
+        if (samples.size % shape.size() != 0)
+            fail("from_memory: ", samples.size, " values are not a whole number of samples of ", shape.channels, " x ",
+                 shape.height, " x ", shape.width, " = ", shape.size(), " values");
+        size_ = samples.size / shape.size();
+        check_count(size_);
+    }
+
+    static SampleShape checked(SampleShape shape) {
+        if (shape.channels < 1 || shape.height < 1 || shape.width < 1)
+            fail("from_memory: sample shape ", shape.channels, " x ", shape.height, " x ", shape.width,
+                 " must be positive in every dimension");
+        // height * width fits in 62 bits; SampleShape::size() must not overflow either.
+        std::size_t const plane = static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width);
+        if (static_cast<std::size_t>(shape.channels) > std::numeric_limits<std::size_t>::max() / 16 / plane)
+            fail("from_memory: sample shape ", shape.channels, " x ", shape.height, " x ", shape.width,
+                 " is larger than any memory");
+        return shape;
+    }
+
+    [[nodiscard]] std::size_t position(std::size_t index) const { return positions_ ? (*positions_)[index] : index; }
+
+    void check_not_empty(char const* what) const {
+        if (size_ == 0) fail(what, ": the dataset is empty");
+    }
+    static void check_count(std::size_t count) {
+        if (count > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+            fail("a dataset has at most 2147483647 samples, not ", count);
+    }
+
+    void set_labels(Labels const& labels, int classes) {
+        if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
+        if (labels.values.size() != size_)
+            fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
+        std::vector<std::int32_t> checked(size_);
+        for (std::size_t i = 0; i < size_; ++i) {
+            auto const label = labels.values[i];
+            if (label < 0 || label >= classes)
+                fail("from_memory: label ", label, " of sample ", i, " is not in 0 to ", classes - 1, " (", classes,
+                     " classes)");
+            checked[i] = static_cast<std::int32_t>(label);
+        }
+        labels_ = std::make_shared<std::vector<std::int32_t> const>(std::move(checked));
+        classes_ = classes;
+    }
+
+    void set_targets(Targets targets, int outputs) {
+        if (outputs < 1) fail("from_memory: number of outputs is ", outputs, ", expected at least 1");
+        if (targets.columns > 1 && targets.columns != static_cast<std::size_t>(outputs))
+            fail("from_memory: the matrix of targets has ", targets.columns, " columns, expected ", outputs);
+        if (targets.size / static_cast<std::size_t>(outputs) != size_ ||
+            targets.size % static_cast<std::size_t>(outputs) != 0)
+            fail("from_memory: got ", targets.size, " target values for ", size_, " samples with ", outputs,
+                 " outputs");
+        target_type_ = targets.type;
+        outputs_ = outputs;
+        targets_ = static_cast<std::byte const*>(targets.data);
+        targets_owner_ = std::move(targets.owner);
+    }
+
+    DataType type_ = DataType::float32, target_type_ = DataType::float32;
+    SampleShape shape_;
+    std::size_t size_ = 0;
+    int classes_ = 0, outputs_ = 0;
+    std::byte const* samples_ = nullptr;
+    std::byte const* targets_ = nullptr;
+    std::shared_ptr<void const> samples_owner_, targets_owner_;
+    std::shared_ptr<std::vector<std::uint32_t> const> positions_;  // of a subset's samples in samples_; null: identity
+    std::shared_ptr<std::vector<std::int32_t> const> labels_;      // in the order of this dataset, at least size_
+    std::shared_ptr<std::vector<std::string> const> class_names_ = std::make_shared<std::vector<std::string> const>();
+    std::shared_ptr<Transforms const> transforms_ =
+        std::make_shared<Transforms const>(DataType::float32, SampleShape{});
+};
+
+/// Samples without labels, for inference. The values are viewed where `samples` is an lvalue (see ArrayView).
+/// Throws Error when there are none or they are not a whole number of samples.
+inline Dataset from_memory(Samples samples, SampleShape shape) { return {std::move(samples), shape}; }
+
+/// Samples with labels 0 … classes - 1, which are copied. Throws Error on a wrong count or a label out of range.
+inline Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes) {
+    Dataset dataset(std::move(samples), shape);
+    dataset.set_labels(labels, classes);
+    return dataset;
+}
+
+/// Samples with regression targets [N][outputs], viewed like the samples. Throws Error on a wrong count.
+inline Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs) {
+    Dataset dataset(std::move(samples), shape);
+    dataset.set_targets(std::move(targets), outputs);
+    return dataset;
+}
+
+/// The two datasets of a benchmark.
+struct TrainTest {
+    Dataset train, test;
+};
+
+}  // namespace strata

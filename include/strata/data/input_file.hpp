@@ -1,0 +1,60 @@
+// A file opened for reading, whose errors are sentences.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "../core/error.hpp"
+
+namespace strata {
+
+/// True when a file of this name can be opened for reading.
+inline bool readable(std::string const& path) {
+    std::FILE* const file = std::fopen(path.c_str(), "rb");
+    if (file != nullptr) std::fclose(file);
+    return file != nullptr;
+}
+
+/// A regular file, read from front to back. Throws Error, naming the file, when it cannot be opened or read.
+class InputFile {
+public:
+    explicit InputFile(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "rb")) {
+        if (!file_) fail("cannot open ", path_, ": ", std::strerror(errno));
+        struct stat about {};
+        if (fstat(fileno(file_.get()), &about) != 0) fail("cannot examine ", path_, ": ", std::strerror(errno));
+        // The size of a pipe or device is unknown, and sizes are what headers are checked against.
+        if (!S_ISREG(about.st_mode)) fail(path_, " is not a regular file");
+        size_ = static_cast<std::uint64_t>(about.st_size);
+    }
+
+    [[nodiscard]] std::string const& path() const { return path_; }
+    /// Bytes in the file.
+    [[nodiscard]] std::uint64_t size() const { return size_; }
+
+    /// Reads up to `bytes` bytes, fewer only at the end of the file; returns their number.
+    std::size_t read(void* to, std::size_t bytes) {
+        std::size_t const got = std::fread(to, 1, bytes, file_.get());
+        if (got < bytes && std::ferror(file_.get()) != 0) fail("cannot read ", path_, ": ", std::strerror(errno));
+        return got;
+    }
+    /// Continues at the front.
+    void rewind() { std::rewind(file_.get()); }
+
+private:
+    struct Close {
+        void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+    std::string path_;
+    std::unique_ptr<std::FILE, Close> file_;
+    std::uint64_t size_ = 0;
+};
+
+}  // namespace strata

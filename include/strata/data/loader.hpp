@@ -1,0 +1,245 @@
+// Batches of a dataset: shuffled, transformed and gathered on background threads, in an order that does not depend on
+// them.
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/random.hpp"
+#include "../core/tensor.hpp"
+#include "dataset.hpp"
+
+namespace strata {
+
+/// How a Loader makes batches. None of the last two changes a bit of what it gives.
+struct LoaderOptions {
+    int batch_size = 64;
+    bool shuffle = true;     ///< another order every epoch; false: the order of the dataset
+    bool drop_last = false;  ///< leaves out the last batch of an epoch when it is not full
+    std::uint64_t seed = 0;  ///< of the order and of all transforms
+    int threads = 1;         ///< that prepare batches; 0: next() does it itself
+    int prefetch = 4;        ///< batches prepared ahead of the one in use
+};
+
+/// Gives the batches of one epoch after the other. Order and content are a function of the dataset, the seed, the epoch
+/// and the batch size. Memory is one batch more than `prefetch`, all of it allocated in the constructor. To be used by
+/// one thread at a time.
+///
+///     Loader loader(data, {.batch_size = 64});
+///     loader.begin_epoch(0);
+///     while (Batch const* batch = loader.next()) …
+class Loader {
+public:
+    /// Throws Error when an option makes no sense for this dataset.
+    explicit Loader(Dataset dataset, LoaderOptions options = {})
+        : dataset_(std::move(dataset)), options_(options), batch_size_(static_cast<std::size_t>(options.batch_size)) {
+        check();
+        std::size_t const n = dataset_.size();
+        batches_ = static_cast<int>(options_.drop_last ? n / batch_size_ : (n - 1) / batch_size_ + 1);
+        order_.resize(n);
+        sample_bytes_ = dataset_.shape().size() * size_of(dataset_.transforms().sample_type());
+        target_bytes_ = static_cast<std::size_t>(dataset_.outputs()) * size_of(dataset_.target_type());
+        // One more than prefetch, for the caller's; but no more than an epoch has.
+        int const ahead = options_.threads == 0 ? 0 : std::min(options_.prefetch, batches_ - 1);
+        slots_.resize(static_cast<std::size_t>(ahead) + 1);
+        for (auto& slot : slots_) reserve(slot);
+        try {
+            for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { work(); });
+        } catch (...) {
+            stop();
+            throw;
+        }
+    }
+    Loader(Loader const&) = delete;
+    Loader& operator=(Loader const&) = delete;
+    ~Loader() { stop(); }
+
+    /// Starts an epoch at batch `first_batch` (to continue an interrupted one), giving up the current one.
+    /// Throws Error unless 0 <= first_batch <= batches_per_epoch() and epoch >= 0.
+    void begin_epoch(int epoch, int first_batch = 0) {
+        if (epoch < 0) fail("Loader: epoch ", epoch, " is negative");
+        if (first_batch < 0 || first_batch > batches_)
+            fail("Loader: cannot begin at batch ", first_batch, " of an epoch with ", batches_, " batches");
+        std::unique_lock lock(mutex_);
+        end_ = 0;  // workers take no more batches, and begin_epoch has the order to itself once none is at work
+        filled_.wait(lock, [this] { return filling_ == 0; });
+        for (auto& slot : slots_) {
+            slot.ready = false;
+            slot.error = nullptr;
+        }
+        epoch_ = static_cast<std::uint32_t>(epoch);
+        begun_ = true;
+        holding_ = false;
+        for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::uint32_t>(i);
+        if (options_.shuffle) shuffle();
+        next_to_fill_ = current_ = first_batch;
+        end_ = batches_;
+        wanted_.notify_all();
+    }
+
+    /// The next batch, or nullptr at the end of the epoch; it stays valid until the next call of next or begin_epoch.
+    /// What a transform throws comes out here, at the batch where it happened and again at every later call of the
+    /// epoch.
+    Batch const* next() {
+        if (!begun_) fail("Loader: call begin_epoch before next");
+        std::unique_lock lock(mutex_);
+        if (holding_) {
+            slot_of(current_).ready = false;
+            ++current_;
+            holding_ = false;
+            wanted_.notify_one();
+        }
+        if (current_ == end_) return nullptr;
+        Slot& slot = slot_of(current_);
+        if (threads_.empty()) {
+            if (!slot.ready) fill(slot, current_);
+            slot.ready = true;
+        } else {
+            filled_.wait(lock, [&] { return slot.ready; });
+        }
+        if (slot.error) std::rethrow_exception(slot.error);
+        holding_ = true;
+        return &slot.batch;
+    }
+
+    /// The index in the dataset of each sample of the current batch; empty when there is none.
+    [[nodiscard]] std::span<std::uint32_t const> indices() const {
+        if (!holding_) return {};
+        std::size_t const first = static_cast<std::size_t>(current_) * batch_size_;
+        return std::span(order_).subspan(first, std::min(batch_size_, order_.size() - first));
+    }
+    [[nodiscard]] int batches_per_epoch() const { return batches_; }
+    [[nodiscard]] Dataset const& dataset() const { return dataset_; }
+    [[nodiscard]] LoaderOptions const& options() const { return options_; }
+
+private:
+    struct Slot {
+        std::unique_ptr<std::byte[]> inputs, targets;
+        std::unique_ptr<std::int32_t[]> labels;
+        Batch batch;
+        bool ready = false;
+        std::exception_ptr error;
+    };
+
+    void check() const {
+        if (dataset_.size() == 0) fail("Loader: the dataset is empty");
+        if (options_.batch_size < 1) fail("Loader: batch_size is ", options_.batch_size, ", expected at least 1");
+        if (options_.threads < 0) fail("Loader: threads is ", options_.threads, ", expected 0 or more");
+        if (options_.threads > 0 && options_.prefetch < 1)
+            fail("Loader: prefetch is ", options_.prefetch, ", expected at least 1");
+        if (options_.drop_last && dataset_.size() < batch_size_)
+            fail("Loader: ", dataset_.size(), " samples are less than one batch of ", batch_size_,
+                 ", and drop_last leaves nothing");
+    }
+
+    void reserve(Slot& slot) const {
+        // A batch size beyond the dataset costs no memory.
+        std::size_t const most = std::min(batch_size_, dataset_.size());
+        slot.inputs = std::make_unique<std::byte[]>(most * sample_bytes_);
+        Batch& batch = slot.batch;
+        batch.shape = dataset_.shape();
+        batch.type = dataset_.transforms().sample_type();
+        batch.inputs = slot.inputs.get();
+        if (!dataset_.transforms().scale().empty()) {
+            batch.scale = dataset_.transforms().scale().data();
+            batch.shift = dataset_.transforms().shift().data();
+        }
+        if (dataset_.classes() > 0) {
+            slot.labels = std::make_unique<std::int32_t[]>(most);
+            batch.labels = slot.labels.get();
+        }
+        if (dataset_.outputs() > 0) {
+            slot.targets = std::make_unique<std::byte[]>(most * target_bytes_);
+            batch.targets = slot.targets.get();
+            batch.target_type = dataset_.target_type();
+        }
+    }
+
+    /// Fisher-Yates (Knuth, The Art of Computer Programming 2, algorithm P), from the identity: an epoch's order does
+    /// not depend on the epochs before it.
+    void shuffle() {
+        Random random(options_.seed, Purpose::shuffle, epoch_);
+        for (std::size_t i = order_.size() - 1; i > 0; --i)
+            std::swap(order_[i], order_[random.below(static_cast<std::uint32_t>(i + 1))]);
+    }
+
+    [[nodiscard]] Slot& slot_of(int batch) { return slots_[static_cast<std::size_t>(batch) % slots_.size()]; }
+
+    /// Writes a batch, or what was thrown, into its slot.
+    void fill(Slot& slot, int batch) noexcept {
+        try {
+            std::size_t const first = static_cast<std::size_t>(batch) * batch_size_;
+            std::size_t const n = std::min(batch_size_, order_.size() - first);
+            for (std::size_t i = 0; i < n; ++i) {
+                std::size_t const index = order_[first + i];
+                dataset_.load(index, slot.inputs.get() + i * sample_bytes_, options_.seed, epoch_);
+                if (slot.labels) slot.labels[i] = dataset_.labels()[index];
+                if (slot.targets)
+                    std::memcpy(slot.targets.get() + i * target_bytes_, dataset_.target(index), target_bytes_);
+            }
+            slot.batch.size = static_cast<int>(n);
+        } catch (...) { slot.error = std::current_exception(); }
+    }
+
+    /// A worker takes the next batch whose slot is free: batches are taken in order, whoever takes them.
+    void work() {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            wanted_.wait(lock, [this] {
+                return stopping_ ||
+                       (next_to_fill_ < end_ && next_to_fill_ - current_ < static_cast<int>(slots_.size()));
+            });
+            if (stopping_) return;
+            int const batch = next_to_fill_++;
+            Slot& slot = slot_of(batch);
+            ++filling_;
+            lock.unlock();
+            fill(slot, batch);
+            lock.lock();
+            --filling_;
+            slot.ready = true;
+            filled_.notify_one();
+        }
+    }
+
+    void stop() {
+        {
+            std::unique_lock lock(mutex_);
+            stopping_ = true;
+        }
+        wanted_.notify_all();
+        for (auto& thread : threads_) thread.join();
+    }
+
+    Dataset dataset_;
+    LoaderOptions options_;
+    std::size_t batch_size_, sample_bytes_ = 0, target_bytes_ = 0;
+    int batches_ = 0;
+    bool begun_ = false, holding_ = false;  // holding_: the caller has the slot of current_. Both only his thread's.
+
+    std::mutex mutex_;                         // guards what follows, but a slot being filled belongs to its worker
+    std::condition_variable wanted_, filled_;  // workers wait for the first, the caller for the second
+    std::vector<std::uint32_t> order_;         // written only while filling_ == 0 and end_ == 0
+    std::vector<Slot> slots_;                  // batch b is in slot b mod slots_.size()
+    std::uint32_t epoch_ = 0;
+    int current_ = 0;       // batch in use, or the next one to give
+    int next_to_fill_ = 0;  // batch that the next free worker takes
+    int end_ = 0;
+    int filling_ = 0;  // workers at work
+    bool stopping_ = false;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace strata

@@ -1,0 +1,184 @@
+// What is done to samples on their way into a batch: Normalize, RandomHorizontalFlip, RandomCrop, and the user's own.
+//
+// Flip and crop work in place on the stored values, whatever their type, without a scratch buffer. Normalize is affine
+// and costs nothing here: it becomes Batch::scale and Batch::shift, which the executor applies while it fills a tile.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/random.hpp"
+#include "../core/tensor.hpp"
+
+namespace strata {
+
+/// (x - mean[c]) / std[c], one mean and one standard deviation a channel. Bytes count as x / 255, as after
+/// torchvision's ToTensor. Normalize acts last wherever it stands in the list (so RandomCrop pads with pixel value 0,
+/// not with the mean); several are applied one after the other.
+struct Normalize {
+    std::vector<double> mean, std;
+};
+
+/// Mirrors the sample left to right with this probability.
+struct RandomHorizontalFlip {
+    double probability = 0.5;
+};
+
+/// Pads with `padding` zeros on all four sides and cuts out the original size at a uniformly drawn place, as
+/// torchvision's RandomCrop(size, padding).
+struct RandomCrop {
+    int padding = 4;
+};
+
+/// A transform of the user's own; it changes the sample [C][H][W] in place and draws all its randomness from `random`.
+/// It makes the batch float32: bytes are handed over as value / 255. It may be called from several threads at once.
+using SampleFunction = std::function<void(std::span<float> sample, SampleShape shape, Random& random)>;
+
+/// Any transform.
+using Transform = std::variant<Normalize, RandomHorizontalFlip, RandomCrop, SampleFunction>;
+
+/// Mirrors a sample [C][H][W] of T in place, left to right.
+template <class T>
+void flip_horizontally(T* sample, SampleShape shape) {
+    auto const width = static_cast<std::size_t>(shape.width);
+    for (T *row = sample, *const end = sample + shape.size(); row != end; row += width) std::reverse(row, row + width);
+}
+
+/// Moves a sample [C][H][W] in place: y(c, h, w) = x(c, h + down, w + right), 0 where that lies outside. The elements
+/// have element_size bytes, and all bits zero must mean 0.
+inline void shift_sample(void* sample, std::size_t element_size, SampleShape shape, int down, int right) {
+    int const height = shape.height, width = shape.width;
+    std::size_t const row_bytes = static_cast<std::size_t>(width) * element_size;
+    int const kept = std::max(0, width - std::abs(right));
+    std::size_t const kept_bytes = static_cast<std::size_t>(kept) * element_size, hole_bytes = row_bytes - kept_bytes;
+    for (int c = 0; c < shape.channels; ++c) {
+        auto* const plane = static_cast<std::byte*>(sample) +
+                            static_cast<std::size_t>(c) * static_cast<std::size_t>(height) * row_bytes;
+        for (int i = 0; i < height; ++i) {
+            // Rows are taken in the order in which none is overwritten before it is read.
+            int const h = down >= 0 ? i : height - 1 - i, from = h + down;
+            std::byte* const y = plane + static_cast<std::size_t>(h) * row_bytes;
+            if (from < 0 || from >= height || kept == 0) {
+                std::memset(y, 0, row_bytes);
+                continue;
+            }
+            std::byte const* const x = plane + static_cast<std::size_t>(from) * row_bytes;
+            if (right >= 0) {
+                std::memmove(y, x + hole_bytes, kept_bytes);
+                std::memset(y + kept_bytes, 0, hole_bytes);
+            } else {
+                std::memmove(y + hole_bytes, x, kept_bytes);
+                std::memset(y, 0, hole_bytes);
+            }
+        }
+    }
+}
+
+/// A list of transforms, checked for one kind of sample, applied in the order in which they were added.
+class Transforms {
+public:
+    Transforms(DataType type, SampleShape shape) : sample_type_(type), shape_(shape) { update_affine(); }
+
+    /// Appends a transform. Throws Error when its values make no sense for these samples.
+    void add(Transform transform) {
+        check(transform);
+        if (std::holds_alternative<SampleFunction>(transform)) sample_type_ = DataType::float32;
+        list_.push_back(std::move(transform));
+        update_affine();
+    }
+
+    /// The type of the samples handed to apply: that of the data, or float32 when there is a transform of the user's.
+    [[nodiscard]] DataType sample_type() const { return sample_type_; }
+    /// [C] factors of Batch::scale, or empty when values stay as they are.
+    [[nodiscard]] std::vector<double> const& scale() const { return scale_; }
+    /// [C] summands of Batch::shift; empty exactly when scale is.
+    [[nodiscard]] std::vector<double> const& shift() const { return shift_; }
+    /// True when apply does nothing.
+    [[nodiscard]] bool empty() const {
+        return std::all_of(list_.begin(), list_.end(),
+                           [](auto const& t) { return std::holds_alternative<Normalize>(t); });
+    }
+
+    /// Applies all but Normalize to one sample [C][H][W] of sample_type(), in place.
+    void apply(void* sample, Random& random) const {
+        for (auto const& transform : list_) {
+            if (auto const* flip = std::get_if<RandomHorizontalFlip>(&transform)) {
+                if (random.uniform() < flip->probability) flip_sample(sample);
+            } else if (auto const* crop = std::get_if<RandomCrop>(&transform)) {
+                auto const places = static_cast<std::uint32_t>(2 * crop->padding + 1);
+                int const down = static_cast<int>(random.below(places)) - crop->padding;
+                int const right = static_cast<int>(random.below(places)) - crop->padding;
+                shift_sample(sample, size_of(sample_type()), shape_, down, right);
+            } else if (auto const* function = std::get_if<SampleFunction>(&transform)) {
+                (*function)(std::span(static_cast<float*>(sample), shape_.size()), shape_, random);
+            }
+        }
+    }
+
+private:
+    void flip_sample(void* sample) const {
+        switch (sample_type()) {
+            case DataType::uint8:
+                return flip_horizontally(static_cast<std::uint8_t*>(sample), shape_);
+            case DataType::float32:
+                return flip_horizontally(static_cast<float*>(sample), shape_);
+            default:
+                return flip_horizontally(static_cast<double*>(sample), shape_);
+        }
+    }
+
+    void check(Transform const& transform) const {
+        if (auto const* normalize = std::get_if<Normalize>(&transform)) {
+            auto const channels = static_cast<std::size_t>(shape_.channels);
+            if (normalize->mean.size() != channels || normalize->std.size() != channels)
+                fail("Normalize: got ", normalize->mean.size(), " means and ", normalize->std.size(),
+                     " standard deviations for samples with ", channels,
+                     " channels: give one of each for every channel");
+            for (std::size_t c = 0; c < channels; ++c)
+                if (!std::isfinite(normalize->mean[c]) || !std::isfinite(normalize->std[c]) || normalize->std[c] <= 0)
+                    fail("Normalize: mean ", normalize->mean[c], " and std ", normalize->std[c], " of channel ", c,
+                         " must be finite, and std positive");
+        } else if (auto const* flip = std::get_if<RandomHorizontalFlip>(&transform)) {
+            if (!(flip->probability >= 0 && flip->probability <= 1))
+                fail("RandomHorizontalFlip: probability is ", flip->probability, ", expected 0 to 1");
+        } else if (auto const* crop = std::get_if<RandomCrop>(&transform)) {
+            if (crop->padding < 0 || crop->padding > 1'000'000)
+                fail("RandomCrop: padding is ", crop->padding, ", expected 0 to 1000000");
+        } else if (!std::get<SampleFunction>(transform)) {
+            fail("with: the transform is an empty function");
+        }
+    }
+
+    void update_affine() {
+        scale_.clear();
+        shift_.clear();
+        bool const bytes = sample_type() == DataType::uint8;
+        bool const normalized =
+            std::any_of(list_.begin(), list_.end(), [](auto const& t) { return std::holds_alternative<Normalize>(t); });
+        if (!bytes && !normalized) return;
+        scale_.assign(static_cast<std::size_t>(shape_.channels), bytes ? 1.0 / 255 : 1.0);
+        shift_.assign(static_cast<std::size_t>(shape_.channels), 0.0);
+        for (auto const& transform : list_)
+            if (auto const* normalize = std::get_if<Normalize>(&transform))
+                for (std::size_t c = 0; c < scale_.size(); ++c) {
+                    scale_[c] /= normalize->std[c];
+                    shift_[c] = (shift_[c] - normalize->mean[c]) / normalize->std[c];
+                }
+    }
+
+    DataType sample_type_;
+    SampleShape shape_;
+    std::vector<Transform> list_;
+    std::vector<double> scale_, shift_;
+};
+
+}  // namespace strata

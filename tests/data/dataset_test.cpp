@@ -1,0 +1,200 @@
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstring>
+#include <limits>
+#include <strata/data/dataset.hpp>
+#include <string>
+#include <vector>
+
+#include "temporary_directory.hpp"
+
+using namespace strata;
+
+namespace {
+std::vector<float> const six{0, 1, 2, 3, 4, 5};
+
+template <class T>
+std::vector<T> values_of(Dataset const& data, std::size_t index) {
+    auto const* const first = static_cast<T const*>(data.sample(index));
+    return {first, first + data.shape().size()};
+}
+}  // namespace
+
+TEST_CASE_TEMPLATE("samples are viewed, whatever holds them", T, std::uint8_t, float, double) {
+    std::vector<T> const vector{1, 2, 3, 4, 5, 6};
+    std::vector<int> const labels{0, 1, 0};
+    auto const same_memory = [&](Dataset const& data, T const* first) {
+        CHECK(data.size() == 3);
+        CHECK(data.type() == data_type_of<T>);
+        CHECK(data.shape() == SampleShape{2, 1, 1});
+        CHECK(data.sample(0) == first);
+        CHECK(data.sample(2) == first + 4);
+        CHECK(data.classes() == 2);
+        CHECK(std::vector<int>(data.labels().begin(), data.labels().end()) == labels);
+    };
+    same_memory(from_memory(vector, {2, 1, 1}, labels, 2), vector.data());
+    same_memory(from_memory(std::span(vector), {2, 1, 1}, labels, 2), vector.data());
+    std::array<T, 6> array{1, 2, 3, 4, 5, 6};
+    same_memory(from_memory(array, {2, 1, 1}, labels, 2), array.data());
+    same_memory(from_memory(std::span<T>(array), {2, 1, 1}, labels, 2), array.data());
+    T const plain[6] = {1, 2, 3, 4, 5, 6};
+    same_memory(from_memory(plain, {2, 1, 1}, labels, 2), plain);
+}
+
+TEST_CASE("a moved vector is taken over and lives as long as any copy") {
+    Dataset kept;
+    {
+        std::vector<float> samples = six;
+        float const* const first = samples.data();
+        Dataset const data = from_memory(std::move(samples), {1, 1, 2});
+        CHECK(data.sample(0) == first);
+        kept = data.first(2);
+    }
+    CHECK(values_of<float>(kept, 1) == std::vector<float>{2, 3});
+    CHECK(kept.classes() == 0);
+    CHECK(kept.labels().empty());
+}
+
+TEST_CASE("Eigen matrices and maps: rows are samples") {
+    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    Matrix matrix(3, 2);
+    matrix << 1, 2, 3, 4, 5, 6;
+    Eigen::VectorXi labels(3);
+    labels << 2, 1, 0;
+    Dataset const data = from_memory(matrix, {2, 1, 1}, labels, 3);
+    CHECK(data.sample(0) == matrix.data());
+    CHECK(data.labels()[0] == 2);
+    Dataset const mapped = from_memory(Eigen::Map<Matrix const>(matrix.data(), 3, 2), {1, 2, 1});
+    CHECK(mapped.sample(1) == matrix.data() + 2);
+    Dataset const owned = from_memory(Matrix(2 * matrix), {1, 1, 2});
+    CHECK(values_of<double>(owned, 2) == std::vector<double>{10, 12});
+
+    Eigen::VectorXd targets(3);
+    targets << 0.5, 1.5, 2.5;
+    Dataset const regression = from_memory(matrix, {2, 1, 1}, targets, 1);
+    CHECK(*static_cast<double const*>(regression.target(2)) == 2.5);
+
+    contains(error_of([&] { from_memory(matrix, {3, 1, 1}); }), "the matrix has 2 columns");
+    contains(error_of([&] {
+                 from_memory(matrix, {2, 1, 1}, matrix, 1);
+             }),
+             "matrix of targets has 2 columns, expected 1");
+    contains(error_of([&] { from_memory(matrix.leftCols(1), {1, 1, 1}); }), "do not lie one behind the other");
+}
+
+TEST_CASE("labels of any integer type are copied and checked") {
+    std::vector<float> const samples{1, 2, 3};
+    auto const with_labels = [&](auto labels) {
+        Dataset const data = from_memory(samples, {}, labels, 10);
+        labels.front() = {};
+        CHECK(std::vector<int>(data.labels().begin(), data.labels().end()) == std::vector<int>{9, 0, 5});
+    };
+    with_labels(std::vector<std::uint8_t>{9, 0, 5});
+    with_labels(std::vector<std::int32_t>{9, 0, 5});
+    with_labels(std::vector<std::int64_t>{9, 0, 5});
+    contains(error_of([&] {
+                 from_memory(samples, {}, std::vector<int>{0, 10, 0}, 10);
+             }),
+             "label 10 of sample 1 is not in 0 to 9 (10 classes)");
+    contains(error_of([&] { from_memory(samples, {}, std::vector<int>{0, 0, -1}, 10); }), "label -1 of sample 2");
+    // Would be 0 if it were cut to 32 bits before the check.
+    contains(error_of([&] {
+                 from_memory(samples, {}, std::vector<std::int64_t>{0, std::int64_t{1} << 32, 0}, 10);
+             }),
+             "label 4294967296 of sample 1");
+}
+
+TEST_CASE("counts and shapes that do not fit are refused") {
+    std::vector<int> const two{0, 1};
+    contains(error_of([&] { from_memory(six, {1, 1, 2}, two, 2); }), "got 2 labels for 3 samples");
+    contains(error_of([&] {
+                 from_memory(six, {1, 2, 2});
+             }),
+             "6 values are not a whole number of samples of 1 x 2 x 2 = 4");
+    contains(error_of([&] { from_memory(std::vector<float>(), {1, 1, 1}); }), "empty");
+    contains(error_of([&] { from_memory(six, {0, 1, 1}); }), "positive");
+    contains(error_of([&] { from_memory(six, {-3, 1, -2}); }), "positive");
+    int const most = std::numeric_limits<int>::max();
+    contains(error_of([&] { from_memory(six, {most, most, most}); }), "larger than any memory");
+    contains(error_of([&] { from_memory(six, {1, 1, 2}, std::vector<int>{0, 0, 0}, 0); }), "number of classes is 0");
+    contains(error_of([&] {
+                 from_memory(six, {1, 1, 2}, six, 3);
+             }),
+             "got 6 target values for 3 samples with 3 outputs");
+    contains(error_of([&] { from_memory(six, {1, 1, 2}, six, 0); }), "number of outputs is 0");
+    contains(error_of([&] { static_cast<void>(Dataset().with(RandomCrop{})); }), "empty");
+}
+
+TEST_CASE("targets") {
+    std::vector<float> const targets{10, 11, 20, 21, 30, 31};
+    Dataset const data = from_memory(six, {1, 1, 2}, targets, 2);
+    CHECK(data.outputs() == 2);
+    CHECK(data.target_type() == DataType::float32);
+    CHECK(data.target(1) == targets.data() + 2);
+    CHECK(data.subset({2, 0}).target(0) == targets.data() + 4);
+    CHECK(from_memory(six, {1, 1, 2}).target(0) == nullptr);
+}
+
+TEST_CASE("first and subset share the samples and keep labels in step") {
+    std::vector<int> const labels{0, 1, 2};
+    Dataset const data = from_memory(six, {1, 1, 2}, labels, 3).with_class_names({"a", "b", "c"});
+    Dataset const subset = data.subset({2, 0, 2}), nested = subset.subset({1, 2}), first = nested.first(1);
+    CHECK(subset.sample(0) == six.data() + 4);
+    CHECK(std::vector<int>(subset.labels().begin(), subset.labels().end()) == std::vector<int>{2, 0, 2});
+    CHECK(nested.sample(0) == six.data());
+    CHECK(std::vector<int>(nested.labels().begin(), nested.labels().end()) == std::vector<int>{0, 2});
+    CHECK(first.size() == 1);
+    CHECK(first.labels().size() == 1);
+    CHECK(first.class_names()[2] == "c");
+    contains(error_of([&] { static_cast<void>(data.first(0)); }), "asked for 0 samples of a dataset with 3");
+    contains(error_of([&] { static_cast<void>(data.first(4)); }), "asked for 4");
+    contains(error_of([&] { static_cast<void>(data.subset({0, 3})); }), "index 3 is not below 3");
+    contains(error_of([&] { static_cast<void>(data.subset({})); }), "no indices");
+    contains(error_of([&] { static_cast<void>(data.with_class_names({"a"})); }), "1 names for 3 classes");
+}
+
+TEST_CASE("with adds transforms to a copy") {
+    Dataset const data = from_memory(six, {1, 1, 2});
+    Dataset const flipped = data.with(RandomHorizontalFlip{.probability = 1});
+    Dataset const twice = flipped.with(RandomHorizontalFlip{.probability = 1});
+    std::array<float, 2> sample{};
+    data.load(1, sample.data(), 0, 0);
+    CHECK(sample == std::array<float, 2>{2, 3});
+    flipped.load(1, sample.data(), 0, 0);
+    CHECK(sample == std::array<float, 2>{3, 2});
+    twice.load(1, sample.data(), 0, 0);
+    CHECK(sample == std::array<float, 2>{2, 3});
+}
+
+TEST_CASE("a user's transform sees floats") {
+    auto const negate = [](std::span<float> x, SampleShape shape, Random&) {
+        CHECK(shape == SampleShape{1, 1, 2});
+        for (auto& value : x) value = -value;
+    };
+    std::array<float, 2> sample{};
+    Dataset const bytes = from_memory(std::vector<std::uint8_t>{0, 51, 255, 1}, {1, 1, 2}).with(negate);
+    bytes.load(0, sample.data(), 0, 0);
+    CHECK(sample == std::array<float, 2>{-0.0f, -51.0f / 255.0f});
+    bytes.load(1, sample.data(), 0, 0);
+    CHECK(sample == std::array<float, 2>{-1.0f, -1.0f / 255.0f});
+    Dataset const doubles = from_memory(std::vector<double>{0.1, 2}, {1, 1, 2}).with(negate);
+    doubles.load(0, sample.data(), 0, 0);
+    CHECK(sample == std::array<float, 2>{-0.1f, -2.0f});
+}
+
+TEST_CASE("randomness depends on seed, epoch and index alone") {
+    Dataset const data =
+        from_memory(std::vector<float>(64, 0.0f), {1, 1, 1}).with([](std::span<float> x, SampleShape, Random& r) {
+            x[0] = static_cast<float>(r.uniform());
+        });
+    auto const draw = [&](std::size_t index, std::uint64_t seed, std::uint32_t epoch) {
+        float value = 0;
+        data.load(index, &value, seed, epoch);
+        return value;
+    };
+    CHECK(draw(3, 1, 2) == draw(3, 1, 2));
+    CHECK(draw(3, 1, 2) != draw(4, 1, 2));
+    CHECK(draw(3, 1, 2) != draw(3, 2, 2));
+    CHECK(draw(3, 1, 2) != draw(3, 1, 3));
+}
