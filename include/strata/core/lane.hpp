@@ -1,0 +1,258 @@
+// The lane vocabulary: layers are written once over a lane, which is a SIMD vector of samples on the CPU, one thread's
+// scalar on the GPU, and a double in a gradient check.
+//
+//   arithmetic        + - * / and unary -, with lanes or scalars on either side
+//   multiply_add      a * b + c in one rounding where the hardware has it
+//   comparisons       < <= > >= == != give a mask; masks know & | !
+//   select            select(mask, yes, no)
+//   functions         maximum minimum absolute exp log tanh sqrt
+//   memory            load<L>(pointer), store(pointer, lane), broadcast<L>(scalar), sum(lane), lane_index, first_lanes
+//
+// Widths come from the instruction set's macros, never from Eigen (which drops its vectorisation in .cu files), and the
+// types sit in a namespace named after the instruction set, so that translation units compiled for different ones never
+// share a kernel. The packets themselves are Eigen's: one spelling for SSE, AVX, AVX-512 and NEON, with exp, log and tanh.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+
+#include "config.hpp"
+
+namespace strata {
+
+// ---- scalar lanes --------------------------------------------------------------------------------------------------
+
+template <class L>
+concept ScalarLane = std::same_as<L, float> || std::same_as<L, double>;
+
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L multiply_add(L a, L b, L c) {
+#if defined(__CUDA_ARCH__) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return std::fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L select(bool mask, L yes, L no) {
+    return mask ? yes : no;
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L maximum(L a, L b) {
+    return a > b ? a : b;
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L minimum(L a, L b) {
+    return a < b ? a : b;
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L absolute(L a) {
+    return std::fabs(a);
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L exp(L a) {
+    return std::exp(a);
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L log(L a) {
+    return std::log(a);
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L tanh(L a) {
+    return std::tanh(a);
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L sqrt(L a) {
+    return std::sqrt(a);
+}
+template <ScalarLane L>
+STRATA_HD STRATA_INLINE L sum(L a) {
+    return a;
+}
+
+// ---- SIMD lanes ----------------------------------------------------------------------------------------------------
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#define STRATA_ISA avx512
+#define STRATA_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define STRATA_ISA avx
+#define STRATA_VECTOR_BYTES 32
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+#define STRATA_ISA simd128
+#define STRATA_VECTOR_BYTES 16
+#else
+#define STRATA_ISA scalar
+#define STRATA_VECTOR_BYTES 0
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // packets as template arguments lose only their alignment attribute
+#endif
+inline namespace STRATA_ISA {
+
+/// Bytes of the widest vector of the instruction set this translation unit is compiled for (0: none).
+inline constexpr int vector_bytes = STRATA_VECTOR_BYTES;
+
+namespace packet = Eigen::internal;
+namespace lane_detail {
+/// Eigen's packet of N scalars of type T: the widest one or one of its halves.
+template <class T, int N, class Packet = typename packet::packet_traits<T>::type>
+struct PacketOf : PacketOf<T, N, typename packet::unpacket_traits<Packet>::half> {};
+template <class T, int N, class Packet>
+    requires(packet::unpacket_traits<Packet>::size == N)
+struct PacketOf<T, N, Packet> {
+    using type = Packet;
+};
+}  // namespace lane_detail
+
+/// N samples side by side in one SIMD register.
+template <class T, int N>
+struct Lane {
+    using Scalar = T;
+    using Packet = typename lane_detail::PacketOf<T, N>::type;
+    static constexpr int width = N;
+    Packet v;
+
+    Lane() = default;
+    STRATA_INLINE explicit Lane(Packet packet) : v(packet) {}
+    STRATA_INLINE Lane(T scalar) : v(packet::pset1<Packet>(scalar)) {}  // NOLINT: scalars broadcast
+    template <class U>
+        requires(std::is_arithmetic_v<U> && !std::same_as<U, T>)
+    STRATA_INLINE Lane(U scalar) : Lane(static_cast<T>(scalar)) {}  // NOLINT: as above; literals may be int or double
+
+    STRATA_INLINE Lane& operator+=(Lane b) { return *this = *this + b; }
+    STRATA_INLINE Lane& operator-=(Lane b) { return *this = *this - b; }
+    STRATA_INLINE Lane& operator*=(Lane b) { return *this = *this * b; }
+    STRATA_INLINE Lane& operator/=(Lane b) { return *this = *this / b; }
+
+    /// True where a comparison held.
+    struct Mask {
+        Packet v;
+        friend STRATA_INLINE Mask operator&(Mask a, Mask b) { return {packet::pand(a.v, b.v)}; }
+        friend STRATA_INLINE Mask operator|(Mask a, Mask b) { return {packet::por(a.v, b.v)}; }
+        friend STRATA_INLINE Mask operator!(Mask a) {
+            return {packet::pandnot(packet::ptrue(a.v), a.v)};
+        }
+    };
+
+    friend STRATA_INLINE Lane operator+(Lane a, Lane b) { return Lane(packet::padd(a.v, b.v)); }
+    friend STRATA_INLINE Lane operator-(Lane a, Lane b) { return Lane(packet::psub(a.v, b.v)); }
+    friend STRATA_INLINE Lane operator*(Lane a, Lane b) { return Lane(packet::pmul(a.v, b.v)); }
+    friend STRATA_INLINE Lane operator/(Lane a, Lane b) { return Lane(packet::pdiv(a.v, b.v)); }
+    friend STRATA_INLINE Lane operator-(Lane a) { return Lane(packet::pnegate(a.v)); }
+    friend STRATA_INLINE Mask operator<(Lane a, Lane b) { return {packet::pcmp_lt(a.v, b.v)}; }
+    friend STRATA_INLINE Mask operator<=(Lane a, Lane b) { return {packet::pcmp_le(a.v, b.v)}; }
+    friend STRATA_INLINE Mask operator>(Lane a, Lane b) { return b < a; }
+    friend STRATA_INLINE Mask operator>=(Lane a, Lane b) { return b <= a; }
+    friend STRATA_INLINE Mask operator==(Lane a, Lane b) { return {packet::pcmp_eq(a.v, b.v)}; }
+    friend STRATA_INLINE Mask operator!=(Lane a, Lane b) { return !(a == b); }
+
+    friend STRATA_INLINE Lane multiply_add(Lane a, Lane b, Lane c) {
+        return Lane(packet::pmadd(a.v, b.v, c.v));
+    }
+    friend STRATA_INLINE Lane select(Mask mask, Lane yes, Lane no) {
+        return Lane(packet::pselect(mask.v, yes.v, no.v));
+    }
+    // Like the scalar forms: the second operand where either is NaN.
+    friend STRATA_INLINE Lane maximum(Lane a, Lane b) { return select(a > b, a, b); }
+    friend STRATA_INLINE Lane minimum(Lane a, Lane b) { return select(a < b, a, b); }
+    friend STRATA_INLINE Lane absolute(Lane a) { return Lane(packet::pabs(a.v)); }
+    friend STRATA_INLINE Lane exp(Lane a) { return Lane(packet::pexp(a.v)); }
+    friend STRATA_INLINE Lane log(Lane a) { return Lane(packet::plog(a.v)); }
+    friend STRATA_INLINE Lane tanh(Lane a) { return by_element(a, [](T x) { return std::tanh(x); }); }
+    friend STRATA_INLINE Lane sqrt(Lane a) { return Lane(packet::psqrt(a.v)); }
+    /// The sum of the samples, in a fixed order.
+    friend STRATA_INLINE T sum(Lane a) { return packet::predux(a.v); }
+
+private:
+    template <class F>
+    static STRATA_INLINE Lane by_element(Lane a, F f) {
+        T elements[N];
+        packet::pstoreu(elements, a.v);
+        for (T& e : elements) e = f(e);
+        return Lane(packet::ploadu<Packet>(elements));
+    }
+};
+
+}  // namespace STRATA_ISA
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#undef STRATA_ISA
+#undef STRATA_VECTOR_BYTES
+
+// ---- what both kinds of lane share ---------------------------------------------------------------------------------
+
+template <class L>
+struct LaneTraits {
+    using Scalar = typename L::Scalar;
+    static constexpr int width = L::width;
+};
+template <ScalarLane L>
+struct LaneTraits<L> {
+    using Scalar = L;
+    static constexpr int width = 1;
+};
+template <class L>
+using scalar_of = typename LaneTraits<L>::Scalar;
+template <class L>
+inline constexpr int width_of = LaneTraits<L>::width;
+
+template <class T, int Width>
+consteval auto lane_of_width() {
+    if constexpr (Width == 1)
+        return std::type_identity<T>{};
+    else
+        return std::type_identity<Lane<T, Width>>{};
+}
+/// The lane for tiles of S samples: the widest vector of T that divides S, a scalar where none does.
+template <class T, int S>
+inline constexpr int lane_width = [] {
+    for (int n = vector_bytes / static_cast<int>(sizeof(T)); n >= 16 / static_cast<int>(sizeof(T)); n /= 2)
+        if (S % n == 0) return n;
+    return 1;
+}();
+template <class T, int S>
+using lane_for = typename decltype(lane_of_width<T, lane_width<T, S>>())::type;
+
+/// Reads width_of<L> neighbouring values, converting storage to the lane's scalar type where they differ.
+template <class L, class T>
+STRATA_HD STRATA_INLINE L load(T const* from) {
+    if constexpr (width_of<L> == 1) {
+        return static_cast<L>(*from);
+    } else {
+        static_assert(std::same_as<T, scalar_of<L>>);
+        return L(Eigen::internal::ploadu<typename L::Packet>(from));
+    }
+}
+/// Writes width_of<L> neighbouring values.
+template <class T, class L>
+STRATA_HD STRATA_INLINE void store(T* to, L lane) {
+    if constexpr (width_of<L> == 1) {
+        *to = static_cast<T>(lane);
+    } else {
+        static_assert(std::same_as<T, scalar_of<L>>);
+        Eigen::internal::pstoreu(to, lane.v);
+    }
+}
+
+/// 0, 1, 2, … in the lane's samples, plus `first`.
+template <class L>
+STRATA_HD STRATA_INLINE L lane_index(int first) {
+    if constexpr (width_of<L> == 1)
+        return static_cast<L>(first);
+    else
+        return L(Eigen::internal::plset<typename L::Packet>(static_cast<scalar_of<L>>(first)));
+}
+/// Mask of the lanes that hold real samples when `count` samples remain.
+template <class L>
+STRATA_HD STRATA_INLINE auto first_lanes(int count) {
+    return lane_index<L>(0) < static_cast<L>(static_cast<scalar_of<L>>(count));
+}
+
+}  // namespace strata

@@ -1,0 +1,195 @@
+// What a layer is to the rest of the house.
+//
+// A layer is a small type without data, `Conv2d<6, 5>`. Bound to the shape of its input it becomes an *operation*:
+//
+//   using Input, Output        shapes of one sample
+//   using Parameters           ParameterList<…>, in PyTorch's order and layouts
+//   static constexpr Keep keep what forward leaves for backward
+//   static constexpr double flops   floating-point operations of one forward pass of one sample
+//   static constexpr auto type      the layer's name for people
+//   forward(at, io)            one output element of one lane
+//   input_gradient(at, io)     one element of dx
+//   parameter_gradient(P, at, io)   one element of the gradient of parameter P, for one lane of samples
+//
+// in *gather form*: each is a pure function of what it reads, so executors may run the elements in any order, on SIMD
+// lanes, GPU threads or doubles. `io` (BodyInput below) holds the views a body may read; which of x and y are there in
+// backward follows from `keep`.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "initialization.hpp"
+#include "random.hpp"
+#include "shape.hpp"
+#include "view.hpp"
+
+namespace strata {
+
+/// What an operation's backward pass reads besides dy and the parameters.
+enum class Keep : std::uint8_t { nothing = 0, input = 1, output = 2, both = 3 };
+constexpr bool keeps_input(Keep k) { return (static_cast<int>(k) & 1) != 0; }
+constexpr bool keeps_output(Keep k) { return (static_cast<int>(k) & 2) != 0; }
+
+/// One parameter tensor of a layer. Layers derive named types from it: `struct Weight : Parameter<"weight", …> {};`
+template <FixedString Name, class S, class Scheme, int FanIn, int FanOut>
+struct Parameter {
+    static constexpr std::string_view name = Name.view();
+    using Extents = S;
+    using Initialization = Scheme;
+    static constexpr Fan fan{FanIn, FanOut};
+};
+
+/// The parameter tensors of one layer, contiguous in this order.
+template <class... Ps>
+struct ParameterList {
+    static constexpr int count = sizeof...(Ps);
+    static constexpr int size = (0 + ... + Ps::Extents::size);
+    /// Offset of a parameter's first scalar inside the layer.
+    template <class P>
+    static constexpr int offset = [] {
+        int at = 0, found = -1;
+        ((found = std::is_same_v<P, Ps> ? at : found, at += Ps::Extents::size), ...);
+        return found;
+    }();
+    template <class F>
+    static constexpr void for_each(F&& f) {
+        (f(Ps{}), ...);
+    }
+};
+using NoParameters = ParameterList<>;
+
+/// A layer's parameters as a body sees them: `io.p(Weight{})(o, c, p, q)`.
+template <class List, class Compute, class T>
+struct ParametersView {
+    T const* data;
+    template <class P>
+    STRATA_HD STRATA_INLINE ParameterView<typename P::Extents, Compute, T> operator()(P) const {
+        return {data + List::template offset<P>};
+    }
+};
+
+/// The key of a step's random numbers: word w of element e of a sample is a function of these alone.
+struct RandomKey {
+    std::uint64_t seed = 0;
+    std::uint32_t operation = 0;  ///< index in the op list
+    std::uint32_t step = 0;
+};
+
+/// Everything a body may read. X, Y: TileView; P: ParametersView. Views that a pass does not provide are null.
+template <class X, class Y, class P>
+struct BodyInput {
+    X x;         ///< input
+    X other;     ///< second input of two-input operations
+    Y y;         ///< output
+    Y dy;        ///< gradient of the output
+    Y extra;     ///< one value an output element that forward may leave for backward (`keeps_extra`)
+    P p;         ///< parameters
+    double const* statistics = nullptr;  ///< batch-wide operations: what their reductions gave, a block a channel
+    RandomKey random{};
+    int sample = 0;  ///< index in the batch of the lane's first sample
+
+    using L = typename X::LaneType;
+};
+
+namespace detail {
+template <class Op>
+consteval int block_of() {
+    if constexpr (requires { Op::block; })
+        return Op::block;
+    else
+        return 1;
+}
+template <class Op>
+consteval bool keeps_extra() {
+    if constexpr (requires { Op::keeps_extra; })
+        return Op::keeps_extra;
+    else
+        return false;
+}
+template <class Op>
+consteval bool is_view() {
+    return requires { typename Op::IsView; };
+}
+template <class Op>
+consteval bool is_batch_wide() {
+    return requires { Op::statistics_per_channel; };
+}
+template <class Op>
+consteval bool is_elementwise() {
+    return requires { typename Op::IsElementwise; };
+}
+/// The shape over which a pass runs: the output (input), or its blocks when a body returns several elements at once.
+template <class Op, class S>
+consteval auto domain_of() {
+    if constexpr (block_of<Op>() > 1)
+        return Shape<(S::size + block_of<Op>() - 1) / block_of<Op>()>{};
+    else if constexpr (is_elementwise<Op>())
+        return Shape<S::size>{};
+    else
+        return S{};
+}
+template <class Op>
+using forward_domain = decltype(domain_of<Op, typename Op::Output>());
+template <class Op>
+using backward_domain = decltype(domain_of<Op, typename Op::Input>());
+}  // namespace detail
+
+// ---- misuse --------------------------------------------------------------------------------------------------------
+
+// Where a layer stands and what it got, spelled so that compilers print it: Linear<10>::Check<layer<7>, got<Shape<16, 5, 5>>>.
+template <int... Index>
+struct layer;
+template <class S>
+struct got {
+    using type = S;
+};
+/// Output of a misused layer: whatever is bound to it is silent, so that the first message stays the only one.
+struct Poison {};
+
+// ---- one's own activation ------------------------------------------------------------------------------------------
+
+/// An activation is any empty struct with forward(x) and backward(x, y, dy) over lanes; both may be templates.
+template <class A>
+concept Activation = std::is_empty_v<A> && requires(A a, double x) {
+    a.forward(x);
+    a.backward(x, x, x);
+};
+
+/// An activation bound to a shape: elementwise, without parameters.
+template <class A, class X>
+struct ElementwiseOperation {
+    using Input = X;
+    using Output = X;
+    using Parameters = NoParameters;
+    using IsElementwise = void;
+    static constexpr Keep keep = [] {
+        if constexpr (requires { A::keep; })
+            return A::keep;
+        else
+            return Keep::both;
+    }();
+    static constexpr double flops = X::size;
+    static constexpr std::string_view type = [] {
+        if constexpr (requires { A::type; })
+            return std::string_view(A::type);
+        else
+            return std::string_view("activation");
+    }();
+
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto forward(Position<1> at, Io const& io) {
+        return typename Io::L(A{}.forward(io.x[at[0]]));
+    }
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {
+        using L = typename Io::L;
+        L const x = keeps_input(keep) ? io.x[at[0]] : L(0);
+        L const y = keeps_output(keep) ? io.y[at[0]] : L(0);
+        return L(A{}.backward(x, y, io.dy[at[0]]));
+    }
+};
+
+}  // namespace strata

@@ -1,0 +1,49 @@
+// Views of tiles and parameters: bodies index logically, x(c, h, w); the view owns the layout.
+#pragma once
+
+#include <type_traits>
+
+#include "lane.hpp"
+#include "shape.hpp"
+
+namespace strata {
+
+/// A tile whose stride is a constant (CPU: S samples side by side).
+template <int S>
+struct FixedStride {
+    STRATA_HD constexpr operator int() const { return S; }  // NOLINT: stands for the number
+};
+
+/// One lane's view of a tile [elements of Shape][samples], the sample innermost: `data` already points at the lane's first
+/// sample, `stride` counts scalars between neighbouring elements. T is const for values that are only read.
+template <class S, class L, class T, class Stride>
+struct TileView {
+    using LaneType = L;
+    T* data;
+    Stride stride;
+
+    STRATA_HD STRATA_INLINE L operator[](int element) const {
+        return load<L>(data + static_cast<std::ptrdiff_t>(element) * stride);
+    }
+    template <class... Indices>
+    STRATA_HD STRATA_INLINE L operator()(Indices... position) const {
+        return (*this)[S::index(position...)];
+    }
+    STRATA_HD STRATA_INLINE void set(int element, L value) const {
+        store(data + static_cast<std::ptrdiff_t>(element) * stride, value);
+    }
+    STRATA_HD STRATA_INLINE void add(int element, L value) const { set(element, (*this)[element] + value); }
+};
+
+/// A parameter tensor in PyTorch's layout, read as compute scalars: weight(o, c, p, q).
+template <class S, class Compute, class T>
+struct ParameterView {
+    T const* data;
+    STRATA_HD STRATA_INLINE Compute operator[](int element) const { return static_cast<Compute>(data[element]); }
+    template <class... Indices>
+    STRATA_HD STRATA_INLINE Compute operator()(Indices... position) const {
+        return (*this)[S::index(position...)];
+    }
+};
+
+}  // namespace strata

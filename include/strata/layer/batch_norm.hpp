@@ -1,0 +1,146 @@
+// BatchNorm1d and BatchNorm2d: normalisation over the batch, as torch.nn.BatchNorm1d/2d.
+//
+//   training    xhat = (x - mean) / sqrt(var + eps),  y = weight xhat + bias, mean and (biased) var of the channel over the
+//               batch and its pixels; running statistics move by `momentum` towards mean and the unbiased variance
+//   evaluation  the running statistics take the place of mean and var
+//   dbias = sum dy,  dweight = sum dy xhat,  dx = weight / sqrt(var + eps) (dy - mean(dy) - xhat mean(dy xhat))
+//
+// Shapes: x and y [C][H][W] or [C], weight, bias, running_mean, running_var [C]. Keeps x. The sums run over the whole batch,
+// so the layer ends a segment: the executor gathers each tile's part, merges the parts in one tree in double, and goes on.
+// Source: Ioffe and Szegedy, arXiv:1502.03167, Algorithm 1 and section 3.
+#pragma once
+
+#include "../core/operation.hpp"
+#include "../core/option.hpp"
+
+namespace strata {
+
+/// BatchNorm bound to a shape. `io.statistics` holds a block of doubles a channel (enum Statistic).
+template <class X, bool HasAffine, Real MomentumValue, Real EpsilonValue, int Rank>
+struct BatchNormalization {
+    using Input = X;
+    using Output = X;
+    static constexpr int channels = channels_of<X>, pixels = pixels_of<X>;
+    struct Weight : Parameter<"weight", Shape<channels>, Ones, channels, channels> {};
+    struct Bias : Parameter<"bias", Shape<channels>, Zeros, channels, channels> {};
+    struct RunningMean : Parameter<"running_mean", Shape<channels>, Zeros, channels, channels> {};
+    struct RunningVariance : Parameter<"running_var", Shape<channels>, Ones, channels, channels> {};
+    using Parameters = std::conditional_t<HasAffine, ParameterList<Weight, Bias>, NoParameters>;
+    using Buffers = ParameterList<RunningMean, RunningVariance>;
+    static constexpr bool affine = HasAffine;
+    static constexpr double momentum = MomentumValue.value, epsilon = EpsilonValue.value;
+    static constexpr Keep keep = Keep::input;
+    static constexpr double flops = 4.0 * X::size;
+    static constexpr std::string_view type = Rank == 3 ? "BatchNorm2d" : "BatchNorm1d";
+
+    /// What the statistics of a channel hold: forward's mean and 1 / sqrt(var + eps), backward's mean(dy), mean(dy xhat).
+    enum Statistic { mean, inverse_deviation, mean_dy, mean_dy_xhat };
+    static constexpr int statistics_per_channel = 4;
+
+    /// Sum of x over the pixels of a channel, for one lane.
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto sum_x(int c, Io const& io) {
+        typename Io::L total(0);
+        for (int i = 0; i < pixels; ++i) total = total + io.x[c * pixels + i];
+        return total;
+    }
+    /// Sum of (x - center)^2 over the pixels of a channel.
+    template <class Io, class T>
+    STRATA_HD static STRATA_INLINE auto sum_squares(int c, T center, Io const& io) {
+        using L = typename Io::L;
+        L total(0);
+        for (int i = 0; i < pixels; ++i) {
+            L const d = io.x[c * pixels + i] - L(center);
+            total = multiply_add(d, d, total);
+        }
+        return total;
+    }
+    /// Sum of dy over the pixels of a channel.
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto sum_dy(int c, Io const& io) {
+        typename Io::L total(0);
+        for (int i = 0; i < pixels; ++i) total = total + io.dy[c * pixels + i];
+        return total;
+    }
+    /// Sum of dy xhat over the pixels of a channel.
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto sum_dy_xhat(int c, Io const& io) {
+        using L = typename Io::L;
+        using T = scalar_of<L>;
+        L const center(static_cast<T>(io.statistics[4 * c + mean])), scale(static_cast<T>(io.statistics[4 * c + inverse_deviation]));
+        L total(0);
+        for (int i = 0; i < pixels; ++i)
+            total = multiply_add(io.dy[c * pixels + i], (io.x[c * pixels + i] - center) * scale, total);
+        return total;
+    }
+
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto forward(Position<X::rank> at, Io const& io) {
+        using L = typename Io::L;
+        using T = scalar_of<L>;
+        int const c = at[0];
+        auto scale = static_cast<T>(io.statistics[4 * c + inverse_deviation]);
+        T shift(0);
+        if constexpr (HasAffine) {
+            scale *= io.p(Weight{})(c);
+            shift = io.p(Bias{})(c);
+        }
+        return multiply_add(io.x[flat(at)] - L(static_cast<T>(io.statistics[4 * c + mean])), L(scale), L(shift));
+    }
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto input_gradient(Position<X::rank> at, Io const& io) {
+        using L = typename Io::L;
+        using T = scalar_of<L>;
+        double const* s = io.statistics + 4 * at[0];
+        auto const deviation = static_cast<T>(s[inverse_deviation]);
+        T scale = deviation;
+        if constexpr (HasAffine) scale *= io.p(Weight{})(at[0]);
+        L const xhat = (io.x[flat(at)] - L(static_cast<T>(s[mean]))) * L(deviation);
+        L const centered = io.dy[flat(at)] - L(static_cast<T>(s[mean_dy]));
+        return (centered - xhat * L(static_cast<T>(s[mean_dy_xhat]))) * L(scale);
+    }
+
+private:
+    STRATA_HD static constexpr int flat(Position<X::rank> at) {
+        if constexpr (X::rank == 3)
+            return X::index(at[0], at[1], at[2]);
+        else
+            return at[0];
+    }
+};
+
+namespace detail {
+template <int Rank, class... Options>
+struct BatchNormLayer {
+    template <class X>
+    using On = BatchNormalization<X, option_or<Affine, Options...>::value, option_or<Momentum<0.1>, Options...>::value,
+                                  option_or<Epsilon<1e-5>, Options...>::value, Rank>;
+    static constexpr bool options = OptionKinds<AffineKind, MomentumKind, EpsilonKind>::template accept<Options...>;
+};
+}  // namespace detail
+
+/// `BatchNorm2d<options…>` on images [C][H][W]; options: Momentum<0.1>, Epsilon<1e-5>, NoAffine.
+template <class... Options>
+struct BatchNorm2d : detail::BatchNormLayer<3, Options...> {
+    template <class Where, class Got>
+    struct Check {
+        static constexpr bool options = detail::BatchNormLayer<3, Options...>::options, image = Got::type::rank == 3;
+        static constexpr bool ok = options && image;
+        static_assert(image, "BatchNorm2d needs an image [C][H][W]: use BatchNorm1d after Flatten or Linear");
+        static_assert(options, "BatchNorm2d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+    };
+};
+
+/// `BatchNorm1d<options…>` on features [C]; options as BatchNorm2d.
+template <class... Options>
+struct BatchNorm1d : detail::BatchNormLayer<1, Options...> {
+    template <class Where, class Got>
+    struct Check {
+        static constexpr bool options = detail::BatchNormLayer<1, Options...>::options, flat = Got::type::rank == 1;
+        static constexpr bool ok = options && flat;
+        static_assert(flat, "BatchNorm1d needs features [C]: use BatchNorm2d on images");
+        static_assert(options, "BatchNorm1d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+    };
+};
+
+}  // namespace strata

@@ -1,0 +1,21 @@
+// Flatten: [C][H][W] seen as [C H W], as torch.nn.Flatten. A view: no memory moves, forward or backward.
+#pragma once
+
+#include "../core/operation.hpp"
+
+namespace strata {
+
+struct Flatten {
+    template <class X>
+    struct On {
+        using Input = X;
+        using Output = Shape<X::size>;
+        using Parameters = NoParameters;
+        using IsView = void;
+        static constexpr Keep keep = Keep::nothing;
+        static constexpr double flops = 0;
+        static constexpr std::string_view type = "Flatten";
+    };
+};
+
+}  // namespace strata

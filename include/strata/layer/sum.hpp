@@ -1,0 +1,29 @@
+// Sum: y = a + b, where the branches of a Residual meet; dy flows unchanged to both. Keeps nothing.
+#pragma once
+
+#include "../core/operation.hpp"
+
+namespace strata {
+
+/// The sum of two values of shape X; its gradient for either input is dy.
+template <class X>
+struct Sum {
+    using Input = X;
+    using Output = X;
+    using Parameters = NoParameters;
+    using IsElementwise = void;
+    static constexpr Keep keep = Keep::nothing;
+    static constexpr double flops = X::size;
+    static constexpr std::string_view type = "Sum";
+
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto forward(Position<1> at, Io const& io) {
+        return io.x[at[0]] + io.other[at[0]];
+    }
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {
+        return io.dy[at[0]];
+    }
+};
+
+}  // namespace strata

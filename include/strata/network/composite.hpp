@@ -1,0 +1,48 @@
+// Composites: how layers are named, grouped, repeated and joined. They are pure descriptions; expand.hpp turns them into the
+// flat op list.
+#pragma once
+
+#include "../core/shape.hpp"
+
+namespace strata {
+
+/// The shape of one input sample, first in every Network: `Input<3, 32, 32>` or `Input<784>`.
+template <int... Extents>
+struct Input {
+    using Extent = Shape<Extents...>;
+};
+
+/// Gives a layer a name instead of its index, or a group of layers a scope: `Named<"conv1", Conv2d<6, 5>>`,
+/// `Named<"layer1", Repeat<3, Block>>` (parameters layer1.0.…, layer1.1.…, …).
+template <FixedString Name, class... Layers>
+struct Named {};
+
+/// A reusable group of layers, one entry in the indices of its surroundings, like a nested nn.Sequential.
+template <class... Layers>
+struct Sequential {};
+
+/// The layers N times over, spliced into the surroundings: every repetition has indices of its own.
+template <int N, class... Layers>
+struct Repeat {
+    static_assert(N >= 0, "Repeat: the count must not be negative");
+};
+
+/// The main path of a Residual.
+template <class... Layers>
+struct Main {};
+/// Layers on the shortcut of a Residual, named shortcut.0, shortcut.1, …, for example a 1x1 convolution and BatchNorm2d.
+template <class... Layers>
+struct Shortcut {};
+/// The identity shortcut, the default.
+struct Identity {};
+/// Layers after the sum of a Residual, for example After<ReLU>.
+template <class... Layers>
+struct After {};
+
+/// y = after(main(x) + shortcut(x)): `Residual<Main<…>>`, `Residual<Main<…>, ZeroPadShortcut, After<ReLU>>`. The layers of the
+/// main path are named in the Residual's own scope (conv1, bn1, …), as torchvision's blocks do. The shortcut is Identity,
+/// ZeroPadShortcut, Shortcut<…> or any Named layer.
+template <class... Parts>
+struct Residual {};
+
+}  // namespace strata

@@ -1,0 +1,294 @@
+// From the user's list of layers to the flat op list: every operation with its position in names and indices and the values
+// it reads. Value 0 is the network's input; the operation at position i makes value i + 1.
+#pragma once
+
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "../core/operation.hpp"
+#include "../layer/sum.hpp"
+#include "composite.hpp"
+
+namespace strata::detail {
+
+template <class... Ts>
+struct List {};
+
+template <int I, class L>
+struct ElementOf;
+template <int I, class... Ts>
+struct ElementOf<I, List<Ts...>> {
+    using type = std::tuple_element_t<static_cast<std::size_t>(I), std::tuple<Ts...>>;
+};
+template <int I, class L>
+using element_of = typename ElementOf<I, L>::type;
+
+/// One step of a path: the index in the surroundings and, for named layers, the name that takes its place.
+template <int Index>
+struct Place {
+    static constexpr int index = Index;
+    static std::string text() { return std::to_string(Index); }
+};
+template <int Index, FixedString Name>
+struct NamedPlace {
+    static constexpr int index = Index;
+    static std::string text() { return std::string(Name.view()); }
+};
+
+template <class... Places>
+struct Path {
+    using Where = layer<Places::index...>;
+    /// "layer1.0.conv1"
+    static std::string text() {
+        std::string joined;
+        ((joined += joined.empty() ? Places::text() : "." + Places::text()), ...);
+        return joined;
+    }
+};
+
+/// One entry of the op list. Other is -1 for operations with one input.
+template <class Operation, class PathType, int InputValue, int OtherValue>
+struct Node {
+    using Op = Operation;
+    using Name = PathType;
+    static constexpr int input = InputValue, other = OtherValue;
+};
+
+/// The list so far: nodes, the shape of each value, the value the next layer reads, the scope it is named in and its index.
+template <class Nodes, class Shapes, int Value, class Scope, int Index>
+struct Builder;
+template <class... Nodes, class... Shapes, int Value, class... Places, int Index>
+struct Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index> {
+    using NodeList = List<Nodes...>;
+    using ShapeList = List<Shapes...>;
+    using Scope = Path<Places...>;
+    static constexpr int value = Value, index = Index;
+    using Current = element_of<Value, ShapeList>;
+
+    /// Appends an operation on the current value; `::Next` also counts it in the indices.
+    template <class Operation, class P, int Other = -1>
+    using Append = Builder<List<Nodes..., Node<Operation, Path<Places..., P>, Value, Other>>,
+                           List<Shapes..., typename Operation::Output>, static_cast<int>(sizeof...(Nodes)) + 1, Scope, Index>;
+    using Next = Builder<NodeList, ShapeList, Value, Scope, Index + 1>;
+    template <int NewValue>
+    using At = Builder<NodeList, ShapeList, NewValue, Scope, Index>;
+    template <class P>
+    using Enter = Builder<NodeList, ShapeList, Value, Path<Places..., P>, 0>;
+    template <class Outer>
+    using LeaveTo = Builder<NodeList, ShapeList, Value, typename Outer::Scope, Outer::index + 1>;
+};
+/// After a misused layer: silent.
+struct Poisoned {
+    using Current = Poison;
+};
+
+template <class B, class P>
+struct WhereOf;
+template <class N, class S, int V, class... Places, int I, class P>
+struct WhereOf<Builder<N, S, V, Path<Places...>, I>, P> {
+    using type = typename Path<Places..., P>::Where;
+};
+
+// ---- how each kind of layer expands --------------------------------------------------------------------------------
+
+/// A leaf layer: checked, bound to the current shape and appended. Composites specialise this.
+template <class Layer>
+struct Expansion {
+    template <class P, class B>
+    static consteval auto apply(B) {
+        using X = typename B::Current;
+        if constexpr (requires { typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>; }) {
+            using Checked = typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>;
+            if constexpr (!Checked::ok)
+                return Poisoned{};
+            else
+                return typename B::template Append<typename Layer::template On<X>, P>::Next{};
+        } else if constexpr (requires { typename Layer::template On<X>; }) {
+            return typename B::template Append<typename Layer::template On<X>, P>::Next{};
+        } else if constexpr (Activation<Layer>) {
+            return typename B::template Append<ElementwiseOperation<Layer, X>, P>::Next{};
+        } else {
+            static_assert(Activation<Layer>, "this is not a layer: give it forward(x) and backward(x, y, dy) over lanes, "
+                                             "or a template On<InputShape>");
+            return Poisoned{};
+        }
+    }
+};
+
+/// Folds: `(builder + ... + Tag<Layers>{})` expands layers one after another in the current scope.
+template <class Layer>
+struct Tag {};
+template <class B, class Layer>
+consteval auto operator+(B builder, Tag<Layer>) {
+    if constexpr (std::is_same_v<B, Poisoned>)
+        return Poisoned{};
+    else
+        return Expansion<Layer>::template apply<Place<B::index>>(builder);
+}
+template <class... Layers, class B>
+consteval auto expand_all(B builder) {
+    return (builder + ... + Tag<Layers>{});
+}
+/// Back to the surroundings after a group, which counts as one layer there.
+template <class Outer, class B>
+consteval auto leave(B) {
+    if constexpr (std::is_same_v<B, Poisoned>)
+        return Poisoned{};
+    else
+        return typename B::template LeaveTo<Outer>{};
+}
+
+template <class... Layers>
+struct Expansion<Sequential<Layers...>> {
+    template <class P, class B>
+    static consteval auto apply(B) {
+        return leave<B>(expand_all<Layers...>(typename B::template Enter<P>{}));
+    }
+};
+
+template <class... Layers>
+struct Once {};
+template <class B, class... Layers>
+consteval auto operator+(B builder, Once<Layers...>) {
+    return expand_all<Layers...>(builder);
+}
+template <int N, class... Layers>
+struct Expansion<Repeat<N, Layers...>> {
+    template <class P, class B>
+    static consteval auto apply(B builder) {
+        return []<int... I>(B first, std::integer_sequence<int, I...>) {
+            return (first + ... + std::conditional_t<I >= 0, Once<Layers...>, void>{});
+        }(builder, std::make_integer_sequence<int, N>{});
+    }
+};
+
+template <FixedString Name, class... Layers>
+struct Expansion<Named<Name, Layers...>> : Expansion<Named<Name, Sequential<Layers...>>> {};
+template <FixedString Name, int N, class... Layers>
+struct Expansion<Named<Name, Repeat<N, Layers...>>> : Expansion<Named<Name, Sequential<Repeat<N, Layers...>>>> {};
+template <FixedString Name, class Layer>
+struct Expansion<Named<Name, Layer>> {
+    template <class P, class B>
+    static consteval auto apply(B builder) {
+        return Expansion<Layer>::template apply<NamedPlace<B::index, Name>>(builder);
+    }
+};
+
+// ---- Residual ------------------------------------------------------------------------------------------------------
+
+template <template <class...> class Kind, class Part>
+inline constexpr bool is_kind = false;
+template <template <class...> class Kind, class... Ls>
+inline constexpr bool is_kind<Kind, Kind<Ls...>> = true;
+
+/// The part of a Residual of one kind, or Default.
+template <template <class...> class Kind, class... Parts>
+consteval int part_index() {
+    int found = 0, i = 0;
+    ((++i, found = is_kind<Kind, Parts> ? i : found), ...);
+    return found;
+}
+template <template <class...> class Kind, class Default, class... Parts>
+using part_or = element_of<part_index<Kind, Parts...>(), List<Default, Parts...>>;
+/// The part that is neither Main nor After.
+template <class... Parts>
+consteval int shortcut_index() {
+    int found = 0, i = 0;
+    ((++i, found = is_kind<Main, Parts> || is_kind<After, Parts> ? found : i), ...);
+    return found;
+}
+
+/// Expands the parts of a Residual: paths from the value that B reads.
+template <class Part>
+struct PathOf {
+    template <class Target, class B>
+    static consteval auto apply(B builder) {
+        return builder + Tag<Part>{};
+    }
+};
+template <class... Layers>
+struct PathOf<Main<Layers...>> {
+    template <class Target, class B>
+    static consteval auto apply(B builder) {
+        return expand_all<Layers...>(builder);
+    }
+};
+template <class... Layers>
+struct PathOf<After<Layers...>> : PathOf<Main<Layers...>> {};
+template <class... Layers>
+struct PathOf<Shortcut<Layers...>> {
+    template <class Target, class B>
+    static consteval auto apply(B builder) {
+        return builder + Tag<Named<"shortcut", Sequential<Layers...>>>{};
+    }
+};
+template <>
+struct PathOf<Identity> {
+    template <class Target, class B>
+    static consteval auto apply(B builder) {
+        return builder;
+    }
+};
+/// Shortcuts that need to know the main path's shape.
+template <class Part>
+    requires requires { typename Part::template OnTarget<Shape<1, 1, 1>, Shape<1, 1, 1>>; }
+struct PathOf<Part> {
+    template <class Target, class B>
+    static consteval auto apply(B) {
+        using P = NamedPlace<B::index, "shortcut">;
+        using Checked = typename Part::template Check<typename WhereOf<B, P>::type, got<typename B::Current>, Target>;
+        if constexpr (!Checked::ok)
+            return Poisoned{};
+        else
+            return typename B::template Append<typename Part::template OnTarget<typename B::Current, Target>, P>{};
+    }
+};
+
+template <class Where, class MainPath, class ShortcutPath>
+struct BranchesMeet {
+    static constexpr bool ok = std::is_same_v<MainPath, ShortcutPath>;
+    static_assert(ok, "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
+                      "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
+};
+
+template <class... Parts>
+struct Expansion<Residual<Parts...>> {
+    static constexpr int mains = (0 + ... + (is_kind<Main, Parts> ? 1 : 0)), afters = (0 + ... + (is_kind<After, Parts> ? 1 : 0));
+    static_assert(mains == 1 && afters <= 1 && sizeof...(Parts) <= static_cast<std::size_t>(2 + afters),
+                  "Residual takes Main<…>, at most one shortcut and at most one After<…>");
+    using MainPart = part_or<Main, Main<>, Parts...>;
+    using AfterPart = part_or<After, After<>, Parts...>;
+    using ShortcutPart = element_of<shortcut_index<Parts...>(), List<Identity, Parts...>>;
+
+    template <class P, class B>
+    static consteval auto apply(B) {
+        using Start = typename B::template Enter<P>;
+        using AfterMain = decltype(PathOf<MainPart>::template apply<Poison>(Start{}));
+        if constexpr (std::is_same_v<AfterMain, Poisoned>) {
+            return Poisoned{};
+        } else {
+            using Joint = decltype(PathOf<ShortcutPart>::template apply<typename AfterMain::Current>(
+                typename AfterMain::template At<B::value>{}));
+            if constexpr (std::is_same_v<Joint, Poisoned>)
+                return Poisoned{};
+            else
+                return meet<P, B, AfterMain, Joint>();
+        }
+    }
+
+private:
+    template <class P, class B, class AfterMain, class Joint>
+    static consteval auto meet() {
+        using Meeting = BranchesMeet<typename WhereOf<B, P>::type, got<typename AfterMain::Current>, got<typename Joint::Current>>;
+        if constexpr (!Meeting::ok) {
+            return Poisoned{};
+        } else {
+            using Back = typename Joint::template At<AfterMain::value>;
+            using Joined = typename Back::template Append<Sum<typename Joint::Current>, NamedPlace<Joint::index, "sum">, Joint::value>;
+            return leave<B>(PathOf<AfterPart>::template apply<Poison>(Joined{}));
+        }
+    }
+};
+
+}  // namespace strata::detail

@@ -1,0 +1,146 @@
+// Network: the user's sentence, and everything that follows from it at compile time.
+#pragma once
+
+#include "expand.hpp"
+#include "plan.hpp"
+
+namespace strata {
+
+/// A network as a type: `Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, …>`. All members are constants of the type.
+template <class In, class... Layers>
+class Network {
+    using Start = detail::Builder<detail::List<>, detail::List<typename In::Extent>, 0, detail::Path<>, 0>;
+    using Expanded = decltype(detail::expand_all<Layers...>(Start{}));
+    template <class B>
+    struct Parts {
+        using Nodes = typename B::NodeList;
+        using Shapes = typename B::ShapeList;
+    };
+    template <class B>
+        requires std::is_same_v<B, detail::Poisoned>
+    struct Parts<B> {  // a layer was misused and has said so
+        using Nodes = detail::List<>;
+        using Shapes = detail::List<typename In::Extent>;
+    };
+    using Nodes = typename Parts<Expanded>::Nodes;
+
+    template <class... Ns>
+    static consteval int count_of(detail::List<Ns...>) {
+        return sizeof...(Ns);
+    }
+    static_assert(sizeof...(Layers) > 0, "Network needs at least one layer after Input");
+
+public:
+    /// False where a layer was misused; the compiler has already said where.
+    static constexpr bool valid = !std::is_same_v<Expanded, detail::Poisoned>;
+    /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
+    static constexpr int operation_count = count_of(Nodes{});
+    template <int I>
+    using NodeAt = detail::element_of<I, Nodes>;
+    template <int I>
+    using OperationAt = typename NodeAt<I>::Op;
+    template <int V>
+    using ValueShape = detail::element_of<V, typename Parts<Expanded>::Shapes>;
+
+    using InputShape = typename In::Extent;
+    using OutputShape = ValueShape<operation_count>;
+    static constexpr InputShape input_shape{};
+    static constexpr OutputShape output_shape{};
+
+    /// Calls f.template operator()<I>() for every operation in order.
+    template <class F>
+    static constexpr void for_each_operation(F&& f) {
+        [&]<int... I>(std::integer_sequence<int, I...>) {
+            (f.template operator()<I>(), ...);
+        }(std::make_integer_sequence<int, operation_count>{});
+    }
+
+private:
+    template <class F>
+    static consteval auto per_operation(F f) {
+        return [&]<int... I>(std::integer_sequence<int, I...>) {
+            return std::array<decltype(f.template operator()<0>()), static_cast<std::size_t>(operation_count)>{
+                f.template operator()<I>()...};
+        }(std::make_integer_sequence<int, operation_count>{});
+    }
+    /// Running sums: the offset of each operation's part in a flat arena, the total last.
+    template <class F>
+    static consteval auto offsets(F size) {
+        std::array<int, static_cast<std::size_t>(operation_count) + 1> at{};
+        int total = 0;
+        for_each_operation([&]<int I>() {
+            at[I] = total;
+            total += size.template operator()<I>();
+        });
+        at[static_cast<std::size_t>(operation_count)] = total;
+        return at;
+    }
+    template <class Op>
+    static consteval int buffer_size() {
+        if constexpr (requires { typename Op::Buffers; })
+            return Op::Buffers::size;
+        else
+            return 0;
+    }
+
+public:
+    /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
+    static constexpr auto parameter_offset = offsets([]<int I>() { return OperationAt<I>::Parameters::size; });
+    static constexpr int parameter_count = parameter_offset.back();
+    /// Buffers are saved but not trained: BatchNorm's running statistics.
+    static constexpr auto buffer_offset = offsets([]<int I>() { return buffer_size<OperationAt<I>>(); });
+    static constexpr int buffer_count = buffer_offset.back();
+    /// Doubles of batch-wide statistics.
+    static constexpr auto statistic_offset = offsets([]<int I>() {
+        if constexpr (detail::is_batch_wide<OperationAt<I>>())
+            return OperationAt<I>::channels * OperationAt<I>::statistics_per_channel;
+        else
+            return 0;
+    });
+    static constexpr int statistic_count = statistic_offset.back();
+    /// True when a layer needs the whole batch at once (BatchNorm in training): such networks run segment by segment.
+    static constexpr bool is_batch_wide = statistic_count > 0;
+
+    /// Floating-point operations of one forward pass of one sample; training is counted as three times that.
+    static constexpr double flops = [] {
+        double total = 0;
+        for_each_operation([&]<int I>() { total += OperationAt<I>::flops; });
+        return total;
+    }();
+    static constexpr double training_flops = 3 * flops;
+
+private:
+    template <bool Training>
+    static consteval auto facts() {
+        std::array<OperationFacts, static_cast<std::size_t>(operation_count)> all{};
+        for_each_operation([&]<int I>() {
+            using Op = OperationAt<I>;
+            constexpr bool skipped = !Training && requires { typename Op::IsTrainingOnly; };
+            all[I] = {.input = NodeAt<I>::input,
+                      .other = NodeAt<I>::other,
+                      .output_size = Op::Output::size,
+                      .has_parameters = Op::Parameters::size > 0,
+                      .is_view = detail::is_view<Op>() || skipped,
+                      .is_elementwise = detail::is_elementwise<Op>(),
+                      .keeps_extra = detail::keeps_extra<Op>(),
+                      .keep = Op::keep};
+        });
+        return all;
+    }
+
+public:
+    static constexpr Plan<operation_count> training_plan =
+        detail::make_plan<operation_count>(facts<true>(), InputShape::size, true);
+    static constexpr Plan<operation_count> inference_plan =
+        detail::make_plan<operation_count>(facts<false>(), InputShape::size, false);
+
+    /// Bytes of parameters, and of one sample's part of the workspace, for scalars of type T.
+    template <class T = float>
+    static constexpr std::size_t parameter_bytes = sizeof(T) * static_cast<std::size_t>(parameter_count);
+    template <class T = float>
+    static constexpr std::size_t training_bytes_per_sample = sizeof(T) * static_cast<std::size_t>(training_plan.size);
+    template <class T = float>
+    static constexpr std::size_t inference_bytes_per_sample = sizeof(T) * static_cast<std::size_t>(inference_plan.size);
+};
+
+}  // namespace strata
