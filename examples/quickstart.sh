@@ -36,10 +36,10 @@ if [ $# -eq 1 ]; then
     fi
 elif holds_data "$local_data"; then
     data=$local_data
-elif holds_data "$package" || { install_packages dataset-fashion-mnist && holds_data "$package"; }; then
+elif holds_data "$package" || { install_packages dataset-fashion-mnist 2>/dev/null && holds_data "$package"; }; then
     data=$package
 else
-    echo "Please download the four files {train-images-idx3,train-labels-idx1,t10k-images-idx3,t10k-labels-idx1}-ubyte.gz" \
+    echo "Please install the package dataset-fashion-mnist, or download the four files {train-images-idx3,train-labels-idx1,t10k-images-idx3,t10k-labels-idx1}-ubyte.gz" \
         "from https://github.com/zalandoresearch/fashion-mnist/tree/master/data/fashion into $local_data" \
         "and start this script again." >&2
     exit 1

@@ -55,7 +55,7 @@ configuration() {
     if ! cmake --build "$build" -j "$jobs" -- $keep_going >"$build/build.log" 2>&1; then
         broken=1
         # Ninja's progress lines and command lines hide the messages.
-        grep -v -E '^\[[0-9 %]+(/[0-9]+)?\]|^/[^ ]*/(ccache|c\+\+|g\+\+|clang\+\+|nvcc)[^ ]* ' "$build/build.log" | head -n 120
+        grep -v -E '^\[[0-9 %]+(/[0-9]+)?\]|^: && |^/[^ ]*/(ccache|c\+\+|g\+\+|clang\+\+|nvcc)[^ ]* ' "$build/build.log" | head -n 120
         echo "$name: the build failed; everything it printed is in $build/build.log"
     fi
     ctest --test-dir "$build" -j "$jobs" --output-on-failure >"$build/test.log" 2>&1
