@@ -142,6 +142,7 @@ TEST_CASE("A history that is torn or foreign is refused") {
     }
     auto const head = to_text({});
     CHECK(message_of([&] { history_from_text("{}"); }) == "history: line 1 is not the expected column names");
+    CHECK(message_of([&] { history_from_text(head + "1 2 3 4 5 6 7 8 9"); }) == "history: line 2 is cut off");
     CHECK(message_of([&] { history_from_text(head + "1 2 3 4 5 6 7 8\n"); }) ==
           "history: line 2 has no valid images_per_second");
     CHECK(message_of([&] { history_from_text(head + "1 2 3 4 5 6 7 8 9 10\n"); }) ==

@@ -230,6 +230,18 @@ TEST_CASE("the bar fits the terminal and follows its width") {
     CHECK(draw(1) == "\r");
 }
 
+TEST_CASE("a bar that becomes shorter leaves nothing behind") {
+    auto terminal = Channel::terminal(120);
+    Progress progress(ProgressStyle::bar, terminal.output, test_clock);
+    time_now = 0;
+    progress.update(state_at(0, 0));
+    time_now = 1;
+    auto state = state_at(0, 0);
+    state.accuracy = state.learning_rate = ProgressState::unknown;
+    progress.update(state);
+    CHECK(screen(terminal.read()).back() == "epoch  1/10 [>                                       ]  loss 0.4322");
+}
+
 TEST_CASE("without a width the bar goes by COLUMNS") {
     auto pipe = Channel::pipe();
     Progress progress(ProgressStyle::bar, pipe.output, test_clock);
