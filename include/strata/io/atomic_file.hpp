@@ -1,0 +1,94 @@
+// Writing a file so that a reader sees either the old file or the complete new one, whatever happens in between.
+#pragma once
+
+#include <atomic>
+#include <climits>
+#include <cstdlib>
+
+#include "file_descriptor.hpp"
+
+namespace strata {
+
+/// A file that appears under its name only on commit(). Until then the bytes go to a temporary file in the same
+/// directory, which is removed if the AtomicFile dies uncommitted, and a file that already has the name stays as it is.
+///
+/// A symbolic link is followed (its target is replaced); anything else that is not a regular file is refused, so that
+/// saving to /dev/null cannot replace the device. The new file keeps the permissions of the one it replaces.
+///
+/// Every function throws Error with the path and the text of errno.
+class AtomicFile {
+public:
+    explicit AtomicFile(std::string path)
+        : path_(followed(std::move(path))), temporary_path_(), file_(open_temporary(path_, temporary_path_), path_) {}
+    AtomicFile(AtomicFile const&) = delete;
+    AtomicFile& operator=(AtomicFile const&) = delete;
+    ~AtomicFile() {
+        if (!committed_) ::unlink(temporary_path_.c_str());
+    }
+
+    /// Appends bytes.
+    void write(void const* source, std::size_t bytes) { file_.write(source, bytes); }
+
+    /// Makes the file durable and gives it its name. Nothing may be written afterwards. On failure the old file stays,
+    /// except when only the directory's fsync fails: then the new file is there, but might not survive a power cut.
+    void commit() {
+        if (::fsync(file_.get()) != 0) fail_with_errno(path_, "cannot flush the file to the disk");
+        file_.close();
+        if (::rename(temporary_path_.c_str(), path_.c_str()) != 0)
+            fail_with_errno(path_, "cannot rename the finished temporary file");
+        committed_ = true;
+        // The rename itself is durable only once the directory is on the disk. A directory that may be written but not
+        // read cannot be opened, and some file systems cannot flush one: no reason to call the save a failure.
+        FileDescriptor directory(::open(directory_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), path_);
+        if (directory.get() >= 0 && ::fsync(directory.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
+            fail_with_errno(path_, "the file is written, but its directory cannot be flushed to the disk");
+    }
+
+private:
+    static std::string directory_of(std::string const& path) {
+        auto const slash = path.rfind('/');
+        return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    }
+
+    static std::string followed(std::string path) {
+        struct stat status {};
+        if (::lstat(path.c_str(), &status) != 0) {
+            if (errno != ENOENT) fail_with_errno(path, "cannot write the file");
+            return path;
+        }
+        if (S_ISLNK(status.st_mode)) {
+            char target[PATH_MAX];
+            if (::realpath(path.c_str(), target) == nullptr) fail_with_errno(path, "cannot follow the symbolic link");
+            if (::stat(target, &status) != 0) fail_with_errno(path, "cannot follow the symbolic link");
+            path = target;
+        }
+        if (!S_ISREG(status.st_mode))
+            fail(path, ": cannot write the file: something that is not a regular file has this name");
+        return path;
+    }
+
+    static int open_temporary(std::string const& path, std::string& temporary_path) {
+        static std::atomic<unsigned> counter{0};
+        struct stat old {};
+        bool const replaces = ::stat(path.c_str(), &old) == 0;
+        for (;;) {
+            // A name of its own rather than path + suffix: a name of 255 characters must stay writable.
+            temporary_path =
+                concatenate(directory_of(path), ".strata-", static_cast<long>(::getpid()), '-', ++counter, ".tmp");
+            int const descriptor = ::open(temporary_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+            if (descriptor >= 0) {
+                // Permissions are kept where possible; a file of another owner may not allow it.
+                if (replaces) static_cast<void>(::fchmod(descriptor, old.st_mode & 0777) == 0);
+                return descriptor;
+            }
+            if (errno != EEXIST) fail_with_errno(path, "cannot create a temporary file beside it");
+        }
+    }
+
+    std::string path_;
+    std::string temporary_path_;
+    FileDescriptor file_;
+    bool committed_ = false;
+};
+
+}  // namespace strata

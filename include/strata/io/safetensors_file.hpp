@@ -1,0 +1,69 @@
+// Reading a safetensors file.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <span>
+
+#include "file_descriptor.hpp"
+#include "safetensors_header.hpp"
+
+namespace strata {
+
+/// A safetensors file in memory, checked as a whole: when the constructor returns, every tensor's description is
+/// consistent and its data are there.
+class SafetensorsFile {
+public:
+    /// Reads the file. The header is checked before the data are read; nothing is allocated that the file's length does
+    /// not cover. Throws Error that names the file, the tensor and what was expected.
+    explicit SafetensorsFile(std::string path) : path_(std::move(path)) {
+        auto file = FileDescriptor::open_to_read(path_);
+        auto const file_bytes = file.size();
+        if (file_bytes < 8)
+            fail(path_, ": expected a safetensors file, which has at least 8 bytes, got ", file_bytes, " bytes");
+        std::uint64_t header_bytes = 0;
+        file.read(&header_bytes, 8);
+        if (header_bytes > most_safetensors_header_bytes || header_bytes > file_bytes - 8)
+            fail(path_, ": expected a header of at most ", std::min(most_safetensors_header_bytes, file_bytes - 8),
+                 " bytes, got a header length of ", header_bytes, " (truncated, or not a safetensors file)");
+        std::string text(static_cast<std::size_t>(header_bytes), '\0');
+        file.read(text.data(), text.size());
+        data_bytes_ = file_bytes - 8 - header_bytes;
+        header_ = parse_safetensors_header(text, data_bytes_, path_);
+        data_.reset(new (std::nothrow) std::byte[static_cast<std::size_t>(data_bytes_)]);
+        if (!data_) fail(path_, ": not enough memory for ", data_bytes_, " bytes of data");
+        file.read(data_.get(), static_cast<std::size_t>(data_bytes_));
+    }
+
+    [[nodiscard]] std::string const& path() const { return path_; }
+
+    /// All tensors by name.
+    [[nodiscard]] StoredTensors const& tensors() const { return header_.tensors; }
+
+    [[nodiscard]] Metadata const& metadata() const { return header_.metadata; }
+
+    /// The tensor of this name, or nullptr.
+    [[nodiscard]] StoredTensor const* find(std::string_view name) const {
+        auto const place = header_.tensors.find(name);
+        return place != header_.tensors.end() ? &place->second : nullptr;
+    }
+
+    /// The bytes of one of tensors(). They need not be aligned to the element type.
+    [[nodiscard]] std::span<std::byte const> data(StoredTensor const& tensor) const {
+        return {data_.get() + tensor.begin, static_cast<std::size_t>(tensor.end - tensor.begin)};
+    }
+
+    /// The whole data section.
+    [[nodiscard]] std::span<std::byte const> data() const {
+        return {data_.get(), static_cast<std::size_t>(data_bytes_)};
+    }
+
+private:
+    std::string path_;
+    SafetensorsHeader header_;
+    std::uint64_t data_bytes_ = 0;
+    std::unique_ptr<std::byte[]> data_;
+};
+
+}  // namespace strata

@@ -1,0 +1,208 @@
+// The header of a safetensors file: what tensors there are and where. Reading checks everything before it is used.
+//
+// The file: 8 bytes, little-endian, the length of the header; the header, a JSON object padded with spaces,
+//   {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...};
+// the data, to which data_offsets are relative, without holes or overlaps.
+// Source: https://huggingface.co/docs/safetensors, and the reference implementation for what the text leaves open.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/tensor.hpp"
+#include "json.hpp"
+
+namespace strata {
+
+static_assert(std::endian::native == std::endian::little,
+              "safetensors files are copied as they are: little-endian only");
+
+/// Free text that travels with the tensors.
+using Metadata = std::map<std::string, std::string>;
+
+/// A tensor as a safetensors header describes it.
+struct StoredTensor {
+    std::string dtype;             ///< as in the file, for example "F32"; may be one that Strata does not know
+    std::optional<DataType> type;  ///< dtype as Strata's type, if it has one
+    std::vector<std::int64_t> shape;
+    std::uint64_t begin = 0, end = 0;  ///< bytes of the data section
+};
+
+/// Descriptions by name.
+using StoredTensors = std::map<std::string, StoredTensor, std::less<>>;
+
+/// The parsed header.
+struct SafetensorsHeader {
+    StoredTensors tensors;
+    Metadata metadata;
+};
+
+/// The reference implementation refuses longer headers; so do we, before allocating.
+inline constexpr std::uint64_t most_safetensors_header_bytes = 100'000'000;
+
+/// The format's name of a type.
+[[nodiscard]] constexpr std::string_view dtype_name(DataType type) {
+    switch (type) {
+        case DataType::uint8:
+            return "U8";
+        case DataType::int64:
+            return "I64";
+        case DataType::float16:
+            return "F16";
+        case DataType::bfloat16:
+            return "BF16";
+        case DataType::float32:
+            return "F32";
+        case DataType::float64:
+            return "F64";
+    }
+    return "";
+}
+
+/// A shape as it is written, "[2, 3]"; "[]" for a scalar.
+[[nodiscard]] inline std::string shape_text(std::vector<std::int64_t> const& shape) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < shape.size(); ++i) text += concatenate(i == 0 ? "" : ", ", shape[i]);
+    return text += ']';
+}
+
+namespace detail {
+struct Dtype {
+    std::string_view name;
+    std::uint64_t bytes;
+    std::optional<DataType> type;
+};
+inline constexpr std::array dtypes{Dtype{"BOOL", 1, {}},
+                                   Dtype{"U8", 1, DataType::uint8},
+                                   Dtype{"I8", 1, {}},
+                                   Dtype{"F8_E5M2", 1, {}},
+                                   Dtype{"F8_E4M3", 1, {}},
+                                   Dtype{"I16", 2, {}},
+                                   Dtype{"U16", 2, {}},
+                                   Dtype{"F16", 2, DataType::float16},
+                                   Dtype{"BF16", 2, DataType::bfloat16},
+                                   Dtype{"I32", 4, {}},
+                                   Dtype{"U32", 4, {}},
+                                   Dtype{"F32", 4, DataType::float32},
+                                   Dtype{"C64", 8, {}},
+                                   Dtype{"F64", 8, DataType::float64},
+                                   Dtype{"I64", 8, DataType::int64},
+                                   Dtype{"U64", 8, {}}};
+
+// Bytes of a tensor, or nothing where they do not fit 64 bits or an extent is negative.
+inline std::optional<std::uint64_t> checked_bytes(std::vector<std::int64_t> const& shape, std::uint64_t element) {
+    std::uint64_t bytes = element;
+    for (auto const extent : shape)
+        if (extent < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes)) return {};
+    return bytes;
+}
+
+// Reads one tensor's description; reader.at() has its name.
+inline StoredTensor read_stored_tensor(JsonReader& reader) {
+    // PyTorch's own limit; without one, a header of 100 MB could ask for gigabytes of extents.
+    constexpr std::size_t most_dimensions = 64;
+    StoredTensor tensor;
+    bool has_dtype = false, has_shape = false;
+    std::vector<std::uint64_t> offsets;
+    reader.object([&](std::string const& key) {
+        if (key == "dtype") {
+            tensor.dtype = reader.string("a string for \"dtype\"");
+            has_dtype = true;
+        } else if (key == "shape") {
+            reader.array("an array for \"shape\"", [&] {
+                auto const extent = reader.unsigned_integer("a non-negative integer in \"shape\"");
+                if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+                    reader.refuse("expected extents below 2^63 in \"shape\", got ", extent);
+                if (tensor.shape.size() == most_dimensions)
+                    reader.refuse("expected at most ", most_dimensions, " dimensions in \"shape\"");
+                tensor.shape.push_back(static_cast<std::int64_t>(extent));
+            });
+            has_shape = true;
+        } else if (key == "data_offsets") {
+            reader.array("an array for \"data_offsets\"", [&] {
+                if (offsets.size() == 2) reader.refuse("expected two numbers in \"data_offsets\", got more");
+                offsets.push_back(reader.unsigned_integer("a non-negative integer in \"data_offsets\""));
+            });
+            if (offsets.size() != 2) reader.refuse("expected two numbers in \"data_offsets\", got ", offsets.size());
+        } else {
+            reader.refuse("expected only \"dtype\", \"shape\" and \"data_offsets\", got ", json_quoted(key));
+        }
+    });
+    if (!has_dtype) reader.refuse("expected a \"dtype\", got none");
+    if (!has_shape) reader.refuse("expected a \"shape\", got none");
+    if (offsets.empty()) reader.refuse("expected \"data_offsets\", got none");
+    tensor.begin = offsets[0];
+    tensor.end = offsets[1];
+    return tensor;
+}
+
+// Checks a tensor against itself and the data section.
+inline void check_stored_tensor(JsonReader const& reader, StoredTensor& tensor, std::uint64_t data_bytes) {
+    if (tensor.begin > tensor.end || tensor.end > data_bytes)
+        reader.refuse("expected \"data_offsets\" within the ", data_bytes, " bytes of data, got [", tensor.begin, ", ",
+                      tensor.end, "]");
+    auto const* const dtype =
+        std::find_if(dtypes.begin(), dtypes.end(), [&](Dtype const& known) { return known.name == tensor.dtype; });
+    if (dtype == dtypes.end()) return;  // a newer format's: nothing to check it with, refused if asked for
+    tensor.type = dtype->type;
+    auto const bytes = checked_bytes(tensor.shape, dtype->bytes);
+    if (!bytes) reader.refuse("expected a size that fits 64 bits, got ", tensor.dtype, " ", shape_text(tensor.shape));
+    if (*bytes != tensor.end - tensor.begin)
+        reader.refuse("expected ", *bytes, " bytes for ", tensor.dtype, " ", shape_text(tensor.shape), ", got ",
+                      tensor.end - tensor.begin, " from \"data_offsets\" [", tensor.begin, ", ", tensor.end, "]");
+}
+}  // namespace detail
+
+/// Parses and checks the text of a header against the length of the data section. Allocates in proportion to the text.
+/// Throws Error, beginning with `path`, that names the tensor and what was expected.
+[[nodiscard]] inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes,
+                                                                std::string const& path) {
+    if (text.empty() || text.front() != '{') fail(path, ", header: expected a JSON object that begins with \"{\"");
+    SafetensorsHeader header;
+    JsonReader reader(text, path);
+    reader.at("header");
+    reader.object([&](std::string const& key) {
+        if (key == "__metadata__") {
+            reader.at("header, \"__metadata__\"");
+            reader.object([&](std::string const& name) { header.metadata[name] = reader.string("a string"); });
+        } else {
+            reader.at(concatenate("tensor ", json_quoted(key)));
+            auto tensor = detail::read_stored_tensor(reader);
+            detail::check_stored_tensor(reader, tensor, data_bytes);
+            header.tensors.emplace(key, std::move(tensor));
+        }
+        reader.at("header");
+    });
+    reader.end();
+
+    // Data must lie end to end. Only empty tensors may share a place.
+    std::map<std::uint64_t, std::pair<std::uint64_t, std::string_view>> places;  // end and name by begin
+    for (auto const& [name, tensor] : header.tensors) {
+        auto const [place, is_first] = places.try_emplace(tensor.begin, tensor.end, name);
+        if (is_first || tensor.begin == tensor.end) continue;
+        if (place->second.first != tensor.begin)
+            fail(path, ", tensor ", json_quoted(name), ": expected data of its own, got those of tensor ",
+                 json_quoted(place->second.second));
+        place->second = {tensor.end, name};
+    }
+    std::uint64_t covered = 0;
+    for (auto const& [begin, end_and_name] : places) {
+        if (begin != covered)
+            fail(path, ", tensor ", json_quoted(end_and_name.second), ": expected data without ",
+                 begin < covered ? "overlaps" : "holes", ", beginning at byte ", covered, ", got ", begin);
+        covered = end_and_name.first;
+    }
+    if (covered != data_bytes) fail(path, ": expected ", covered, " bytes of data after the header, got ", data_bytes);
+    return header;
+}
+
+}  // namespace strata
