@@ -78,14 +78,15 @@ struct RandomKey {
     std::uint32_t step = 0;
 };
 
-/// Everything a body may read. X, Y: TileView; P: ParametersView. Views that a pass does not provide are null.
-template <class X, class Y, class P>
+/// Everything a body may read, and the one thing besides its result that it may write, `extra`. X, Y, E: TileView, P:
+/// ParametersView. Views that a pass does not provide are null.
+template <class X, class Y, class E, class P>
 struct BodyInput {
     X x;         ///< input
     X other;     ///< second input of two-input operations
     Y y;         ///< output
     Y dy;        ///< gradient of the output
-    Y extra;     ///< one value an output element that forward may leave for backward (`keeps_extra`)
+    E extra;     ///< one value an output element that forward may leave for backward (`keeps_extra`)
     P p;         ///< parameters
     double const* statistics = nullptr;  ///< batch-wide operations: what their reductions gave, a block a channel
     RandomKey random{};

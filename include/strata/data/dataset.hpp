@@ -9,7 +9,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -82,14 +81,16 @@ public:
     /// or any callable void(std::span<float> sample, SampleShape, Random&).
     template <class... T>
     [[nodiscard]] Dataset with(T... transforms) const {
-        static_assert((std::is_constructible_v<Transform, T> && ...),
+        static_assert((SampleTransform<T> && ...),
                       "with: a transform is Normalize, RandomHorizontalFlip, RandomCrop, or a callable "
                       "void(std::span<float> sample, SampleShape shape, Random& random)");
-        check_not_empty("with");
+        if (size_ == 0) fail("with: the dataset is empty");
         Dataset result = *this;
-        auto list = std::make_shared<Transforms>(*transforms_);
-        (list->add(Transform(std::move(transforms))), ...);
-        result.transforms_ = std::move(list);
+        if constexpr ((SampleTransform<T> && ...)) {
+            auto list = std::make_shared<Transforms>(*transforms_);
+            (list->add(std::move(transforms)), ...);
+            result.transforms_ = std::move(list);
+        }
         return result;
     }
 
@@ -166,9 +167,6 @@ private:
 
     [[nodiscard]] std::size_t position(std::size_t index) const { return positions_ ? (*positions_)[index] : index; }
 
-    void check_not_empty(char const* what) const {
-        if (size_ == 0) fail(what, ": the dataset is empty");
-    }
     static void check_count(std::size_t count) {
         if (count > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
             fail("a dataset has at most 2147483647 samples, not ", count);

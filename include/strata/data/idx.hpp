@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <string>
@@ -87,8 +88,8 @@ inline Dataset idx_images(std::string const& images_path, std::string const& lab
 
 namespace detail {
 /// The four files of the MNIST family; `advice` ends the sentence about a missing one.
-inline TrainTest mnist_family(std::string const& directory, std::vector<std::string> const& class_names,
-                              std::string const& advice) {
+inline TrainTest mnist_family(std::string const& directory, std::initializer_list<char const*> class_names,
+                              char const* advice) {
     auto const find = [&](char const* name) {
         std::string path = directory + "/" + name;
         if (readable(path)) return path;
@@ -97,8 +98,9 @@ inline TrainTest mnist_family(std::string const& directory, std::vector<std::str
     };
     std::string const train_images = find("train-images-idx3-ubyte"), train_labels = find("train-labels-idx1-ubyte");
     std::string const test_images = find("t10k-images-idx3-ubyte"), test_labels = find("t10k-labels-idx1-ubyte");
-    TrainTest data{idx_images(train_images, train_labels).with_class_names(class_names),
-                   idx_images(test_images, test_labels).with_class_names(class_names)};
+    std::vector<std::string> const names(class_names.begin(), class_names.end());
+    TrainTest data{idx_images(train_images, train_labels).with_class_names(names),
+                   idx_images(test_images, test_labels).with_class_names(names)};
     if (data.train.shape() != data.test.shape())
         fail("the images of ", train_images, " and ", test_images, " differ in size");
     return data;

@@ -12,7 +12,6 @@
 #include <functional>
 #include <span>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -42,9 +41,6 @@ struct RandomCrop {
 /// A transform of the user's own; it changes the sample [C][H][W] in place and draws all its randomness from `random`.
 /// It makes the batch float32: bytes are handed over as value / 255. It may be called from several threads at once.
 using SampleFunction = std::function<void(std::span<float> sample, SampleShape shape, Random& random)>;
-
-/// Any transform.
-using Transform = std::variant<Normalize, RandomHorizontalFlip, RandomCrop, SampleFunction>;
 
 /// Mirrors a sample [C][H][W] of T in place, left to right.
 template <class T>
@@ -88,11 +84,46 @@ class Transforms {
 public:
     Transforms(DataType type, SampleShape shape) : sample_type_(type), shape_(shape) { update_affine(); }
 
-    /// Appends a transform. Throws Error when its values make no sense for these samples.
-    void add(Transform transform) {
-        check(transform);
-        if (std::holds_alternative<SampleFunction>(transform)) sample_type_ = DataType::float32;
-        list_.push_back(std::move(transform));
+    /// Throws Error unless there is one finite mean and one positive std for every channel.
+    void add(Normalize const& normalize) {
+        auto const channels = static_cast<std::size_t>(shape_.channels);
+        if (normalize.mean.size() != channels || normalize.std.size() != channels)
+            fail("Normalize: got ", normalize.mean.size(), " means and ", normalize.std.size(),
+                 " standard deviations for samples with ", channels, " channels: give one of each for every channel");
+        if (factor_.empty()) {
+            factor_.assign(channels, 1.0);
+            summand_.assign(channels, 0.0);
+        }
+        for (std::size_t c = 0; c < channels; ++c) {
+            double const mean = normalize.mean[c], deviation = normalize.std[c];
+            if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0)
+                fail("Normalize: mean ", mean, " and std ", deviation, " of channel ", c,
+                     " must be finite, and std positive");
+            factor_[c] /= deviation;
+            summand_[c] = (summand_[c] - mean) / deviation;
+        }
+        update_affine();
+    }
+    /// Throws Error unless the probability is in [0, 1].
+    void add(RandomHorizontalFlip flip) {
+        if (!(flip.probability >= 0 && flip.probability <= 1))
+            fail("RandomHorizontalFlip: probability is ", flip.probability, ", expected 0 to 1");
+        steps_.emplace_back().probability = flip.probability;
+        steps_.back().kind = Step::Kind::flip;
+    }
+    /// Throws Error when the padding is negative or beyond reason.
+    void add(RandomCrop crop) {
+        if (crop.padding < 0 || crop.padding > 1'000'000)
+            fail("RandomCrop: padding is ", crop.padding, ", expected 0 to 1000000");
+        steps_.emplace_back().padding = crop.padding;
+        steps_.back().kind = Step::Kind::crop;
+    }
+    /// Throws Error when the function is empty.
+    void add(SampleFunction function) {
+        if (!function) fail("with: the transform is an empty function");
+        steps_.emplace_back().function = std::move(function);
+        steps_.back().kind = Step::Kind::function;
+        sample_type_ = DataType::float32;
         update_affine();
     }
 
@@ -103,30 +134,38 @@ public:
     /// [C] summands of Batch::shift; empty exactly when scale is.
     [[nodiscard]] std::vector<double> const& shift() const { return shift_; }
     /// True when apply does nothing.
-    [[nodiscard]] bool empty() const {
-        return std::all_of(list_.begin(), list_.end(),
-                           [](auto const& t) { return std::holds_alternative<Normalize>(t); });
-    }
+    [[nodiscard]] bool empty() const { return steps_.empty(); }
 
     /// Applies all but Normalize to one sample [C][H][W] of sample_type(), in place.
     void apply(void* sample, Random& random) const {
-        for (auto const& transform : list_) {
-            if (auto const* flip = std::get_if<RandomHorizontalFlip>(&transform)) {
-                if (random.uniform() < flip->probability) flip_sample(sample);
-            } else if (auto const* crop = std::get_if<RandomCrop>(&transform)) {
-                auto const places = static_cast<std::uint32_t>(2 * crop->padding + 1);
-                int const down = static_cast<int>(random.below(places)) - crop->padding;
-                int const right = static_cast<int>(random.below(places)) - crop->padding;
-                shift_sample(sample, size_of(sample_type()), shape_, down, right);
-            } else if (auto const* function = std::get_if<SampleFunction>(&transform)) {
-                (*function)(std::span(static_cast<float*>(sample), shape_.size()), shape_, random);
+        for (auto const& step : steps_) switch (step.kind) {
+                case Step::Kind::flip:
+                    if (random.uniform() < step.probability) flip_sample(sample);
+                    break;
+                case Step::Kind::crop: {
+                    auto const places = static_cast<std::uint32_t>(2 * step.padding + 1);
+                    int const down = static_cast<int>(random.below(places)) - step.padding;
+                    int const right = static_cast<int>(random.below(places)) - step.padding;
+                    shift_sample(sample, size_of(sample_type_), shape_, down, right);
+                    break;
+                }
+                case Step::Kind::function:
+                    step.function(std::span(static_cast<float*>(sample), shape_.size()), shape_, random);
+                    break;
             }
-        }
     }
 
 private:
+    // Not a std::variant: GCC 12 warns of uninitialised memory when one is moved at -O3, and it is slow to compile.
+    struct Step {
+        enum class Kind : std::uint8_t { flip, crop, function } kind = Kind::flip;
+        double probability = 0;
+        int padding = 0;
+        SampleFunction function;
+    };
+
     void flip_sample(void* sample) const {
-        switch (sample_type()) {
+        switch (sample_type_) {
             case DataType::uint8:
                 return flip_horizontally(static_cast<std::uint8_t*>(sample), shape_);
             case DataType::float32:
@@ -136,49 +175,29 @@ private:
         }
     }
 
-    void check(Transform const& transform) const {
-        if (auto const* normalize = std::get_if<Normalize>(&transform)) {
-            auto const channels = static_cast<std::size_t>(shape_.channels);
-            if (normalize->mean.size() != channels || normalize->std.size() != channels)
-                fail("Normalize: got ", normalize->mean.size(), " means and ", normalize->std.size(),
-                     " standard deviations for samples with ", channels,
-                     " channels: give one of each for every channel");
-            for (std::size_t c = 0; c < channels; ++c)
-                if (!std::isfinite(normalize->mean[c]) || !std::isfinite(normalize->std[c]) || normalize->std[c] <= 0)
-                    fail("Normalize: mean ", normalize->mean[c], " and std ", normalize->std[c], " of channel ", c,
-                         " must be finite, and std positive");
-        } else if (auto const* flip = std::get_if<RandomHorizontalFlip>(&transform)) {
-            if (!(flip->probability >= 0 && flip->probability <= 1))
-                fail("RandomHorizontalFlip: probability is ", flip->probability, ", expected 0 to 1");
-        } else if (auto const* crop = std::get_if<RandomCrop>(&transform)) {
-            if (crop->padding < 0 || crop->padding > 1'000'000)
-                fail("RandomCrop: padding is ", crop->padding, ", expected 0 to 1000000");
-        } else if (!std::get<SampleFunction>(transform)) {
-            fail("with: the transform is an empty function");
-        }
-    }
-
     void update_affine() {
-        scale_.clear();
-        shift_.clear();
-        bool const bytes = sample_type() == DataType::uint8;
-        bool const normalized =
-            std::any_of(list_.begin(), list_.end(), [](auto const& t) { return std::holds_alternative<Normalize>(t); });
-        if (!bytes && !normalized) return;
-        scale_.assign(static_cast<std::size_t>(shape_.channels), bytes ? 1.0 / 255 : 1.0);
-        shift_.assign(static_cast<std::size_t>(shape_.channels), 0.0);
-        for (auto const& transform : list_)
-            if (auto const* normalize = std::get_if<Normalize>(&transform))
-                for (std::size_t c = 0; c < scale_.size(); ++c) {
-                    scale_[c] /= normalize->std[c];
-                    shift_[c] = (shift_[c] - normalize->mean[c]) / normalize->std[c];
-                }
+        bool const bytes = sample_type_ == DataType::uint8;
+        scale_ = factor_;
+        shift_ = summand_;
+        if (bytes && scale_.empty()) {
+            scale_.assign(static_cast<std::size_t>(shape_.channels), 1.0);
+            shift_.assign(static_cast<std::size_t>(shape_.channels), 0.0);
+        }
+        if (bytes)
+            for (auto& value : scale_) value /= 255;
     }
 
     DataType sample_type_;
     SampleShape shape_;
-    std::vector<Transform> list_;
+    std::vector<Step> steps_;
+    std::vector<double> factor_, summand_;  // of all Normalize together, acting on value / 255 where the data are bytes
     std::vector<double> scale_, shift_;
+};
+
+/// What Dataset::with takes.
+template <class T>
+concept SampleTransform = requires(Transforms& list, T transform) {
+    list.add(std::move(transform));
 };
 
 }  // namespace strata

@@ -1,0 +1,323 @@
+// The CPU executor: runs the program of a network over the tiles of a batch with any number of workers, and gives the same bits
+// for each of them.
+//
+// Tiles are grouped into leaves of consecutive tiles; a leaf's gradient is summed tile by tile, and the leaves are merged in one
+// binary tree over the leaf index. How many leaves a batch has depends on the network and the batch alone. Networks without
+// batch-wide layers stream: a worker takes a tile through the whole program, and memory does not grow with the batch.
+#pragma once
+
+#include "../../optimizer/optimizer.hpp"
+#include "program.hpp"
+#include "statistics.hpp"
+
+namespace strata {
+
+/// What a training or evaluation step says. `loss` is the mean over the batch.
+struct StepResult {
+    double loss = 0;
+    std::int64_t correct = 0;
+    int samples = 0;
+    bool finite = true;  ///< false: loss or a gradient is NaN or infinite, nothing has been updated
+};
+
+template <class Net, class Precision, class Loss>
+class CpuExecutor {
+    template <int S>
+    using Program = detail::TileProgram<Net, Precision, Loss, S>;
+    using Context = detail::TileContext<Precision, Loss>;
+    using Storage = typename Precision::storage;
+    using Gradient = typename Precision::accumulation;
+
+public:
+    using ModelType = Model<Net, Precision>;
+    using Scalar = typename Precision::master;
+
+    CpuExecutor(Cpu cpu, Loss loss) : workers_(detail::worker_count(cpu)), loss_(loss) {
+        barriers_ = std::vector<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
+        next_buffers_.resize(static_cast<std::size_t>(Net::buffer_count));
+        statistics_.resize(static_cast<std::size_t>(Net::statistic_count) + 1);
+        chunk_squares_.resize(static_cast<std::size_t>(chunks));
+    }
+
+    [[nodiscard]] int workers() const { return workers_; }
+    /// Gradient of the mean loss of the last training step, in the order of Model::parameters().
+    [[nodiscard]] std::span<Gradient const> gradient() const {
+        return {gradients_.data(), static_cast<std::size_t>(Net::parameter_count)};
+    }
+    /// Bytes held: workspaces, gradients of the leaves, statistics.
+    [[nodiscard]] std::size_t memory_bytes() const {
+        return workspace_.size() * sizeof(Storage) + gradients_.size() * sizeof(Gradient) +
+               (parts_.size() + statistics_.size()) * sizeof(double);
+    }
+
+    /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
+    StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
+        StepResult result;
+        detail::with_tile_samples(batch.size, [&]<int S>() { result = train_tiles<S>(model, batch, random); });
+        return result;
+    }
+
+    /// One optimizer update with gradient(), and the running statistics of the batch.
+    template <class Optimizer>
+    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
+        auto const apply = optimizer.template prepare<Scalar>(step);
+        constexpr std::ptrdiff_t count = Net::parameter_count;
+        detail::run_workers(workers_, [&](int worker, int workers) {
+            detail::Share const share{worker, workers};
+            for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
+                std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size, to = std::min(from + chunk_size, count);
+                update_range(apply, model.parameters().data(), gradients_.data(), state.data(), from, to);
+            }
+        });
+        if constexpr (Net::is_batch_wide) {
+            std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
+            Net::for_each_operation([&]<int I>() {
+                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<I>>()) ++model.batches_tracked()[I];
+            });
+        }
+    }
+
+    /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
+    StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
+        StepResult result;
+        detail::with_tile_samples(batch.size,
+                                  [&]<int S>() { result = evaluate_tiles<S>(model, batch, predictions, outputs); });
+        return result;
+    }
+
+    /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For messages.
+    int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
+        int found = Net::operation_count;
+        detail::with_tile_samples(batch.size, [&]<int S>() {
+            watch_ = &found;
+            train_tiles<S>(model, batch, random);
+            watch_ = nullptr;
+        });
+        return found == Net::operation_count ? -1 : found;
+    }
+
+private:
+    static constexpr int chunk_size = 4096;
+    static constexpr int chunks = (Net::parameter_count + chunk_size - 1) / chunk_size;
+    /// Leaves at most: enough for every worker, bounded by 256 MiB of gradients.
+    static constexpr int max_leaves = [] {
+        std::size_t const fit = (std::size_t{256} << 20) / (sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1));
+        return fit > 64 ? 64 : fit < 2 ? 2 : static_cast<int>(fit);
+    }();
+
+    struct Tiling {
+        int tiles, leaf_tiles, leaves;
+        Tiling(int batch, int samples)
+            : tiles((batch + samples - 1) / samples), leaf_tiles((tiles + max_leaves - 1) / max_leaves),
+              leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
+    };
+
+    template <class Vector>
+    static void grow(Vector& v, std::size_t size) {
+        if (v.size() < size) v.resize(size);
+    }
+
+    template <int S>
+    StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+        using P = Program<S>;
+        Tiling const tiling(batch.size, S);
+        std::size_t const stride = static_cast<std::size_t>(P::training_size) * S;
+        grow(workspace_, stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.leaves)));
+        grow(gradients_, static_cast<std::size_t>(Net::parameter_count) * static_cast<std::size_t>(tiling.leaves));
+        grow(parts_, static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(tiling.tiles));
+        results_.assign(static_cast<std::size_t>(tiling.leaves), {});
+
+        auto const body = [&](int worker, int workers) {
+            detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
+            clear_gradients(tiling.leaves, {worker, workers});
+            all.wait(workers);
+            Context context = context_of(model, batch, random);
+            detail::Assignment const assignment{tiling.leaves, workers};
+            for (std::size_t begin = 0, end = 0; begin < P::training.size(); begin = end) {
+                while (end < P::training.size() && P::training[end++].reduction == detail::Reduction::none) {}
+                assignment.for_each(worker, [&](int leaf, detail::Share team, int leader) {
+                    run_leaf<S>(context, tiling, leaf, team, leader, std::span(P::training).subspan(begin, end - begin), stride);
+                });
+                auto const& last = P::training[end - 1];
+                if constexpr (Net::is_batch_wide)
+                    if (last.reduction != detail::Reduction::none)
+                        merge_statistics(model, last.reduction, last.operation, tiling.tiles, S, batch.size, {worker, workers});
+            }
+            all.wait(workers);
+            merge_gradients(tiling.leaves, {worker, workers});
+        };
+        detail::run_workers(watch_ ? 1 : workers_, body);
+        return merged_result(batch.size, tiling.leaves);
+    }
+
+    template <int S, class Steps>
+    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int leader, Steps steps, std::size_t stride) {
+        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(leader)];
+        c.share = team;
+        c.result = &results_[static_cast<std::size_t>(leaf)];
+        c.gradient = gradients_.data() + static_cast<std::ptrdiff_t>(leaf) * Net::parameter_count;
+        for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles); ++tile) {
+            c.first = tile * S;
+            c.samples = std::min(S, c.batch->size - c.first);
+            c.workspace = workspace_.data() + static_cast<std::size_t>(Net::is_batch_wide ? tile : leader) * stride;
+            c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
+            for (auto const& step : steps) {
+                if (!step.run) continue;
+                step.run(c);
+                if (watch_) watch<S>(c, step.operation);
+                barrier.wait(team.size);
+            }
+        }
+    }
+
+    template <int S>
+    StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
+        using P = Program<S>;
+        Tiling const tiling(batch.size, S);
+        std::size_t const stride = static_cast<std::size_t>(P::inference_size) * S;
+        grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
+        results_.assign(static_cast<std::size_t>(tiling.leaves), {});
+        detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
+        detail::run_workers(workers_, [&](int worker, int workers) {
+            Context context = context_of(model, batch, {});
+            if (!batch.labels && !batch.targets) context.loss = nullptr;
+            context.predictions = predictions;
+            context.outputs = outputs;
+            detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int leader) {
+                run_inference_leaf<S>(context, tiling, leaf, team, leader, stride);
+            });
+        });
+        return merged_result(batch.size, tiling.leaves);
+    }
+
+    template <int S>
+    void run_inference_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int leader, std::size_t stride) {
+        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(leader)];
+        c.share = team;
+        c.result = &results_[static_cast<std::size_t>(leaf)];
+        c.workspace = workspace_.data() + static_cast<std::size_t>(leader) * stride;
+        for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles); ++tile) {
+            c.first = tile * S;
+            c.samples = std::min(S, c.batch->size - c.first);
+            for (auto const& step : Program<S>::inference) {
+                if (!step.run) continue;
+                step.run(c);
+                barrier.wait(team.size);
+            }
+        }
+    }
+
+    Context context_of(ModelType const& model, Batch const& batch, RandomKey random) {
+        Context c;
+        c.parameters = model.parameters().data();
+        c.statistics = statistics_.data();
+        c.batch = &batch;
+        c.random = random;
+        c.loss = &loss_;
+        return c;
+    }
+
+    void clear_gradients(int leaves, detail::Share share) {
+        std::ptrdiff_t const total = static_cast<std::ptrdiff_t>(leaves) * Net::parameter_count;
+        std::fill(gradients_.data() + total * share.rank / share.size, gradients_.data() + total * (share.rank + 1) / share.size,
+                  Gradient(0));
+    }
+
+    void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, int tiles, int samples, int batch,
+                          detail::Share share) {
+        detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
+        all.wait(share.size);
+        detail::StatisticsMerge<Precision> const merge{parts_.data(),          statistics_.data(),    tiles,           samples, batch,
+                                                       model.buffers().data(), next_buffers_.data(), gradients_.data(), share};
+        auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
+        (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
+        all.wait(share.size);
+    }
+
+    /// Merges the leaves in a binary tree over the leaf index; every worker does it for parameters of its own.
+    void merge_gradients(int leaves, detail::Share share) {
+        constexpr std::ptrdiff_t count = Net::parameter_count;
+        for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
+            std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size, to = std::min(from + chunk_size, count);
+            for (int distance = 1; distance < leaves; distance *= 2)
+                for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
+                    Gradient* const into = gradients_.data() + leaf * count;
+                    Gradient const* const other = gradients_.data() + (leaf + distance) * count;
+                    for (std::ptrdiff_t i = from; i < to; ++i) into[i] += other[i];
+                }
+            double squares = 0;
+            for (std::ptrdiff_t i = from; i < to; ++i)
+                squares += static_cast<double>(gradients_[static_cast<std::size_t>(i)]) * static_cast<double>(gradients_[static_cast<std::size_t>(i)]);
+            chunk_squares_[static_cast<std::size_t>(chunk)] = squares;
+        }
+    }
+
+    StepResult merged_result(int batch, int leaves) {
+        StepResult result;
+        result.samples = batch;
+        for (int distance = 1; distance < leaves; distance *= 2)
+            for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
+                auto& into = results_[static_cast<std::size_t>(leaf)];
+                into.loss += results_[static_cast<std::size_t>(leaf + distance)].loss;
+                into.correct += results_[static_cast<std::size_t>(leaf + distance)].correct;
+            }
+        result.loss = results_[0].loss / batch;
+        result.correct = results_[0].correct;
+        double squares = 0;
+        for (double const s : chunk_squares_) squares += s;
+        result.finite = std::isfinite(result.loss) && std::isfinite(squares);
+        return result;
+    }
+
+    template <class Apply>
+    static void update_range(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state, std::ptrdiff_t from,
+                             std::ptrdiff_t to) {
+        using L = lane_for<Scalar, 16>;
+        std::ptrdiff_t i = from;
+        for (; i + width_of<L> <= to; i += width_of<L>) update_at<L>(apply, weights, gradient, state, i);
+        for (; i < to; ++i) update_at<Scalar>(apply, weights, gradient, state, i);
+    }
+    template <class L, class Apply>
+    static STRATA_INLINE void update_at(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
+                                        std::ptrdiff_t i) {
+        constexpr int states = Apply::states;
+        L w = load<L>(weights + i), s[states];
+        for (int k = 0; k < states; ++k) s[k] = load<L>(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i);
+        apply(w, load<L>(gradient + i), s);
+        store(weights + i, w);
+        for (int k = 0; k < states; ++k) store(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
+    }
+
+    template <int S>
+    void watch(Context const& c, int operation) {
+        if (operation < 0 || operation >= *watch_) return;
+        int const size = output_size(operation);
+        Storage const* const y = c.workspace + static_cast<std::ptrdiff_t>(Net::training_plan.value[static_cast<std::size_t>(operation) + 1]) * S;
+        for (int e = 0; e < size; ++e)
+            for (int s = 0; s < c.samples; ++s)
+                if (!std::isfinite(y[e * S + s])) {
+                    *watch_ = operation;
+                    return;
+                }
+    }
+    static int output_size(int operation) {
+        static constexpr auto sizes = [] {
+            std::array<int, static_cast<std::size_t>(Net::operation_count)> all{};
+            Net::for_each_operation([&]<int I>() { all[I] = Net::template OperationAt<I>::Output::size; });
+            return all;
+        }();
+        return sizes[static_cast<std::size_t>(operation)];
+    }
+
+    int workers_;
+    Loss loss_;
+    std::vector<detail::Barrier> barriers_;  // one a team leader, the last for everybody
+    AlignedVector<Storage> workspace_;
+    AlignedVector<Gradient> gradients_;  // [leaves][parameters]
+    std::vector<double> parts_, statistics_, chunk_squares_;
+    std::vector<detail::BatchResult> results_;
+    AlignedVector<Scalar> next_buffers_;
+    int* watch_ = nullptr;
+};
+
+}  // namespace strata

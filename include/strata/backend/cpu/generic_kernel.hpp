@@ -1,0 +1,151 @@
+// The generic kernels: an operation's bodies run element by element over the lanes of a tile. They are what every operation has
+// and the oracle of every faster kernel.
+//
+// A kernel works on one tile and on a range of its items, so that a team can split it; what an item computes does not depend
+// on the range it comes in. Faster kernels are found where they specialise ForwardKernel, InputGradientKernel or
+// ParameterGradientKernel for an operation.
+#pragma once
+
+#include "../../core/operation.hpp"
+#include "../../network/plan.hpp"
+
+namespace strata {
+
+/// Where a kernel finds the operation's values in one tile. Pointers an operation does not need are null.
+template <class Precision>
+struct KernelData {
+    using Storage = typename Precision::storage;
+    Storage const* x = nullptr;
+    Storage const* other = nullptr;
+    Storage* y = nullptr;
+    Storage const* dy = nullptr;
+    Storage* dx = nullptr;
+    GradientWrite write = GradientWrite::none;  ///< how dx is written
+    Storage* extra = nullptr;
+    typename Precision::master const* parameters = nullptr;
+    typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
+    double const* statistics = nullptr;
+    RandomKey random{};
+    int sample = 0;   ///< index in the batch of the tile's first sample
+    int samples = 0;  ///< real samples in the tile
+};
+
+namespace detail {
+
+/// The body input of lane `v` of a tile of S samples.
+template <class Op, class Precision, int S>
+auto body_input(KernelData<Precision> const& a, int v) {
+    using Storage = typename Precision::storage;
+    using L = lane_for<typename Precision::compute, S>;
+    using X = TileView<typename Op::Input, L, Storage const, FixedStride<S>>;
+    using Y = TileView<typename Op::Output, L, Storage const, FixedStride<S>>;
+    using E = TileView<typename Op::Output, L, Storage, FixedStride<S>>;
+    using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
+    int const first = v * width_of<L>;
+    auto const at = [first](auto* p) { return p ? p + first : p; };
+    return BodyInput<X, Y, E, P>{{at(a.x), {}},     {at(a.other), {}},  {at(a.y), {}}, {at(a.dy), {}}, {at(a.extra), {}},
+                                 {a.parameters}, a.statistics, a.random,     a.sample + first};
+}
+
+/// Calls f(position, flat index) for the elements of rows [begin, end) of a shape.
+template <class S, class F>
+STRATA_INLINE void for_rows(int begin, int end, F const& f) {
+    for (int row = begin; row < end; ++row) {
+        auto at = S::position(row * S::columns);
+        for (int column = 0; column < S::columns; ++column) {
+            at.at[S::rank - 1] += column > 0 ? 1 : 0;
+            f(at, row * S::columns + column);
+        }
+    }
+}
+
+/// Stores what a body returned, one lane or a block of them, through `put(element, lane)`.
+template <class Op, class Result, class Put>
+STRATA_INLINE void put_result(int item, int size, Result const& result, Put const& put) {
+    if constexpr (block_of<Op>() > 1) {
+        for (int k = 0; k < block_of<Op>(); ++k)
+            if (item * block_of<Op>() + k < size) put(item * block_of<Op>() + k, result[static_cast<std::size_t>(k)]);
+    } else {
+        put(item, result);
+    }
+}
+
+}  // namespace detail
+
+template <class Op, class Precision, int S>
+struct GenericForward {
+    using L = lane_for<typename Precision::compute, S>;
+    using Domain = detail::forward_domain<Op>;
+    static constexpr int items = Domain::rows;
+
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        for (int v = 0; v < S / width_of<L>; ++v) {
+            auto const io = detail::body_input<Op, Precision, S>(a, v);
+            auto const y = TileView<typename Op::Output, L, typename Precision::storage, FixedStride<S>>{a.y + v * width_of<L>, {}};
+            detail::for_rows<Domain>(begin, end, [&](auto const& at, int item) {
+                detail::put_result<Op>(item, Op::Output::size, Op::forward(at, io), [&](int e, L value) { y.set(e, value); });
+            });
+        }
+    }
+};
+
+template <class Op, class Precision, int S>
+struct GenericInputGradient {
+    using L = lane_for<typename Precision::compute, S>;
+    using Domain = detail::backward_domain<Op>;
+    static constexpr int items = Domain::rows;
+
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        for (int v = 0; v < S / width_of<L>; ++v) {
+            auto const io = detail::body_input<Op, Precision, S>(a, v);
+            auto const dx = TileView<typename Op::Input, L, typename Precision::storage, FixedStride<S>>{a.dx + v * width_of<L>, {}};
+            bool const add = a.write == GradientWrite::add;
+            detail::for_rows<Domain>(begin, end, [&](auto const& at, int item) {
+                detail::put_result<Op>(item, Op::Input::size, Op::input_gradient(at, io), [&](int e, L value) {
+                    // Batch-wide means make the gradient of an empty lane non-zero: it must not reach the layers below.
+                    if constexpr (detail::is_batch_wide<Op>())
+                        value = select(first_lanes<L>(a.samples - v * width_of<L>), value, L(0));
+                    if (add)
+                        dx.add(e, value);
+                    else
+                        dx.set(e, value);
+                });
+            });
+        }
+    }
+};
+
+template <class Op, class Precision, int S>
+struct GenericParameterGradient {
+    using L = lane_for<typename Precision::compute, S>;
+    static constexpr int items = [] {
+        int rows = 0;
+        Op::Parameters::for_each([&]<class P>(P) { rows += P::Extents::rows; });
+        return rows;
+    }();
+
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        int first = 0;
+        Op::Parameters::for_each([&]<class P>(P parameter) {
+            using E = typename P::Extents;
+            auto* const gradient = a.gradient + Op::Parameters::template offset<P>;
+            int const from = std::max(begin - first, 0), to = std::min(end - first, E::rows);
+            detail::for_rows<E>(from, to, [&](auto const& at, int element) {
+                L total = Op::parameter_gradient(parameter, at, detail::body_input<Op, Precision, S>(a, 0));
+                for (int v = 1; v < S / width_of<L>; ++v)
+                    total = total + Op::parameter_gradient(parameter, at, detail::body_input<Op, Precision, S>(a, v));
+                gradient[element] += sum(total);
+            });
+            first += E::rows;
+        });
+    }
+};
+
+template <class Op, class Precision, int S>
+struct ForwardKernel : GenericForward<Op, Precision, S> {};
+template <class Op, class Precision, int S>
+struct InputGradientKernel : GenericInputGradient<Op, Precision, S> {};
+template <class Op, class Precision, int S>
+struct ParameterGradientKernel : GenericParameterGradient<Op, Precision, S> {};
+
+}  // namespace strata

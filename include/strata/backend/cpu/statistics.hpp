@@ -1,0 +1,106 @@
+// Batch-wide statistics on the CPU: how the parts that tiles gathered become one mean, variance and gradient sum a channel.
+#pragma once
+
+#include <cmath>
+
+#include "../../network/model.hpp"
+#include "workers.hpp"
+
+namespace strata::detail {
+
+/// What a merge reads and writes; parts are [tiles][Net::statistic_count], merged is [Net::statistic_count].
+template <class Precision>
+struct StatisticsMerge {
+    double const* parts;
+    double* merged;
+    int tiles, tile_samples, batch;
+    typename Precision::master const* buffers;  ///< running statistics before this step
+    typename Precision::master* next_buffers;   ///< and after it
+    typename Precision::accumulation* gradient;  ///< of the first leaf: sums over the whole batch are added once
+    Share share;
+};
+
+/// Forward: Chan, Golub and LeVeque's pairwise update over the tiles in order, in double.
+template <class Net, int I, class Precision>
+void merge_forward(StatisticsMerge<Precision> const& m) {
+    using Op = typename Net::template OperationAt<I>;
+    using T = typename Precision::master;
+    for (int c = m.share.begin(Op::channels); c < m.share.end(Op::channels); ++c) {
+        int const at = Net::statistic_offset[I] + c * Op::statistics_per_channel;
+        double count = 0, mean = 0, squares = 0;
+        for (int t = 0; t < m.tiles; ++t) {
+            double const* const part = m.parts + static_cast<std::ptrdiff_t>(t) * Net::statistic_count + at;
+            double const n = static_cast<double>(std::min(m.tile_samples, m.batch - t * m.tile_samples)) * Op::pixels;
+            double const delta = part[0] - mean, total = count + n;
+            mean += delta * n / total;
+            squares += part[1] + delta * delta * count * n / total;
+            count = total;
+        }
+        m.merged[at + Op::mean] = mean;
+        m.merged[at + Op::inverse_deviation] = 1 / std::sqrt(squares / count + Op::epsilon);
+        int const running_mean = Net::buffer_offset[I] + c, running_variance = running_mean + Op::channels;
+        auto const blend = [](T old, double fresh) {
+            return static_cast<T>((1 - Op::momentum) * static_cast<double>(old) + Op::momentum * fresh);
+        };
+        m.next_buffers[running_mean] = blend(m.buffers[running_mean], mean);
+        m.next_buffers[running_variance] = blend(m.buffers[running_variance], squares / (count - 1));
+    }
+}
+
+/// Backward: the sums of dy and dy xhat, which are also the gradients of bias and weight.
+template <class Net, int I, class Precision>
+void merge_backward(StatisticsMerge<Precision> const& m) {
+    using Op = typename Net::template OperationAt<I>;
+    using T = typename Precision::accumulation;
+    for (int c = m.share.begin(Op::channels); c < m.share.end(Op::channels); ++c) {
+        int const at = Net::statistic_offset[I] + c * Op::statistics_per_channel;
+        double dy = 0, dy_xhat = 0;
+        for (int t = 0; t < m.tiles; ++t) {
+            double const* const part = m.parts + static_cast<std::ptrdiff_t>(t) * Net::statistic_count + at;
+            dy += part[Op::mean_dy];
+            dy_xhat += part[Op::mean_dy_xhat];
+        }
+        if constexpr (Op::affine) {
+            m.gradient[Net::parameter_offset[I] + c] += static_cast<T>(dy_xhat);
+            m.gradient[Net::parameter_offset[I] + Op::channels + c] += static_cast<T>(dy);
+        }
+        double const count = static_cast<double>(m.batch) * Op::pixels;
+        m.merged[at + Op::mean_dy] = dy / count;
+        m.merged[at + Op::mean_dy_xhat] = dy_xhat / count;
+    }
+}
+
+/// The statistics of evaluation: the running ones.
+template <class Net, class T>
+void evaluation_statistics(T const* buffers, double* statistics) {
+    Net::for_each_operation([&]<int I>() {
+        using Op = typename Net::template OperationAt<I>;
+        if constexpr (is_batch_wide<Op>())
+            for (int c = 0; c < Op::channels; ++c) {
+                double* const s = statistics + Net::statistic_offset[I] + c * Op::statistics_per_channel;
+                s[Op::mean] = static_cast<double>(buffers[Net::buffer_offset[I] + c]);
+                s[Op::inverse_deviation] =
+                    1 / std::sqrt(static_cast<double>(buffers[Net::buffer_offset[I] + Op::channels + c]) + Op::epsilon);
+            }
+    });
+}
+
+/// Runtime tables of the merges, by operation.
+template <class Net, class Precision>
+struct StatisticsTable {
+    using Merge = void (*)(StatisticsMerge<Precision> const&);
+    struct Entry {
+        Merge forward = nullptr, backward = nullptr;
+        int values_per_sample = 0;  ///< of a channel
+    };
+    static constexpr auto entries = [] {
+        std::array<Entry, static_cast<std::size_t>(Net::operation_count)> table{};
+        Net::for_each_operation([&]<int I>() {
+            using Op = typename Net::template OperationAt<I>;
+            if constexpr (is_batch_wide<Op>()) table[I] = {&merge_forward<Net, I, Precision>, &merge_backward<Net, I, Precision>, Op::pixels};
+        });
+        return table;
+    }();
+};
+
+}  // namespace strata::detail

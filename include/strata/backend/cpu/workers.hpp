@@ -1,0 +1,97 @@
+// Worker threads of the CPU backend: one OpenMP parallel region a pass, barriers of our own for teams inside it.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "../../core/error.hpp"
+
+namespace strata {
+
+/// The CPU backend: Eigen's packets, OpenMP's threads.
+struct BackendPolicy {};
+struct Cpu {
+    using policy = BackendPolicy;
+    int threads = 0;  ///< worker threads; 0: as many as OpenMP would use (OMP_NUM_THREADS or every processor)
+};
+
+namespace detail {
+
+/// Worker threads that a Cpu policy asks for.
+inline int worker_count(Cpu cpu) {
+    if (cpu.threads < 0 || cpu.threads > 4096) fail("Cpu: threads is ", cpu.threads, ", expected 0 (all) to 4096");
+    if (cpu.threads > 0) return cpu.threads;
+#ifdef _OPENMP
+    return std::max(1, omp_get_max_threads());
+#else
+    return 1;
+#endif
+}
+
+/// Calls body(worker, workers) on up to `wanted` threads at once; the runtime may give fewer.
+template <class Body>
+void run_workers(int wanted, Body const& body) {
+#ifdef _OPENMP
+    if (wanted > 1) {
+#pragma omp parallel num_threads(wanted)
+        body(omp_get_thread_num(), omp_get_num_threads());
+        return;
+    }
+#endif
+    (void)wanted;
+    body(0, 1);
+}
+
+/// A barrier for a few threads: spins briefly, then yields, so that it also works with more threads than processors.
+class alignas(64) Barrier {
+public:
+    void wait(int members) {
+        if (members == 1) return;
+        unsigned const generation = generation_.load(std::memory_order_relaxed);
+        if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
+            waiting_.store(0, std::memory_order_relaxed);
+            generation_.store(generation + 1, std::memory_order_release);
+            return;
+        }
+        for (int spins = 0; generation_.load(std::memory_order_acquire) == generation; ++spins)
+            if (spins > 2000) std::this_thread::yield();
+    }
+
+private:
+    std::atomic<int> waiting_{0};
+    std::atomic<unsigned> generation_{0};
+};
+
+/// The part of [0, items) that falls to member `rank` of `size`.
+struct Share {
+    int rank = 0, size = 1;
+    [[nodiscard]] int begin(int items) const { return static_cast<int>(static_cast<long>(items) * rank / size); }
+    [[nodiscard]] int end(int items) const { return static_cast<int>(static_cast<long>(items) * (rank + 1) / size); }
+};
+
+/// How `workers` share `items` work items: full rounds of one item each, then teams for the rest, ⌈workers / items⌉ strong. The
+/// assignment never changes a result, only who computes it.
+struct Assignment {
+    int items, workers;
+    /// Calls f(item, share of the team, index of the team's barrier and memory) for every item of this worker.
+    template <class F>
+    void for_each(int worker, F&& f) const {
+        int const rounds = items / workers, rest = items % workers;
+        for (int round = 0; round < rounds; ++round) f(round * workers + worker, Share{}, worker);
+        if (rest == 0) return;
+        auto const team_of = [&](int w) { return static_cast<int>(static_cast<long>(w) * rest / workers); };
+        int const team = team_of(worker);
+        int first = worker, last = worker;
+        while (first > 0 && team_of(first - 1) == team) --first;
+        while (last + 1 < workers && team_of(last + 1) == team) ++last;
+        f(rounds * workers + team, Share{worker - first, last - first + 1}, first);
+    }
+};
+
+}  // namespace detail
+}  // namespace strata

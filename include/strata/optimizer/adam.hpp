@@ -1,0 +1,56 @@
+// Adam, as torch.optim.Adam (weight_decay is L2: added to the gradient).
+//
+//   g = dw + weight_decay w,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
+//   w = w - learning_rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)
+//
+// Source: Kingma and Ba, arXiv:1412.6980, Algorithm 1.
+#pragma once
+
+#include "optimizer.hpp"
+
+namespace strata {
+
+/// One Adam update of parameter, gradient and moments; `decoupled` is AdamW's decay, `decay` Adam's.
+template <class T>
+struct AdamUpdate {
+    static constexpr int states = 2;
+    T rate, beta1, beta2, one_minus_beta1, one_minus_beta2, inverse_root, epsilon, decay, decoupled;
+
+    template <class L>
+    STRATA_HD STRATA_INLINE void operator()(L& w, L gradient, L (&state)[2]) const {
+        L const g = multiply_add(L(decay), w, gradient);
+        state[0] = multiply_add(L(beta1), state[0], L(one_minus_beta1) * g);
+        state[1] = multiply_add(L(beta2), state[1], L(one_minus_beta2) * g * g);
+        w = w * L(decoupled) - L(rate) * state[0] / (sqrt(state[1]) * L(inverse_root) + L(epsilon));
+    }
+};
+
+struct Adam {
+    using policy = OptimizerPolicy;
+    static constexpr int states = 2;  ///< first and second moment
+    static constexpr char const* name = "Adam";
+    double learning_rate = 1e-3;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+    double weight_decay = 0.0;
+
+    void check() const {
+        detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
+        detail::check_rate(name, "beta1", beta1, 1);
+        detail::check_rate(name, "beta2", beta2, 1);
+        detail::check_rate(name, "weight_decay", weight_decay, INFINITY);
+    }
+
+    template <class T>
+    [[nodiscard]] AdamUpdate<T> prepare(OptimizerStep const& step) const {
+        double const b1 = std::isnan(step.momentum) ? beta1 : step.momentum;
+        auto const t = static_cast<double>(step.index + 1);
+        double const correction1 = 1 - std::pow(b1, t), correction2 = 1 - std::pow(beta2, t);
+        auto const as = [](double v) { return static_cast<T>(v); };
+        return {as(step.learning_rate / correction1), as(b1), as(beta2), as(1 - b1), as(1 - beta2),
+                as(1 / std::sqrt(correction2)),       as(epsilon), as(weight_decay), T(1)};
+    }
+};
+
+}  // namespace strata

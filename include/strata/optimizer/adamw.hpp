@@ -1,0 +1,35 @@
+// AdamW: Adam with decoupled weight decay, as torch.optim.AdamW: w shrinks by learning_rate weight_decay before Adam's update.
+//
+// Source: Loshchilov and Hutter, arXiv:1711.05101, Algorithm 2.
+#pragma once
+
+#include "adam.hpp"
+
+namespace strata {
+
+struct AdamW {
+    using policy = OptimizerPolicy;
+    static constexpr int states = 2;  ///< first and second moment
+    static constexpr char const* name = "AdamW";
+    double learning_rate = 1e-3;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+    double weight_decay = 1e-2;
+
+    void check() const {
+        detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
+        detail::check_rate(name, "beta1", beta1, 1);
+        detail::check_rate(name, "beta2", beta2, 1);
+        detail::check_rate(name, "weight_decay", weight_decay, INFINITY);
+    }
+
+    template <class T>
+    [[nodiscard]] AdamUpdate<T> prepare(OptimizerStep const& step) const {
+        AdamUpdate<T> update = Adam{learning_rate, beta1, beta2, epsilon, 0.0}.template prepare<T>(step);
+        update.decoupled = static_cast<T>(1 - step.learning_rate * weight_decay);
+        return update;
+    }
+};
+
+}  // namespace strata
