@@ -95,7 +95,7 @@ TEST_CASE("a file cut anywhere but between records is refused") {
     Bytes const whole = records({{1}, {2}});
     // Every length near the ends of records, a sample of those between.
     for (std::size_t length = 0; length <= whole.size();
-         length += (length % 3073 < 5 || length % 3073 > 3068) ? 1 : 61) {
+         length += (length % 3073 < 5 || length % 3073 > 3068) ? 1u : 61u) {
         CAPTURE(length);
         auto const path =
             directory.write("cut", Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)));

@@ -1,29 +1,15 @@
+// labels: threads
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <numeric>
 #include <strata/data/loader.hpp>
 #include <string>
 #include <vector>
 
 #include "temporary_directory.hpp"
-
-namespace {
-std::atomic<long> allocations{0};
-}
-
-// The whole program's operator new, so that allocations on the loader's threads are counted too.
-void* operator new(std::size_t bytes) {
-    ++allocations;
-    if (void* const memory = std::malloc(bytes)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 using namespace strata;
 
@@ -216,22 +202,6 @@ TEST_CASE("batches carry type, scale, shift, labels and targets") {
     CHECK(static_cast<double const*>(batch->inputs)[0] == 4);
     CHECK(static_cast<double const*>(batch->targets)[0] == 40);
     CHECK(static_cast<double const*>(batch->targets)[1] == 41);
-}
-
-TEST_CASE("no memory is allocated once an epoch has begun") {
-    for (int const threads : {0, 2}) {
-        Dataset const data = numbered(64).with(RandomHorizontalFlip{}, RandomCrop{.padding = 1},
-                                               [](std::span<float> x, SampleShape, Random&) { x[0] = 1; });
-        Loader loader(data, {.batch_size = 6, .threads = threads});
-        loader.begin_epoch(0);
-        while (loader.next() != nullptr) {}
-        long const before = allocations;
-        for (int epoch = 1; epoch < 4; ++epoch) {
-            loader.begin_epoch(epoch);
-            while (loader.next() != nullptr) {}
-        }
-        CHECK(allocations == before);
-    }
 }
 
 TEST_CASE("options that make no sense are refused") {

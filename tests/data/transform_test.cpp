@@ -169,6 +169,7 @@ TEST_CASE("values that make no sense are refused") {
     contains(error_of([&] { transforms.add(RandomHorizontalFlip{.probability = nan}); }), "probability");
     contains(error_of([&] { transforms.add(RandomCrop{.padding = -1}); }), "padding is -1");
     contains(error_of([&] { transforms.add(SampleFunction()); }), "empty function");
+    CHECK(transforms.scale() == std::vector<double>(3, 1.0 / 255));  // nothing half applied
     CHECK(transforms.empty());
     CHECK(transforms.sample_type() == DataType::uint8);
 }

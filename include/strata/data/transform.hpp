@@ -90,18 +90,19 @@ public:
         if (normalize.mean.size() != channels || normalize.std.size() != channels)
             fail("Normalize: got ", normalize.mean.size(), " means and ", normalize.std.size(),
                  " standard deviations for samples with ", channels, " channels: give one of each for every channel");
-        if (factor_.empty()) {
-            factor_.assign(channels, 1.0);
-            summand_.assign(channels, 0.0);
-        }
+        auto factor = factor_, summand = summand_;
+        factor.resize(channels, 1.0);
+        summand.resize(channels, 0.0);
         for (std::size_t c = 0; c < channels; ++c) {
             double const mean = normalize.mean[c], deviation = normalize.std[c];
             if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0)
                 fail("Normalize: mean ", mean, " and std ", deviation, " of channel ", c,
                      " must be finite, and std positive");
-            factor_[c] /= deviation;
-            summand_[c] = (summand_[c] - mean) / deviation;
+            factor[c] /= deviation;
+            summand[c] = (summand[c] - mean) / deviation;
         }
+        factor_ = std::move(factor);
+        summand_ = std::move(summand);
         update_affine();
     }
     /// Throws Error unless the probability is in [0, 1].
