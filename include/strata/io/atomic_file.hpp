@@ -51,6 +51,7 @@ private:
     }
 
     static std::string followed(std::string path) {
+        if (path.empty()) fail("cannot write a file: expected a path, got an empty one");
         struct stat status {};
         if (::lstat(path.c_str(), &status) != 0) {
             if (errno != ENOENT) fail_with_errno(path, "cannot write the file");

@@ -1,0 +1,31 @@
+// Weights of models in files: safetensors with PyTorch's names and layouts.
+#pragma once
+
+#include "../network/model.hpp"
+#include "safetensors.hpp"
+
+namespace strata {
+
+/// Writes a model's weights and buffers. Python: `safetensors.torch.load_file(path)` gives the state dict. Throws Error when the
+/// file cannot be written; an older file then stays.
+template <class Net, class Precision>
+void save(Model<Net, Precision> const& model, std::string const& path) {
+    write_safetensors(path, model.tensors(), {{"format", "pt"}});
+}
+
+/// Fills a model from a file. Every name, shape and dtype is checked first; throws one Error that lists all differences, and
+/// the model is untouched then.
+template <class Net, class Precision>
+void load_into(Model<Net, Precision>& model, std::string const& path, LoadOptions const& options = {}) {
+    load_tensors(SafetensorsFile(path), model.tensors(), options);
+}
+
+/// A model from a file: `auto model = load<LeNet>("lenet.safetensors");`
+template <class Net, class Precision = Float32>
+[[nodiscard]] Model<Net, Precision> load(std::string const& path, LoadOptions const& options = {}) {
+    Model<Net, Precision> model;
+    load_into(model, path, options);
+    return model;
+}
+
+}  // namespace strata
