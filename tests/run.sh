@@ -58,7 +58,7 @@ configuration() {
         grep -v -E '^\[[0-9 %]+(/[0-9]+)?\]|^: && |^/[^ ]*/(ccache|c\+\+|g\+\+|clang\+\+|nvcc)[^ ]* ' "$build/build.log" | head -n 120
         echo "$name: the build failed; everything it printed is in $build/build.log"
     fi
-    ctest --test-dir "$build" -j "$jobs" --output-on-failure >"$build/test.log" 2>&1
+    ctest --test-dir "$build" -j "$jobs" --output-on-failure --no-label-summary >"$build/test.log" 2>&1
     summary=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests failed out of [0-9]+' "$build/test.log")
     if [ -z "$summary" ]; then
         if grep -q 'No tests were found' "$build/test.log" && [ $broken -eq 0 ]; then
@@ -103,7 +103,10 @@ if install_missing clang++=clang llvm-symbolizer=llvm; then
     version=$(clang++ -dumpversion)
     version=${version%%.*}
     if ! echo '#include <omp.h>' | clang++ -fopenmp -x c++ -fsyntax-only - 2>/dev/null; then
-        install_packages "libomp-$version-dev" || true
+        install_packages "libomp-$version-dev"
+    fi
+    if ! echo 'int main() {}' | clang++ -fsanitize=thread -x c++ - -o /dev/null 2>/dev/null; then
+        install_packages "libclang-rt-$version-dev"
     fi
     clang=(-DCMAKE_CXX_COMPILER=clang++)
     configuration clang "${clang[@]}" -DSTRATA_EXAMPLES=ON
