@@ -36,6 +36,7 @@ private:
 };
 
 inline std::string write_bytes(std::string const& path, std::string const& bytes) {
+    std::remove(path.c_str());  // ext4 flushes a file that is truncated and written again: thousands would take minutes
     std::FILE* const file = std::fopen(path.c_str(), "wb");
     REQUIRE(file != nullptr);
     std::size_t const written = bytes.empty() ? 0 : std::fwrite(bytes.data(), 1, bytes.size(), file);
