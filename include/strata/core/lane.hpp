@@ -6,7 +6,7 @@
 //   comparisons       < <= > >= == != give a mask; masks know & | !
 //   select            select(mask, yes, no)
 //   functions         maximum minimum absolute exp log tanh sqrt
-//   memory            load<L>(pointer), store(pointer, lane), broadcast<L>(scalar), sum(lane), lane_index, first_lanes
+//   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), lane_index, first_lanes
 //
 // Widths come from the instruction set's macros, never from Eigen (which drops its vectorisation in .cu files), and the
 // types sit in a namespace named after the instruction set, so that translation units compiled for different ones never
@@ -107,6 +107,24 @@ template <class T, int N, class Packet>
 struct PacketOf<T, N, Packet> {
     using type = Packet;
 };
+
+// Eigen's square roots are approximations for some widths, and NaN for infinity: results would depend on the width.
+template <class Packet>
+STRATA_INLINE Packet square_root(Packet a) {
+    return packet::psqrt(a);
+}
+#ifdef __SSE2__
+STRATA_INLINE __m128 square_root(__m128 a) { return _mm_sqrt_ps(a); }
+STRATA_INLINE __m128d square_root(__m128d a) { return _mm_sqrt_pd(a); }
+#endif
+#ifdef __AVX__
+STRATA_INLINE __m256 square_root(__m256 a) { return _mm256_sqrt_ps(a); }
+STRATA_INLINE __m256d square_root(__m256d a) { return _mm256_sqrt_pd(a); }
+#endif
+#ifdef __AVX512F__
+STRATA_INLINE __m512 square_root(__m512 a) { return _mm512_sqrt_ps(a); }
+STRATA_INLINE __m512d square_root(__m512d a) { return _mm512_sqrt_pd(a); }
+#endif
 }  // namespace lane_detail
 
 /// N samples side by side in one SIMD register.
@@ -164,14 +182,14 @@ struct Lane {
     friend STRATA_INLINE Lane exp(Lane a) { return Lane(packet::pexp(a.v)); }
     friend STRATA_INLINE Lane log(Lane a) { return Lane(packet::plog(a.v)); }
     friend STRATA_INLINE Lane tanh(Lane a) { return by_element(a, [](T x) { return std::tanh(x); }); }
-    friend STRATA_INLINE Lane sqrt(Lane a) { return Lane(packet::psqrt(a.v)); }
+    friend STRATA_INLINE Lane sqrt(Lane a) { return Lane(lane_detail::square_root(a.v)); }
     /// The sum of the samples, in a fixed order.
     friend STRATA_INLINE T sum(Lane a) { return packet::predux(a.v); }
 
 private:
     template <class F>
     static STRATA_INLINE Lane by_element(Lane a, F f) {
-        T elements[N];
+        T elements[static_cast<std::size_t>(N)];
         packet::pstoreu(elements, a.v);
         for (T& e : elements) e = f(e);
         return Lane(packet::ploadu<Packet>(elements));
@@ -222,7 +240,7 @@ using lane_for = typename decltype(lane_of_width<T, lane_width<T, S>>())::type;
 
 /// Reads width_of<L> neighbouring values, converting storage to the lane's scalar type where they differ.
 template <class L, class T>
-STRATA_HD STRATA_INLINE L load(T const* from) {
+STRATA_HD STRATA_INLINE L load_lane(T const* from) {
     if constexpr (width_of<L> == 1) {
         return static_cast<L>(*from);
     } else {
@@ -232,7 +250,7 @@ STRATA_HD STRATA_INLINE L load(T const* from) {
 }
 /// Writes width_of<L> neighbouring values.
 template <class T, class L>
-STRATA_HD STRATA_INLINE void store(T* to, L lane) {
+STRATA_HD STRATA_INLINE void store_lane(T* to, L lane) {
     if constexpr (width_of<L> == 1) {
         *to = static_cast<T>(lane);
     } else {

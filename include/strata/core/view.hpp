@@ -23,14 +23,14 @@ struct TileView {
     Stride stride;
 
     STRATA_HD STRATA_INLINE L operator[](int element) const {
-        return load<L>(data + static_cast<std::ptrdiff_t>(element) * stride);
+        return load_lane<L>(data + static_cast<std::ptrdiff_t>(element) * stride);
     }
     template <class... Indices>
     STRATA_HD STRATA_INLINE L operator()(Indices... position) const {
         return (*this)[S::index(position...)];
     }
     STRATA_HD STRATA_INLINE void set(int element, L value) const {
-        store(data + static_cast<std::ptrdiff_t>(element) * stride, value);
+        store_lane(data + static_cast<std::ptrdiff_t>(element) * stride, value);
     }
     STRATA_HD STRATA_INLINE void add(int element, L value) const { set(element, (*this)[element] + value); }
 };

@@ -73,7 +73,7 @@ private:
             int const element = 4 * group + k;
             L const value = element < X::size ? from[element] : L(0);
             result[static_cast<std::size_t>(k)] =
-                select(load<L>(uniform) < L(static_cast<T>(P.value)), L(0), value * L(static_cast<T>(1.0 / (1.0 - P.value))));
+                select(load_lane<L>(uniform) < L(static_cast<T>(P.value)), L(0), value * L(static_cast<T>(1.0 / (1.0 - P.value))));
         }
         return result;
     }

@@ -16,13 +16,13 @@ template <class... Ts>
 struct List {};
 
 template <int I, class L>
-struct ElementOf;
+struct TypeAt;
 template <int I, class... Ts>
-struct ElementOf<I, List<Ts...>> {
+struct TypeAt<I, List<Ts...>> {
     using type = std::tuple_element_t<static_cast<std::size_t>(I), std::tuple<Ts...>>;
 };
 template <int I, class L>
-using element_of = typename ElementOf<I, L>::type;
+using type_at = typename TypeAt<I, L>::type;
 
 /// One step of a path: the index in the surroundings and, for named layers, the name that takes its place.
 template <int Index>
@@ -64,7 +64,7 @@ struct Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index> {
     using ShapeList = List<Shapes...>;
     using Scope = Path<Places...>;
     static constexpr int value = Value, index = Index;
-    using Current = element_of<Value, ShapeList>;
+    using Current = type_at<Value, ShapeList>;
 
     /// Appends an operation on the current value; `::Next` also counts it in the indices.
     template <class Operation, class P, int Other = -1>
@@ -190,7 +190,7 @@ consteval int part_index() {
     return found;
 }
 template <template <class...> class Kind, class Default, class... Parts>
-using part_or = element_of<part_index<Kind, Parts...>(), List<Default, Parts...>>;
+using part_or = type_at<part_index<Kind, Parts...>(), List<Default, Parts...>>;
 /// The part that is neither Main nor After.
 template <class... Parts>
 consteval int shortcut_index() {
@@ -259,7 +259,7 @@ struct Expansion<Residual<Parts...>> {
                   "Residual takes Main<…>, at most one shortcut and at most one After<…>");
     using MainPart = part_or<Main, Main<>, Parts...>;
     using AfterPart = part_or<After, After<>, Parts...>;
-    using ShortcutPart = element_of<shortcut_index<Parts...>(), List<Identity, Parts...>>;
+    using ShortcutPart = type_at<shortcut_index<Parts...>(), List<Identity, Parts...>>;
 
     template <class P, class B>
     static consteval auto apply(B) {

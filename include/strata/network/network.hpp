@@ -36,11 +36,11 @@ public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
     static constexpr int operation_count = count_of(Nodes{});
     template <int I>
-    using NodeAt = detail::element_of<I, Nodes>;
+    using NodeAt = detail::type_at<I, Nodes>;
     template <int I>
     using OperationAt = typename NodeAt<I>::Op;
     template <int V>
-    using ValueShape = detail::element_of<V, typename Parts<Expanded>::Shapes>;
+    using ValueShape = detail::type_at<V, typename Parts<Expanded>::Shapes>;
 
     using InputShape = typename In::Extent;
     using OutputShape = ValueShape<operation_count>;

@@ -12,14 +12,6 @@
 
 namespace strata {
 
-/// What a training or evaluation step says. `loss` is the mean over the batch.
-struct StepResult {
-    double loss = 0;
-    std::int64_t correct = 0;
-    int samples = 0;
-    bool finite = true;  ///< false: loss or a gradient is NaN or infinite, nothing has been updated
-};
-
 template <class Net, class Precision, class Loss>
 class CpuExecutor {
     template <int S>
@@ -40,6 +32,9 @@ public:
     }
 
     [[nodiscard]] int workers() const { return workers_; }
+    /// The model is used where it lies.
+    void load(ModelType const&, std::span<Scalar const>) {}
+    void store(ModelType&, std::span<Scalar>) {}
     /// Gradient of the mean loss of the last training step, in the order of Model::parameters().
     [[nodiscard]] std::span<Gradient const> gradient() const {
         return {gradients_.data(), static_cast<std::size_t>(Net::parameter_count)};
@@ -281,11 +276,11 @@ private:
     static STRATA_INLINE void update_at(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
                                         std::ptrdiff_t i) {
         constexpr int states = Apply::states;
-        L w = load<L>(weights + i), s[states];
-        for (int k = 0; k < states; ++k) s[k] = load<L>(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i);
-        apply(w, load<L>(gradient + i), s);
-        store(weights + i, w);
-        for (int k = 0; k < states; ++k) store(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
+        L w = load_lane<L>(weights + i), s[states];
+        for (int k = 0; k < states; ++k) s[k] = load_lane<L>(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i);
+        apply(w, load_lane<L>(gradient + i), s);
+        store_lane(weights + i, w);
+        for (int k = 0; k < states; ++k) store_lane(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
     }
 
     template <int S>

@@ -192,7 +192,7 @@ private:
             targets = c.workspace + static_cast<std::ptrdiff_t>(plan<Training>.size) * S;
             if (c.batch->targets) fill_targets(targets, *c.batch, outputs, c.first, c.samples, S);
         }
-        typename Precision::compute label[S] = {}, loss[S], best[S];
+        typename Precision::compute label[S] = {}, loss[S] = {}, best[S] = {};
         if (c.batch->labels)
             for (int s = 0; s < c.samples; ++s) label[s] = static_cast<typename Precision::compute>(c.batch->labels[c.first + s]);
         for (int v = 0; v < S / width_of<L>; ++v) {
@@ -200,15 +200,15 @@ private:
             using X = TileView<typename Net::OutputShape, L, Storage const, FixedStride<S>>;
             using DX = TileView<typename Net::OutputShape, L, Storage, FixedStride<S>>;
             X const x{values + lane, {}};
-            store(best + lane, predicted_class<outputs>(x));
+            store_lane(best + lane, predicted_class<outputs>(x));
             if (!c.loss) continue;
             L const scale = select(first_lanes<L>(c.samples - lane), L(static_cast<scalar_of<L>>(1.0 / c.batch->size)), L(0));
             LossInput<X, DX, X> const io{x,
                                          DX{gradient ? gradient + lane : nullptr, {}},
                                          X{targets ? targets + lane : nullptr, {}},
-                                         load<L>(label + lane),
+                                         load_lane<L>(label + lane),
                                          scale};
-            store(loss + lane, L(c.loss->template operator()<outputs>(io)));
+            store_lane(loss + lane, L(c.loss->template operator()<outputs>(io)));
         }
         for (int s = 0; s < c.samples; ++s) {
             if (c.loss) c.result->loss += static_cast<double>(loss[s]);

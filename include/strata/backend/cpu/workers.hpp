@@ -10,13 +10,18 @@
 #endif
 
 #include "../../core/error.hpp"
+#include "../backend.hpp"
 
 namespace strata {
 
+template <class Net, class Precision, class Loss>
+class CpuExecutor;
+
 /// The CPU backend: Eigen's packets, OpenMP's threads.
-struct BackendPolicy {};
 struct Cpu {
     using policy = BackendPolicy;
+    template <class Net, class Precision, class Loss>
+    using Executor = CpuExecutor<Net, Precision, Loss>;
     int threads = 0;  ///< worker threads; 0: as many as OpenMP would use (OMP_NUM_THREADS or every processor)
 };
 

@@ -1,0 +1,62 @@
+// Workspace: the memory of inference. `Model<LeNet> m = load<LeNet>("f.safetensors"); Workspace<LeNet> w; m(x, w);`
+#pragma once
+
+#include "executor.hpp"
+
+namespace strata {
+
+/// Stands where no loss is asked for.
+struct NoLoss {
+    using policy = LossPolicy;
+    static constexpr bool classifies = true;
+    template <int K, class Io>
+    STRATA_HD STRATA_INLINE auto operator()(Io const&) const {
+        return typename Io::L(0);
+    }
+};
+
+/// The memory of one inference at a time; models are shared, workspaces are not: one a thread. Any batch size; memory is
+/// allocated when a batch is larger than all before it.
+template <class Net, class Precision = Float32>
+class Workspace {
+public:
+    using ModelType = Model<Net, Precision>;
+    using Storage = typename Precision::storage;
+    static constexpr int outputs = Net::OutputShape::size;
+
+    /// One thread unless told otherwise: servers run one workspace a thread.
+    explicit Workspace(Cpu cpu = {.threads = 1}) : executor_(cpu, NoLoss{}) {}
+
+    /// Samples [batch][C][H][W], row-major, as numbers. Returns [batch][outputs], valid until the next call.
+    /// Throws Error when the values are not a whole, positive number of samples.
+    std::span<Storage const> run(ModelType const& model, std::span<Storage const> samples) {
+        constexpr auto size = static_cast<std::size_t>(Net::InputShape::size);
+        if (samples.empty() || samples.size() % size != 0)
+            fail("inference: got ", samples.size(), " values, expected a positive multiple of ", size, ", the size of one sample");
+        Batch batch;
+        batch.size = static_cast<int>(samples.size() / size);
+        batch.shape = {1, 1, Net::InputShape::size};
+        batch.type = data_type_of<Storage>;
+        batch.inputs = samples.data();
+        return run(model, batch);
+    }
+    /// A batch of a loader or of one's own, images as uint8 included.
+    std::span<Storage const> run(ModelType const& model, Batch const& batch) {
+        if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
+            fail("inference: got a batch of ", batch.size, " samples of ", batch.shape.size(), " values, expected at least 1 of ",
+                 Net::InputShape::size);
+        auto const wanted = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
+        if (outputs_.size() < wanted) outputs_.resize(wanted);
+        executor_.evaluate(model, batch, nullptr, outputs_.data());
+        return {outputs_.data(), wanted};
+    }
+
+    /// Bytes held beside the outputs.
+    [[nodiscard]] std::size_t memory_bytes() const { return executor_.memory_bytes(); }
+
+private:
+    CpuExecutor<Net, Precision, NoLoss> executor_;
+    AlignedVector<Storage> outputs_;
+};
+
+}  // namespace strata

@@ -1,0 +1,121 @@
+// The operations' mathematics as functors over thread indices: every thread takes one element of one sample, a scalar lane, of
+// tiles laid out [element][sample]. Neighbouring threads take neighbouring samples, so reads and writes coalesce.
+#pragma once
+
+#include "../../core/operation.hpp"
+#include "grid.hpp"
+
+namespace strata::detail {
+
+/// Where an operation's values of the whole batch lie. Pointers an operation does not need are null.
+template <class Precision>
+struct DeviceData {
+    using Storage = typename Precision::storage;
+    Storage const* x = nullptr;
+    Storage const* other = nullptr;
+    Storage* y = nullptr;
+    Storage const* dy = nullptr;
+    Storage* dx = nullptr;
+    bool add = false;  ///< dx is added to instead of overwritten
+    Storage* extra = nullptr;
+    typename Precision::master const* parameters = nullptr;
+    typename Precision::accumulation* gradient = nullptr;
+    double* statistics = nullptr;
+    RandomKey random{};
+    int samples = 0;  ///< of the batch, and the stride between neighbouring elements
+};
+
+/// A scalar view of one sample: neighbouring elements are `samples` apart.
+template <class S, class Precision, class T>
+using SampleView = TileView<S, typename Precision::compute, T, int>;
+
+/// What the bodies of an operation read for one sample.
+template <class Op, class Precision>
+STRATA_HD inline auto body_input(DeviceData<Precision> const& a, int sample) {
+    using Storage = typename Precision::storage;
+    using X = SampleView<typename Op::Input, Precision, Storage const>;
+    using Y = SampleView<typename Op::Output, Precision, Storage const>;
+    using E = SampleView<typename Op::Output, Precision, Storage>;
+    using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
+    int const n = a.samples;
+    return BodyInput<X, Y, E, P>{{a.x ? a.x + sample : nullptr, n},
+                                 {a.other ? a.other + sample : nullptr, n},
+                                 {a.y ? a.y + sample : nullptr, n},
+                                 {a.dy ? a.dy + sample : nullptr, n},
+                                 {a.extra ? a.extra + sample : nullptr, n},
+                                 {a.parameters},
+                                 a.statistics,
+                                 a.random,
+                                 sample};
+}
+
+/// Stores what a body returned, one value or a block of them.
+template <class Op, class Result, class View>
+STRATA_HD inline void put_result(int item, int size, Result const& result, View const& view, bool add) {
+    auto const put = [&](int element, auto value) {
+        if (add)
+            view.add(element, value);
+        else
+            view.set(element, value);
+    };
+    if constexpr (block_of<Op>() > 1) {
+        for (int k = 0; k < block_of<Op>(); ++k)
+            if (item * block_of<Op>() + k < size) put(item * block_of<Op>() + k, result[static_cast<std::size_t>(k)]);
+    } else {
+        put(item, result);
+    }
+}
+
+/// y of an operation.
+template <class Op, class Precision>
+struct ForwardBody {
+    using Domain = forward_domain<Op>;
+    DeviceData<Precision> data;
+
+    [[nodiscard]] long threads() const { return static_cast<long>(Domain::size) * data.samples; }
+    STRATA_HD void operator()(long thread) const {
+        int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
+        SampleView<typename Op::Output, Precision, typename Precision::storage> const y{data.y + sample, data.samples};
+        put_result<Op>(item, Op::Output::size, Op::forward(Domain::position(item), body_input<Op>(data, sample)), y, false);
+    }
+};
+
+/// dx of an operation.
+template <class Op, class Precision>
+struct InputGradientBody {
+    using Domain = backward_domain<Op>;
+    DeviceData<Precision> data;
+
+    [[nodiscard]] long threads() const { return static_cast<long>(Domain::size) * data.samples; }
+    STRATA_HD void operator()(long thread) const {
+        int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
+        SampleView<typename Op::Input, Precision, typename Precision::storage> const dx{data.dx + sample, data.samples};
+        put_result<Op>(item, Op::Input::size, Op::input_gradient(Domain::position(item), body_input<Op>(data, sample)), dx, data.add);
+    }
+};
+
+/// Sums over the batch: thread t of a block takes samples t, t + block_threads, ….
+template <class T, class F>
+STRATA_HD inline T sum_samples(int thread, int samples, F const& value) {
+    T total(0);
+    for (int s = thread; s < samples; s += block_threads) total += static_cast<T>(value(s));
+    return total;
+}
+
+/// The gradient of one parameter tensor, a block an element.
+template <class Op, class P, class Precision>
+struct ParameterGradientBody {
+    using Value = typename Precision::accumulation;
+    DeviceData<Precision> data;
+
+    static constexpr long blocks() { return P::Extents::size; }
+    STRATA_HD Value part(long block, int thread) const {
+        auto const at = P::Extents::position(static_cast<int>(block));
+        return sum_samples<Value>(thread, data.samples,
+                                  [&](int s) { return Op::parameter_gradient(P{}, at, body_input<Op>(data, s)); });
+    }
+    STRATA_HD Value combine(Value a, Value b) const { return a + b; }
+    STRATA_HD void finish(long block, Value total) const { data.gradient[Op::Parameters::template offset<P> + block] += total; }
+};
+
+}  // namespace strata::detail

@@ -1,0 +1,135 @@
+// What a step does besides the operations: batches become tiles, rows of outputs become losses and hits, gradients move the
+// parameters.
+#pragma once
+
+#include <cstdint>
+
+#include "../../loss/loss.hpp"
+#include "body.hpp"
+
+namespace strata::detail {
+
+/// x[element][sample] = scale[channel] value + shift[channel] from samples [sample][element]; a thread an element and sample.
+template <class T, class From>
+struct FillBody {
+    T* x;
+    From const* values;
+    double const* scale;  ///< null: values as they are
+    double const* shift;
+    int elements, pixels, samples;
+
+    [[nodiscard]] long threads() const { return static_cast<long>(elements) * samples; }
+    STRATA_HD void operator()(long thread) const {
+        int const element = static_cast<int>(thread / samples), sample = static_cast<int>(thread % samples);
+        auto const value = static_cast<T>(values[static_cast<long>(sample) * elements + element]);
+        x[thread] = scale ? value * static_cast<T>(scale[element / pixels]) + static_cast<T>(shift[element / pixels]) : value;
+    }
+};
+
+/// A tile [element][sample] becomes rows [sample][element]: outputs for the user.
+template <class T>
+struct TransposeBody {
+    T const* x;
+    T* rows;
+    int elements, samples;
+
+    [[nodiscard]] long threads() const { return static_cast<long>(elements) * samples; }
+    STRATA_HD void operator()(long thread) const {
+        long const sample = thread / elements, element = thread % elements;
+        rows[thread] = x[element * samples + sample];
+    }
+};
+
+/// Loss, hit, prediction and output gradient of one sample a thread.
+template <class OutputShape, class Precision, class Loss>
+struct LossBody {
+    using Storage = typename Precision::storage;
+    using Compute = typename Precision::compute;
+    Loss loss;
+    Storage const* x;
+    Storage* dx;                 ///< null: only the value
+    Storage const* targets;      ///< [output][sample], null for classification
+    std::int32_t const* labels;  ///< null when there are none
+    double* losses;              ///< [sample], null when there is nothing to compare with
+    double* hits;                ///< [sample]
+    std::int32_t* predictions;   ///< [sample]
+    int samples;
+
+    [[nodiscard]] long threads() const { return samples; }
+    STRATA_HD void operator()(long thread) const {
+        using X = SampleView<OutputShape, Precision, Storage const>;
+        using DX = SampleView<OutputShape, Precision, Storage>;
+        X const row{x + thread, samples};
+        Compute const best = predicted_class<OutputShape::size>(row);
+        Compute const label = labels ? static_cast<Compute>(labels[thread]) : Compute(-1);
+        predictions[thread] = static_cast<std::int32_t>(best);
+        hits[thread] = best == label ? 1 : 0;
+        if (!losses) return;
+        LossInput<X, DX, X> const io{row,
+                                     {dx ? dx + thread : nullptr, samples},
+                                     {targets ? targets + thread : nullptr, samples},
+                                     label,
+                                     static_cast<Compute>(1.0 / samples)};
+        losses[thread] = static_cast<double>(loss.template operator()<OutputShape::size>(io));
+    }
+};
+
+/// Sums an array of doubles in one block.
+struct SumBody {
+    using Value = double;
+    double const* values;
+    double* total;
+    int count;
+
+    static constexpr long blocks() { return 1; }
+    STRATA_HD Value part(long, int thread) const {
+        return sum_samples<Value>(thread, count, [&](int i) { return values[i]; });
+    }
+    STRATA_HD Value combine(Value a, Value b) const { return a + b; }
+    STRATA_HD void finish(long, Value sum) const { *total = sum; }
+};
+
+/// Sums of squares of a flat array, a block a chunk: finite exactly when every entry is (and no square overflows a double).
+template <class T>
+struct SquaresBody {
+    using Value = double;
+    static constexpr int chunk = 4096;
+    T const* values;
+    double* sums;  ///< [blocks]
+    long count;
+
+    static constexpr long blocks(long count) { return (count + chunk - 1) / chunk; }
+    [[nodiscard]] long blocks() const { return blocks(count); }
+    STRATA_HD Value part(long block, int thread) const {
+        long const from = block * chunk, rest = count - from;
+        return sum_samples<Value>(thread, static_cast<int>(rest < chunk ? rest : chunk), [&](int i) {
+            auto const v = static_cast<double>(values[from + i]);
+            return v * v;
+        });
+    }
+    STRATA_HD Value combine(Value a, Value b) const { return a + b; }
+    STRATA_HD void finish(long block, Value sum) const { sums[block] = sum; }
+};
+
+/// One optimizer update, a thread a parameter; state [states][parameters].
+template <class Update, class Precision>
+struct UpdateBody {
+    using Master = typename Precision::master;
+    Update update;
+    Master* weights;
+    typename Precision::accumulation const* gradient;
+    Master* state;
+    long count;
+
+    [[nodiscard]] long threads() const { return count; }
+    STRATA_HD void operator()(long i) const {
+        constexpr int states = Update::states;
+        Master w = weights[i], s[states];
+        for (int k = 0; k < states; ++k) s[k] = state[k * count + i];
+        update(w, static_cast<Master>(gradient[i]), s);
+        weights[i] = w;
+        for (int k = 0; k < states; ++k) state[k * count + i] = s[k];
+    }
+};
+
+}  // namespace strata::detail

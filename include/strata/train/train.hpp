@@ -1,0 +1,55 @@
+// train: the sentence that makes a trainer. Policies are values in any order, each with a default.
+#pragma once
+
+#include "../backend/cpu/executor.hpp"
+#include "../loss/cross_entropy.hpp"
+#include "../optimizer/sgd.hpp"
+#include "../schedule/constant.hpp"
+#include "trainer.hpp"
+
+namespace strata {
+
+namespace detail {
+template <class Tag, class Default>
+constexpr auto policy_or(Default fallback) {
+    return fallback;
+}
+/// The policy of a kind among the given ones, or the default.
+template <class Tag, class Default, class First, class... Rest>
+constexpr auto policy_or(Default fallback, First const& first, Rest const&... rest) {
+    if constexpr (std::is_same_v<typename First::policy, Tag>)
+        return first;
+    else
+        return policy_or<Tag>(fallback, rest...);
+}
+template <class P>
+concept Policy = requires { typename P::policy; };
+template <class Tag, class... Policies>
+inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies::policy, Tag> ? 1 : 0)) <= 1;
+}  // namespace detail
+
+/// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01}, StepLR{.step_size = 5})`.
+/// Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer SGD{}, schedule ConstantLR{},
+/// Seed{}, NonFinite{}. Throws Error when a hyperparameter makes no sense.
+template <class Net, class... Policies>
+[[nodiscard]] auto train(Policies const&... policies) {
+    static_assert((detail::Policy<Policies> && ...),
+                  "train takes policies: a backend, a precision, a loss, an optimizer, a schedule, Seed, NonFinite");
+    static_assert(detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
+                      detail::at_most_one<LossPolicy, Policies...> && detail::at_most_one<OptimizerPolicy, Policies...> &&
+                      detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
+                      detail::at_most_one<NonFinitePolicy, Policies...>,
+                  "train: two policies of the same kind");
+    auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
+    auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
+    auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
+    auto const optimizer = detail::policy_or<OptimizerPolicy>(SGD{}, policies...);
+    auto const schedule = detail::policy_or<SchedulePolicy>(ConstantLR{}, policies...);
+    return Trainer<Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
+                   std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
+                   std::remove_const_t<decltype(schedule)>>(backend, loss, optimizer, schedule,
+                                                            detail::policy_or<SeedPolicy>(Seed{}, policies...),
+                                                            detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...));
+}
+
+}  // namespace strata

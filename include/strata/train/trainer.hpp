@@ -1,0 +1,427 @@
+// Trainer: weights, executor, loss, optimizer and schedule put to work on a dataset.
+#pragma once
+
+#include <functional>
+
+#include "../data/loader.hpp"
+#include "../io/checkpoint_file.hpp"
+#include "../io/model_file.hpp"
+#include "../network/describe.hpp"
+#include "../optimizer/optimizer.hpp"
+#include "../schedule/schedule.hpp"
+#include "progress.hpp"
+#include "training_state.hpp"
+
+namespace strata {
+
+/// Tag of the policies that are the trainer's own.
+struct SeedPolicy {};
+struct NonFinitePolicy {};
+
+/// Seed of initialisation, shuffling, augmentation and dropout.
+struct Seed {
+    using policy = SeedPolicy;
+    std::uint64_t value = 0;
+};
+/// What to do when loss or gradient is not finite: stop with an Error that names step and layer, or skip the update.
+struct NonFinite {
+    using policy = NonFinitePolicy;
+    bool skip = false;
+};
+
+/// What a step says to callbacks.
+struct StepEvent {
+    std::int64_t step = 0;   ///< steps done, this one included
+    std::int64_t epoch = 0;  ///< epochs done
+    StepResult result;
+    double learning_rate = 0;
+};
+
+/// Run-time values of one call of fit.
+struct FitOptions {
+    int epochs = 1;  ///< of the whole training: a resumed trainer does what is left of them
+    int batch_size = 64;
+    bool shuffle = true;
+    bool drop_last = false;
+    int loader_threads = 1;  ///< that prepare batches in the background; 0: none
+    int evaluation_batch_size = 256;
+    ProgressStyle progress = ProgressStyle::automatic;
+    std::string checkpoint = {};        ///< file written after every epoch and every checkpoint_steps steps
+    std::int64_t checkpoint_steps = 0;  ///< 0: after epochs only
+    std::function<void(StepEvent const&)> on_step = {};
+    std::function<void(EpochRecord const&)> on_epoch = {};
+};
+
+/// What evaluate measures.
+struct Evaluation {
+    double loss = ProgressState::unknown;  ///< mean over the samples
+    double accuracy = ProgressState::unknown;
+    std::int64_t correct = 0, samples = 0;
+    std::vector<std::int32_t> predictions;  ///< [samples]; empty for regression
+    std::vector<std::int32_t> labels;       ///< [samples]
+
+    /// Throws Error when nothing was classified.
+    [[nodiscard]] ConfusionMatrix confusion(int classes) const {
+        ConfusionMatrix matrix(classes);
+        for (std::size_t i = 0; i < predictions.size(); ++i) matrix.add(labels[i], predictions[i]);
+        return matrix;
+    }
+};
+
+template <class Net, class Backend, class Precision, class Loss, class Optimizer, class Schedule>
+class Trainer {
+public:
+    using ModelType = Model<Net, Precision>;
+    using Executor = typename Backend::template Executor<Net, Precision, Loss>;
+    using Scalar = typename Precision::master;
+    using Storage = typename Precision::storage;
+    static constexpr int outputs = Net::OutputShape::size;
+
+    Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed, NonFinite non_finite)
+        : model_(seed.value),
+          optimizer_(optimizer),
+          schedule_(schedule),
+          non_finite_(non_finite),
+          executor_(backend, loss),
+          optimizer_state_(static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count)) {
+        loss.check();
+        optimizer.check();
+        state_.seed = seed.value;
+    }
+
+    // ---- the model -------------------------------------------------------------------------------------------------
+
+    /// The weights as they stand, without a copy.
+    [[nodiscard]] ModelType const& model() const {
+        if (host_is_old_) executor_.store(model_, optimizer_state_);
+        host_is_old_ = false;
+        return model_;
+    }
+    /// The weights as they stand now, as a value of its own.
+    [[nodiscard]] ModelType snapshot() const { return model(); }
+    /// Starts from these weights; optimizer state and position stay.
+    void set_model(ModelType const& model) {
+        static_cast<void>(this->model());
+        model_ = model;
+        device_is_old_ = true;
+    }
+    /// Starts from weights in a file; the model is untouched when the file does not fit.
+    void load_weights(std::string const& path, LoadOptions const& options = {}) {
+        static_cast<void>(model());
+        load_into(model_, path, options);
+        device_is_old_ = true;
+    }
+
+    // ---- training --------------------------------------------------------------------------------------------------
+
+    /// Trains until `options.epochs` epochs are done in all, evaluating on `test` after each. Continues where the trainer
+    /// stands, also in mid epoch. Exceptions of transforms and callbacks come out of here.
+    History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
+        return fit(train, &test, options);
+    }
+    History const& fit(Dataset const& train, FitOptions const& options = {}) { return fit(train, nullptr, options); }
+
+    /// One step on a batch: forward, backward, update. Throws Error when the batch does not fit the network, or when loss or
+    /// gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then.
+    StepResult train_step(Batch const& batch) {
+        check(batch, true);
+        to_device();
+        position_.step = state_.step;
+        ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
+        learning_rate_ = value.learning_rate;
+        RandomKey const key{state_.seed, 0, static_cast<std::uint32_t>(state_.step)};
+        StepResult const result = executor_.gradients(model_, batch, key);
+        if (result.finite) {
+            executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
+                             {value.learning_rate, value.momentum, state_.updates});
+            host_is_old_ = true;
+            ++state_.updates;
+        } else if (!non_finite_.skip) {
+            fail("training step ", state_.step, ": ", non_finite_place(batch, key, result));
+        }
+        ++state_.step;
+        return result;
+    }
+    /// The same on samples [batch][C][H][W] and labels [batch].
+    StepResult train_step(std::span<Storage const> samples, std::span<std::int32_t const> labels) {
+        Batch batch;
+        batch.size = static_cast<int>(labels.size());
+        batch.shape = network_shape();
+        batch.type = data_type_of<Storage>;
+        batch.inputs = samples.data();
+        batch.labels = labels.data();
+        if (samples.size() != labels.size() * batch.shape.size())
+            fail("train_step: got ", samples.size(), " values for ", labels.size(), " labels, expected ", batch.shape.size(), " a sample");
+        return train_step(batch);
+    }
+
+    /// Where schedules take the training to be. fit keeps it; in one's own loop set epoch, steps_per_epoch and total_steps
+    /// here where the schedule uses them.
+    [[nodiscard]] SchedulePosition& position() { return position_; }
+    /// Learning rate of the last step.
+    [[nodiscard]] double learning_rate() const { return learning_rate_; }
+    /// Steps, epochs and history so far.
+    [[nodiscard]] TrainingState const& state() const { return state_; }
+    /// Makes fit return after the current step; to be called from callbacks.
+    void stop() { stopped_ = true; }
+    [[nodiscard]] Executor const& executor() const { return executor_; }
+
+    // ---- evaluation ------------------------------------------------------------------------------------------------
+
+    /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order.
+    [[nodiscard]] Evaluation evaluate(Dataset const& data, int batch_size = 256) {
+        check(data, "evaluate");
+        Evaluation all;
+        if (data.classes() > 0) all.predictions.resize(data.size());
+        double loss = 0;
+        for_each_batch(data, batch_size, [&](Batch const& batch) {
+            std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
+            StepResult const result = executor_.evaluate(model_, batch, at, nullptr);
+            loss += result.loss * batch.size;
+            all.correct += result.correct;
+            all.samples += batch.size;
+        });
+        all.loss = loss / static_cast<double>(all.samples);
+        if (data.classes() > 0) {
+            all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.samples);
+            all.labels.assign(data.labels().begin(), data.labels().end());
+        }
+        return all;
+    }
+
+    /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
+    [[nodiscard]] std::vector<Storage> predict(Dataset const& data, int batch_size = 256) {
+        check_shape(data.shape(), "predict");
+        std::vector<Storage> all(data.size() * static_cast<std::size_t>(outputs));
+        std::size_t done = 0;
+        for_each_batch(data, batch_size, [&](Batch const& batch) {
+            executor_.evaluate(model_, batch, nullptr, all.data() + done);
+            done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
+        });
+        return all;
+    }
+
+    // ---- checkpoints -----------------------------------------------------------------------------------------------
+
+    /// Writes everything that the next step depends on, atomically. May be called from callbacks.
+    void save_checkpoint(std::string const& path) {
+        static_cast<void>(model());
+        auto metadata = to_metadata(state_);
+        metadata["optimizer"] = Optimizer::name;
+        write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_), {metadata.begin(), metadata.end()});
+    }
+    /// Continues from a checkpoint of the same network, precision and optimizer; hyperparameters and schedule are this
+    /// trainer's. Throws Error, the trainer untouched, when the file is torn, foreign or of another network.
+    void load_checkpoint(std::string const& path) {
+        CheckpointFile const file(path);
+        TrainingState state = training_state_from(file.metadata(), path);
+        auto const optimizer = file.metadata().find("optimizer");
+        if (optimizer == file.metadata().end() || optimizer->second != Optimizer::name)
+            fail(path, ": the checkpoint was written with optimizer ",
+                 optimizer == file.metadata().end() ? std::string("(none)") : optimizer->second, ", this trainer uses ", Optimizer::name);
+        static_cast<void>(model());
+        load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_state_));
+        state_ = std::move(state);
+        device_is_old_ = true;
+    }
+
+private:
+    static constexpr SampleShape network_shape() {
+        if constexpr (Net::InputShape::rank == 3)
+            return {Net::InputShape::template extent<0>, Net::InputShape::template extent<1>, Net::InputShape::template extent<2>};
+        else
+            return {1, 1, Net::InputShape::size};
+    }
+
+    static void check_shape(SampleShape shape, char const* who) {
+        SampleShape const wanted = network_shape();
+        // A flat network takes images of as many values.
+        if (shape == wanted || (Net::InputShape::rank == 1 && shape.size() == wanted.size())) return;
+        fail(who, ": the data's samples are ", shape.channels, " x ", shape.height, " x ", shape.width, ", the network's input is ",
+             detail::extents_text(typename Net::InputShape{}));
+    }
+    static void check(Dataset const& data, char const* who) {
+        check_shape(data.shape(), who);
+        if constexpr (Loss::classifies) {
+            if (data.classes() == 0) fail(who, ": the loss needs labels, the dataset has none");
+            if (data.classes() > outputs)
+                fail(who, ": the dataset has ", data.classes(), " classes, the network ", outputs, " outputs");
+        } else if (data.outputs() != outputs) {
+            fail(who, ": the dataset has ", data.outputs(), " target values a sample, the network ", outputs, " outputs");
+        }
+    }
+    static void check(Batch const& batch, bool) {
+        if (batch.size < 1) fail("train_step: a batch of ", batch.size, " samples, expected at least 1");
+        check_shape(batch.shape, "train_step");
+        if (!batch.inputs) fail("train_step: the batch has no inputs");
+        if constexpr (Loss::classifies) {
+            if (!batch.labels) fail("train_step: the loss needs labels, the batch has none");
+            for (int i = 0; i < batch.size; ++i)
+                if (batch.labels[i] < 0 || batch.labels[i] >= outputs)
+                    fail("train_step: label ", batch.labels[i], " of sample ", i, " of the batch, expected 0 to ", outputs - 1);
+        } else if (!batch.targets) {
+            fail("train_step: the loss needs targets, the batch has none");
+        }
+    }
+
+    History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
+        check(train, "fit");
+        if (test) check(*test, "fit (test data)");
+        if (options.epochs < 0) fail("fit: epochs is ", options.epochs, ", expected at least 0");
+        Loader loader(train, {.batch_size = options.batch_size, .shuffle = options.shuffle, .drop_last = options.drop_last,
+                              .seed = state_.seed, .threads = options.loader_threads});
+        auto const size = static_cast<std::int64_t>(train.size());
+        if (state_.batch > 0 && (state_.batch_size != options.batch_size || state_.dataset_size != size))
+            fail("fit: the training stands at batch ", state_.batch, " of an epoch of ", state_.dataset_size, " samples in batches of ",
+                 state_.batch_size, ", and cannot go on with ", size, " samples in batches of ", options.batch_size);
+        state_.batch_size = options.batch_size;
+        state_.dataset_size = size;
+        position_.steps_per_epoch = loader.batches_per_epoch();
+        position_.total_steps = position_.steps_per_epoch * options.epochs;
+        std::int64_t const samples = options.drop_last ? position_.steps_per_epoch * options.batch_size : size;
+        Progress progress(options.progress);
+        stopped_ = false;
+        while (state_.epoch < options.epochs && !stopped_) {
+            train_epoch(loader, samples, options, progress);
+            if (state_.batch < position_.steps_per_epoch) break;  // stopped in mid epoch
+            finish_epoch(test, options, progress);
+        }
+        return state_.history;
+    }
+
+    void train_epoch(Loader& loader, std::int64_t samples, FitOptions const& options, Progress& progress) {
+        position_.epoch = state_.epoch;
+        loader.begin_epoch(static_cast<int>(state_.epoch), static_cast<int>(state_.batch));
+        show(progress, options, samples);
+        epoch_seconds_ = 0;
+        epoch_timed_ = 0;
+        while (state_.batch < position_.steps_per_epoch && !stopped_) {
+            double const start = Progress::steady_seconds();
+            Batch const* const batch = loader.next();
+            if (!batch) break;
+            StepResult const result = train_step(*batch);
+            ++state_.batch;
+            if (result.finite) {
+                state_.epoch_loss += result.loss * result.samples;
+                state_.epoch_correct += result.correct;
+                state_.epoch_samples += result.samples;
+            }
+            epoch_seconds_ += Progress::steady_seconds() - start;
+            epoch_timed_ += result.samples;
+            show(progress, options, samples);
+            if (options.on_step) options.on_step({state_.step, state_.epoch, result, learning_rate_});
+            if (!options.checkpoint.empty() && options.checkpoint_steps > 0 && state_.step % options.checkpoint_steps == 0)
+                save_checkpoint(options.checkpoint);
+        }
+    }
+
+    void show(Progress& progress, FitOptions const& options, std::int64_t samples) const {
+        ProgressState shown;
+        shown.epoch = state_.epoch;
+        shown.epochs = options.epochs;
+        shown.sample = std::min(state_.batch * options.batch_size, samples);
+        shown.samples = samples;
+        shown.learning_rate = learning_rate_;
+        if (state_.epoch_samples > 0) {
+            shown.loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
+            if (Loss::classifies) shown.accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
+        }
+        progress.update(shown);
+    }
+
+    void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
+        EpochRecord record;
+        record.epoch = state_.epoch + 1;
+        record.step = state_.step;
+        record.learning_rate = learning_rate_;
+        if (state_.epoch_samples > 0) {
+            record.train_loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
+            if (Loss::classifies)
+                record.train_accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
+        }
+        record.seconds = epoch_seconds_;
+        record.images_per_second = epoch_seconds_ > 0 ? static_cast<double>(epoch_timed_) / epoch_seconds_ : ProgressState::unknown;
+        if (test) {
+            Evaluation const evaluation = evaluate(*test, options.evaluation_batch_size);
+            record.test_loss = evaluation.loss;
+            record.test_accuracy = evaluation.accuracy;
+        }
+        ++state_.epoch;
+        state_.batch = 0;
+        state_.epoch_loss = 0;
+        state_.epoch_correct = state_.epoch_samples = 0;
+        state_.history.push_back(record);
+        progress.end_epoch(record);
+        if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint);
+        if (options.on_epoch) options.on_epoch(record);
+    }
+
+    template <class F>
+    void for_each_batch(Dataset const& data, int batch_size, F f) {
+        to_device();
+        Loader loader(data, {.batch_size = batch_size, .shuffle = false, .seed = state_.seed, .threads = 0});
+        loader.begin_epoch(0);
+        while (Batch const* batch = loader.next()) f(*batch);
+    }
+
+    void to_device() {
+        if (device_is_old_) executor_.load(model_, optimizer_state_);
+        device_is_old_ = false;
+    }
+
+    /// Where a non-finite number comes from, in words.
+    std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
+        if (auto const bad = first_non_finite_input(batch); bad >= 0)
+            return concatenate("the input of sample ", bad, " of the batch is not finite");
+        NetworkDescription const network = describe<Net>();
+        auto const layer = [&](int i) {
+            auto const& l = network.layers[static_cast<std::size_t>(i)];
+            return concatenate("layer ", l.name, " (", l.type, ")");
+        };
+        if (int const operation = executor_.first_non_finite(model_, batch, key); operation >= 0)
+            return concatenate("the output of ", layer(operation), " is not finite");
+        if (!std::isfinite(result.loss)) return concatenate("the loss is ", result.loss);
+        auto const gradient = executor_.gradient();
+        for (int i = Net::operation_count - 1; i >= 0; --i)
+            for (int p = Net::parameter_offset[static_cast<std::size_t>(i)]; p < Net::parameter_offset[static_cast<std::size_t>(i) + 1]; ++p)
+                if (!std::isfinite(gradient[static_cast<std::size_t>(p)]))
+                    return concatenate("the gradient of ", layer(i), " is not finite");
+        return "the gradient's norm is not finite";
+    }
+    static std::int64_t first_non_finite_input(Batch const& batch) {
+        if (batch.type == DataType::uint8) return -1;
+        std::size_t const size = batch.shape.size();
+        for (std::size_t i = 0; i < size * static_cast<std::size_t>(batch.size); ++i) {
+            bool const finite = batch.type == DataType::float32 ? std::isfinite(static_cast<float const*>(batch.inputs)[i])
+                                                                : std::isfinite(static_cast<double const*>(batch.inputs)[i]);
+            if (!finite) return static_cast<std::int64_t>(i / size);
+        }
+        return -1;
+    }
+
+    /// Weights, buffers and optimizer state under the names they have in a checkpoint.
+    static std::vector<TensorView> checkpoint_tensors(ModelType& model, AlignedVector<Scalar>& optimizer_state) {
+        auto tensors = model.tensors();
+        for (auto& tensor : tensors) tensor.name = "model." + tensor.name;
+        for (int k = 0; k < Optimizer::states; ++k)
+            tensors.push_back({concatenate("optimizer.", k), {Net::parameter_count}, data_type_of<Scalar>,
+                               optimizer_state.data() + static_cast<std::ptrdiff_t>(k) * Net::parameter_count});
+        return tensors;
+    }
+
+    mutable ModelType model_;
+    Optimizer optimizer_;
+    Schedule schedule_;
+    NonFinite non_finite_;
+    mutable Executor executor_;
+    mutable AlignedVector<Scalar> optimizer_state_;
+    mutable bool host_is_old_ = false;
+    bool device_is_old_ = true, stopped_ = false;
+    TrainingState state_;
+    SchedulePosition position_;
+    double learning_rate_ = ProgressState::unknown;
+    double epoch_seconds_ = 0;
+    std::int64_t epoch_timed_ = 0;
+};
+
+}  // namespace strata
