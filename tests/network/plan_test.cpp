@@ -1,0 +1,270 @@
+// The workspace plan, by playing it: a step runs on memory whose cells remember what was written last, and every read
+// must find what it expects. Two live regions that overlap, a value freed too early or a gradient that is not complete
+// show at once.
+#include "strata/network/plan.hpp"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+using namespace strata;
+
+namespace {
+
+/// What a cell holds: a value, an operation's extra, or the gradient of a value after some contributions.
+struct Content {
+    enum Kind : std::uint8_t { garbage, value, extra, gradient } kind = garbage;
+    int index = -1, contributions = 0;
+    friend bool operator==(Content const&, Content const&) = default;
+};
+
+template <int N>
+struct Play {
+    std::array<OperationFacts, N> const& ops;
+    Plan<N> const& plan;
+    int input_size;
+    bool training;
+    std::vector<Content> memory = std::vector<Content>(static_cast<std::size_t>(plan.size));
+    int errors = 0;
+
+    static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+    [[nodiscard]] OperationFacts const& op(int i) const { return ops[index(i)]; }
+    [[nodiscard]] int size_of_value(int v) const { return v == 0 ? input_size : op(v - 1).output_size; }
+    /// Views hold what their source holds.
+    [[nodiscard]] int content_of(int v) const { return v > 0 && op(v - 1).is_view ? content_of(op(v - 1).input) : v; }
+
+    void write(int offset, int size, Content what) {
+        if (offset < 0 || offset % 16 != 0 || offset + size > plan.size) {
+            ++errors;
+            return;
+        }
+        for (int k = 0; k < size; ++k) memory[index(offset + k)] = what;
+    }
+    void expect(int offset, int size, Content what) {
+        if (offset < 0 || offset + size > plan.size) {
+            ++errors;
+            return;
+        }
+        for (int k = 0; k < size; ++k) errors += memory[index(offset + k)] == what ? 0 : 1;
+    }
+    void expect_value(int v) { expect(plan.value[index(v)], size_of_value(v), {Content::value, content_of(v)}); }
+
+    /// How many times the gradient of a content is written: once by each operation that reads it, twice if through both
+    /// inputs.
+    [[nodiscard]] int contributions(int content) const {
+        int count = content_of(N) == content ? 1 : 0;
+        for (auto const& o : ops) {
+            if (!o.is_view && content_of(o.input) == content) ++count;
+            if (o.other >= 0 && content_of(o.other) == content) ++count;
+        }
+        return count;
+    }
+    [[nodiscard]] bool wants_gradient(int v) const {
+        if (v == 0) return false;
+        auto const& o = op(v - 1);
+        return o.has_parameters || wants_gradient(o.input) || (o.other >= 0 && wants_gradient(o.other));
+    }
+    void write_gradient(int v, GradientWrite how, bool in_place) {
+        int const content = content_of(v), offset = plan.gradient[index(v)];
+        if (!wants_gradient(v)) {
+            errors += how == GradientWrite::none ? 0 : 1;
+            return;
+        }
+        int so_far = 0;
+        if (how == GradientWrite::add) {
+            so_far = offset < 0 ? 0 : memory[index(offset)].contributions;
+            expect(offset, size_of_value(v), {Content::gradient, content, so_far});
+            errors += so_far > 0 ? 0 : 1;
+        } else {
+            errors += how == GradientWrite::overwrite || in_place ? 0 : 1;
+        }
+        write(offset, size_of_value(v), {Content::gradient, content, so_far + 1});
+    }
+
+    int run() {
+        write(plan.value[0], input_size, {Content::value, 0});
+        for (int i = 0; i < N; ++i) {
+            auto const& o = op(i);
+            expect_value(o.input);
+            if (o.other >= 0) expect_value(o.other);
+            if (o.is_view)
+                errors += plan.value[index(i + 1)] == plan.value[index(o.input)] ? 0 : 1;
+            else
+                write(plan.value[index(i + 1)], o.output_size, {Content::value, i + 1});
+            if (o.keeps_extra && training) write(plan.extra[index(i)], o.output_size, {Content::extra, i});
+        }
+        expect_value(N);
+        if (training) run_backward();
+        return errors;
+    }
+    void run_backward() {
+        if (wants_gradient(N)) write(plan.gradient[N], size_of_value(N), {Content::gradient, content_of(N), 1});
+        expect_value(N);
+        for (int i = N - 1; i >= 0; --i) {
+            auto const& o = op(i);
+            if (o.is_view || !wants_gradient(i + 1)) continue;
+            int const y = content_of(i + 1);
+            auto const expect_dy = [&] {
+                expect(plan.gradient[index(i + 1)], o.output_size, {Content::gradient, y, contributions(y)});
+            };
+            expect_dy();
+            if (keeps_input(o.keep)) expect_value(o.input);
+            if (keeps_output(o.keep)) expect_value(i + 1);
+            if (o.keeps_extra) expect(plan.extra[index(i)], o.output_size, {Content::extra, i});
+            // The second input first where the first shares dy's memory: the executor's order does not matter then.
+            bool const shares = plan.in_place[index(i)];
+            if (!shares) write_gradient(o.input, plan.write[index(i)], false);
+            if (o.other >= 0) {
+                expect_dy();
+                write_gradient(o.other, plan.write_other[index(i)], false);
+            }
+            if (shares) {
+                errors += plan.write[index(i)] == GradientWrite::none ? 0 : 1;
+                if (wants_gradient(o.input)) {
+                    errors += plan.gradient[index(o.input)] == plan.gradient[index(i + 1)] ? 0 : 1;
+                    write_gradient(o.input, GradientWrite::none, true);
+                }
+            }
+        }
+    }
+};
+
+/// A random list of N operations: chains and nested residuals of layers of every kind.
+template <int N>
+struct RandomList {
+    Random random;
+    std::array<OperationFacts, N> ops{};
+    int input_size;
+    int count = 0;
+
+    explicit RandomList(std::uint32_t seed)
+        : random(seed, Purpose::user), input_size(1 + static_cast<int>(random.below(40))) {
+        int value = 0;
+        while (count < N) value = chain(value, 1 + below(4), 3);
+    }
+    int below(int n) { return static_cast<int>(random.below(static_cast<std::uint32_t>(n))); }
+    [[nodiscard]] int size_of_value(int v) const {
+        return v == 0 ? input_size : ops[static_cast<std::size_t>(v - 1)].output_size;
+    }
+
+    int append(OperationFacts const& facts) {
+        if (count == N) return N;
+        ops[static_cast<std::size_t>(count)] = facts;
+        return ++count;
+    }
+    int layer(int x) {
+        OperationFacts o{.input = x, .output_size = size_of_value(x)};
+        switch (below(6)) {
+            case 0:  // matrix layers
+                o.output_size = 1 + below(40);
+                o.has_parameters = below(4) > 0;
+                o.keep = Keep::input;
+                break;
+            case 1:
+                o.is_view = true;
+                break;
+            case 2:  // pooling
+                o.output_size = (o.output_size + 1) / 2;
+                o.keeps_extra = true;
+                break;
+            case 3:  // normalisation
+                o.keep = Keep::input;
+                o.has_parameters = below(2) > 0;
+                break;
+            default:  // activations
+                o.is_elementwise = true;
+                o.keep = static_cast<Keep>(below(4));
+                o.has_parameters = below(8) == 0;
+        }
+        return append(o);
+    }
+    int chain(int x, int length, int depth) {
+        for (int k = 0; k < length && count < N; ++k)
+            x = depth > 0 && below(3) == 0 ? residual(x, depth - 1) : layer(x);
+        return x;
+    }
+    int residual(int x, int depth) {
+        int const main = chain(x, below(4), depth), shortcut = below(2) == 0 ? x : chain(x, 1 + below(2), depth);
+        if (size_of_value(main) == size_of_value(shortcut))
+            return append(
+                {.input = main, .other = shortcut, .output_size = size_of_value(main), .is_elementwise = true});
+        // No sum can join them: a matrix layer reads both, so that nothing is left unread.
+        return append({.input = main,
+                       .other = shortcut,
+                       .output_size = 1 + below(40),
+                       .has_parameters = true,
+                       .keep = Keep::input});
+    }
+};
+
+/// Every value but the last is read, so that each has a gradient: what networks guarantee.
+template <int N>
+bool all_read(std::array<OperationFacts, N> const& ops) {
+    std::array<bool, N + 1> read{};
+    for (auto const& o : ops) {
+        read[static_cast<std::size_t>(o.input)] = true;
+        if (o.other >= 0) read[static_cast<std::size_t>(o.other)] = true;
+    }
+    for (std::size_t v = 0; v < N; ++v)
+        if (!read[v]) return false;
+    return true;
+}
+
+template <int N>
+int play_random_lists(std::uint32_t lists) {
+    int played = 0;
+    for (std::uint32_t seed = 0; seed < lists; ++seed) {
+        RandomList<N> const list(seed);
+        if (!all_read<N>(list.ops)) continue;
+        ++played;
+        for (bool const training : {true, false}) {
+            auto const plan = detail::make_plan<N>(list.ops, list.input_size, training);
+            CAPTURE(seed);
+            CAPTURE(training);
+            CHECK(Play<N>{list.ops, plan, list.input_size, training}.run() == 0);
+        }
+    }
+    return played;
+}
+
+}  // namespace
+
+TEST_CASE("random networks: every read finds what was written for it") {
+    CHECK(play_random_lists<3>(500) > 100);
+    CHECK(play_random_lists<9>(1000) > 100);
+    CHECK(play_random_lists<24>(1500) > 100);
+}
+
+TEST_CASE("the play itself sees a plan that is wrong") {
+    int seen = 0, changed = 0;
+    for (std::uint32_t seed = 0; seed < 60; ++seed) {
+        RandomList<9> const list(seed);
+        if (!all_read<9>(list.ops)) continue;
+        auto const good = detail::make_plan<9>(list.ops, list.input_size, true);
+        for (std::size_t v = 0; v <= 9; ++v) {
+            auto plan = good;
+            if (good.gradient[v] < 16 || good.value[v] == good.gradient[v]) continue;
+            plan.gradient[v] = good.value[v];  // a gradient in the place of its value, which may still be needed
+            ++changed;
+            seen += Play<9>{list.ops, plan, list.input_size, true}.run() > 0 ? 1 : 0;
+        }
+    }
+    CHECK(changed > 20);
+    CHECK(seen > changed / 2);  // where nothing reads the value any more, the place is as good as any
+}
+
+TEST_CASE("a chain of activations runs in one place, and pooling keeps its winners only in training") {
+    std::array<OperationFacts, 4> const ops{
+        {{.input = 0, .output_size = 20, .has_parameters = true, .keep = Keep::input},
+         {.input = 1, .output_size = 20, .is_elementwise = true, .keep = Keep::output},
+         {.input = 2, .output_size = 10, .keeps_extra = true},
+         {.input = 3, .output_size = 10, .is_view = true}}};
+    auto const training = detail::make_plan<4>(ops, 48, true), inference = detail::make_plan<4>(ops, 48, false);
+    CHECK(training.in_place == std::array{false, true, false, false});
+    CHECK(training.value[1] == training.value[2]);
+    CHECK(training.value[3] == training.value[4]);
+    CHECK(training.extra[2] >= 0);
+    CHECK(inference.extra[2] == -1);
+    CHECK(training.gradient[0] == -1);  // nobody wants the gradient of the images
+    CHECK(inference.size == 48 + 32);   // pooling writes where the images were
+}
