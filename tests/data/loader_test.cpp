@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
+#include <map>
 #include <numeric>
 #include <strata/data/loader.hpp>
 #include <string>
@@ -97,6 +99,28 @@ TEST_CASE("an epoch is a permutation, another one every epoch and seed") {
     CHECK(first.indices != second.indices);
     CHECK(epoch_of(other, 0).indices != first.indices);
     CHECK(epoch_of(loader, 0) == first);
+}
+
+TEST_CASE("every order of an epoch is equally likely") {
+    Loader loader(numbered(4), {.batch_size = 4, .threads = 0});
+    std::map<std::vector<std::uint32_t>, int> seen;
+    for (int epoch = 0; epoch < 2400; ++epoch) ++seen[epoch_of(loader, epoch).indices];
+    CHECK(seen.size() == 24);
+    // Expected 100 each with standard deviation 9.8; five of those are allowed.
+    for (auto const& [order, times] : seen) CHECK(std::abs(times - 100) <= 49);
+}
+
+TEST_CASE("samples are transformed with the loader's seed, the epoch and their index") {
+    Dataset const data = numbered(12).with(RandomCrop{.padding = 1}, RandomHorizontalFlip{});
+    Loader loader(data, {.batch_size = 5, .seed = 77, .threads = 1});
+    for (int const epoch : {0, 3}) {
+        Record const record = epoch_of(loader, epoch);
+        for (std::size_t i = 0; i < 12; ++i) {
+            std::byte expected[6];
+            data.load(record.indices[i], expected, 77, static_cast<std::uint32_t>(epoch));
+            CHECK(std::memcmp(record.inputs.data() + 6 * i, expected, 6) == 0);
+        }
+    }
 }
 
 TEST_CASE("the same bits for any number of threads and any prefetch") {
