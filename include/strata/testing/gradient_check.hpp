@@ -1,0 +1,234 @@
+// Gradient check: what a network's backward pass says against central differences of its loss, in double, for every
+// parameter and every input element. For authors of layers and losses.
+//
+//   auto const check = check_gradients<Network<Input<3, 6, 5>, MyLayer>>();
+//   CHECK(check.error < 1e-6);   // where it is worse, check.where says: "0.weight[7]"
+//
+// The loss is sum(y r) with fixed random r unless another one is given, so all of dy counts. The memory of a pass is
+// filled with NaN before it, so that a value which is read but never written shows. Inputs are distinct and not zero:
+// no two elements of a max-pooling window tie, no ReLU that reads the input stands at its kink.
+#pragma once
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "../backend/cpu/program.hpp"
+#include "../backend/cpu/statistics.hpp"
+
+namespace strata {
+
+/// The result of check_gradients: the worst element.
+struct GradientCheck {
+    double error =
+        0;  ///< |backward - difference| / max(|backward|, |difference|, 1e-3); infinite where one is not a number
+    std::string where;      ///< the parameter's name and index, "conv1.weight[7]", or "input[sample, element]"
+    double backward = 0;    ///< what the backward pass says there
+    double difference = 0;  ///< (loss(p + step) - loss(p - step)) / (2 step)
+    int elements = 0;       ///< how many were checked
+};
+
+/// The objective sum_k y(k) r(k), a mean over the batch like every loss; r are the targets.
+struct DotProduct {
+    using policy = LossPolicy;
+    static constexpr bool classifies = false;
+
+    void check() const {}
+
+    template <int K, class Io>
+    STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {
+        using L = typename Io::L;
+        L total(0);
+        for (int k = 0; k < K; ++k) {
+            total = multiply_add(io.x[k], io.target[k], total);
+            if (io.dx.data) io.dx.set(k, io.target[k] * io.scale);
+        }
+        return total;
+    }
+};
+
+namespace detail {
+
+/// The input as a parameter of a layer of its own: y(sample, e) = value(sample, e), whatever x is.
+template <class X, int Samples>
+struct InputAsParameter {
+    using Input = X;
+    using Output = X;
+    struct Value : Parameter<"value", Shape<Samples, X::size>, Zeros, 1, 1> {};
+    using Parameters = ParameterList<Value>;
+    using IsElementwise = void;
+    static constexpr Keep keep = Keep::nothing;
+    static constexpr double flops = 0;
+    static constexpr std::string_view type = "InputAsParameter";
+
+    template <class Io>
+    static auto forward(Position<1> at, Io const& io) {
+        using L = typename Io::L;
+        L value(0);
+        for (int k = 0; k < width_of<L> && io.sample + k < Samples; ++k)
+            value = select(lane_index<L>(0) == L(k), L(io.p(Value{})(io.sample + k, at[0])), value);
+        return value;
+    }
+    template <class Io>
+    static auto input_gradient(Position<1>, Io const&) {
+        return typename Io::L(0);
+    }
+    template <class Io>
+    static auto parameter_gradient(Value, Position<2> at, Io const& io) {
+        using L = typename Io::L;
+        return select(lane_index<L>(io.sample) == L(at[0]), io.dy[at[1]], L(0));
+    }
+};
+template <int Samples>
+struct InputAsParameterLayer {
+    template <class X>
+    using On = InputAsParameter<X, Samples>;
+};
+
+template <class Net, int Samples>
+struct WithInputAsParameter;
+template <class In, class... Layers, int Samples>
+struct WithInputAsParameter<Network<In, Layers...>, Samples> {
+    using type = Network<In, InputAsParameterLayer<Samples>, Named<"layers", Sequential<Layers...>>>;
+};
+
+/// Training passes of one fixed batch over tiles of S samples, one after another, in memory full of NaN.
+template <class Net, class Loss, int Samples, int S>
+class PoisonedPass {
+    using Program = TileProgram<Net, Float64, Loss, S>;
+    static constexpr int tiles = (Samples + S - 1) / S;
+    static constexpr std::size_t tile_size = static_cast<std::size_t>(Program::training_size) * S;
+
+public:
+    Model<Net, Float64> model;
+    std::vector<double> gradient = std::vector<double>(static_cast<std::size_t>(Net::parameter_count));
+
+    PoisonedPass(Loss const& loss, Random& random) : model(1), loss_(loss) {
+        for (auto& label : labels_)
+            label = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(Net::OutputShape::size)));
+        for (auto& target : targets_) target = random.uniform(-1, 1);
+    }
+
+    /// Forward, loss and backward: leaves the gradient of all parameters, returns the mean loss.
+    double run() {
+        double const nan = std::numeric_limits<double>::quiet_NaN();
+        workspace_.assign(tile_size * tiles, nan);
+        parts_.assign(static_cast<std::size_t>(Net::statistic_count) * tiles + 1, nan);
+        merged_.assign(static_cast<std::size_t>(Net::statistic_count) + 1, nan);
+        gradient.assign(gradient.size(), 0.0);  // parameter gradients accumulate
+        result_ = {};
+        for (auto const& step : Program::training) {
+            for (int tile = 0; step.run && tile < tiles; ++tile) step.run(context(tile));
+            merge(step);
+        }
+        return result_.loss / Samples;
+    }
+
+private:
+    auto context(int tile) {
+        typename Program::Context c;
+        c.parameters = model.parameters().data();
+        c.workspace = workspace_.data() + static_cast<std::size_t>(tile) * tile_size;
+        c.gradient = gradient.data();
+        c.statistics = merged_.data();
+        c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
+        c.batch = &batch_;
+        c.first = tile * S;
+        c.samples = std::min(S, Samples - c.first);
+        c.random = {.seed = 5, .operation = 0, .step = 3};
+        c.loss = &loss_;
+        c.result = &result_;
+        return c;
+    }
+    template <class Step>
+    void merge(Step const& step) {
+        if constexpr (Net::is_batch_wide) {
+            if (step.reduction == Reduction::none) return;
+            StatisticsMerge<Float64> const all{
+                parts_.data(),          merged_.data(),       tiles,           S,      Samples,
+                model.buffers().data(), next_buffers_.data(), gradient.data(), Share{}};
+            auto const& entry = StatisticsTable<Net, Float64>::entries[static_cast<std::size_t>(step.operation)];
+            (step.reduction == Reduction::forward ? entry.forward : entry.backward)(all);
+        }
+    }
+
+    Loss loss_;
+    std::vector<double> inputs_ = std::vector<double>(static_cast<std::size_t>(Samples * Net::InputShape::size));
+    std::vector<double> targets_ = std::vector<double>(static_cast<std::size_t>(Samples * Net::OutputShape::size));
+    std::vector<std::int32_t> labels_ = std::vector<std::int32_t>(static_cast<std::size_t>(Samples));
+    std::vector<double> next_buffers_ = std::vector<double>(static_cast<std::size_t>(Net::buffer_count) + 1);
+    Batch batch_{.size = Samples,
+                 .shape = {1, 1, Net::InputShape::size},
+                 .type = DataType::float64,
+                 .inputs = inputs_.data(),
+                 .labels = labels_.data(),
+                 .target_type = DataType::float64,
+                 .targets = targets_.data()};
+    AlignedVector<double> workspace_;
+    std::vector<double> parts_, merged_;
+    BatchResult result_;
+};
+
+/// Distinct numbers in [-1, 1], none of them zero, in random order.
+inline void fill_distinct(std::span<double> values, Random& random) {
+    auto const n = static_cast<double>(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = (2.0 * static_cast<double>(i) + 1.3 - n) / n;
+    for (std::size_t i = values.size(); i > 1; --i)
+        std::swap(values[i - 1], values[random.below(static_cast<std::uint32_t>(i))]);
+}
+
+}  // namespace detail
+
+/// Checks the gradients of a network (a layer is checked as Network<Input<…>, Layer>) with a loss over a batch of
+/// Samples samples in tiles of S: every input element and every parameter, in training mode, dropout's masks held
+/// fixed. The default has a full and a ragged tile.
+template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
+[[nodiscard]] GradientCheck check_gradients(Loss const& loss = {}, std::uint64_t seed = 1, double step = 1e-5) {
+    using Checked = typename detail::WithInputAsParameter<Net, Samples>::type;
+    constexpr std::size_t inputs = static_cast<std::size_t>(Samples * Net::InputShape::size);
+    Random random(seed, Purpose::user);
+    detail::PoisonedPass<Checked, Loss, Samples, S> pass(loss, random);
+    auto const parameters = pass.model.parameters();
+    detail::fill_distinct(parameters.first(inputs), random);
+    // Away from special values such as BatchNorm's ones and zeros.
+    for (double& p : parameters.subspan(inputs)) p += random.uniform(-0.25, 0.25);
+
+    pass.run();
+    std::vector<double> const backward = pass.gradient;
+    GradientCheck worst;
+    worst.elements = static_cast<int>(parameters.size());
+    std::size_t worst_at = 0;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        double const value = parameters[i];
+        parameters[i] = value + step;
+        double const above = pass.run();
+        parameters[i] = value - step;
+        double const below = pass.run();
+        parameters[i] = value;
+        double const difference = (above - below) / (2 * step);
+        double error =
+            std::abs(backward[i] - difference) / std::max({std::abs(backward[i]), std::abs(difference), 1e-3});
+        if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
+        if (i > 0 && error <= worst.error) continue;
+        worst_at = i;
+        worst.error = error;
+        worst.backward = backward[i];
+        worst.difference = difference;
+    }
+    if (worst_at < inputs) {
+        constexpr auto size = static_cast<std::size_t>(Net::InputShape::size);
+        worst.where = concatenate("input[", worst_at / size, ", ", worst_at % size, "]");
+    } else {
+        for (auto const& tensor : pass.model.tensors()) {
+            auto const* const first = static_cast<double const*>(tensor.data);
+            if (tensor.type != DataType::float64 || parameters.data() + worst_at < first ||
+                parameters.data() + worst_at >= first + tensor.size())
+                continue;
+            worst.where = concatenate(tensor.name.substr(std::string_view("layers.").size()), "[",
+                                      parameters.data() + worst_at - first, "]");
+        }
+    }
+    return worst;
+}
+
+}  // namespace strata
