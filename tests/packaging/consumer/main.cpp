@@ -1,11 +1,7 @@
 // A user's program: it gets the headers, C++20, Eigen, OpenMP and threads from linking strata::strata alone.
 #include <omp.h>
 
-#if __has_include(<strata/strata.hpp>)
 #include <strata/strata.hpp>
-#else
-#include <strata/core/random.hpp>
-#endif
 #include <thread>
 
 int main() {
