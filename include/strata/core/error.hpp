@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdio>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -17,32 +18,52 @@ public:
 };
 
 namespace detail {
-inline void append(std::string& text, std::string_view part) { text += part; }
-inline void append(std::string& text, char part) { text += part; }
-template <std::integral T>
-void append(std::string& text, T part) {
-    text += std::to_string(part);
+/// A part of a message: a string as it is, a number as digits. Not a template of the message, so that hundreds of messages
+/// cost one function.
+class MessagePart {
+public:
+    MessagePart(std::string_view text) : text_(text) {}               // NOLINT: parts convert
+    MessagePart(char const* text) : text_(text) {}                    // NOLINT
+    MessagePart(std::string const& text) : text_(text) {}             // NOLINT
+    MessagePart(char text) : digits_{text}, text_(digits_, 1) {}      // NOLINT
+    template <std::signed_integral T>
+    MessagePart(T value) : MessagePart("%lld", static_cast<long long>(value)) {}  // NOLINT
+    template <std::unsigned_integral T>
+    MessagePart(T value) : MessagePart("%llu", static_cast<unsigned long long>(value)) {}  // NOLINT
+    template <std::floating_point T>
+    MessagePart(T value) : MessagePart("%g", static_cast<double>(value)) {}  // NOLINT
+    MessagePart(MessagePart const&) = delete;
+    MessagePart& operator=(MessagePart const&) = delete;
+
+    [[nodiscard]] std::string_view text() const { return text_; }
+
+private:
+    template <class T>
+    MessagePart(char const* format, T value)
+        : text_(digits_, static_cast<std::size_t>(std::snprintf(digits_, sizeof digits_, format, value))) {}
+
+    char digits_[32];
+    std::string_view text_;
+};
+
+[[gnu::cold]] inline std::string join(std::initializer_list<MessagePart> parts) {
+    std::string text;
+    for (auto const& part : parts) text += part.text();
+    return text;
 }
-template <std::floating_point T>
-void append(std::string& text, T part) {
-    char digits[32];
-    std::snprintf(digits, sizeof digits, "%g", static_cast<double>(part));
-    text += digits;
-}
+[[noreturn, gnu::cold]] inline void throw_error(std::initializer_list<MessagePart> parts) { throw Error(join(parts)); }
 }  // namespace detail
 
 /// Joins strings and numbers into one string.
 template <class... Parts>
 [[nodiscard]] std::string concatenate(Parts const&... parts) {
-    std::string text;
-    (detail::append(text, parts), ...);
-    return text;
+    return detail::join({detail::MessagePart(parts)...});
 }
 
 /// Throws Error with the parts joined into one message.
 template <class... Parts>
 [[noreturn]] void fail(Parts const&... parts) {
-    throw Error(concatenate(parts...));
+    detail::throw_error({detail::MessagePart(parts)...});
 }
 
 }  // namespace strata

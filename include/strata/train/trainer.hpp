@@ -83,7 +83,7 @@ public:
           schedule_(schedule),
           non_finite_(non_finite),
           executor_(backend, loss),
-          optimizer_state_(static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count)) {
+          optimizer_state_(static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count), Scalar(0)) {
         loss.check();
         optimizer.check();
         state_.seed = seed.value;

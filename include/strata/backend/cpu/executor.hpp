@@ -44,6 +44,15 @@ public:
         return workspace_.size() * sizeof(Storage) + gradients_.size() * sizeof(Gradient) +
                (parts_.size() + statistics_.size()) * sizeof(double);
     }
+    /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it fills
+    /// tiles of 16 for every worker.
+    static constexpr std::size_t training_memory_bytes(int workers, int batch) {
+        Tiling const tiling(batch, detail::tile_samples(batch));
+        auto const tile = static_cast<std::size_t>(training_size) * static_cast<std::size_t>(detail::tile_samples(batch));
+        auto const statistics = static_cast<std::size_t>(Net::statistic_count);
+        return sizeof(Storage) * tile * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.leaves)) +
+               sizeof(Gradient) * gradient_size + sizeof(double) * (statistics * static_cast<std::size_t>(tiling.tiles) + statistics + 1);
+    }
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
@@ -94,15 +103,18 @@ public:
 private:
     static constexpr int chunk_size = 4096;
     static constexpr int chunks = (Net::parameter_count + chunk_size - 1) / chunk_size;
-    /// Leaves at most: enough for every worker, bounded by 256 MiB of gradients.
+    /// Leaves at most, and arenas for their gradients always: a constant of the network, bounded by 256 MiB. With fewer leaves
+    /// than workers, teams share a leaf.
     static constexpr int max_leaves = [] {
         std::size_t const fit = (std::size_t{256} << 20) / (sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1));
-        return fit > 64 ? 64 : fit < 2 ? 2 : static_cast<int>(fit);
+        return fit > 32 ? 32 : fit < 2 ? 2 : static_cast<int>(fit);
     }();
+    static constexpr std::size_t gradient_size = static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
+    static constexpr int training_size = Program<16>::training_size;
 
     struct Tiling {
         int tiles, leaf_tiles, leaves;
-        Tiling(int batch, int samples)
+        constexpr Tiling(int batch, int samples)
             : tiles((batch + samples - 1) / samples), leaf_tiles((tiles + max_leaves - 1) / max_leaves),
               leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
     };
@@ -118,7 +130,7 @@ private:
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(P::training_size) * S;
         grow(workspace_, stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.leaves)));
-        grow(gradients_, static_cast<std::size_t>(Net::parameter_count) * static_cast<std::size_t>(tiling.leaves));
+        grow(gradients_, gradient_size);
         grow(parts_, static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(tiling.tiles));
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
 

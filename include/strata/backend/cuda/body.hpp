@@ -1,5 +1,6 @@
-// The operations' mathematics as functors over thread indices: every thread takes one element of one sample, a scalar lane, of
-// tiles laid out [element][sample]. Neighbouring threads take neighbouring samples, so reads and writes coalesce.
+// The operations' mathematics as functors over thread indices: every thread takes one element of one sample, a scalar
+// lane, of tiles laid out [element][sample]. Neighbouring threads take neighbouring samples, so reads and writes
+// coalesce.
 #pragma once
 
 #include "../../core/operation.hpp"
@@ -76,7 +77,8 @@ struct ForwardBody {
     STRATA_HD void operator()(long thread) const {
         int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
         SampleView<typename Op::Output, Precision, typename Precision::storage> const y{data.y + sample, data.samples};
-        put_result<Op>(item, Op::Output::size, Op::forward(Domain::position(item), body_input<Op>(data, sample)), y, false);
+        put_result<Op>(item, Op::Output::size, Op::forward(Domain::position(item), body_input<Op>(data, sample)), y,
+                       false);
     }
 };
 
@@ -90,7 +92,8 @@ struct InputGradientBody {
     STRATA_HD void operator()(long thread) const {
         int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
         SampleView<typename Op::Input, Precision, typename Precision::storage> const dx{data.dx + sample, data.samples};
-        put_result<Op>(item, Op::Input::size, Op::input_gradient(Domain::position(item), body_input<Op>(data, sample)), dx, data.add);
+        put_result<Op>(item, Op::Input::size, Op::input_gradient(Domain::position(item), body_input<Op>(data, sample)),
+                       dx, data.add);
     }
 };
 
@@ -115,7 +118,9 @@ struct ParameterGradientBody {
                                   [&](int s) { return Op::parameter_gradient(P{}, at, body_input<Op>(data, s)); });
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
-    STRATA_HD void finish(long block, Value total) const { data.gradient[Op::Parameters::template offset<P> + block] += total; }
+    STRATA_HD void finish(long block, Value total) const {
+        data.gradient[Op::Parameters::template offset<P> + block] += total;
+    }
 };
 
 }  // namespace strata::detail

@@ -1,10 +1,12 @@
 // How work is cut into threads. There are two kinds of work, and a device runs both:
 //
 //   elementwise   body(thread) for thread in [0, threads): independent of each other, in any order
-//   reduction     a block of block_threads threads makes one result: each thread sums its part, a fixed tree combines the
+//   reduction     a block of block_threads threads makes one result: each thread sums its part, a fixed tree combines
+//   the
 //                 parts, thread 0 stores the result. No atomics, so the same input gives the same bits.
 //
-// A body is a named functor without CUDA in it: the kernels of cuda_device.hpp and the loops of host_device.hpp run the same one.
+// A body is a named functor without CUDA in it: the kernels of cuda_device.hpp and the loops of host_device.hpp run the
+// same one.
 #pragma once
 
 #include "../../core/config.hpp"
@@ -14,8 +16,9 @@ namespace strata::detail {
 /// Threads that share one reduction; a power of two, fixed, because the summation order follows from it.
 inline constexpr int block_threads = 128;
 
-/// Runs one block of a reduction body. `values` holds block_threads entries that the block shares; threads.each(f) calls f for
-/// every thread of the block and returns when all have finished (a GPU thread calls it for itself and waits at the barrier).
+/// Runs one block of a reduction body. `values` holds block_threads entries that the block shares; threads.each(f)
+/// calls f for every thread of the block and returns when all have finished (a GPU thread calls it for itself and waits
+/// at the barrier).
 ///
 /// A reduction body has `Value`, `part(block, thread)`, `combine(a, b)` and `finish(block, total)`.
 template <class Body, class Threads>

@@ -1,5 +1,5 @@
-// A device made of loops: it runs the functors of the CUDA backend on the CPU, thread index by thread index, block by block, in the
-// order of additions of the GPU's kernels. For tests; CpuExecutor is the fast one.
+// A device made of loops: it runs the functors of the CUDA backend on the CPU, thread index by thread index, block by
+// block, in the order of additions of the GPU's kernels. For tests; CpuExecutor is the fast one.
 #pragma once
 
 #include <cstring>
@@ -31,8 +31,8 @@ public:
 
     void activate() {}
     void synchronize() {}
-    void* allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{64}); }
-    void release(void* data) noexcept { ::operator delete(data, std::align_val_t{64}); }
+    void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{64}); }
+    void release(void* data) noexcept { ::operator delete (data, std::align_val_t{64}); }
     void clear(void* data, std::size_t bytes) { std::memset(data, 0, bytes); }
     void upload(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
     void download(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
@@ -53,15 +53,17 @@ public:
             detail::run_block(body, reversed_ ? blocks - 1 - b : b, values, detail::HostThreads{reversed_});
     }
 
-    /// c[m][n] = op(a)[m][k] op(b)[k][n] + beta c, row-major with row lengths lda, ldb, ldc; op transposes where asked to.
+    /// c[m][n] = op(a)[m][k] op(b)[k][n] + beta c, row-major with row lengths lda, ldb, ldc; op transposes where asked
+    /// to.
     template <class T>
-    void gemm(bool transpose_a, bool transpose_b, long m, long n, long k, T const* a, long lda, T const* b, long ldb, T beta,
-              T* c, long ldc) {
+    void gemm(bool transpose_a, bool transpose_b, long m, long n, long k, T const* a, long lda, T const* b, long ldb,
+              T beta, T* c, long ldc) {
         for (long i = 0; i < m; ++i)
             for (long j = 0; j < n; ++j) {
                 T total(0);
                 for (long l = 0; l < k; ++l)
-                    total += (transpose_a ? a[l * lda + i] : a[i * lda + l]) * (transpose_b ? b[j * ldb + l] : b[l * ldb + j]);
+                    total += (transpose_a ? a[l * lda + i] : a[i * lda + l]) *
+                             (transpose_b ? b[j * ldb + l] : b[l * ldb + j]);
                 c[i * ldc + j] = beta == T(0) ? total : total + beta * c[i * ldc + j];
             }
     }

@@ -1,7 +1,7 @@
-// Layers as matrix products: where MatrixKernel knows an operation, the device's GEMM takes the place of the generic bodies for
-// y, dx and dweight; dbias keeps its generic body. Because the sample is innermost, a tile [feature][sample] is a row-major matrix,
-// and Linear is three products. Conv2d goes through im2col: columns are (output pixel, sample), cut into runs of output pixels so
-// that the matrix of patches stays within device.scratch_scalars.
+// Layers as matrix products: where MatrixKernel knows an operation, the device's GEMM takes the place of the generic
+// bodies for y, dx and dweight; dbias keeps its generic body. Because the sample is innermost, a tile [feature][sample]
+// is a row-major matrix, and Linear is three products. Conv2d goes through im2col: columns are (output pixel, sample),
+// cut into runs of output pixels so that the matrix of patches stays within device.scratch_scalars.
 //
 // Sources: Chellapilla, Puri, Simard 2006 (im2col).
 #pragma once
@@ -19,8 +19,8 @@ namespace strata::detail {
 /// Products need one scalar type throughout; mixed precision will bring kernels of its own.
 template <class Precision>
 concept UniformPrecision = std::same_as<typename Precision::storage, typename Precision::compute> &&
-                           std::same_as<typename Precision::storage, typename Precision::master> &&
-                           std::same_as<typename Precision::storage, typename Precision::accumulation>;
+    std::same_as<typename Precision::storage, typename Precision::master> &&
+    std::same_as<typename Precision::storage, typename Precision::accumulation>;
 
 /// Not a matrix product: the generic bodies run.
 template <class Op>
@@ -81,7 +81,8 @@ struct PatchesBody {
     }
 };
 
-/// The way back in gather form: dx(c, h, w) sums what the output pixels [first, first + pixels) that see it left in `columns`.
+/// The way back in gather form: dx(c, h, w) sums what the output pixels [first, first + pixels) that see it left in
+/// `columns`.
 template <class Op, class T>
 struct GatherPatchesBody {
     using G = typename Op::Geometry;
@@ -96,10 +97,12 @@ struct GatherPatchesBody {
         auto const [c, h, w] = Op::Input::position(static_cast<int>(thread / samples));
         T total(0);
         for (int p = 0; p < G::kernel_height; ++p) {
-            int const i = Op::template output_of<G::stride_height, G::out_height>(h + G::pad_top - p * G::dilation_height);
+            int const i =
+                Op::template output_of<G::stride_height, G::out_height>(h + G::pad_top - p * G::dilation_height);
             if (i < 0) continue;
             for (int q = 0; q < G::kernel_width; ++q) {
-                int const j = Op::template output_of<G::stride_width, G::out_width>(w + G::pad_left - q * G::dilation_width);
+                int const j =
+                    Op::template output_of<G::stride_width, G::out_width>(w + G::pad_left - q * G::dilation_width);
                 int const pixel = i * G::out_width + j - first;
                 if (j < 0 || pixel < 0 || pixel >= pixels) continue;
                 long const row = static_cast<long>((c * G::kernel_height + p) * G::kernel_width + q) * pixels + pixel;
@@ -112,8 +115,7 @@ struct GatherPatchesBody {
 
 /// Grouped convolutions stay with the generic bodies: their products are many and thin.
 template <class G, class Scheme>
-    requires(G::groups == 1)
-struct MatrixKernel<Convolution<G, Scheme>> {
+requires(G::groups == 1) struct MatrixKernel<Convolution<G, Scheme>> {
     using Op = Convolution<G, Scheme>;
     static constexpr bool exists = true;
     static constexpr int taps = G::channels * G::kernel_height * G::kernel_width, out = G::out_channels;
@@ -149,11 +151,13 @@ struct MatrixKernel<Convolution<G, Scheme>> {
     }
 
 private:
-    /// Calls f(columns, first pixel, pixels) for runs of output pixels whose patches fit the scratch memory, at least one a run.
+    /// Calls f(columns, first pixel, pixels) for runs of output pixels whose patches fit the scratch memory, at least
+    /// one a run.
     template <class Device, class T, class F>
     static void for_runs(Device& device, int samples, DeviceBuffer<T, Device>& scratch, F const& f) {
         long const a_pixel = static_cast<long>(taps) * samples;
-        int const run = static_cast<int>(std::clamp(Device::scratch_scalars / a_pixel, 1L, static_cast<long>(out_pixels)));
+        int const run =
+            static_cast<int>(std::clamp(Device::scratch_scalars / a_pixel, 1L, static_cast<long>(out_pixels)));
         T* const columns = scratch.grow(device, static_cast<std::size_t>(a_pixel) * static_cast<std::size_t>(run));
         for (int first = 0; first < out_pixels; first += run) f(columns, first, std::min(run, out_pixels - first));
     }

@@ -1,5 +1,5 @@
-// Batch-wide statistics: a block a channel sums over all samples, in double, and finishes with the formulas of the layer. The
-// variance takes a second pass around the mean, which needs no merging and loses no digits.
+// Batch-wide statistics: a block a channel sums over all samples, in double, and finishes with the formulas of the
+// layer. The variance takes a second pass around the mean, which needs no merging and loses no digits.
 #pragma once
 
 #include "body.hpp"
@@ -19,7 +19,8 @@ struct MeanBody {
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
     STRATA_HD void finish(long block, Value total) const {
-        data.statistics[block * Op::statistics_per_channel + Op::mean] = total / (static_cast<double>(data.samples) * Op::pixels);
+        data.statistics[block * Op::statistics_per_channel + Op::mean] =
+            total / (static_cast<double>(data.samples) * Op::pixels);
     }
 };
 
@@ -35,8 +36,9 @@ struct VarianceBody {
     static constexpr long blocks() { return Op::channels; }
     STRATA_HD Value part(long block, int thread) const {
         auto const center = static_cast<typename Precision::compute>(mean(block));
-        return sum_samples<Value>(thread, data.samples,
-                                  [&](int s) { return Op::sum_squares(static_cast<int>(block), center, body_input<Op>(data, s)); });
+        return sum_samples<Value>(thread, data.samples, [&](int s) {
+            return Op::sum_squares(static_cast<int>(block), center, body_input<Op>(data, s));
+        });
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
     STRATA_HD void finish(long block, Value total) const {
@@ -44,13 +46,16 @@ struct VarianceBody {
         // The squares were taken around the rounded mean.
         double const off = mean(block) - static_cast<double>(static_cast<typename Precision::compute>(mean(block)));
         double const squares = total - count * off * off;
-        data.statistics[block * Op::statistics_per_channel + Op::inverse_deviation] = 1 / ::sqrt(squares / count + Op::epsilon);
+        data.statistics[block * Op::statistics_per_channel + Op::inverse_deviation] =
+            1 / sqrt(squares / count + Op::epsilon);
         next_buffers[block] = blend(buffers[block], mean(block));
         next_buffers[Op::channels + block] = blend(buffers[Op::channels + block], squares / (count - 1));
     }
 
 private:
-    STRATA_HD double mean(long channel) const { return data.statistics[channel * Op::statistics_per_channel + Op::mean]; }
+    STRATA_HD double mean(long channel) const {
+        return data.statistics[channel * Op::statistics_per_channel + Op::mean];
+    }
     STRATA_HD static Master blend(Master old, double fresh) {
         return static_cast<Master>((1 - Op::momentum) * static_cast<double>(old) + Op::momentum * fresh);
     }
@@ -71,8 +76,10 @@ struct GradientStatisticsBody {
     static constexpr long blocks() { return Op::channels; }
     STRATA_HD Value part(long block, int thread) const {
         int const c = static_cast<int>(block);
-        return {sum_samples<double>(thread, data.samples, [&](int s) { return Op::sum_dy(c, body_input<Op>(data, s)); }),
-                sum_samples<double>(thread, data.samples, [&](int s) { return Op::sum_dy_xhat(c, body_input<Op>(data, s)); })};
+        return {
+            sum_samples<double>(thread, data.samples, [&](int s) { return Op::sum_dy(c, body_input<Op>(data, s)); }),
+            sum_samples<double>(thread, data.samples,
+                                [&](int s) { return Op::sum_dy_xhat(c, body_input<Op>(data, s)); })};
     }
     STRATA_HD Value combine(Value a, Value b) const { return {a.first + b.first, a.second + b.second}; }
     STRATA_HD void finish(long block, Value total) const {
@@ -97,7 +104,7 @@ struct RunningStatisticsBody {
     STRATA_HD void operator()(long channel) const {
         double* const s = statistics + channel * Op::statistics_per_channel;
         s[Op::mean] = static_cast<double>(buffers[channel]);
-        s[Op::inverse_deviation] = 1 / ::sqrt(static_cast<double>(buffers[Op::channels + channel]) + Op::epsilon);
+        s[Op::inverse_deviation] = 1 / sqrt(static_cast<double>(buffers[Op::channels + channel]) + Op::epsilon);
     }
 };
 

@@ -1,5 +1,5 @@
-// What a step does besides the operations: batches become tiles, rows of outputs become losses and hits, gradients move the
-// parameters.
+// What a step does besides the operations: batches become tiles, rows of outputs become losses and hits, gradients move
+// the parameters.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace strata::detail {
 
-/// x[element][sample] = scale[channel] value + shift[channel] from samples [sample][element]; a thread an element and sample.
+/// x[element][sample] = scale[channel] value + shift[channel] from samples [sample][element]; a thread an element and
+/// sample.
 template <class T, class From>
 struct FillBody {
     T* x;
@@ -22,7 +23,8 @@ struct FillBody {
     STRATA_HD void operator()(long thread) const {
         int const element = static_cast<int>(thread / samples), sample = static_cast<int>(thread % samples);
         auto const value = static_cast<T>(values[static_cast<long>(sample) * elements + element]);
-        x[thread] = scale ? value * static_cast<T>(scale[element / pixels]) + static_cast<T>(shift[element / pixels]) : value;
+        x[thread] =
+            scale ? value * static_cast<T>(scale[element / pixels]) + static_cast<T>(shift[element / pixels]) : value;
     }
 };
 
@@ -89,7 +91,8 @@ struct SumBody {
     STRATA_HD void finish(long, Value sum) const { *total = sum; }
 };
 
-/// Sums of squares of a flat array, a block a chunk: finite exactly when every entry is (and no square overflows a double).
+/// Sums of squares of a flat array, a block a chunk: finite exactly when every entry is (and no square overflows a
+/// double).
 template <class T>
 struct SquaresBody {
     using Value = double;

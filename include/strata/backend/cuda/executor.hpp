@@ -1,0 +1,363 @@
+// The CUDA executor: the whole batch goes through the op list, operation by operation, in one workspace
+// [element][sample] laid out by the network's plan. Parameters, optimizer state and running statistics live on the
+// device between load and store.
+//
+// Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies matrices
+// (CudaDevice, or HostDevice in tests). All sums have fixed trees, so the same program gives the same bits on the same
+// GPU.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "../../core/tensor.hpp"
+#include "../../network/model.hpp"
+#include "../../optimizer/optimizer.hpp"
+#include "cuda.hpp"
+#include "device_buffer.hpp"
+#include "matrix_kernel.hpp"
+#include "statistics_body.hpp"
+#include "step_body.hpp"
+
+namespace strata {
+
+/// Trains and evaluates a network on a device. The device's copy of the model is uploaded by load(), or by itself when
+/// another model than the last one comes; call load() again after changing a model on the host, and store() before
+/// reading it.
+template <class Net, class Precision, class Loss, class Device>
+class CudaExecutor {
+    using Storage = typename Precision::storage;
+    using Gradient = typename Precision::accumulation;
+    using Data = detail::DeviceData<Precision>;
+    using Squares = detail::SquaresBody<Gradient>;
+    template <class T>
+    using Buffer = detail::DeviceBuffer<T, Device>;
+    template <int I>
+    using Op = typename Net::template OperationAt<I>;
+
+public:
+    using ModelType = Model<Net, Precision>;
+    using Scalar = typename Precision::master;
+
+    /// Throws Error where there is no such device.
+    CudaExecutor(Cuda cuda, Loss loss) : CudaExecutor(std::make_unique<Device>(cuda), loss) {}
+    CudaExecutor(std::unique_ptr<Device> device, Loss loss) : device_(std::move(device)), loss_(loss) {
+        parameters_.grow(*device_, parameter_count);
+        gradient_.grow(*device_, parameter_count);
+        buffers_.grow(*device_, buffer_count);
+        next_buffers_.grow(*device_, buffer_count);
+        statistics_.grow(*device_, static_cast<std::size_t>(Net::statistic_count));
+        report_.grow(*device_, report_size);
+        report_values_.resize(report_size);
+    }
+
+    /// Host threads that compute: the GPU's are not counted.
+    [[nodiscard]] int workers() const { return 1; }
+    /// Gradient of the mean loss of the last training step, in the order of Model::parameters(); copied from the
+    /// device.
+    [[nodiscard]] std::span<Gradient const> gradient() const {
+        gradient_values_.resize(parameter_count);
+        device_->activate();
+        device_->download(gradient_values_.data(), gradient_.data(), parameter_count * sizeof(Gradient));
+        return gradient_values_;
+    }
+    /// Bytes held on the device.
+    [[nodiscard]] std::size_t memory_bytes() const {
+        return parameters_.bytes() + gradient_.bytes() + state_.bytes() + buffers_.bytes() + next_buffers_.bytes() +
+               workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() + losses_.bytes() +
+               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + inputs_.bytes() + scales_.bytes() +
+               labels_.bytes() + raw_targets_.bytes() + targets_.bytes();
+    }
+
+    /// Copies parameters, running statistics and optimizer state [states][parameters] to the device.
+    void load(ModelType const& model, std::span<Scalar const> state) {
+        load_model(model);
+        state_.grow(*device_, state.size());
+        device_->upload(state_.data(), state.data(), state.size_bytes());
+        state_size_ = state.size();
+    }
+    /// Copies them back.
+    void store(ModelType& model, std::span<Scalar> state) {
+        if (loaded_ != &model) return;  // never seen here: nothing is newer than the host's copy
+        device_->activate();
+        device_->download(model.parameters().data(), parameters_.data(), model.parameters().size_bytes());
+        device_->download(model.buffers().data(), buffers_.data(), model.buffers().size_bytes());
+        if (state.size() == state_size_) device_->download(state.data(), state_.data(), state.size_bytes());
+    }
+
+    /// Forward, loss and backward: leaves the gradient of the batch on the device. The model is not changed.
+    StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
+        begin(model, batch, Net::training_plan.size);
+        device_->clear(gradient_.data(), parameter_count * sizeof(Gradient));
+        Net::for_each_operation([&]<int I>() { forward<I, true>(random); });
+        bool const has_loss = finish<true>(batch);
+        Net::for_each_operation([&]<int J>() { backward<Net::operation_count - 1 - J>(random); });
+        device_->launch_blocks(Squares{gradient_.data(), report_.data() + 2, static_cast<long>(parameter_count)});
+        return result(batch.size, has_loss, report_size);
+    }
+
+    /// One optimizer update with the last gradient, and the running statistics of its batch. Only the count of batches
+    /// is kept on the host; everything else reaches the model with store().
+    template <class Optimizer>
+    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
+        if (loaded_ != &model || state_size_ != state.size()) load(model, state);
+        auto const apply = optimizer.template prepare<Scalar>(step);
+        device_->activate();
+        device_->launch(detail::UpdateBody<std::remove_const_t<decltype(apply)>, Precision>{
+            apply, parameters_.data(), gradient_.data(), state_.data(), static_cast<long>(parameter_count)});
+        if constexpr (Net::is_batch_wide) {
+            device_->copy(buffers_.data(), next_buffers_.data(), buffer_count * sizeof(Scalar));
+            Net::for_each_operation([&]<int I>() {
+                if constexpr (detail::is_batch_wide<Op<I>>()) ++model.batches_tracked()[I];
+            });
+        }
+    }
+
+    /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
+    StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
+        begin(model, batch, Net::inference_plan.size);
+        Net::for_each_operation([&]<int I>() {
+            if constexpr (detail::is_batch_wide<Op<I>>())
+                device_->launch(detail::RunningStatisticsBody<Op<I>, Scalar>{
+                    buffers_.data() + Net::buffer_offset[I], statistics_.data() + Net::statistic_offset[I]});
+        });
+        Net::for_each_operation([&]<int I>() { forward<I, false>({}); });
+        bool const has_loss = finish<false>(batch);
+        auto const samples = static_cast<std::size_t>(batch.size);
+        if (outputs) {
+            std::size_t const values = samples * static_cast<std::size_t>(Net::OutputShape::size);
+            device_->launch(detail::TransposeBody<Storage>{at(Net::inference_plan.value[Net::operation_count]),
+                                                           outputs_.grow(*device_, values), Net::OutputShape::size,
+                                                           samples_});
+            device_->download(outputs, outputs_.data(), values * sizeof(Storage));
+        }
+        if (predictions) device_->download(predictions, predictions_.data(), samples * sizeof(std::int32_t));
+        return result(batch.size, has_loss, 2);
+    }
+
+    /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
+    /// messages.
+    int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
+        begin(model, batch, Net::training_plan.size);
+        int found = -1;
+        Net::for_each_operation([&]<int I>() {
+            if (found >= 0) return;
+            forward<I, true>(random);
+            long const size = static_cast<long>(Op<I>::Output::size) * samples_;
+            // Squares of large finite floats stay finite in double; doubles above 1e154 count as not finite.
+            std::vector<double> sums(static_cast<std::size_t>(detail::SquaresBody<Storage>::blocks(size)));
+            double* const on_device = losses_.grow(*device_, sums.size());
+            device_->launch_blocks(detail::SquaresBody<Storage>{at(Net::training_plan.value[I + 1]), on_device, size});
+            device_->download(sums.data(), on_device, sums.size() * sizeof(double));
+            for (double const sum : sums)
+                if (!std::isfinite(sum)) found = I;
+        });
+        return found;
+    }
+
+private:
+    static constexpr auto parameter_count = static_cast<std::size_t>(Net::parameter_count);
+    static constexpr auto buffer_count = static_cast<std::size_t>(Net::buffer_count);
+    /// Loss, hits, and the sums of squares of the gradient's chunks: everything a step tells the host.
+    static constexpr auto report_size = static_cast<std::size_t>(2 + Squares::blocks(Net::parameter_count));
+    template <bool Training>
+    static constexpr auto const& plan = Training ? Net::training_plan : Net::inference_plan;
+
+    [[nodiscard]] Storage* at(int offset) const {
+        return offset < 0 ? nullptr : workspace_.data() + static_cast<std::ptrdiff_t>(offset) * samples_;
+    }
+
+    void load_model(ModelType const& model) {
+        device_->activate();
+        device_->upload(parameters_.data(), model.parameters().data(), model.parameters().size_bytes());
+        device_->upload(buffers_.data(), model.buffers().data(), model.buffers().size_bytes());
+        loaded_ = &model;
+    }
+
+    /// Brings the batch to the device and fills value 0.
+    void begin(ModelType const& model, Batch const& batch, int plan_size) {
+        if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
+            fail("Cuda: got a batch of ", batch.size, " samples of ", batch.shape.size(),
+                 " values, expected at least 1 of ", Net::InputShape::size);
+        device_->activate();
+        if (loaded_ != &model) load_model(model);
+        samples_ = batch.size;
+        auto const samples = static_cast<std::size_t>(batch.size);
+        workspace_.grow(*device_, static_cast<std::size_t>(plan_size) * samples);
+        send(inputs_, batch.inputs, samples * batch.shape.size() * size_of(batch.type));
+        double* scale = nullptr;
+        auto const channels = static_cast<std::size_t>(batch.shape.channels);
+        if (batch.scale) {
+            scale = scales_.grow(*device_, 2 * channels);
+            device_->upload(scale, batch.scale, channels * sizeof(double));
+            device_->upload(scale + channels, batch.shift, channels * sizeof(double));
+        }
+        auto const fill = [&]<class From>(From const* values) {
+            device_->launch(detail::FillBody<Storage, From>{at(Net::training_plan.value[0]), values, scale,
+                                                            scale ? scale + channels : nullptr, Net::InputShape::size,
+                                                            batch.shape.height * batch.shape.width, samples_});
+        };
+        void const* const values = inputs_.data();
+        switch (batch.type) {
+            case DataType::uint8:
+                return fill(static_cast<std::uint8_t const*>(values));
+            case DataType::float32:
+                return fill(static_cast<float const*>(values));
+            case DataType::float64:
+                return fill(static_cast<double const*>(values));
+            default:
+                fail("Cuda: inputs must be uint8, float32 or float64");
+        }
+    }
+
+    template <class T>
+    void send(Buffer<T>& buffer, void const* values, std::size_t bytes) {
+        device_->upload(buffer.grow(*device_, bytes / sizeof(T)), values, bytes);
+    }
+
+    template <int I, bool Training>
+    Data data(RandomKey random) {
+        constexpr auto const& p = plan<Training>;
+        using Node = typename Net::template NodeAt<I>;
+        Data a;
+        a.x = at(p.value[Node::input]);
+        if constexpr (Node::other >= 0) a.other = at(p.value[Node::other]);
+        a.y = at(p.value[I + 1]);
+        a.dy = at(p.gradient[I + 1]);
+        a.extra = at(p.extra[I]);
+        a.parameters = parameters_.data() + Net::parameter_offset[I];
+        a.gradient = gradient_.data() + Net::parameter_offset[I];
+        a.statistics = statistics_.data() + Net::statistic_offset[I];
+        a.random = random;
+        a.random.operation = I;
+        a.samples = samples_;
+        return a;
+    }
+
+    template <class O>
+    static constexpr bool as_matrix = detail::MatrixKernel<O>::exists&& detail::UniformPrecision<Precision>;
+
+    template <int I, bool Training>
+    void forward(RandomKey random) {
+        using O = Op<I>;
+        if constexpr (!detail::is_view<O>() && (Training || !requires { typename O::IsTrainingOnly; })) {
+            Data const a = data<I, Training>(random);
+            if constexpr (detail::is_batch_wide<O>() && Training) {
+                device_->launch_blocks(detail::MeanBody<O, Precision>{a});
+                device_->launch_blocks(detail::VarianceBody<O, Precision>{
+                    a, buffers_.data() + Net::buffer_offset[I], next_buffers_.data() + Net::buffer_offset[I]});
+            }
+            if constexpr (as_matrix<O>)
+                detail::MatrixKernel<O>::forward(*device_, a, scratch_);
+            else
+                device_->launch(detail::ForwardBody<O, Precision>{a});
+        }
+    }
+
+    template <int I>
+    void backward(RandomKey random) {
+        using O = Op<I>;
+        using Node = typename Net::template NodeAt<I>;
+        constexpr auto const& p = Net::training_plan;
+        if constexpr (!detail::is_view<O>() && p.gradient[I + 1] >= 0) {
+            Data a = data<I, true>(random);
+            if constexpr (detail::is_batch_wide<O>())
+                device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
+            else
+                O::Parameters::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
+            // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
+            if constexpr (p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0)
+                input_gradient<O>(a, p.gradient[Node::input], GradientWrite::overwrite);
+            else if constexpr (p.write[I] != GradientWrite::none)
+                input_gradient<O>(a, p.gradient[Node::input], p.write[I]);
+            if constexpr (p.write_other[I] != GradientWrite::none)
+                input_gradient<O>(a, p.gradient[static_cast<std::size_t>(Node::other)], p.write_other[I]);
+        }
+    }
+    template <class O, class P>
+    void parameter_gradient(Data const& a) {
+        if constexpr (as_matrix<O> && std::is_same_v<P, typename O::Weight>)
+            detail::MatrixKernel<O>::weight_gradient(*device_, a, scratch_);
+        else
+            device_->launch_blocks(detail::ParameterGradientBody<O, P, Precision>{a});
+    }
+    template <class O>
+    void input_gradient(Data a, int offset, GradientWrite write) {
+        a.dx = at(offset);
+        a.add = write == GradientWrite::add;
+        if constexpr (as_matrix<O>)
+            detail::MatrixKernel<O>::input_gradient(*device_, a, scratch_);
+        else
+            device_->launch(detail::InputGradientBody<O, Precision>{a});
+    }
+
+    /// Loss, hits and predictions, and in training the gradient of the outputs. False when there is nothing to compare
+    /// with.
+    template <bool Training>
+    bool finish(Batch const& batch) {
+        auto const samples = static_cast<std::size_t>(batch.size);
+        if (batch.labels) send(labels_, batch.labels, samples * sizeof(std::int32_t));
+        Storage* targets = nullptr;
+        if constexpr (!Loss::classifies)
+            if (batch.targets) targets = send_targets(batch);
+        bool const has_loss = Training || batch.labels || batch.targets;
+        losses_.grow(*device_, samples);
+        hits_.grow(*device_, samples);
+        predictions_.grow(*device_, samples);
+        device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
+            loss_, at(plan<Training>.value[Net::operation_count]),
+            Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets,
+            batch.labels ? labels_.data() : nullptr, has_loss ? losses_.data() : nullptr, hits_.data(),
+            predictions_.data(), samples_});
+        if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_});
+        device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_});
+        return has_loss;
+    }
+
+    Storage* send_targets(Batch const& batch) {
+        std::size_t const values =
+            static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(Net::OutputShape::size);
+        send(raw_targets_, batch.targets, values * size_of(batch.target_type));
+        Storage* const targets = targets_.grow(*device_, values);
+        auto const fill = [&]<class From>(From const* from) {
+            device_->launch(
+                detail::FillBody<Storage, From>{targets, from, nullptr, nullptr, Net::OutputShape::size, 1, samples_});
+        };
+        void const* const from = raw_targets_.data();
+        if (batch.target_type == DataType::float64)
+            fill(static_cast<double const*>(from));
+        else
+            fill(static_cast<float const*>(from));
+        return targets;
+    }
+
+    StepResult result(int samples, bool has_loss, std::size_t entries) {
+        device_->download(report_values_.data(), report_.data(), entries * sizeof(double));
+        StepResult result;
+        result.samples = samples;
+        result.loss = has_loss ? report_values_[0] / samples : 0;
+        result.correct = static_cast<std::int64_t>(report_values_[1]);
+        double squares = 0;
+        for (std::size_t i = 2; i < entries; ++i) squares += report_values_[i];
+        result.finite = std::isfinite(result.loss) && std::isfinite(squares);
+        return result;
+    }
+
+    std::unique_ptr<Device> device_;  // first: the buffers give their memory back to it
+    Loss loss_;
+    ModelType const* loaded_ = nullptr;  ///< whose parameters the device holds
+    std::size_t state_size_ = 0;
+    int samples_ = 0;
+    Buffer<Scalar> parameters_, state_, buffers_, next_buffers_;
+    Buffer<Gradient> gradient_;
+    Buffer<Storage> workspace_, scratch_, targets_, outputs_;
+    Buffer<double> statistics_, report_, losses_, hits_, scales_;
+    Buffer<std::int32_t> labels_, predictions_;
+    Buffer<unsigned char> inputs_, raw_targets_;
+    std::vector<double> report_values_;
+    mutable std::vector<Gradient> gradient_values_;
+};
+
+}  // namespace strata
