@@ -127,7 +127,7 @@ struct UpdateBody {
     [[nodiscard]] long threads() const { return count; }
     STRATA_HD void operator()(long i) const {
         constexpr int states = Update::states;
-        Master w = weights[i], s[states];
+        Master w = weights[i], s[static_cast<std::size_t>(states)];
         for (int k = 0; k < states; ++k) s[k] = state[k * count + i];
         update(w, static_cast<Master>(gradient[i]), s);
         weights[i] = w;

@@ -1,0 +1,155 @@
+// The CUDA backend's executor and functors, run on the CPU by HostDevice, against CpuExecutor.
+#include <doctest/doctest.h>
+
+#include <memory>
+
+#include <strata/backend/cpu/executor.hpp>
+#include <strata/backend/cuda/executor.hpp>
+#include <strata/backend/cuda/host_device.hpp>
+#include <strata/loss/cross_entropy.hpp>
+#include <strata/loss/mse.hpp>
+#include <strata/optimizer/adamw.hpp>
+#include <strata/optimizer/sgd.hpp>
+
+#include "networks.hpp"
+
+using namespace cuda_tests;
+
+namespace {
+
+template <class Net, class Loss, class Precision = Float64>
+using OnGrid = CudaExecutor<Net, Precision, Loss, HostDevice>;
+
+// Both executors add the same numbers in different orders: with 10^4 terms a relative 1e-12 is 50 times the expected
+// rounding.
+constexpr double rounding = 1e-12;
+
+template <class Net, class Loss>
+void check_gradients(Loss loss, int size, bool as_bytes = false) {
+    CAPTURE(size);
+    Samples<Net> const samples(size, 11, as_bytes);
+    Model<Net, Float64> const model(3);
+    RandomKey const key{5, 0, 2};
+    CpuExecutor<Net, Float64, Loss> cpu(Cpu{.threads = 1}, loss);
+    OnGrid<Net, Loss> grid(Cuda{}, loss), reversed(std::make_unique<HostDevice>(Cuda{}, true), loss);
+
+    StepResult const a = cpu.gradients(model, samples.batch, key), b = grid.gradients(model, samples.batch, key);
+    CHECK(std::fabs(a.loss - b.loss) <= rounding * std::fabs(a.loss));
+    CHECK(a.correct == b.correct);
+    CHECK(b.finite);
+    CHECK(b.samples == size);
+    CHECK(difference(grid.gradient(), cpu.gradient()) <= rounding);
+
+    // Threads of a launch are independent: any order gives the same bits.
+    StepResult const c = reversed.gradients(model, samples.batch, key);
+    CHECK(b.loss == c.loss);
+    CHECK(difference(reversed.gradient(), grid.gradient()) == 0);
+
+    // Gradients do not pile up from step to step.
+    std::vector<double> const first(grid.gradient().begin(), grid.gradient().end());
+    grid.gradients(model, samples.batch, key);
+    CHECK(difference(grid.gradient(), first) == 0);
+}
+
+template <class Net, class Loss, class Optimizer>
+void check_training(Loss loss, Optimizer optimizer, int size) {
+    Model<Net, Float64> on_cpu(3), on_grid(3);
+    auto const count = static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count);
+    std::vector<double> cpu_state(count), grid_state(count);
+    CpuExecutor<Net, Float64, Loss> cpu(Cpu{.threads = 1}, loss);
+    OnGrid<Net, Loss> grid(Cuda{}, loss);
+    grid.load(on_grid, grid_state);
+    for (std::uint32_t step = 0; step < 5; ++step) {
+        Samples<Net> const samples(size - static_cast<int>(step), 100 + step);  // the batch size changes
+        RandomKey const key{5, 0, step};
+        OptimizerStep const now{optimizer.learning_rate, NAN, step};
+        cpu.gradients(on_cpu, samples.batch, key);
+        cpu.update(on_cpu, optimizer, cpu_state, now);
+        grid.gradients(on_grid, samples.batch, key);
+        grid.update(on_grid, optimizer, grid_state, now);
+    }
+    grid.store(on_grid, grid_state);
+    // Adam divides by the root of the second moment: rounding of tiny gradients is magnified, five times over.
+    double const tolerance = 1e-8;
+    CHECK(difference(on_grid.parameters(), on_cpu.parameters()) <= tolerance);
+    CHECK(difference(on_grid.buffers(), on_cpu.buffers()) <= tolerance);
+    CHECK(difference(grid_state, cpu_state) <= tolerance);
+    for (std::size_t i = 0; i < on_cpu.batches_tracked().size(); ++i)
+        CHECK(on_grid.batches_tracked()[i] == on_cpu.batches_tracked()[i]);
+
+    Samples<Net> const samples(19, 1);
+    auto const outputs = static_cast<std::size_t>(19 * Net::OutputShape::size);
+    std::vector<double> cpu_outputs(outputs), grid_outputs(outputs);
+    std::vector<std::int32_t> cpu_predictions(19), grid_predictions(19);
+    auto const a = cpu.evaluate(on_cpu, samples.batch, cpu_predictions.data(), cpu_outputs.data());
+    auto const b = grid.evaluate(on_grid, samples.batch, grid_predictions.data(), grid_outputs.data());
+    CHECK(difference(grid_outputs, cpu_outputs) <= tolerance);
+    CHECK(grid_predictions == cpu_predictions);
+    CHECK(b.correct == a.correct);
+    CHECK(std::fabs(b.loss - a.loss) <= tolerance * std::fabs(a.loss));
+}
+
+}  // namespace
+
+TEST_CASE("a fixed tree sums a block's threads") {
+    std::vector<double> values(1000);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i) * 0.1;
+    double forward = 0, backward = 0;
+    HostDevice(Cuda{}).launch_blocks(detail::SumBody{values.data(), &forward, 1000});
+    HostDevice(Cuda{}, true).launch_blocks(detail::SumBody{values.data(), &backward, 1000});
+    CHECK(forward == backward);
+    CHECK(forward == doctest::Approx(49950).epsilon(1e-14));
+}
+
+TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
+    for (int size : {2, 17, 130, 300}) check_gradients<Seam>(CrossEntropy{.label_smoothing = 0.1}, size);
+    check_training<Seam>(CrossEntropy{},
+                         SGD{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}, 33);
+}
+
+TEST_CASE("LeNet") {
+    for (int size : {1, 4, 15, 33}) check_gradients<SmallLeNet>(CrossEntropy{}, size);
+    check_gradients<SmallLeNet>(CrossEntropy{}, 16, true);
+    check_training<SmallLeNet>(CrossEntropy{}, Adam{.learning_rate = 0.01}, 20);
+}
+
+TEST_CASE("ResNet with every kind of shortcut") {
+    for (int size : {2, 5, 18}) check_gradients<SmallResNet>(CrossEntropy{}, size);
+    check_training<SmallResNet>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.1}, 12);
+}
+
+TEST_CASE("regression with Dropout and one's own activation") {
+    for (int size : {1, 7, 140}) check_gradients<Regression>(MSE{}, size);
+    check_training<Regression>(MSE{}, AdamW{.learning_rate = 0.01}, 21);
+}
+
+TEST_CASE("windows: groups, strides, dilation, average and overlapping maximum pooling") {
+    for (int size : {1, 6, 17}) check_gradients<Windows>(CrossEntropy{}, size);
+    check_training<Windows>(CrossEntropy{}, AdamW{.learning_rate = 0.01}, 9);
+}
+
+TEST_CASE("the first layer that is not finite") {
+    Samples<Seam> const samples(8, 2);
+    Model<Seam, Float64> model(3);
+    OnGrid<Seam, CrossEntropy> grid(Cuda{}, CrossEntropy{});
+    CHECK(grid.first_non_finite(model, samples.batch, {}) == -1);
+    model.parameters()[static_cast<std::size_t>(Seam::parameter_offset[3])] = INFINITY;
+    std::vector<double> const state;
+    grid.load(model, state);
+    CHECK(grid.first_non_finite(model, samples.batch, {}) == 3);
+    CHECK_FALSE(grid.gradients(model, samples.batch, {}).finite);
+}
+
+TEST_CASE("a batch of the wrong size is refused, memory stays after the first step") {
+    Samples<Seam> const samples(8, 2);
+    Model<Seam, Float64> const model(3);
+    OnGrid<Seam, CrossEntropy> grid(Cuda{}, CrossEntropy{});
+    grid.gradients(model, samples.batch, {});
+    std::size_t const held = grid.memory_bytes();
+    grid.gradients(model, samples.batch, {});
+    CHECK(grid.memory_bytes() == held);
+    Batch wrong = samples.batch;
+    wrong.shape = {1, 1, 6};
+    CHECK_THROWS_WITH_AS(grid.gradients(model, wrong, {}),
+                         "Cuda: got a batch of 8 samples of 6 values, expected at least 1 of 7", Error);
+}
