@@ -14,7 +14,7 @@ struct State {
     std::int64_t step = 17;
 
     std::vector<TensorView> views() {
-        return {{"weight", {5}, DataType::float32, weight.data()}, {"step", {}, DataType::int64, &step}};
+        return {{"weight", {5, 1}, DataType::float32, weight.data()}, {"step", {}, DataType::int64, &step}};
     }
 };
 Metadata const history{{"epoch", "3"}, {"network", "LeNet"}};
@@ -75,9 +75,7 @@ TEST_CASE("every way to be refused has its own reason") {
     CHECK_CONTAINS(refusal(renamed), "damaged");
     // As many bytes, but another shape.
     renamed = good;
-    renamed.replace(renamed.find("[5]"), 3, "[]\x20");
-    renamed.replace(renamed.find("[8,28]"), 6, "[8,12]");
-    renamed.erase(renamed.size() - 16);
+    renamed.replace(renamed.find("[5,1]"), 5, "[1,5]");
     CHECK_CONTAINS(refusal(renamed), "damaged");
 
     CHECK_CONTAINS(error_of([&] {
