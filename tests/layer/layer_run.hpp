@@ -1,0 +1,170 @@
+// Runs one layer's kernels on a batch, tile by tile, in memory full of NaN, and compares with LibTorch's values. Only
+// the kernels are templates of the layer: the rest is compiled once.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "../reference/reference.hpp"
+#include "strata/backend/cpu/generic_kernel.hpp"
+#include "strata/backend/cpu/workers.hpp"
+#include "strata/core/aligned.hpp"
+#include "strata/precision/precision.hpp"
+
+namespace strata {
+
+/// What a layer gives for a batch, samples outermost as in PyTorch.
+struct LayerResult {
+    std::vector<double> y, dx, dparameters;
+};
+
+/// One kernel and the items that a team shares.
+template <class Precision>
+struct LayerKernel {
+    void (*run)(KernelData<Precision> const&, int, int) = nullptr;
+    int items = 0;
+
+    void operator()(KernelData<Precision> const& data, int parts) const {
+        for (int part = 0; part < parts && run; ++part) {
+            detail::Share const share{part, parts};
+            run(data, share.begin(items), share.end(items));
+        }
+    }
+};
+struct LayerParameter {
+    std::string name;
+    int size;
+};
+/// A layer's kernels for tiles of some samples.
+template <class Precision>
+struct LayerKernels {
+    LayerKernel<Precision> forward, input_gradient, parameter_gradient;
+    int in, out, lanes;
+    Keep keep;
+    std::vector<LayerParameter> parameters;
+};
+template <class Op, class Precision, int S>
+LayerKernels<Precision> kernels_of() {
+    using F = ForwardKernel<Op, Precision, S>;
+    using D = InputGradientKernel<Op, Precision, S>;
+    LayerKernels<Precision> k{
+        {&F::run, F::items}, {&D::run, D::items}, {}, Op::Input::size, Op::Output::size, S, Op::keep, {}};
+    if constexpr (Op::Parameters::size > 0) {
+        using P = ParameterGradientKernel<Op, Precision, S>;
+        k.parameter_gradient = {&P::run, P::items};
+    }
+    Op::Parameters::for_each([&]<class P>(P) { k.parameters.push_back({std::string(P::name), P::Extents::size}); });
+    return k;
+}
+
+/// Between [sample][element] and a tile [element][lane]; empty lanes hold zeros, as the executor guarantees.
+template <class T>
+AlignedVector<T> to_tile(std::vector<double> const& samples, int size, int first, int count, int lanes) {
+    AlignedVector<T> tile(static_cast<std::size_t>(size * lanes), T(0));
+    for (int s = 0; s < count; ++s)
+        for (int e = 0; e < size; ++e)
+            tile[static_cast<std::size_t>(e * lanes + s)] =
+                static_cast<T>(samples[static_cast<std::size_t>((first + s) * size + e)]);
+    return tile;
+}
+template <class T>
+void from_tile(AlignedVector<T> const& tile, std::vector<double>& samples, int size, int first, int count, int lanes) {
+    for (int s = 0; s < count; ++s)
+        for (int e = 0; e < size; ++e)
+            samples[static_cast<std::size_t>((first + s) * size + e)] =
+                static_cast<double>(tile[static_cast<std::size_t>(e * lanes + s)]);
+}
+
+/// Forward and backward of a layer, every kernel split into `parts` ranges of items.
+template <class Precision>
+LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> const& x,
+                      std::vector<double> const& parameters, std::vector<double> const& dy, int parts = 1) {
+    using T = typename Precision::storage;
+    int const in = layer.in, out = layer.out, S = layer.lanes, batch = static_cast<int>(x.size()) / in;
+    std::vector<T> const weights(parameters.begin(), parameters.end());
+    std::vector<typename Precision::accumulation> gradient(weights.size());
+    LayerResult result{std::vector<double>(static_cast<std::size_t>(batch * out)), std::vector<double>(x.size()), {}};
+    T const nan = std::numeric_limits<T>::quiet_NaN();
+    for (int first = 0; first < batch; first += S) {
+        int const count = std::min(S, batch - first);
+        auto const x_tile = to_tile<T>(x, in, first, count, S), dy_tile = to_tile<T>(dy, out, first, count, S);
+        AlignedVector<T> y(static_cast<std::size_t>(out * S), nan), extra(y), dx(static_cast<std::size_t>(in * S), nan);
+        KernelData<Precision> data;
+        data.x = x_tile.data();
+        data.y = y.data();
+        data.extra = extra.data();
+        data.parameters = weights.data();
+        data.sample = first;
+        data.samples = count;
+        layer.forward(data, parts);
+        from_tile(y, result.y, out, first, count, S);
+
+        // Backward may read only what the layer says that it keeps.
+        if (!keeps_input(layer.keep)) data.x = nullptr;
+        if (!keeps_output(layer.keep)) data.y = nullptr;
+        data.dy = dy_tile.data();
+        data.dx = dx.data();
+        data.write = GradientWrite::overwrite;
+        data.gradient = gradient.data();
+        layer.parameter_gradient(data, parts);
+        layer.input_gradient(data, parts);
+        from_tile(dx, result.dx, in, first, count, S);
+        auto const once = dx;
+        data.write = GradientWrite::add;
+        layer.input_gradient(data, parts);
+        int wrong = 0;
+        for (std::size_t i = 0; i < dx.size(); ++i) wrong += dx[i] == once[i] + once[i] ? 0 : 1;
+        CHECK(wrong == 0);  // a second gradient adds
+    }
+    result.dparameters.assign(gradient.begin(), gradient.end());
+    return result;
+}
+
+/// A case of values.txt: x has seed 1 (or is coarse), parameters 2 and 3, dy 4, batch 3.
+template <class Precision>
+void compare_case(std::string const& name, LayerKernels<Precision> const& layer, bool coarse) {
+    constexpr int batch = 3;
+    std::vector<double> x(static_cast<std::size_t>(batch * layer.in)), parameters;
+    for (std::size_t i = 0; i < x.size(); ++i)
+        x[i] = coarse ? reference_coarse_value(1, static_cast<std::uint32_t>(i))
+                      : reference_value(1, static_cast<std::uint32_t>(i));
+    std::uint32_t seed = 2;
+    for (auto const& p : layer.parameters) {
+        auto const values = reference_values(seed++, static_cast<std::size_t>(p.size));
+        parameters.insert(parameters.end(), values.begin(), values.end());
+    }
+    auto const dy = reference_values(4, static_cast<std::size_t>(batch * layer.out));
+    auto const result = run_layer(layer, x, parameters, dy);
+    // Double: LibTorch sums in another order. Single: sums of up to 150 products of numbers below 1 round at 2^-24
+    // each.
+    double const tolerance = sizeof(typename Precision::compute) == 8 ? 1e-12 : 1e-5;
+    CAPTURE(name);
+    CAPTURE(layer.lanes);
+    CAPTURE(tolerance);
+    CHECK(reference_difference(result.y, name + "/y") < tolerance);
+    CHECK(reference_difference(result.dx, name + "/dx") < tolerance);
+    auto at = result.dparameters.begin();
+    for (auto const& p : layer.parameters) {
+        std::vector<double> const d(at, at + p.size);
+        at += p.size;
+        CHECK(reference_difference(d, name + "/d" + p.name) < tolerance);
+    }
+    // A team may split a kernel anywhere: the same bits.
+    auto const split = run_layer(layer, x, parameters, dy, 3);
+    CHECK(split.y == result.y);
+    CHECK(split.dx == result.dx);
+    CHECK(split.dparameters == result.dparameters);
+}
+
+/// A case of values.txt: plain doubles (the oracle) and a ragged tile of float lanes.
+template <class Layer, class X>
+void compare_with_libtorch(std::string const& name, bool coarse = false) {
+    using Op = typename Layer::template On<X>;
+    compare_case(name, kernels_of<Op, Float64, 1>(), coarse);
+    compare_case(name, kernels_of<Op, Float32, 16>(), coarse);
+}
+
+}  // namespace strata
