@@ -142,8 +142,8 @@ private:
             detail::Assignment const assignment{tiling.leaves, workers};
             for (std::size_t begin = 0, end = 0; begin < P::training.size(); begin = end) {
                 while (end < P::training.size() && P::training[end++].reduction == detail::Reduction::none) {}
-                assignment.for_each(worker, [&](int leaf, detail::Share team, int leader) {
-                    run_leaf<S>(context, tiling, leaf, team, leader, std::span(P::training).subspan(begin, end - begin), stride);
+                assignment.for_each(worker, [&](int leaf, detail::Share team, int slot) {
+                    run_leaf<S>(context, tiling, leaf, team, slot, std::span(P::training).subspan(begin, end - begin), stride);
                 });
                 auto const& last = P::training[end - 1];
                 if constexpr (Net::is_batch_wide)
@@ -158,15 +158,16 @@ private:
     }
 
     template <int S, class Steps>
-    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int leader, Steps steps, std::size_t stride) {
-        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(leader)];
+    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, Steps steps, std::size_t stride) {
+        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
+        barrier.wait(team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
         c.gradient = gradients_.data() + static_cast<std::ptrdiff_t>(leaf) * Net::parameter_count;
         for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles); ++tile) {
             c.first = tile * S;
             c.samples = std::min(S, c.batch->size - c.first);
-            c.workspace = workspace_.data() + static_cast<std::size_t>(Net::is_batch_wide ? tile : leader) * stride;
+            c.workspace = workspace_.data() + static_cast<std::size_t>(Net::is_batch_wide ? tile : slot) * stride;
             c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
             for (auto const& step : steps) {
                 if (!step.run) continue;
@@ -190,19 +191,20 @@ private:
             if (!batch.labels && !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
-            detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int leader) {
-                run_inference_leaf<S>(context, tiling, leaf, team, leader, stride);
+            detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int slot) {
+                run_inference_leaf<S>(context, tiling, leaf, team, slot, stride);
             });
         });
         return merged_result(batch.size, tiling.leaves);
     }
 
     template <int S>
-    void run_inference_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int leader, std::size_t stride) {
-        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(leader)];
+    void run_inference_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::size_t stride) {
+        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
+        barrier.wait(team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
-        c.workspace = workspace_.data() + static_cast<std::size_t>(leader) * stride;
+        c.workspace = workspace_.data() + static_cast<std::size_t>(slot) * stride;
         for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles); ++tile) {
             c.first = tile * S;
             c.samples = std::min(S, c.batch->size - c.first);
@@ -318,7 +320,7 @@ private:
 
     int workers_;
     Loss loss_;
-    std::vector<detail::Barrier> barriers_;  // one a team leader, the last for everybody
+    std::vector<detail::Barrier> barriers_;  // one a team, the last for everybody
     AlignedVector<Storage> workspace_;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
     std::vector<double> parts_, statistics_, chunk_squares_;

@@ -83,7 +83,9 @@ struct Share {
 /// assignment never changes a result, only who computes it.
 struct Assignment {
     int items, workers;
-    /// Calls f(item, share of the team, index of the team's barrier and memory) for every item of this worker.
+    /// Calls f(item, share of the team, index of the team's barrier and memory) for every item of this worker. Indices are below
+    /// min(items, workers). A team must meet at its barrier before it touches its memory: a member may still be using it for an
+    /// item of its own.
     template <class F>
     void for_each(int worker, F&& f) const {
         int const rounds = items / workers, rest = items % workers;
@@ -94,7 +96,7 @@ struct Assignment {
         int first = worker, last = worker;
         while (first > 0 && team_of(first - 1) == team) --first;
         while (last + 1 < workers && team_of(last + 1) == team) ++last;
-        f(rounds * workers + team, Share{worker - first, last - first + 1}, first);
+        f(rounds * workers + team, Share{worker - first, last - first + 1}, rounds == 0 ? team : first);
     }
 };
 
