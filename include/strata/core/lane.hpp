@@ -228,12 +228,13 @@ consteval auto lane_of_width() {
     else
         return std::type_identity<Lane<T, Width>>{};
 }
-/// The lane for tiles of S samples: the widest vector of T that divides S, a scalar where none does.
+/// The lane for tiles of S samples: the widest vector of T where it divides S, else four samples or one: three widths at
+/// most, because every width is a copy of every kernel.
 template <class T, int S>
 inline constexpr int lane_width = [] {
-    for (int n = vector_bytes / static_cast<int>(sizeof(T)); n >= 16 / static_cast<int>(sizeof(T)); n /= 2)
-        if (S % n == 0) return n;
-    return 1;
+    constexpr int widest = vector_bytes / static_cast<int>(sizeof(T));
+    if (widest > 1 && S % widest == 0) return widest;
+    return widest >= 4 && S % 4 == 0 ? 4 : 1;
 }();
 template <class T, int S>
 using lane_for = typename decltype(lane_of_width<T, lane_width<T, S>>())::type;

@@ -100,12 +100,25 @@ struct CountPadding {
 };
 
 namespace detail {
+/// The kind of an option; a type that is no option at all is its own.
+template <class Option>
+struct KindOf {
+    using type = Option;
+};
+template <class Option>
+    requires requires { typename Option::kind; }
+struct KindOf<Option> {
+    using type = typename Option::kind;
+};
+template <class Option>
+using kind_of = typename KindOf<Option>::type;
+
 template <class Kind, class Default, class... Options>
 consteval auto find_option() {
     using Candidates = std::tuple<Default, Options...>;
     constexpr int index = [] {
         int found = 0, i = 0;
-        ((++i, found = std::is_same_v<typename Options::kind, Kind> ? i : found), ...);
+        ((++i, found = std::is_same_v<kind_of<Options>, Kind> ? i : found), ...);
         return found;
     }();
     return std::type_identity<std::tuple_element_t<index, Candidates>>{};
@@ -120,11 +133,11 @@ using option_or = typename decltype(detail::find_option<typename Default::kind, 
 template <class... Kinds>
 struct OptionKinds {
     template <class Kind, class... Options>
-    static constexpr int times = (0 + ... + (std::is_same_v<typename Options::kind, Kind> ? 1 : 0));
+    static constexpr int times = (0 + ... + (std::is_same_v<detail::kind_of<Options>, Kind> ? 1 : 0));
     template <class Kind>
     static constexpr bool known = (std::is_same_v<Kind, Kinds> || ...);
     template <class... Options>
-    static constexpr bool accept = ((times<Kinds, Options...> <= 1) && ...) && (known<typename Options::kind> && ...);
+    static constexpr bool accept = ((times<Kinds, Options...> <= 1) && ...) && (known<detail::kind_of<Options>> && ...);
 };
 
 }  // namespace strata

@@ -8,19 +8,13 @@
 
 namespace strata {
 
-/// A tile whose stride is a constant (CPU: S samples side by side).
-template <int S>
-struct FixedStride {
-    STRATA_HD constexpr operator int() const { return S; }  // NOLINT: stands for the number
-};
-
 /// One lane's view of a tile [elements of Shape][samples], the sample innermost: `data` already points at the lane's first
 /// sample, `stride` counts scalars between neighbouring elements. T is const for values that are only read.
-template <class S, class L, class T, class Stride>
+template <class S, class L, class T>
 struct TileView {
     using LaneType = L;
     T* data;
-    Stride stride;
+    int stride;
 
     STRATA_HD STRATA_INLINE L operator[](int element) const {
         return load_lane<L>(data + static_cast<std::ptrdiff_t>(element) * stride);

@@ -126,8 +126,10 @@ struct BatchNorm2d : detail::BatchNormLayer<3, Options...> {
     struct Check {
         static constexpr bool options = detail::BatchNormLayer<3, Options...>::options, image = Got::type::rank == 3;
         static constexpr bool ok = options && image;
-        static_assert(image, "BatchNorm2d needs an image [C][H][W]: use BatchNorm1d after Flatten or Linear");
-        static_assert(options, "BatchNorm2d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+        struct Message {
+            static_assert(image, "BatchNorm2d needs an image [C][H][W]: use BatchNorm1d after Flatten or Linear");
+            static_assert(options, "BatchNorm2d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+        };
     };
 };
 
@@ -138,8 +140,10 @@ struct BatchNorm1d : detail::BatchNormLayer<1, Options...> {
     struct Check {
         static constexpr bool options = detail::BatchNormLayer<1, Options...>::options, flat = Got::type::rank == 1;
         static constexpr bool ok = options && flat;
-        static_assert(flat, "BatchNorm1d needs features [C]: use BatchNorm2d on images");
-        static_assert(options, "BatchNorm1d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+        struct Message {
+            static_assert(flat, "BatchNorm1d needs features [C]: use BatchNorm2d on images");
+            static_assert(options, "BatchNorm1d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+        };
     };
 };
 

@@ -169,12 +169,14 @@ struct Conv2d {
         static constexpr bool same_stride = !same || (S::size.height == 1 && S::size.width == 1);
         static constexpr bool positive = OutChannels > 0 && Kernel.height > 0 && Kernel.width > 0;
         static constexpr bool ok = options && image && divides && fits && same_stride && positive;
-        static_assert(options, "Conv2d: an option is unknown or given twice; it takes Stride, Padding or SamePadding, Dilation, Groups, NoBias, Initialize");
-        static_assert(image, "Conv2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
-        static_assert(divides, "Conv2d: Groups must divide the input channels and the output channels");
-        static_assert(fits, "Conv2d: the kernel is larger than the padded input: use a smaller kernel or more Padding");
-        static_assert(same_stride, "Conv2d: SamePadding needs Stride<1>, as in PyTorch");
-        static_assert(positive, "Conv2d: output channels and kernel size must be positive");
+        struct Message {
+            static_assert(options, "Conv2d: an option is unknown or given twice; it takes Stride, Padding or SamePadding, Dilation, Groups, NoBias, Initialize");
+            static_assert(image, "Conv2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
+            static_assert(divides, "Conv2d: Groups must divide the input channels and the output channels");
+            static_assert(fits, "Conv2d: the kernel is larger than the padded input: use a smaller kernel or more Padding");
+            static_assert(same_stride, "Conv2d: SamePadding needs Stride<1>, as in PyTorch");
+            static_assert(positive, "Conv2d: output channels and kernel size must be positive");
+        };
     };
 };
 

@@ -88,7 +88,9 @@ struct Dropout {
     template <class Where, class Got>
     struct Check {
         static constexpr bool ok = P.value >= 0 && P.value < 1;
-        static_assert(ok, "Dropout: the probability must be at least 0 and below 1");
+        struct Message {
+            static_assert(ok, "Dropout: the probability must be at least 0 and below 1");
+        };
     };
 };
 

@@ -41,7 +41,9 @@ struct GlobalAvgPool2d {
     template <class Where, class Got>
     struct Check {
         static constexpr bool ok = Got::type::rank == 3;
-        static_assert(ok, "GlobalAvgPool2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
+        struct Message {
+            static_assert(ok, "GlobalAvgPool2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
+        };
     };
 };
 

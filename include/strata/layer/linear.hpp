@@ -65,9 +65,11 @@ struct Linear {
         static constexpr bool flat = Got::type::rank == 1;
         static constexpr bool positive = OutFeatures > 0;
         static constexpr bool ok = options && flat && positive;
-        static_assert(flat, "Linear needs a flat input: put Flatten before it");
-        static_assert(options, "Linear: an option is unknown or given twice; it takes NoBias, Initialize");
-        static_assert(positive, "Linear: the number of output features must be positive");
+        struct Message {
+            static_assert(flat, "Linear needs a flat input: put Flatten before it");
+            static_assert(options, "Linear: an option is unknown or given twice; it takes NoBias, Initialize");
+            static_assert(positive, "Linear: the number of output features must be positive");
+        };
     };
 };
 

@@ -58,10 +58,12 @@ struct MaxPool2d {
         using Fit = WindowFits<typename Got::type, Kernel, Options...>;
         static constexpr bool options = OptionKinds<StrideKind, PaddingKind>::template accept<Options...>;
         static constexpr bool ok = options && Fit::image && Fit::padding && Fit::fits;
-        static_assert(options, "MaxPool2d: an option is unknown or given twice; it takes Stride, Padding");
-        static_assert(Fit::image, "MaxPool2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
-        static_assert(Fit::padding, "MaxPool2d: Padding must be at most half the kernel, as in PyTorch");
-        static_assert(Fit::fits, "MaxPool2d: the kernel is larger than the padded input");
+        struct Message {
+            static_assert(options, "MaxPool2d: an option is unknown or given twice; it takes Stride, Padding");
+            static_assert(Fit::image, "MaxPool2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
+            static_assert(Fit::padding, "MaxPool2d: Padding must be at most half the kernel, as in PyTorch");
+            static_assert(Fit::fits, "MaxPool2d: the kernel is larger than the padded input");
+        };
     };
 };
 

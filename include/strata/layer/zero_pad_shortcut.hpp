@@ -55,7 +55,9 @@ struct ZeroPadShortcut {
                 return false;
             }
         }();
-        static_assert(ok, "ZeroPadShortcut: the main path must keep or add channels and subsample by a whole stride");
+        struct Message {
+            static_assert(ok, "ZeroPadShortcut: the main path must keep or add channels and subsample by a whole stride");
+        };
     };
 };
 

@@ -78,9 +78,33 @@ struct Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index> {
     template <class Outer>
     using LeaveTo = Builder<NodeList, ShapeList, Value, typename Outer::Scope, Outer::index + 1>;
 };
-/// After a misused layer: silent.
+/// After a misused layer: silent, until Network lets the misuse say its message. Reported there, not where it was found, it
+/// stands among the first lines that a compiler prints, however deep the layer is nested.
+template <class Misuse>
 struct Poisoned {
     using Current = Poison;
+};
+template <class B>
+inline constexpr bool is_poisoned = false;
+template <class Misuse>
+inline constexpr bool is_poisoned<Poisoned<Misuse>> = true;
+
+/// Makes the compiler print the message of a misuse.
+template <class B>
+inline constexpr bool explained = true;
+template <class Misuse>
+inline constexpr bool explained<Poisoned<Misuse>> = [] {
+    static_assert(requires { typename Misuse::Message; }, "a layer is misused: its Check says ok = false and has no struct Message");
+    return sizeof(typename Misuse::Message) > 0;
+}();
+
+/// What is said of a type that is neither a layer nor an activation.
+template <class Layer, class Where, class Got>
+struct NotALayer {
+    struct Message {
+        static_assert(Activation<Layer>, "this is not a layer: give it forward(x) and backward(x, y, dy) over lanes, "
+                                         "or a template On<InputShape>");
+    };
 };
 
 template <class B, class P>
@@ -101,7 +125,7 @@ struct Expansion {
         if constexpr (requires { typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>; }) {
             using Checked = typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>;
             if constexpr (!Checked::ok)
-                return Poisoned{};
+                return Poisoned<Checked>{};
             else
                 return typename B::template Append<typename Layer::template On<X>, P>::Next{};
         } else if constexpr (requires { typename Layer::template On<X>; }) {
@@ -109,9 +133,7 @@ struct Expansion {
         } else if constexpr (Activation<Layer>) {
             return typename B::template Append<ElementwiseOperation<Layer, X>, P>::Next{};
         } else {
-            static_assert(Activation<Layer>, "this is not a layer: give it forward(x) and backward(x, y, dy) over lanes, "
-                                             "or a template On<InputShape>");
-            return Poisoned{};
+            return Poisoned<NotALayer<Layer, typename WhereOf<B, P>::type, got<X>>>{};
         }
     }
 };
@@ -121,8 +143,8 @@ template <class Layer>
 struct Tag {};
 template <class B, class Layer>
 consteval auto operator+(B builder, Tag<Layer>) {
-    if constexpr (std::is_same_v<B, Poisoned>)
-        return Poisoned{};
+    if constexpr (is_poisoned<B>)
+        return builder;
     else
         return Expansion<Layer>::template apply<Place<B::index>>(builder);
 }
@@ -132,9 +154,9 @@ consteval auto expand_all(B builder) {
 }
 /// Back to the surroundings after a group, which counts as one layer there.
 template <class Outer, class B>
-consteval auto leave(B) {
-    if constexpr (std::is_same_v<B, Poisoned>)
-        return Poisoned{};
+consteval auto leave(B builder) {
+    if constexpr (is_poisoned<B>)
+        return builder;
     else
         return typename B::template LeaveTo<Outer>{};
 }
@@ -239,7 +261,7 @@ struct PathOf<Part> {
         using P = NamedPlace<B::index, "shortcut">;
         using Checked = typename Part::template Check<typename WhereOf<B, P>::type, got<typename B::Current>, Target>;
         if constexpr (!Checked::ok)
-            return Poisoned{};
+            return Poisoned<Checked>{};
         else
             return typename B::template Append<typename Part::template OnTarget<typename B::Current, Target>, P>{};
     }
@@ -248,8 +270,10 @@ struct PathOf<Part> {
 template <class Where, class MainPath, class ShortcutPath>
 struct BranchesMeet {
     static constexpr bool ok = std::is_same_v<MainPath, ShortcutPath>;
-    static_assert(ok, "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
-                      "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
+    struct Message {
+        static_assert(ok, "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
+                          "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
+    };
 };
 
 template <class... Parts>
@@ -265,13 +289,13 @@ struct Expansion<Residual<Parts...>> {
     static consteval auto apply(B) {
         using Start = typename B::template Enter<P>;
         using AfterMain = decltype(PathOf<MainPart>::template apply<Poison>(Start{}));
-        if constexpr (std::is_same_v<AfterMain, Poisoned>) {
-            return Poisoned{};
+        if constexpr (is_poisoned<AfterMain>) {
+            return AfterMain{};
         } else {
             using Joint = decltype(PathOf<ShortcutPart>::template apply<typename AfterMain::Current>(
                 typename AfterMain::template At<B::value>{}));
-            if constexpr (std::is_same_v<Joint, Poisoned>)
-                return Poisoned{};
+            if constexpr (is_poisoned<Joint>)
+                return Joint{};
             else
                 return meet<P, B, AfterMain, Joint>();
         }
@@ -282,7 +306,7 @@ private:
     static consteval auto meet() {
         using Meeting = BranchesMeet<typename WhereOf<B, P>::type, got<typename AfterMain::Current>, got<typename Joint::Current>>;
         if constexpr (!Meeting::ok) {
-            return Poisoned{};
+            return Poisoned<Meeting>{};
         } else {
             using Back = typename Joint::template At<AfterMain::value>;
             using Joined = typename Back::template Append<Sum<typename Joint::Current>, NamedPlace<Joint::index, "sum">, Joint::value>;

@@ -17,8 +17,8 @@ class Network {
         using Shapes = typename B::ShapeList;
     };
     template <class B>
-        requires std::is_same_v<B, detail::Poisoned>
-    struct Parts<B> {  // a layer was misused and has said so
+        requires detail::is_poisoned<B>
+    struct Parts<B> {  // a layer is misused
         using Nodes = detail::List<>;
         using Shapes = detail::List<typename In::Extent>;
     };
@@ -29,10 +29,11 @@ class Network {
         return sizeof...(Ns);
     }
     static_assert(sizeof...(Layers) > 0, "Network needs at least one layer after Input");
+    static_assert(detail::explained<Expanded>);
 
 public:
     /// False where a layer was misused; the compiler has already said where.
-    static constexpr bool valid = !std::is_same_v<Expanded, detail::Poisoned>;
+    static constexpr bool valid = !detail::is_poisoned<Expanded>;
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
     static constexpr int operation_count = count_of(Nodes{});
     template <int I>

@@ -7,6 +7,8 @@
 #pragma once
 
 #include "../../optimizer/optimizer.hpp"
+#include "direct_convolution.hpp"
+#include "linear_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
 

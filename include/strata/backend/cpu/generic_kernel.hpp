@@ -6,6 +6,8 @@
 // ParameterGradientKernel for an operation.
 #pragma once
 
+#include <algorithm>
+
 #include "../../core/operation.hpp"
 #include "../../network/plan.hpp"
 
@@ -32,19 +34,17 @@ struct KernelData {
 
 namespace detail {
 
-/// The body input of lane `v` of a tile of S samples.
-template <class Op, class Precision, int S>
-auto body_input(KernelData<Precision> const& a, int v) {
+/// The body input of the lane that begins at sample `first` of a tile of S samples.
+template <class Op, class Precision, class L>
+auto body_input(KernelData<Precision> const& a, int S, int first) {
     using Storage = typename Precision::storage;
-    using L = lane_for<typename Precision::compute, S>;
-    using X = TileView<typename Op::Input, L, Storage const, FixedStride<S>>;
-    using Y = TileView<typename Op::Output, L, Storage const, FixedStride<S>>;
-    using E = TileView<typename Op::Output, L, Storage, FixedStride<S>>;
+    using X = TileView<typename Op::Input, L, Storage const>;
+    using Y = TileView<typename Op::Output, L, Storage const>;
+    using E = TileView<typename Op::Output, L, Storage>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
-    int const first = v * width_of<L>;
     auto const at = [first](auto* p) { return p ? p + first : p; };
-    return BodyInput<X, Y, E, P>{{at(a.x), {}},     {at(a.other), {}},  {at(a.y), {}}, {at(a.dy), {}}, {at(a.extra), {}},
-                                 {a.parameters}, a.statistics, a.random,     a.sample + first};
+    return BodyInput<X, Y, E, P>{{at(a.x), S},   {at(a.other), S}, {at(a.y), S}, {at(a.dy), S}, {at(a.extra), S},
+                                 {a.parameters}, a.statistics,     a.random,     a.sample + first};
 }
 
 /// Calls f(position, flat index) for the elements of rows [begin, end) of a shape.
@@ -72,72 +72,86 @@ STRATA_INLINE void put_result(int item, int size, Result const& result, Put cons
 
 }  // namespace detail
 
+// Shared by all tile sizes of one lane width: the number of samples is a run-time stride.
+namespace detail {
+
+template <class Op, class Precision, class L>
+void generic_forward(KernelData<Precision> const& a, int S, int begin, int end) {
+    for (int first = 0; first < S; first += width_of<L>) {
+        auto const io = body_input<Op, Precision, L>(a, S, first);
+        TileView<typename Op::Output, L, typename Precision::storage> const y{a.y + first, S};
+        for_rows<forward_domain<Op>>(begin, end, [&](auto const& at, int item) {
+            put_result<Op>(item, Op::Output::size, Op::forward(at, io), [&](int e, L value) { y.set(e, value); });
+        });
+    }
+}
+
+template <class Op, class Precision, class L>
+void generic_input_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
+    for (int first = 0; first < S; first += width_of<L>) {
+        auto const io = body_input<Op, Precision, L>(a, S, first);
+        TileView<typename Op::Input, L, typename Precision::storage> const dx{a.dx + first, S};
+        bool const add = a.write == GradientWrite::add;
+        for_rows<backward_domain<Op>>(begin, end, [&](auto const& at, int item) {
+            put_result<Op>(item, Op::Input::size, Op::input_gradient(at, io), [&](int e, L value) {
+                // Batch-wide means make the gradient of an empty lane non-zero: it must not reach the layers below.
+                if constexpr (is_batch_wide<Op>()) value = select(first_lanes<L>(a.samples - first), value, L(0));
+                if (add)
+                    dx.add(e, value);
+                else
+                    dx.set(e, value);
+            });
+        });
+    }
+}
+
+template <class Op, class Precision, class L>
+void generic_parameter_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
+    int first_row = 0;
+    Op::Parameters::for_each([&]<class P>(P parameter) {
+        using E = typename P::Extents;
+        auto* const gradient = a.gradient + Op::Parameters::template offset<P>;
+        int const from = std::max(begin - first_row, 0), to = std::min(end - first_row, E::rows);
+        for_rows<E>(from, to, [&](auto const& at, int element) {
+            L total = Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, 0));
+            for (int first = width_of<L>; first < S; first += width_of<L>)
+                total = total + Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, first));
+            gradient[element] += sum(total);
+        });
+        first_row += E::rows;
+    });
+}
+
+template <class Parameters>
+consteval int parameter_rows() {
+    int rows = 0;
+    Parameters::for_each([&]<class P>(P) { rows += P::Extents::rows; });
+    return rows;
+}
+
+}  // namespace detail
+
 template <class Op, class Precision, int S>
 struct GenericForward {
-    using L = lane_for<typename Precision::compute, S>;
-    using Domain = detail::forward_domain<Op>;
-    static constexpr int items = Domain::rows;
-
+    static constexpr int items = detail::forward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        for (int v = 0; v < S / width_of<L>; ++v) {
-            auto const io = detail::body_input<Op, Precision, S>(a, v);
-            auto const y = TileView<typename Op::Output, L, typename Precision::storage, FixedStride<S>>{a.y + v * width_of<L>, {}};
-            detail::for_rows<Domain>(begin, end, [&](auto const& at, int item) {
-                detail::put_result<Op>(item, Op::Output::size, Op::forward(at, io), [&](int e, L value) { y.set(e, value); });
-            });
-        }
+        detail::generic_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
 
 template <class Op, class Precision, int S>
 struct GenericInputGradient {
-    using L = lane_for<typename Precision::compute, S>;
-    using Domain = detail::backward_domain<Op>;
-    static constexpr int items = Domain::rows;
-
+    static constexpr int items = detail::backward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        for (int v = 0; v < S / width_of<L>; ++v) {
-            auto const io = detail::body_input<Op, Precision, S>(a, v);
-            auto const dx = TileView<typename Op::Input, L, typename Precision::storage, FixedStride<S>>{a.dx + v * width_of<L>, {}};
-            bool const add = a.write == GradientWrite::add;
-            detail::for_rows<Domain>(begin, end, [&](auto const& at, int item) {
-                detail::put_result<Op>(item, Op::Input::size, Op::input_gradient(at, io), [&](int e, L value) {
-                    // Batch-wide means make the gradient of an empty lane non-zero: it must not reach the layers below.
-                    if constexpr (detail::is_batch_wide<Op>())
-                        value = select(first_lanes<L>(a.samples - v * width_of<L>), value, L(0));
-                    if (add)
-                        dx.add(e, value);
-                    else
-                        dx.set(e, value);
-                });
-            });
-        }
+        detail::generic_input_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
 
 template <class Op, class Precision, int S>
 struct GenericParameterGradient {
-    using L = lane_for<typename Precision::compute, S>;
-    static constexpr int items = [] {
-        int rows = 0;
-        Op::Parameters::for_each([&]<class P>(P) { rows += P::Extents::rows; });
-        return rows;
-    }();
-
+    static constexpr int items = detail::parameter_rows<typename Op::Parameters>();
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        int first = 0;
-        Op::Parameters::for_each([&]<class P>(P parameter) {
-            using E = typename P::Extents;
-            auto* const gradient = a.gradient + Op::Parameters::template offset<P>;
-            int const from = std::max(begin - first, 0), to = std::min(end - first, E::rows);
-            detail::for_rows<E>(from, to, [&](auto const& at, int element) {
-                L total = Op::parameter_gradient(parameter, at, detail::body_input<Op, Precision, S>(a, 0));
-                for (int v = 1; v < S / width_of<L>; ++v)
-                    total = total + Op::parameter_gradient(parameter, at, detail::body_input<Op, Precision, S>(a, v));
-                gradient[element] += sum(total);
-            });
-            first += E::rows;
-        });
+        detail::generic_parameter_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
 

@@ -144,7 +144,7 @@ private:
     static double sum_lanes(KernelData<Precision> const& a, F body) {
         double total = 0;
         for (int v = 0; v < S / width_of<L>; ++v) {
-            L const part = body(body_input<Op<I>, Precision, S>(a, v));
+            L const part = body(body_input<Op<I>, Precision, L>(a, S, v * width_of<L>));
             total += static_cast<double>(sum(select(first_lanes<L>(a.samples - v * width_of<L>), part, L(0))));
         }
         return total;
@@ -197,15 +197,15 @@ private:
             for (int s = 0; s < c.samples; ++s) label[s] = static_cast<typename Precision::compute>(c.batch->labels[c.first + s]);
         for (int v = 0; v < S / width_of<L>; ++v) {
             int const lane = v * width_of<L>;
-            using X = TileView<typename Net::OutputShape, L, Storage const, FixedStride<S>>;
-            using DX = TileView<typename Net::OutputShape, L, Storage, FixedStride<S>>;
-            X const x{values + lane, {}};
+            using X = TileView<typename Net::OutputShape, L, Storage const>;
+            using DX = TileView<typename Net::OutputShape, L, Storage>;
+            X const x{values + lane, S};
             store_lane(best + lane, predicted_class<outputs>(x));
             if (!c.loss) continue;
             L const scale = select(first_lanes<L>(c.samples - lane), L(static_cast<scalar_of<L>>(1.0 / c.batch->size)), L(0));
             LossInput<X, DX, X> const io{x,
-                                         DX{gradient ? gradient + lane : nullptr, {}},
-                                         X{targets ? targets + lane : nullptr, {}},
+                                         DX{gradient ? gradient + lane : nullptr, S},
+                                         X{targets ? targets + lane : nullptr, S},
                                          load_lane<L>(label + lane),
                                          scale};
             store_lane(loss + lane, L(c.loss->template operator()<outputs>(io)));

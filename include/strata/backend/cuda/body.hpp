@@ -28,7 +28,7 @@ struct DeviceData {
 
 /// A scalar view of one sample: neighbouring elements are `samples` apart.
 template <class S, class Precision, class T>
-using SampleView = TileView<S, typename Precision::compute, T, int>;
+using SampleView = TileView<S, typename Precision::compute, T>;
 
 /// What the bodies of an operation read for one sample.
 template <class Op, class Precision>
