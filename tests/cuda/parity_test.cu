@@ -44,7 +44,7 @@ void check(Loss loss, Optimizer optimizer, int size) {
     auto const count = static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count);
     std::vector<Scalar> cpu_state(count), gpu_state(count);
     CpuExecutor<Net, Precision, Loss> cpu(Cpu{.threads = 1}, loss);
-    CudaExecutor<Net, Precision, Loss> gpu(Cuda{}, loss), again(Cuda{}, loss);
+    Cuda::Executor<Net, Precision, Loss> gpu(Cuda{}, loss), again(Cuda{}, loss);
     gpu.load(on_gpu, gpu_state);
     for (std::uint32_t step = 0; step < 5; ++step) {
         Samples<Net> const samples(size - static_cast<int>(step), 100 + step, step % 2 == 1);
@@ -75,12 +75,6 @@ void check(Loss loss, Optimizer optimizer, int size) {
     CHECK(difference(gpu_outputs, cpu_outputs) <= gradient_tolerance);
 }
 
-template <class Net, class Loss, class Optimizer>
-void check_both(Loss loss, Optimizer optimizer, int size) {
-    check<Float64, Net>(loss, optimizer, size);
-    check<Float32, Net>(loss, optimizer, size);
-}
-
 }  // namespace
 
 TEST_CASE("a GPU that is not there is refused in one sentence") {
@@ -93,14 +87,14 @@ TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
                      300);
 }
 
-TEST_CASE("LeNet") { check_both<SmallLeNet>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 70); }
+TEST_CASE("LeNet") { check<Float32, SmallLeNet>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 70); }
 
 TEST_CASE("ResNet with every kind of shortcut") {
     check<Float64, SmallResNet>(CrossEntropy{}, Adam{.learning_rate = 0.01}, 40);
 }
 
 TEST_CASE("regression with Dropout and one's own activation") {
-    check_both<Regression>(MSE{}, AdamW{.learning_rate = 0.01}, 140);
+    check<Float64, Regression>(MSE{}, AdamW{.learning_rate = 0.01}, 140);
 }
 
 TEST_CASE("windows: groups, strides, dilation, average and overlapping maximum pooling") {

@@ -1,6 +1,8 @@
 // The only macros of Strata, and the one place where Eigen is configured.
 //
-// STRATA_HD       marks a function that runs on the host and on the device (empty outside nvcc).
+// STRATA_HD       marks a function that runs on the host and on the device (empty outside nvcc). Under nvcc it is `constexpr`, which
+//                 with --expt-relaxed-constexpr may be called on either side: __host__ __device__ would make nvcc check the
+//                 bodies for the device on SIMD lanes too, and refuse them. A constexpr function needs no STRATA_HD.
 // STRATA_INLINE   forces inlining: lane arithmetic must not become a call.
 // STRATA_UNROLL   unrolls the loop that follows (register blocks must live in registers).
 #pragma once
@@ -29,7 +31,11 @@ static_assert(false, "include <strata/...> before any Eigen header in .cu files,
 #endif
 
 #ifdef __CUDACC__
-#define STRATA_HD __host__ __device__
+#ifndef __CUDACC_RELAXED_CONSTEXPR__
+#error "Strata needs nvcc's option --expt-relaxed-constexpr (strata::cuda brings it)"
+#endif
+#pragma nv_diag_suppress 1675  // nvcc does not know GCC's unroll pragma, but hands it on
+#define STRATA_HD constexpr
 #else
 #define STRATA_HD
 #endif

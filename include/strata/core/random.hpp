@@ -16,7 +16,7 @@ namespace strata {
 enum class Purpose : std::uint32_t { initialization = 1, shuffle = 2, augmentation = 3, dropout = 4, user = 5 };
 
 /// Four random 32-bit words for one 128-bit counter and a 64-bit key (Philox4x32-10).
-STRATA_HD constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
+constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
     auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
     std::uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     for (int round = 0; round < 10; ++round) {
@@ -32,7 +32,7 @@ STRATA_HD constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t
 }
 
 /// A uniform number in [0, 1) with 24 random bits, exact in float.
-STRATA_HD constexpr float uniform_float(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+constexpr float uniform_float(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
 /// A stream of random numbers keyed by (seed, purpose, a, b), for example (seed, augmentation, epoch, sample).
 /// All four words of each Philox block are used.

@@ -26,9 +26,9 @@ namespace strata {
 template <int R>
 struct Position {
     int at[R];
-    STRATA_HD constexpr int operator[](int axis) const { return at[axis]; }
+    constexpr int operator[](int axis) const { return at[axis]; }
     template <std::size_t Axis>
-    STRATA_HD constexpr int get() const {
+    constexpr int get() const {
         return at[Axis];
     }
 };
@@ -56,14 +56,14 @@ struct Shape {
 
     /// Row-major index of a position.
     template <class... Indices>
-    STRATA_HD static constexpr int index(Indices... position) {
+    static constexpr int index(Indices... position) {
         static_assert(sizeof...(Indices) == rank);
         int flat = 0;
         ((flat = flat * Extents + position), ...);
         return flat;
     }
     /// The position of a row-major index.
-    STRATA_HD static constexpr Position<rank> position(int flat) {
+    static constexpr Position<rank> position(int flat) {
         constexpr int extents[] = {Extents...};
         Position<rank> p{};
         for (int axis = rank - 1; axis >= 0; --axis) {

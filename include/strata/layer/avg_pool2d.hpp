@@ -41,7 +41,7 @@ struct AveragePooling {
 private:
     /// 1 / (number of pixels that output (i, j) divides by).
     template <class T>
-    STRATA_HD static constexpr T weight(int i, int j) {
+    static constexpr T weight(int i, int j) {
         int rows = Win::kernel_height, columns = Win::kernel_width;
         if constexpr (!CountsPadding) {
             rows = inside(i * Win::stride_height - Win::pad_height, Win::kernel_height, Win::height);
@@ -49,7 +49,7 @@ private:
         }
         return T(1) / static_cast<T>(rows * columns);
     }
-    STRATA_HD static constexpr int inside(int from, int length, int extent) {
+    static constexpr int inside(int from, int length, int extent) {
         int const end = from + length < extent ? from + length : extent;
         return end - (from > 0 ? from : 0);
     }

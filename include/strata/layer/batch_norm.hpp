@@ -101,7 +101,7 @@ struct BatchNormalization {
     }
 
 private:
-    STRATA_HD static constexpr int flat(Position<X::rank> at) {
+    static constexpr int flat(Position<X::rank> at) {
         if constexpr (X::rank == 3)
             return X::index(at[0], at[1], at[2]);
         else

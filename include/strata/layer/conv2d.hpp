@@ -112,16 +112,16 @@ struct Convolution {
 
     /// The output index that a tap offset `from` reaches, -1 where there is none.
     template <int StrideLength, int Outputs>
-    STRATA_HD static constexpr int output_of(int from) {
+    static constexpr int output_of(int from) {
         if (from < 0 || from % StrideLength != 0) return -1;
         return from / StrideLength < Outputs ? from / StrideLength : -1;
     }
     /// Smallest i with i * stride + offset >= 0.
-    STRATA_HD static constexpr int first_output(int offset, int stride) {
+    static constexpr int first_output(int offset, int stride) {
         return offset >= 0 ? 0 : (-offset + stride - 1) / stride;
     }
     /// One past the largest i < outputs with i * stride + offset < extent.
-    STRATA_HD static constexpr int last_output(int offset, int stride, int extent, int outputs) {
+    static constexpr int last_output(int offset, int stride, int extent, int outputs) {
         int const end = extent - offset <= 0 ? 0 : (extent - offset - 1) / stride + 1;
         return end < outputs ? end : outputs;
     }

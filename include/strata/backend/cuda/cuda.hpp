@@ -7,14 +7,14 @@
 namespace strata {
 
 class CudaDevice;
-template <class Net, class Precision, class Loss, class Device = CudaDevice>
+template <class Net, class Precision, class Loss, class Device>
 class CudaExecutor;
 
 /// One NVIDIA GPU.
 struct Cuda {
     using policy = BackendPolicy;
     template <class Net, class Precision, class Loss>
-    using Executor = CudaExecutor<Net, Precision, Loss>;
+    using Executor = CudaExecutor<Net, Precision, Loss, CudaDevice>;
     int device = 0;  ///< index of the GPU as the CUDA runtime counts them
 };
 
