@@ -70,6 +70,8 @@ struct Evaluation {
 
 template <class Net, class Backend, class Precision, class Loss, class Optimizer, class Schedule>
 class Trainer {
+    static_assert(Net::valid, "Trainer: a layer of this network is misused, see the first error");
+
 public:
     using ModelType = Model<Net, Precision>;
     using Executor = typename Backend::template Executor<Net, Precision, Loss>;
@@ -128,7 +130,6 @@ public:
         to_device();
         position_.step = state_.step;
         ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
-        learning_rate_ = value.learning_rate;
         RandomKey const key{state_.seed, 0, static_cast<std::uint32_t>(state_.step)};
         StepResult const result = executor_.gradients(model_, batch, key);
         if (result.finite) {
@@ -139,6 +140,7 @@ public:
         } else if (!non_finite_.skip) {
             fail("training step ", state_.step, ": ", non_finite_place(batch, key, result));
         }
+        state_.learning_rate = value.learning_rate;
         ++state_.step;
         return result;
     }
@@ -159,7 +161,7 @@ public:
     /// here where the schedule uses them.
     [[nodiscard]] SchedulePosition& position() { return position_; }
     /// Learning rate of the last step.
-    [[nodiscard]] double learning_rate() const { return learning_rate_; }
+    [[nodiscard]] double learning_rate() const { return state_.learning_rate; }
     /// Steps, epochs and history so far.
     [[nodiscard]] TrainingState const& state() const { return state_; }
     /// Makes fit return after the current step; to be called from callbacks.
@@ -208,6 +210,7 @@ public:
         static_cast<void>(model());
         auto metadata = to_metadata(state_);
         metadata["optimizer"] = Optimizer::name;
+        metadata["precision"] = dtype_name(data_type_of<Scalar>);
         write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_), {metadata.begin(), metadata.end()});
     }
     /// Continues from a checkpoint of the same network, precision and optimizer; hyperparameters and schedule are this
@@ -215,10 +218,14 @@ public:
     void load_checkpoint(std::string const& path) {
         CheckpointFile const file(path);
         TrainingState state = training_state_from(file.metadata(), path);
-        auto const optimizer = file.metadata().find("optimizer");
-        if (optimizer == file.metadata().end() || optimizer->second != Optimizer::name)
-            fail(path, ": the checkpoint was written with optimizer ",
-                 optimizer == file.metadata().end() ? std::string("(none)") : optimizer->second, ", this trainer uses ", Optimizer::name);
+        auto const expect = [&](char const* entry, std::string const& mine) {
+            auto const written = file.metadata().find(entry);
+            if (written == file.metadata().end() || written->second != mine)
+                fail(path, ": the checkpoint was written with ", entry, " ",
+                     written == file.metadata().end() ? std::string("(none)") : written->second, ", this trainer uses ", mine);
+        };
+        expect("optimizer", Optimizer::name);
+        expect("precision", std::string(dtype_name(data_type_of<Scalar>)));
         static_cast<void>(model());
         load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_state_));
         state_ = std::move(state);
@@ -309,7 +316,7 @@ private:
             epoch_seconds_ += Progress::steady_seconds() - start;
             epoch_timed_ += result.samples;
             show(progress, options, samples);
-            if (options.on_step) options.on_step({state_.step, state_.epoch, result, learning_rate_});
+            if (options.on_step) options.on_step({state_.step, state_.epoch, result, state_.learning_rate});
             if (!options.checkpoint.empty() && options.checkpoint_steps > 0 && state_.step % options.checkpoint_steps == 0)
                 save_checkpoint(options.checkpoint);
         }
@@ -321,7 +328,7 @@ private:
         shown.epochs = options.epochs;
         shown.sample = std::min(state_.batch * options.batch_size, samples);
         shown.samples = samples;
-        shown.learning_rate = learning_rate_;
+        shown.learning_rate = state_.learning_rate;
         if (state_.epoch_samples > 0) {
             shown.loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
             if (Loss::classifies) shown.accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
@@ -333,7 +340,7 @@ private:
         EpochRecord record;
         record.epoch = state_.epoch + 1;
         record.step = state_.step;
-        record.learning_rate = learning_rate_;
+        record.learning_rate = state_.learning_rate;
         if (state_.epoch_samples > 0) {
             record.train_loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
             if (Loss::classifies)
@@ -419,7 +426,6 @@ private:
     bool device_is_old_ = true, stopped_ = false;
     TrainingState state_;
     SchedulePosition position_;
-    double learning_rate_ = ProgressState::unknown;
     double epoch_seconds_ = 0;
     std::int64_t epoch_timed_ = 0;
 };

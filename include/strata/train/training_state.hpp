@@ -15,6 +15,7 @@ struct TrainingState {
     std::int64_t updates = 0;  ///< optimizer updates made
     std::int64_t epoch = 0;    ///< epochs finished
     std::int64_t batch = 0;    ///< batches of the current epoch finished
+    double learning_rate = EpochRecord::unknown;  ///< of the last step
     // Sums over the current epoch, so that its record is the same after a resume.
     double epoch_loss = 0;  ///< sum over samples
     std::int64_t epoch_correct = 0, epoch_samples = 0;
@@ -32,6 +33,7 @@ void for_each_number(State& state, F f) {
     f("updates", state.updates);
     f("epoch", state.epoch);
     f("batch", state.batch);
+    f("learning_rate", state.learning_rate);
     f("epoch_loss", state.epoch_loss);
     f("epoch_correct", state.epoch_correct);
     f("epoch_samples", state.epoch_samples);
@@ -66,7 +68,8 @@ TrainingState training_state_from(Metadata const& metadata, std::string const& s
         auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
         if (error != std::errc{} || end != text.data() + text.size())
             fail(source, ": the checkpoint's entry \"", name, "\" is \"", text, "\", expected a number");
-        if (number < 0) fail(source, ": the checkpoint's entry \"", name, "\" is negative");
+        if constexpr (std::is_integral_v<std::remove_reference_t<decltype(number)>>)
+            if (number < 0) fail(source, ": the checkpoint's entry \"", name, "\" is negative");
     });
     state.history = history_from_text(text_of("history"));
     return state;

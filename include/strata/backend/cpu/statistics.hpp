@@ -20,6 +20,19 @@ struct StatisticsMerge {
     Share share;
 };
 
+/// Throws Error where a channel has one value only in a training batch: there is no variance then.
+template <class Net>
+void check_batch_for_statistics(int batch) {
+    Net::for_each_operation([&]<int I>() {
+        using Op = typename Net::template OperationAt<I>;
+        if constexpr (is_batch_wide<Op>())
+            if (Op::pixels == 1 && batch == 1)
+                fail("layer ", Net::template NodeAt<I>::Name::text(), " (", Op::type,
+                     "): one value a channel has no variance, expected at least 2 samples in a training batch "
+                     "(drop_last leaves a smaller last batch out)");
+    });
+}
+
 /// Forward: Chan, Golub and LeVeque's pairwise update over the tiles in order, in double.
 template <class Net, int I, class Precision>
 void merge_forward(StatisticsMerge<Precision> const& m) {
@@ -91,13 +104,12 @@ struct StatisticsTable {
     using Merge = void (*)(StatisticsMerge<Precision> const&);
     struct Entry {
         Merge forward = nullptr, backward = nullptr;
-        int values_per_sample = 0;  ///< of a channel
     };
     static constexpr auto entries = [] {
         std::array<Entry, static_cast<std::size_t>(Net::operation_count)> table{};
         Net::for_each_operation([&]<int I>() {
             using Op = typename Net::template OperationAt<I>;
-            if constexpr (is_batch_wide<Op>()) table[I] = {&merge_forward<Net, I, Precision>, &merge_backward<Net, I, Precision>, Op::pixels};
+            if constexpr (is_batch_wide<Op>()) table[I] = {&merge_forward<Net, I, Precision>, &merge_backward<Net, I, Precision>};
         });
         return table;
     }();
