@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compiles programs that must not compile, and reads the message as a user would: its first ten lines.
 
-A case is a file that opens with lines `// expect: TEXT`. The compiler must refuse it, and every TEXT must stand in the
-first ten lines of what the compiler prints (blanks, `strata::` and literal suffixes such as 16L do not count: the
+A case is a file that opens with lines `// expect: TEXT`. The compiler must refuse it with at most three errors, and every
+TEXT must stand in the first ten lines of what the compiler prints (blanks, `strata::` and literal suffixes such as 16L do not count: the
 compilers spell types differently).
 
 usage: compile_fail.py --include DIRECTORY [--system DIRECTORY] COMPILER (CASE_DIRECTORY | --self-test)
@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 LINES = 10
+ERRORS = 3
 
 
 def plain(text):
@@ -49,6 +50,9 @@ def check(case, line):
         return [f"{case}: {line[0]} compiles it"]
     head = "\n".join(run.stdout.splitlines()[:LINES])
     missing = [text for text in expected if plain(text) not in plain(head)]
+    errors = len(re.findall(r"\berror:|\): error\b|^error:", run.stdout, re.M))
+    if not missing and errors > ERRORS:
+        return [f"{case}: {line[0]} prints {errors} errors, expected at most {ERRORS}", run.stdout[:4000]]
     if not missing:
         return []
     return [f"{case}: the first {LINES} lines of {line[0]} lack: " + "; ".join(missing), head]
@@ -66,6 +70,7 @@ def self_test(line):
         ("// expect: put Flatten after it\n" + broken, "lack: put Flatten after it"),
         ("// expect: put Flatten before it\n" + include, "compiles it"),
         (broken, "must read // expect"),
+        ("// expect: put Flatten before it\n" + broken + "int a = b0;\nint b = b1;\nint c = b2;\n", "expected at most 3"),
         ("// expect: late\n" + "".join(f"#warning line {i}\n" for i in range(12)) + "#error late\n", "lack: late"),
     ]
     wrong = []

@@ -89,14 +89,16 @@ inline constexpr bool is_poisoned = false;
 template <class Misuse>
 inline constexpr bool is_poisoned<Poisoned<Misuse>> = true;
 
-/// Makes the compiler print the message of a misuse.
+/// The message of a misuse: to complete it makes the compiler print it. After no misuse there is none.
+struct NoMessage {};
 template <class B>
-inline constexpr bool explained = true;
+struct MessageOf {
+    using type = NoMessage;
+};
 template <class Misuse>
-inline constexpr bool explained<Poisoned<Misuse>> = [] {
-    static_assert(requires { typename Misuse::Message; }, "a layer is misused: its Check says ok = false and has no struct Message");
-    return sizeof(typename Misuse::Message) > 0;
-}();
+struct MessageOf<Poisoned<Misuse>> {
+    using type = typename Misuse::Message;
+};
 
 /// What is said of a type that is neither a layer nor an activation.
 template <class Layer, class Where, class Got>

@@ -29,7 +29,7 @@ class Network {
         return sizeof...(Ns);
     }
     static_assert(sizeof...(Layers) > 0, "Network needs at least one layer after Input");
-    static_assert(detail::explained<Expanded>);
+    static_assert(sizeof(typename detail::MessageOf<Expanded>::type) > 0);  // says what is misused
 
 public:
     /// False where a layer was misused; the compiler has already said where.
