@@ -118,7 +118,7 @@ public:
         gradient.assign(gradient.size(), 0.0);  // parameter gradients accumulate
         result_ = {};
         for (auto const& step : Program::training) {
-            for (int tile = 0; step.run && tile < tiles; ++tile) step.run(context(tile));
+            for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), S, Net::InputShape::size);
             merge(step);
         }
         return result_.loss / Samples;

@@ -16,9 +16,9 @@ namespace strata {
 
 template <class Net, class Precision, class Loss>
 class CpuExecutor {
-    template <int S>
-    using Program = detail::TileProgram<Net, Precision, Loss, S>;
+    using Program = detail::Program<Precision, Loss>;
     using Context = detail::TileContext<Precision, Loss>;
+    using Step = detail::ProgramStep<Precision, Loss>;
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
 
@@ -56,11 +56,11 @@ public:
                sizeof(Gradient) * gradient_size + sizeof(double) * (statistics * static_cast<std::size_t>(tiling.tiles) + statistics + 1);
     }
 
-    /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
+    /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed. Throws Error
+    /// where a BatchNorm would see one value a channel.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
-        StepResult result;
-        detail::with_tile_samples(batch.size, [&]<int S>() { result = train_tiles<S>(model, batch, random); });
-        return result;
+        if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(batch.size);
+        return train_tiles(training_program(batch.size), model, batch, random);
     }
 
     /// One optimizer update with gradient(), and the running statistics of the batch.
@@ -85,20 +85,16 @@ public:
 
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
-        StepResult result;
-        detail::with_tile_samples(batch.size,
-                                  [&]<int S>() { result = evaluate_tiles<S>(model, batch, predictions, outputs); });
-        return result;
+        auto const program = detail::program_for<Net, Precision, Loss, false>(batch.size);
+        return evaluate_tiles(program, model, batch, predictions, outputs);
     }
 
     /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For messages.
     int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
-        detail::with_tile_samples(batch.size, [&]<int S>() {
-            watch_ = &found;
-            train_tiles<S>(model, batch, random);
-            watch_ = nullptr;
-        });
+        watch_ = &found;
+        train_tiles(training_program(batch.size), model, batch, random);
+        watch_ = nullptr;
         return found == Net::operation_count ? -1 : found;
     }
 
@@ -112,7 +108,9 @@ private:
         return fit > 32 ? 32 : fit < 2 ? 2 : static_cast<int>(fit);
     }();
     static constexpr std::size_t gradient_size = static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
-    static constexpr int training_size = Program<16>::training_size;
+    static constexpr int training_size = detail::TileProgram<Net, Precision, Loss, 16>::training_size;
+
+    static Program training_program(int batch) { return detail::program_for<Net, Precision, Loss, true>(batch); }
 
     struct Tiling {
         int tiles, leaf_tiles, leaves;
@@ -126,11 +124,10 @@ private:
         if (v.size() < size) v.resize(size);
     }
 
-    template <int S>
-    StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
-        using P = Program<S>;
+    StepResult train_tiles(Program const& program, ModelType const& model, Batch const& batch, RandomKey random) {
+        int const S = program.tile_samples;
         Tiling const tiling(batch.size, S);
-        std::size_t const stride = static_cast<std::size_t>(P::training_size) * S;
+        std::size_t const stride = static_cast<std::size_t>(program.training_size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.leaves)));
         grow(gradients_, gradient_size);
         grow(parts_, static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(tiling.tiles));
@@ -142,12 +139,14 @@ private:
             all.wait(workers);
             Context context = context_of(model, batch, random);
             detail::Assignment const assignment{tiling.leaves, workers};
-            for (std::size_t begin = 0, end = 0; begin < P::training.size(); begin = end) {
-                while (end < P::training.size() && P::training[end++].reduction == detail::Reduction::none) {}
+            auto const steps = program.training;
+            for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
+                while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
                 assignment.for_each(worker, [&](int leaf, detail::Share team, int slot) {
-                    run_leaf<S>(context, tiling, leaf, team, slot, std::span(P::training).subspan(begin, end - begin), stride);
+                    context.gradient = gradients_.data() + static_cast<std::ptrdiff_t>(leaf) * Net::parameter_count;
+                    run_leaf(context, tiling, leaf, team, slot, steps.subspan(begin, end - begin), S, stride, Net::is_batch_wide);
                 });
-                auto const& last = P::training[end - 1];
+                auto const& last = steps[end - 1];
                 if constexpr (Net::is_batch_wide)
                     if (last.reduction != detail::Reduction::none)
                         merge_statistics(model, last.reduction, last.operation, tiling.tiles, S, batch.size, {worker, workers});
@@ -159,33 +158,32 @@ private:
         return merged_result(batch.size, tiling.leaves);
     }
 
-    template <int S, class Steps>
-    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, Steps steps, std::size_t stride) {
+    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a team.
+    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::span<Step const> steps, int S,
+                  std::size_t stride, bool kept) {
         detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
         barrier.wait(team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
-        c.gradient = gradients_.data() + static_cast<std::ptrdiff_t>(leaf) * Net::parameter_count;
         for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles); ++tile) {
             c.first = tile * S;
             c.samples = std::min(S, c.batch->size - c.first);
-            c.workspace = workspace_.data() + static_cast<std::size_t>(Net::is_batch_wide ? tile : slot) * stride;
-            c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
+            c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile : slot) * stride;
+            if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
             for (auto const& step : steps) {
-                if (!step.run) continue;
-                step.run(c);
-                if (watch_) watch<S>(c, step.operation);
+                detail::run_step(step, c, S, Net::InputShape::size);
+                if (watch_) watch(c, step, S);
                 barrier.wait(team.size);
             }
         }
     }
 
-    template <int S>
-    StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
-        using P = Program<S>;
+    StepResult evaluate_tiles(Program const& program, ModelType const& model, Batch const& batch, std::int32_t* predictions,
+                              Storage* outputs) {
+        int const S = program.tile_samples;
         Tiling const tiling(batch.size, S);
-        std::size_t const stride = static_cast<std::size_t>(P::inference_size) * S;
-        grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
+        std::size_t const stride = static_cast<std::size_t>(program.inference_size) * static_cast<std::size_t>(S);
+        grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.leaves)));
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         detail::run_workers(workers_, [&](int worker, int workers) {
@@ -194,28 +192,10 @@ private:
             context.predictions = predictions;
             context.outputs = outputs;
             detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int slot) {
-                run_inference_leaf<S>(context, tiling, leaf, team, slot, stride);
+                run_leaf(context, tiling, leaf, team, slot, program.inference, S, stride, false);
             });
         });
         return merged_result(batch.size, tiling.leaves);
-    }
-
-    template <int S>
-    void run_inference_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::size_t stride) {
-        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
-        barrier.wait(team.size);
-        c.share = team;
-        c.result = &results_[static_cast<std::size_t>(leaf)];
-        c.workspace = workspace_.data() + static_cast<std::size_t>(slot) * stride;
-        for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles); ++tile) {
-            c.first = tile * S;
-            c.samples = std::min(S, c.batch->size - c.first);
-            for (auto const& step : Program<S>::inference) {
-                if (!step.run) continue;
-                step.run(c);
-                barrier.wait(team.size);
-            }
-        }
     }
 
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random) {
@@ -299,15 +279,14 @@ private:
         for (int k = 0; k < states; ++k) store_lane(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
     }
 
-    template <int S>
-    void watch(Context const& c, int operation) {
-        if (operation < 0 || operation >= *watch_) return;
-        int const size = output_size(operation);
-        Storage const* const y = c.workspace + static_cast<std::ptrdiff_t>(Net::training_plan.value[static_cast<std::size_t>(operation) + 1]) * S;
-        for (int e = 0; e < size; ++e)
+    /// Notes the first operation whose output is not finite, in the order of the op list.
+    void watch(Context const& c, Step const& step, int S) {
+        if (step.operation < 0 || step.operation >= *watch_ || step.dx >= 0 || step.reduction != detail::Reduction::none) return;
+        Storage const* const y = c.workspace + static_cast<std::ptrdiff_t>(step.place.y) * S;
+        for (int e = 0; e < output_size(step.operation); ++e)
             for (int s = 0; s < c.samples; ++s)
                 if (!std::isfinite(y[e * S + s])) {
-                    *watch_ = operation;
+                    *watch_ = step.operation;
                     return;
                 }
     }

@@ -26,7 +26,8 @@ struct KernelData {
     Storage* extra = nullptr;
     typename Precision::master const* parameters = nullptr;
     typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
-    double const* statistics = nullptr;
+    double const* statistics = nullptr;  ///< merged statistics of a batch-wide operation
+    double* partial = nullptr;           ///< the tile's parts of them
     RandomKey random{};
     int sample = 0;   ///< index in the batch of the tile's first sample
     int samples = 0;  ///< real samples in the tile

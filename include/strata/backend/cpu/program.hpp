@@ -1,4 +1,5 @@
-// The program of a tile: the op list as a flat table of steps, each a function that runs one kernel on one tile.
+// The program of a tile: the op list as a flat table of steps. A step is data, a kernel and what it works on; one small function
+// runs any of them. So a network costs a table and the kernels it needs, each of them once.
 //
 // Training is fill, forward, loss, backward. A layer that needs the whole batch cuts the table into phases: a step that gathers
 // the tile's part of the statistics ends a phase, the executor merges the parts of all tiles, and the next phase goes on.
@@ -18,6 +19,9 @@ struct BatchResult {
     std::int64_t correct = 0;
 };
 
+/// What ends the phase after a step.
+enum class Reduction : std::uint8_t { none, forward, backward };
+
 /// One tile's work: where its data lies and which part of each step falls to this worker.
 template <class Precision, class Loss>
 struct TileContext {
@@ -31,30 +35,146 @@ struct TileContext {
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     RandomKey random{};
     Share share{};
-    Loss const* loss = nullptr;
+    Loss const* loss = nullptr;  ///< null: outputs only
     BatchResult* result = nullptr;
     std::int32_t* predictions = nullptr;  ///< [batch], null when not wanted
     Storage* outputs = nullptr;           ///< [batch][outputs], null when not wanted
 };
 
-/// What ends the phase after a step.
-enum class Reduction : std::uint8_t { none, forward, backward };
-
-template <class Context>
-struct ProgramStep {
-    void (*run)(Context const&) = nullptr;  ///< null: nothing to do (views)
-    Reduction reduction = Reduction::none;
-    int operation = -1;  ///< for messages and reductions
+/// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the parameters and statistics.
+struct OperationPlace {
+    int x = -1, other = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
 };
+
+/// One step of a program.
+template <class Precision, class Loss>
+struct ProgramStep {
+    using Context = TileContext<Precision, Loss>;
+    void (*kernel)(KernelData<Precision> const&, int begin, int end) = nullptr;
+    void (*finish)(Context const&) = nullptr;  ///< the loss step
+    bool fill = false;                         ///< the step that brings in the samples
+    int items = 0;
+    OperationPlace place{};
+    int dx = -1;  ///< where the input gradient goes
+    GradientWrite write = GradientWrite::none;
+    Reduction reduction = Reduction::none;
+    int operation = -1;
+};
+
+/// A program as the executor sees it: tables and sizes.
+template <class Precision, class Loss>
+struct Program {
+    using Step = ProgramStep<Precision, Loss>;
+    std::span<Step const> training, inference;
+    int tile_samples;
+    int training_size, inference_size;  ///< scalars of one sample's workspace
+};
+
+/// Runs one step on one tile of S samples; `input_size` is the number of elements of a sample.
+template <class Precision, class Loss>
+void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c, int S, int input_size) {
+    if (step.fill) return fill_tile(c.workspace, *c.batch, c.first, c.samples, S, c.share.begin(input_size), c.share.end(input_size));
+    if (step.finish) {
+        if (c.share.rank == 0) step.finish(c);
+        return;
+    }
+    auto const at = [&](int offset) { return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * S; };
+    OperationPlace const& place = step.place;
+    KernelData<Precision> a;
+    a.x = at(place.x);
+    a.other = at(place.other);
+    a.y = at(place.y);
+    a.dy = at(place.dy);
+    a.extra = at(place.extra);
+    a.dx = at(step.dx);
+    a.write = step.write;
+    a.parameters = c.parameters + place.parameters;
+    if (c.gradient) a.gradient = c.gradient + place.parameters;
+    if (c.statistics) a.statistics = c.statistics + place.statistics;
+    if (c.partial) a.partial = c.partial + place.statistics;
+    a.random = c.random;
+    a.random.operation = static_cast<std::uint32_t>(step.operation);
+    a.sample = c.first;
+    a.samples = c.samples;
+    step.kernel(a, c.share.begin(step.items), c.share.end(step.items));
+}
+
+/// Adds up a body over the lanes of a tile, empty lanes left out, in double.
+template <class Op, class L, class Precision, class F>
+double sum_lanes(KernelData<Precision> const& a, int S, F body) {
+    double total = 0;
+    for (int first = 0; first < S; first += width_of<L>) {
+        L const part = body(body_input<Op, Precision, L>(a, S, first));
+        total += static_cast<double>(sum(select(first_lanes<L>(a.samples - first), part, L(0))));
+    }
+    return total;
+}
+
+/// A tile's part of BatchNorm's forward statistics: mean and sum of squared distances to it, channels [begin, end).
+template <class Op, class Precision, int S>
+void gather_forward(KernelData<Precision> const& a, int begin, int end) {
+    using L = lane_for<typename Precision::compute, S>;
+    for (int channel = begin; channel < end; ++channel) {
+        double* const part = a.partial + channel * Op::statistics_per_channel;
+        double const count = static_cast<double>(a.samples) * Op::pixels;
+        double const mean = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_x(channel, io); }) / count;
+        auto const center = static_cast<typename Precision::compute>(mean);
+        double const squares = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_squares(channel, center, io); });
+        double const off = mean - static_cast<double>(center);  // the squares were taken around the rounded mean
+        part[0] = mean;
+        part[1] = squares - count * off * off;
+    }
+}
+/// A tile's sums of dy and dy xhat, channels [begin, end).
+template <class Op, class Precision, int S>
+void gather_backward(KernelData<Precision> const& a, int begin, int end) {
+    using L = lane_for<typename Precision::compute, S>;
+    for (int channel = begin; channel < end; ++channel) {
+        double* const part = a.partial + channel * Op::statistics_per_channel;
+        part[Op::mean_dy] = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_dy(channel, io); });
+        part[Op::mean_dy_xhat] = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_dy_xhat(channel, io); });
+    }
+}
+
+/// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
+template <class OutputShape, class L, class Precision, class Loss>
+void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values, typename Precision::storage* gradient,
+                 typename Precision::storage* targets, int S) {
+    using Storage = typename Precision::storage;
+    using T = typename Precision::compute;
+    constexpr int outputs = OutputShape::size, N = width_of<L>;
+    if (c.outputs)
+        for (int s = 0; s < c.samples; ++s)
+            for (int k = 0; k < outputs; ++k) c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = values[k * S + s];
+    if (targets && c.batch->targets) fill_targets(targets, *c.batch, outputs, c.first, c.samples, S);
+    for (int first = 0; first < c.samples || (gradient && first < S); first += N) {
+        int const real = std::clamp(c.samples - first, 0, N);
+        T label[N] = {}, loss[N] = {}, best[N] = {};
+        if (c.batch->labels)
+            for (int s = 0; s < real; ++s) label[s] = static_cast<T>(c.batch->labels[c.first + first + s]);
+        TileView<OutputShape, L, Storage const> const x{values + first, S};
+        store_lane(best, predicted_class<outputs>(x));
+        if (c.loss) {
+            using DX = TileView<OutputShape, L, Storage>;
+            L const scale = select(first_lanes<L>(real), L(static_cast<T>(1.0 / c.batch->size)), L(T(0)));
+            LossInput<TileView<OutputShape, L, Storage const>, DX, TileView<OutputShape, L, Storage const>> const io{
+                x, DX{gradient ? gradient + first : nullptr, S}, {targets ? targets + first : nullptr, S}, load_lane<L>(label), scale};
+            store_lane(loss, L(c.loss->template operator()<outputs>(io)));
+        }
+        for (int s = 0; s < real; ++s) {
+            if (c.loss) c.result->loss += static_cast<double>(loss[s]);
+            if (c.batch->labels && best[s] == label[s]) ++c.result->correct;
+            if (c.predictions) c.predictions[c.first + first + s] = static_cast<std::int32_t>(best[s]);
+        }
+    }
+}
 
 /// The steps of a network for tiles of S samples.
 template <class Net, class Precision, class Loss, int S>
 class TileProgram {
 public:
     using Context = TileContext<Precision, Loss>;
-    using Storage = typename Precision::storage;
-    using L = lane_for<typename Precision::compute, S>;
-    using Step = ProgramStep<Context>;
+    using Step = ProgramStep<Precision, Loss>;
     static constexpr int outputs = Net::OutputShape::size;
 
     /// Scalars of one sample's workspace: the plan and, for regression, the targets.
@@ -64,204 +184,116 @@ public:
 private:
     template <int I>
     using Op = typename Net::template OperationAt<I>;
-    template <bool Training>
-    static constexpr auto const& plan = Training ? Net::training_plan : Net::inference_plan;
-
-    template <int I, bool Training>
-    static KernelData<Precision> data(Context const& c) {
-        constexpr auto const& p = plan<Training>;
-        using Node = typename Net::template NodeAt<I>;
-        auto const at = [&](int offset) { return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * S; };
-        KernelData<Precision> a;
-        a.x = at(p.value[Node::input]);
-        if constexpr (Node::other >= 0) a.other = at(p.value[Node::other]);
-        a.y = at(p.value[I + 1]);
-        a.dy = at(p.gradient[I + 1]);
-        a.extra = at(p.extra[I]);
-        a.parameters = c.parameters + Net::parameter_offset[I];
-        a.statistics = c.statistics + Net::statistic_offset[I];
-        a.random = c.random;
-        a.random.operation = I;
-        a.sample = c.first;
-        a.samples = c.samples;
-        return a;
-    }
-
-    template <class K>
-    static void run_share(KernelData<Precision> const& a, Share share) {
-        K::run(a, share.begin(K::items), share.end(K::items));
-    }
-
-    static void fill(Context const& c) {
-        fill_tile(c.workspace + static_cast<std::ptrdiff_t>(Net::training_plan.value[0]) * S, *c.batch, c.first, c.samples, S,
-                  c.share.begin(Net::InputShape::size), c.share.end(Net::InputShape::size));
-    }
-
-    template <int I, bool Training>
-    static void forward(Context const& c) {
-        run_share<ForwardKernel<Op<I>, Precision, S>>(data<I, Training>(c), c.share);
-    }
-    template <int I, bool Training>
-    static constexpr Step forward_step() {
-        if constexpr (is_view<Op<I>>() || (!Training && requires { typename Op<I>::IsTrainingOnly; }))
-            return {nullptr, Reduction::none, I};
-        else
-            return {&forward<I, Training>, Reduction::none, I};
-    }
-
-    template <int I>
-    static void backward(Context const& c) {
-        constexpr auto const& p = Net::training_plan;
-        using Node = typename Net::template NodeAt<I>;
-        auto a = data<I, true>(c);
-        if constexpr (Op<I>::Parameters::size > 0) {
-            a.gradient = c.gradient + Net::parameter_offset[I];
-            if constexpr (!is_batch_wide<Op<I>>()) run_share<ParameterGradientKernel<Op<I>, Precision, S>>(a, c.share);
-        }
-        auto const into = [&](int value, GradientWrite write) {
-            a.dx = c.workspace + static_cast<std::ptrdiff_t>(p.gradient[static_cast<std::size_t>(value)]) * S;
-            a.write = write;
-            run_share<InputGradientKernel<Op<I>, Precision, S>>(a, c.share);
-        };
-        // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
-        if constexpr (p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0)
-            into(Node::input, GradientWrite::overwrite);
-        else if constexpr (p.write[I] != GradientWrite::none)
-            into(Node::input, p.write[I]);
-        if constexpr (p.write_other[I] != GradientWrite::none) into(Node::other, p.write_other[I]);
-    }
-    template <int I>
-    static constexpr Step backward_step() {
-        constexpr bool idle = Net::training_plan.gradient[I + 1] < 0;  // no parameter at or below it
-        if constexpr (is_view<Op<I>>() || idle)
-            return {nullptr, Reduction::none, I};
-        else
-            return {&backward<I>, Reduction::none, I};
-    }
-
-    /// Adds up a body over the lanes of a tile, empty lanes left out, in double.
-    template <int I, class F>
-    static double sum_lanes(KernelData<Precision> const& a, F body) {
-        double total = 0;
-        for (int v = 0; v < S / width_of<L>; ++v) {
-            L const part = body(body_input<Op<I>, Precision, L>(a, S, v * width_of<L>));
-            total += static_cast<double>(sum(select(first_lanes<L>(a.samples - v * width_of<L>), part, L(0))));
-        }
-        return total;
-    }
-    template <int I>
-    static void gather_forward(Context const& c) {
-        using O = Op<I>;
-        auto const a = data<I, true>(c);
-        for (int channel = c.share.begin(O::channels); channel < c.share.end(O::channels); ++channel) {
-            double* const part = c.partial + Net::statistic_offset[I] + channel * O::statistics_per_channel;
-            double const mean = sum_lanes<I>(a, [&](auto const& io) { return O::sum_x(channel, io); }) / (a.samples * O::pixels);
-            auto const center = static_cast<typename Precision::compute>(mean);
-            double const squares = sum_lanes<I>(a, [&](auto const& io) { return O::sum_squares(channel, center, io); });
-            // The squares were taken around the rounded mean.
-            double const off = mean - static_cast<double>(center);
-            part[0] = mean;
-            part[1] = squares - a.samples * O::pixels * off * off;
-        }
-    }
-    template <int I>
-    static void gather_backward(Context const& c) {
-        using O = Op<I>;
-        auto const a = data<I, true>(c);
-        for (int channel = c.share.begin(O::channels); channel < c.share.end(O::channels); ++channel) {
-            double* const part = c.partial + Net::statistic_offset[I] + channel * O::statistics_per_channel;
-            part[2] = sum_lanes<I>(a, [&](auto const& io) { return O::sum_dy(channel, io); });
-            part[3] = sum_lanes<I>(a, [&](auto const& io) { return O::sum_dy_xhat(channel, io); });
-        }
-    }
-
-    /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs in training. One worker does it.
-    template <bool Training>
-    static void finish(Context const& c) {
-        if (c.share.rank != 0) return;
-        Storage* const values = c.workspace + static_cast<std::ptrdiff_t>(plan<Training>.value[Net::operation_count]) * S;
-        if (c.outputs)
-            for (int s = 0; s < c.samples; ++s)
-                for (int k = 0; k < outputs; ++k)
-                    c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = values[k * S + s];
-        Storage* gradient = nullptr;
-        if constexpr (Training)
-            gradient = c.workspace + static_cast<std::ptrdiff_t>(Net::training_plan.gradient[Net::operation_count]) * S;
-        Storage* targets = nullptr;
-        if constexpr (!Loss::classifies) {
-            targets = c.workspace + static_cast<std::ptrdiff_t>(plan<Training>.size) * S;
-            if (c.batch->targets) fill_targets(targets, *c.batch, outputs, c.first, c.samples, S);
-        }
-        typename Precision::compute label[S] = {}, loss[S] = {}, best[S] = {};
-        if (c.batch->labels)
-            for (int s = 0; s < c.samples; ++s) label[s] = static_cast<typename Precision::compute>(c.batch->labels[c.first + s]);
-        for (int v = 0; v < S / width_of<L>; ++v) {
-            int const lane = v * width_of<L>;
-            using X = TileView<typename Net::OutputShape, L, Storage const>;
-            using DX = TileView<typename Net::OutputShape, L, Storage>;
-            X const x{values + lane, S};
-            store_lane(best + lane, predicted_class<outputs>(x));
-            if (!c.loss) continue;
-            L const scale = select(first_lanes<L>(c.samples - lane), L(static_cast<scalar_of<L>>(1.0 / c.batch->size)), L(0));
-            LossInput<X, DX, X> const io{x,
-                                         DX{gradient ? gradient + lane : nullptr, S},
-                                         X{targets ? targets + lane : nullptr, S},
-                                         load_lane<L>(label + lane),
-                                         scale};
-            store_lane(loss + lane, L(c.loss->template operator()<outputs>(io)));
-        }
-        for (int s = 0; s < c.samples; ++s) {
-            if (c.loss) c.result->loss += static_cast<double>(loss[s]);
-            if (c.batch->labels && best[s] == label[s]) ++c.result->correct;
-            if (c.predictions) c.predictions[c.first + s] = static_cast<std::int32_t>(best[s]);
-        }
-    }
-
-    static constexpr int batch_wide_count = [] {
-        int count = 0;
-        Net::for_each_operation([&]<int I>() { count += is_batch_wide<Op<I>>() ? 1 : 0; });
-        return count;
-    }();
     static constexpr int n = Net::operation_count;
 
-public:
-    static constexpr auto training = [] {
-        std::array<Step, static_cast<std::size_t>(2 * n + 2 + 2 * batch_wide_count)> steps{};
-        std::size_t at = 0;
-        steps[at++] = {&fill, Reduction::none, -1};
-        Net::for_each_operation([&]<int I>() {
-            if constexpr (is_batch_wide<Op<I>>()) steps[at++] = {&gather_forward<I>, Reduction::forward, I};
-            steps[at++] = forward_step<I, true>();
-        });
-        steps[at++] = {&finish<true>, Reduction::none, -1};
-        Net::for_each_operation([&]<int J>() {
-            constexpr int I = n - 1 - J;
-            if constexpr (is_batch_wide<Op<I>>()) steps[at++] = {&gather_backward<I>, Reduction::backward, I};
-            steps[at++] = backward_step<I>();
-        });
-        return steps;
-    }();
+    template <int I, bool Training>
+    static constexpr OperationPlace place() {
+        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        using Node = typename Net::template NodeAt<I>;
+        OperationPlace at;
+        at.x = p.value[Node::input];
+        if constexpr (Node::other >= 0) at.other = p.value[Node::other];
+        at.y = p.value[I + 1];
+        at.dy = p.gradient[I + 1];
+        at.extra = p.extra[I];
+        at.parameters = Net::parameter_offset[I];
+        at.statistics = Net::statistic_offset[I];
+        return at;
+    }
 
-    static constexpr auto inference = [] {
-        std::array<Step, static_cast<std::size_t>(n + 2)> steps{};
-        std::size_t at = 0;
-        steps[at++] = {&fill, Reduction::none, -1};
-        Net::for_each_operation([&]<int I>() { steps[at++] = forward_step<I, false>(); });
-        steps[at++] = {&finish<false>, Reduction::none, -1};
+    template <bool Training>
+    static void finish(Context const& c) {
+        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        auto* const values = c.workspace + static_cast<std::ptrdiff_t>(p.value[n]) * S;
+        auto* const gradient = Training ? c.workspace + static_cast<std::ptrdiff_t>(p.gradient[n]) * S : nullptr;
+        auto* const targets = Loss::classifies ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(p.size) * S;
+        finish_tile<typename Net::OutputShape, lane_for<typename Precision::compute, S>>(c, values, gradient, targets, S);
+    }
+
+    /// Appends steps to a table, or only counts them.
+    struct Writer {
+        Step* table;
+        int count = 0;
+        constexpr void operator()(Step const& step) {
+            if (table) table[count] = step;
+            ++count;
+        }
+    };
+
+    template <int I, bool Training>
+    static constexpr void write_forward(Writer& write) {
+        if constexpr (Training && is_batch_wide<Op<I>>())
+            write({.kernel = &gather_forward<Op<I>, Precision, S>, .items = Op<I>::channels, .place = place<I, true>(),
+                   .reduction = Reduction::forward, .operation = I});
+        if constexpr (!is_view<Op<I>>() && (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
+            using K = ForwardKernel<Op<I>, Precision, S>;
+            write({.kernel = &K::run, .items = K::items, .place = place<I, Training>(), .operation = I});
+        }
+    }
+    template <int I>
+    static constexpr void write_backward(Writer& write) {
+        constexpr auto const& p = Net::training_plan;
+        using Node = typename Net::template NodeAt<I>;
+        if constexpr (!is_view<Op<I>>() && p.gradient[I + 1] >= 0) {  // else no parameter at or below it
+            if constexpr (is_batch_wide<Op<I>>())
+                write({.kernel = &gather_backward<Op<I>, Precision, S>, .items = Op<I>::channels, .place = place<I, true>(),
+                       .reduction = Reduction::backward, .operation = I});
+            else if constexpr (Op<I>::Parameters::size > 0) {
+                using K = ParameterGradientKernel<Op<I>, Precision, S>;
+                write({.kernel = &K::run, .items = K::items, .place = place<I, true>(), .operation = I});
+            }
+            // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
+            constexpr bool own = p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0;
+            constexpr auto first = own ? GradientWrite::overwrite : p.write[I];
+            if constexpr (first != GradientWrite::none) write_input_gradient<I>(write, Node::input, first);
+            if constexpr (p.write_other[I] != GradientWrite::none) write_input_gradient<I>(write, Node::other, p.write_other[I]);
+        }
+    }
+    template <int I>
+    static constexpr void write_input_gradient(Writer& write, int value, GradientWrite how) {
+        using K = InputGradientKernel<Op<I>, Precision, S>;
+        write({.kernel = &K::run, .items = K::items, .place = place<I, true>(),
+               .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)], .write = how, .operation = I});
+    }
+
+    template <bool Training>
+    static constexpr int write_all(Step* table) {
+        Writer write{table};
+        write({.fill = true});
+        Net::for_each_operation([&]<int I>() { write_forward<I, Training>(write); });
+        write({.finish = &finish<Training>});
+        if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
+        return write.count;
+    }
+    template <bool Training>
+    static constexpr auto table() {
+        std::array<Step, static_cast<std::size_t>(write_all<Training>(nullptr))> steps{};
+        write_all<Training>(steps.data());
         return steps;
-    }();
-    static_assert(Net::training_plan.value[0] == Net::inference_plan.value[0], "both plans place the input first");
+    }
+    static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");
+
+public:
+    static constexpr auto training = table<true>();
+    static constexpr auto inference = table<false>();
 };
 
-/// Calls f.template operator()<S>() for the tile size of a batch.
-template <class F>
-void with_tile_samples(int batch, F&& f) {
+/// The program for the tiles of a batch, training or inference: the other table is empty, and its kernels are not compiled.
+template <class Net, class Precision, class Loss, bool Training>
+Program<Precision, Loss> program_for(int batch) {
+    auto const of = []<int S>() -> Program<Precision, Loss> {
+        using P = TileProgram<Net, Precision, Loss, S>;
+        if constexpr (Training)
+            return {P::training, {}, S, P::training_size, P::inference_size};
+        else
+            return {{}, P::inference, S, P::training_size, P::inference_size};
+    };
     switch (tile_samples(batch)) {
-        case 16: return f.template operator()<16>();
-        case 8: return f.template operator()<8>();
-        case 4: return f.template operator()<4>();
-        case 2: return f.template operator()<2>();
-        default: return f.template operator()<1>();
+        case 16: return of.template operator()<16>();
+        case 8: return of.template operator()<8>();
+        case 4: return of.template operator()<4>();
+        case 2: return of.template operator()<2>();
+        default: return of.template operator()<1>();
     }
 }
 
