@@ -7,3 +7,7 @@ using namespace strata;
 TEST_CASE("LeNet trains to the same bits on 1 to 4 threads, batch 100") { check_threads<SmallLeNet>(100, 227); }
 // 23 = 5 batches of 4 and one of 3: a tile of 2 and a ragged one, fewer than there are workers.
 TEST_CASE("LeNet trains to the same bits on 1 to 4 threads, batch 4") { check_threads<SmallLeNet>(4, 23); }
+TEST_CASE("LeNet trains to the same bits after a stop at any step") {
+    check_resume<SmallLeNet>(100, 227);
+    check_resume<SmallLeNet>(4, 11);
+}

@@ -387,7 +387,7 @@ private:
         };
         if (int const operation = executor_.first_non_finite(model_, batch, key); operation >= 0)
             return concatenate("the output of ", layer(operation), " is not finite");
-        if (!std::isfinite(result.loss)) return concatenate("the loss is ", result.loss);
+        if (!std::isfinite(result.loss)) return "the loss is not finite";
         auto const gradient = executor_.gradient();
         for (int i = Net::operation_count - 1; i >= 0; --i)
             for (int p = Net::parameter_offset[static_cast<std::size_t>(i)]; p < Net::parameter_offset[static_cast<std::size_t>(i) + 1]; ++p)

@@ -1,0 +1,104 @@
+// Regression with MSE, double precision, and flat networks on images.
+#include "small_training.hpp"
+
+using namespace strata;
+
+namespace {
+FitOptions quiet(int epochs, int batch_size) {
+    FitOptions options;
+    options.epochs = epochs;
+    options.batch_size = batch_size;
+    options.progress = ProgressStyle::none;
+    return options;
+}
+}  // namespace
+
+TEST_CASE_TEMPLATE("MSE learns a linear map", Precision, Float32, Float64) {
+    using T = typename Precision::storage;
+    constexpr double map[2][4] = {{2.0, -1.0, 0.5, 0.25}, {-0.75, 1.5, 1.0, -2.0}};  // three weights and a bias
+    constexpr std::size_t count = 60;
+    std::vector<T> x(count * 3);
+    std::vector<float> y(count * 2);
+    Random random(1, Purpose::user);
+    for (std::size_t s = 0; s < count; ++s) {
+        for (std::size_t k = 0; k < 3; ++k) x[s * 3 + k] = static_cast<T>(random.uniform(-1, 1));
+        for (std::size_t o = 0; o < 2; ++o) {
+            double sum = map[o][3];
+            for (std::size_t k = 0; k < 3; ++k) sum += map[o][k] * static_cast<double>(x[s * 3 + k]);
+            y[s * 2 + o] = static_cast<float>(sum);
+        }
+    }
+    auto const data = from_memory(x, {1, 1, 3}, y, 2);
+    auto trainer = train<Network<Input<3>, Linear<2>>>(Precision{}, MSE{}, SGD{.learning_rate = 0.3, .momentum = 0.9});
+    Evaluation const before = trainer.evaluate(data);
+    double by_hand = 0;
+    auto const outputs = trainer.predict(data);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        double const d = static_cast<double>(outputs[i]) - static_cast<double>(y[i]);
+        by_hand += d * d / static_cast<double>(y.size());
+    }
+    CHECK(before.loss == doctest::Approx(by_hand).epsilon(1e-6));  // sums of 120 terms, in float
+    CHECK(std::isnan(before.accuracy));
+    CHECK(before.predictions.empty());
+
+    History const history = trainer.fit(data, data, quiet(60, 16));
+    CHECK(std::isnan(history[0].train_accuracy));
+    CHECK(std::isnan(history[0].test_accuracy));
+    // The minimum is the map itself; targets were rounded to float.
+    CHECK(history.back().test_loss < 1e-10);
+    auto const weights = trainer.model().parameters();
+    for (std::size_t o = 0; o < 2; ++o) {
+        for (std::size_t k = 0; k < 3; ++k) CHECK(std::abs(static_cast<double>(weights[o * 3 + k]) - map[o][k]) < 1e-4);
+        CHECK(std::abs(static_cast<double>(weights[6 + o]) - map[o][3]) < 1e-4);
+    }
+}
+
+TEST_CASE("a regression refuses data of another kind") {
+    std::vector<float> const x(12), y(4);
+    auto trainer = train<Network<Input<3>, Linear<2>>>(MSE{});
+    CHECK(error_of([&] { trainer.fit(from_memory(x, {1, 1, 3}, y, 1), quiet(1, 2)); }) ==
+          "fit: the dataset has 1 target values a sample, the network 2 outputs");
+    CHECK(error_of([&] { trainer.fit(from_memory(x, {1, 1, 3}, std::vector<int>(4), 2), quiet(1, 2)); }) ==
+          "fit: the dataset has 0 target values a sample, the network 2 outputs");
+    Batch batch{.size = 4, .shape = {1, 1, 3}, .inputs = x.data()};
+    CHECK(error_of([&] { trainer.train_step(batch); }) == "train_step: the loss needs targets, the batch has none");
+}
+
+TEST_CASE("a flat network trains on images, normalised a channel, as on the same numbers") {
+    using Flat = Network<Input<288>, Linear<5>>;
+    auto const images = small_images(50);
+    Loader loader(images, {.batch_size = 50, .shuffle = false, .threads = 0});
+    loader.begin_epoch(0);
+    Batch const& batch = *loader.next();
+    std::vector<double> values;
+    for (std::size_t i = 0; i < 50 * 288; ++i)
+        values.push_back(batch.scale[i / 144 % 2] * static_cast<std::uint8_t const*>(batch.inputs)[i] +
+                         batch.shift[i / 144 % 2]);
+    auto on_images = train<Flat>(Float64{}, SGD{.learning_rate = 0.05});
+    auto on_numbers = train<Flat>(Float64{}, SGD{.learning_rate = 0.05});
+    History const a = on_images.fit(images, images, quiet(4, 10));
+    History const b =
+        on_numbers.fit(from_memory(values, {1, 1, 288}, std::vector(images.labels().begin(), images.labels().end()), 5),
+                       images, quiet(4, 10));
+    // Both round scale * value + shift in double, one of them perhaps in a single rounding.
+    for (std::size_t p = 0; p < on_images.model().parameters().size(); ++p)
+        CHECK(on_images.model().parameters()[p] == doctest::Approx(on_numbers.model().parameters()[p]).epsilon(1e-9));
+    CHECK(a[3].test_accuracy == b[3].test_accuracy);
+    CHECK(a[3].test_accuracy > 0.9);
+}
+
+TEST_CASE("both precisions train alike") {
+    using Net = Network<Input<288>, Linear<16>, ReLU, Linear<5>>;
+    auto single = train<Net>(Float32{}, AdamW{.learning_rate = 1e-3});
+    auto twofold = train<Net>(Float64{}, AdamW{.learning_rate = 1e-3});
+    auto const images = small_images(60);
+    History const a = single.fit(images, quiet(3, 20)), b = twofold.fit(images, quiet(3, 20));
+    for (std::size_t e = 0; e < 3; ++e) {
+        // Nine steps from the same weights: what float rounds stays small.
+        CHECK(a[e].train_loss == doctest::Approx(b[e].train_loss).epsilon(1e-5));
+        CHECK(a[e].train_accuracy == b[e].train_accuracy);
+    }
+    std::vector<double> const x(288, 0.5);
+    std::vector<std::int32_t> const label{3};
+    CHECK(twofold.train_step(x, label).samples == 1);
+}
