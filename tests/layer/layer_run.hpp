@@ -38,7 +38,6 @@ struct LayerParameter {
     std::string name;
     int size;
 };
-/// A layer's kernels for tiles of some samples.
 template <class Precision>
 struct LayerKernels {
     LayerKernel<Precision> forward, input_gradient, parameter_gradient;
@@ -46,18 +45,24 @@ struct LayerKernels {
     Keep keep;
     std::vector<LayerParameter> parameters;
 };
-template <class Op, class Precision, int S>
-LayerKernels<Precision> kernels_of() {
-    using F = ForwardKernel<Op, Precision, S>;
-    using D = InputGradientKernel<Op, Precision, S>;
+/// The layer's kernels for tiles of S samples: the fast ones where their headers are included, or the generic ones.
+template <class Op, class Precision, int S, class F, class D, class P>
+LayerKernels<Precision> describe_kernels() {
     LayerKernels<Precision> k{
         {&F::run, F::items}, {&D::run, D::items}, {}, Op::Input::size, Op::Output::size, S, Op::keep, {}};
-    if constexpr (Op::Parameters::size > 0) {
-        using P = ParameterGradientKernel<Op, Precision, S>;
-        k.parameter_gradient = {&P::run, P::items};
-    }
-    Op::Parameters::for_each([&]<class P>(P) { k.parameters.push_back({std::string(P::name), P::Extents::size}); });
+    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items}; }
+    Op::Parameters::for_each([&]<class Q>(Q) { k.parameters.push_back({std::string(Q::name), Q::Extents::size}); });
     return k;
+}
+template <class Op, class Precision, int S, template <class, class, int> class F = ForwardKernel,
+          template <class, class, int> class D = InputGradientKernel,
+          template <class, class, int> class P = ParameterGradientKernel>
+LayerKernels<Precision> kernels_of() {
+    return describe_kernels<Op, Precision, S, F<Op, Precision, S>, D<Op, Precision, S>, P<Op, Precision, S>>();
+}
+template <class Op, class Precision, int S>
+LayerKernels<Precision> generic_kernels_of() {
+    return kernels_of<Op, Precision, S, GenericForward, GenericInputGradient, GenericParameterGradient>();
 }
 
 /// Between [sample][element] and a tile [element][lane]; empty lanes hold zeros, as the executor guarantees.
@@ -152,6 +157,20 @@ void compare_case(std::string const& name, LayerKernels<Precision> const& layer,
         at += p.size;
         CHECK(reference_difference(d, name + "/d" + p.name) < tolerance);
     }
+    // What a sample gives does not depend on where in a batch it stands: the same bits, in a ragged tile too.
+    std::vector<double> many_x, many_dy;
+    int const copies = 2 * layer.lanes - 1;
+    for (int k = 0; k < copies; ++k) {
+        many_x.insert(many_x.end(), x.begin(), x.begin() + layer.in);
+        many_dy.insert(many_dy.end(), dy.begin(), dy.begin() + layer.out);
+    }
+    auto const many = run_layer(layer, many_x, parameters, many_dy);
+    int different = 0;
+    for (std::size_t i = 0; i < many.y.size(); ++i)
+        different += many.y[i] == many.y[i % static_cast<std::size_t>(layer.out)] ? 0 : 1;
+    for (std::size_t i = 0; i < many.dx.size(); ++i)
+        different += many.dx[i] == many.dx[i % static_cast<std::size_t>(layer.in)] ? 0 : 1;
+    CHECK(different == 0);
     // A team may split a kernel anywhere: the same bits.
     auto const split = run_layer(layer, x, parameters, dy, 3);
     CHECK(split.y == result.y);
@@ -159,12 +178,21 @@ void compare_case(std::string const& name, LayerKernels<Precision> const& layer,
     CHECK(split.dparameters == result.dparameters);
 }
 
-/// A case of values.txt: plain doubles (the oracle) and a ragged tile of float lanes.
+/// A case of values.txt: the generic kernels on plain doubles (the oracle) and on a ragged tile of float lanes.
 template <class Layer, class X>
 void compare_with_libtorch(std::string const& name, bool coarse = false) {
     using Op = typename Layer::template On<X>;
-    compare_case(name, kernels_of<Op, Float64, 1>(), coarse);
-    compare_case(name, kernels_of<Op, Float32, 16>(), coarse);
+    compare_case(name, generic_kernels_of<Op, Float64, 1>(), coarse);
+    compare_case(name, generic_kernels_of<Op, Float32, 16>(), coarse);
+}
+/// The same for a layer with fast kernels, on every tile size.
+template <class Layer, class X>
+void compare_fast_with_libtorch(std::string const& name) {
+    using Op = typename Layer::template On<X>;
+    [&]<int... S>(std::integer_sequence<int, S...>) { (compare_case(name, kernels_of<Op, Float32, S>(), false), ...); }
+    (std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
+    [&]<int... S>(std::integer_sequence<int, S...>) { (compare_case(name, kernels_of<Op, Float64, S>(), false), ...); }
+    (std::integer_sequence<int, 1, 2, 8, 16>{});
 }
 
 }  // namespace strata

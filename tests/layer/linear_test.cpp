@@ -1,5 +1,5 @@
-// Linear and ReLU against LibTorch; ReLU and NaN.
-#include "strata/layer/linear.hpp"
+// Linear (generic and fast kernels) and ReLU against LibTorch; ReLU and NaN.
+#include "strata/backend/cpu/linear_kernel.hpp"
 
 #include "layer_run.hpp"
 #include "strata/layer/relu.hpp"
@@ -9,6 +9,8 @@ using namespace strata;
 TEST_CASE("Linear") {
     compare_with_libtorch<Linear<5>, Shape<7>>("linear/7_o5");
     compare_with_libtorch<Linear<5, NoBias>, Shape<7>>("linear/7_o5_nobias");
+    compare_fast_with_libtorch<Linear<5>, Shape<7>>("linear/7_o5");
+    compare_fast_with_libtorch<Linear<5, NoBias>, Shape<7>>("linear/7_o5_nobias");
 }
 
 TEST_CASE("ReLU with exact zeros") {

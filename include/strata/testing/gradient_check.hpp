@@ -13,8 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "../backend/cpu/program.hpp"
-#include "../backend/cpu/statistics.hpp"
+#include "../backend/cpu/executor.hpp"
 
 namespace strata {
 

@@ -22,11 +22,12 @@ struct Correlation {
     std::ptrdiff_t group_weights, out_weights, in_weights, row_weights, tap_weights, first_weight;  ///< weight strides
 };
 
-/// A block of `CO` output channels times `V` vectors of row i.
+/// A block of `CO` output channels times `V` vectors of row i. The first `done` elements of a vector have been computed before:
+/// they are stored again, but not added again.
 template <int CO, int V, class L, class T>
 STRATA_INLINE void correlate_block(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, int i,
-                                   int const (&column)[V], int const (&in_offset)[V], int const (&out_offset)[V], bool inside,
-                                   bool add) {
+                                   int const (&column)[V], int const (&in_offset)[V], int const (&out_offset)[V],
+                                   int const (&done)[V], bool inside, bool add) {
     std::ptrdiff_t const out_plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     L sum[CO][V];
     STRATA_UNROLL for (int u = 0; u < CO; ++u) STRATA_UNROLL for (int v = 0; v < V; ++v) sum[u][v] = L(bias ? bias[u] : T(0));
@@ -51,7 +52,8 @@ STRATA_INLINE void correlate_block(Correlation const& g, T const* x, T const* w,
         }
     STRATA_UNROLL for (int u = 0; u < CO; ++u) STRATA_UNROLL for (int v = 0; v < V; ++v) {
         T* const to = y + u * out_plane + out_offset[v];
-        store_lane(to, add ? load_lane<L>(to) + sum[u][v] : sum[u][v]);
+        if (add) sum[u][v] = load_lane<L>(to) + (done[v] > 0 ? select(first_lanes<L>(done[v]), L(T(0)), sum[u][v]) : sum[u][v]);
+        store_lane(to, sum[u][v]);
     }
 }
 
@@ -63,16 +65,17 @@ void correlate_row(Correlation const& g, T const* x, T const* w, T const* bias, 
     int const length = g.out_width * S, vectors = (length + N - 1) / N;
     int const first_inside = g.pad_left, last_inside = g.in_width - 1 - ((g.taps_width - 1) * g.dilation_width - g.pad_left);
     auto const run = [&]<int V>(int from) {
-        int column[V], in_offset[V], out_offset[V];
+        int column[V], in_offset[V], out_offset[V], done[V];
         bool inside = true;
         for (int v = 0; v < V; ++v) {
             int const at = std::min((from + v) * N, length - N);
             column[v] = at / S * g.stride_width;
             in_offset[v] = column[v] * S + at % S;
             out_offset[v] = i * length + at;
+            done[v] = (from + v) * N - at;
             inside = inside && column[v] >= first_inside && (column[v] <= last_inside || S < N);
         }
-        correlate_block<CO, V, L>(g, x, w, bias, y, S, i, column, in_offset, out_offset, inside, add);
+        correlate_block<CO, V, L>(g, x, w, bias, y, S, i, column, in_offset, out_offset, done, inside, add);
     };
     int from = 0;
     for (; from + 4 <= vectors; from += 4) run.template operator()<4>(from);
