@@ -43,9 +43,9 @@ int main(int argument_count, char** arguments) {
         std::printf("%zu training images, %zu test images\n\n", data.train.size(), data.test.size());
         std::fflush(stdout);
 
-        auto trainer = train<LeNet>(SGD{.learning_rate = 0.08, .momentum = 0.9, .weight_decay = 5e-4},
+        auto trainer = train<LeNet>(SGD{.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 1e-4},
                                     OneCycleLR{.pct_start = 0.2, .cycle_momentum = false}, Seed{1});
-        auto const& history = trainer.fit(data.train, data.test, {.epochs = 6, .batch_size = 128});
+        auto const& history = trainer.fit(data.train, data.test, {.epochs = 8, .batch_size = 64});
 
         double seconds = 0;
         for (auto const& epoch : history) seconds += epoch.seconds;

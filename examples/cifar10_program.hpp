@@ -1,0 +1,165 @@
+// The command line shared by the CIFAR-10 programs: `train` and `evaluate` for any network and recipe.
+#pragma once
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <strata/strata.hpp>
+
+namespace cifar10_program {
+
+/// What the command line says, and before it is read, the defaults of a program's recipe.
+struct Options {
+    enum class Command { none, train, evaluate } command = Command::none;
+    std::string data;
+    int epochs = 10;
+    int batch_size = 4;
+    double learning_rate = 0.001;
+    int threads = 0;  ///< 0: all processors
+    std::uint64_t seed = 0;
+    std::string save, checkpoint, resume, weights;
+    std::vector<double> mean{0.5, 0.5, 0.5}, std{0.5, 0.5, 0.5};
+    bool batch_size_given = false;
+};
+
+/// Three numbers separated by commas. Throws strata::Error for anything else.
+inline std::vector<double> three_numbers(char const* option, std::string_view text) {
+    std::vector<double> numbers;
+    char const* at = text.data();
+    char const* const end = at + text.size();
+    while (true) {
+        double number = 0;
+        auto const [stop, error] = std::from_chars(at, end, number);
+        bool const ends_right = stop == end || *stop == ',';
+        if (error != std::errc{} || !ends_right || !std::isfinite(number)) break;
+        numbers.push_back(number);
+        if (stop == end && numbers.size() == 3) return numbers;
+        if (stop == end) break;
+        at = stop + 1;
+    }
+    strata::fail(option, " is \"", text,
+                 "\", expected three numbers separated by commas, one each for red, green and blue");
+}
+
+/// Refuses, before hours of training, a file that could not be written after them.
+inline void check_writable(char const* option, std::string const& path) {
+    auto const slash = path.find_last_of('/');
+    std::string const directory = slash == path.npos ? "." : path.substr(0, slash + 1);
+    std::string const name = slash == path.npos ? path : path.substr(slash + 1);
+    if (name.empty() || name == "." || name == ".." || access((path + "/").c_str(), F_OK) == 0)
+        strata::fail(option, " is \"", path, "\", expected the name of a file");
+    if (access(directory.c_str(), W_OK | X_OK) != 0)
+        strata::fail(option, ": no file can be written in the directory of \"", path, "\"");
+}
+
+/// Reads the command line over the defaults. Throws CLI::ParseError (CLI::Success where help was asked for) or
+/// strata::Error.
+inline Options parse(int argument_count, char** arguments, CLI::App& program, Options options) {
+    std::string mean, std;
+    program.require_subcommand(1);
+    auto* const train = program.add_subcommand("train", "Train the network, then evaluate it on the test images");
+    auto* const evaluate = program.add_subcommand("evaluate", "Evaluate saved weights on the test images");
+    for (auto* const command : {train, evaluate}) {
+        command->add_option("--data", options.data, "Directory with the six .bin files of CIFAR-10, binary version")
+            ->required()
+            ->type_name("DIR");
+        command->add_option("--threads", options.threads, "Worker threads [all processors]")->type_name("T");
+    }
+    train->add_option("--epochs", options.epochs, "Epochs of the whole training")
+        ->capture_default_str()
+        ->type_name("N");
+    auto* const batch_size =
+        train->add_option("--batch-size", options.batch_size, "Images a step")->capture_default_str()->type_name("B");
+    train->add_option("--learning-rate", options.learning_rate, "Learning rate")->capture_default_str()->type_name("R");
+    train->add_option("--seed", options.seed, "Of initialisation, order and augmentation")
+        ->capture_default_str()
+        ->type_name("S");
+    train->add_option("--save", options.save, "Write the trained weights here (safetensors)")->type_name("FILE");
+    train->add_option("--checkpoint", options.checkpoint, "Write a checkpoint here after every epoch")
+        ->type_name("FILE");
+    train
+        ->add_option("--resume", options.resume,
+                     "Continue from this checkpoint: weights, optimizer, position, seed and batch size are its; give "
+                     "--epochs and --learning-rate again where they were not the defaults")
+        ->type_name("FILE");
+    evaluate->add_option("--weights", options.weights, "Weights to evaluate (safetensors, PyTorch's names)")
+        ->required()
+        ->type_name("FILE");
+    evaluate->add_option("--mean", mean, "Mean of the channels after division by 255 [as in training]")
+        ->type_name("R,G,B");
+    evaluate->add_option("--std", std, "Standard deviation of the channels [as in training]")->type_name("R,G,B");
+
+    if (argument_count > 1 && arguments[1][0] != '-' && std::string_view(arguments[1]) != "train" &&
+        std::string_view(arguments[1]) != "evaluate")
+        strata::fail("unknown command \"", arguments[1], "\", expected train or evaluate");
+    program.parse(argument_count, arguments);
+
+    options.command = train->parsed() ? Options::Command::train : Options::Command::evaluate;
+    options.batch_size_given = batch_size->count() > 0;
+    if (evaluate->count("--mean") > 0) options.mean = three_numbers("--mean", mean);
+    if (evaluate->count("--std") > 0) options.std = three_numbers("--std", std);
+    for (double const deviation : options.std)
+        if (deviation <= 0) strata::fail("--std is \"", std, "\", expected positive numbers");
+    if (options.epochs < 0) strata::fail("--epochs is ", options.epochs, ", expected at least 0");
+    if (options.batch_size < 1) strata::fail("--batch-size is ", options.batch_size, ", expected at least 1");
+    if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate))
+        strata::fail("--learning-rate is ", options.learning_rate, ", expected a positive number");
+    bool const threads_given = train->count("--threads") + evaluate->count("--threads") > 0;
+    if (threads_given && options.threads < 1) strata::fail("--threads is ", options.threads, ", expected at least 1");
+    if (train->count("--save") > 0) check_writable("--save", options.save);
+    if (train->count("--checkpoint") > 0) check_writable("--checkpoint", options.checkpoint);
+    return options;
+}
+
+/// The line that both commands end with.
+inline void print_accuracy(strata::Evaluation const& evaluation) {
+    std::printf("accuracy %.2f %% (%lld/%lld)\n", 100 * evaluation.accuracy, static_cast<long long>(evaluation.correct),
+                static_cast<long long>(evaluation.samples));
+}
+
+/// A whole program. `make_trainer(options)` gives the trainer of the recipe, `augment(dataset)` the training images as
+/// it wants them, before normalisation. Returns the exit code.
+template <class MakeTrainer, class Augment>
+int run(int argument_count, char** arguments, char const* name, char const* description, Options const& defaults,
+        MakeTrainer make_trainer, Augment augment) {
+    CLI::App program(description, name);
+    try {
+        Options options = parse(argument_count, arguments, program, defaults);
+        bool const training = options.command == Options::Command::train;
+        auto trainer = make_trainer(options);
+        if (!options.weights.empty()) trainer.load_weights(options.weights);
+        if (!options.resume.empty()) {
+            trainer.load_checkpoint(options.resume);
+            auto const batch_size = trainer.state().batch_size;
+            if (!options.batch_size_given && batch_size > 0) options.batch_size = static_cast<int>(batch_size);
+        }
+        auto const data = strata::cifar10(options.data);
+        strata::Normalize const normalize{options.mean, options.std};
+        auto const test = data.test.with(normalize);
+        if (training) {
+            using Net = typename decltype(trainer)::ModelType::Network;
+            std::puts(strata::summary<Net>().c_str());
+            strata::FitOptions fit{.epochs = options.epochs, .batch_size = options.batch_size};
+            fit.checkpoint = options.checkpoint;
+            trainer.fit(augment(data.train).with(normalize), test, fit);
+            if (!options.save.empty()) strata::save(trainer.model(), options.save);
+        }
+        auto const evaluation = trainer.evaluate(test);
+        std::printf("%s\n", evaluation.confusion(test.classes()).table(test.class_names()).c_str());
+        print_accuracy(evaluation);
+        return 0;
+    } catch (CLI::Success const& help) { return program.exit(help); } catch (std::exception const& error) {
+        std::fprintf(stderr, "%s: %s\n", name, error.what());
+        return 1;
+    }
+}
+
+}  // namespace cifar10_program
