@@ -29,7 +29,8 @@ TEST_CASE_TEMPLATE("MSE learns a linear map", Precision, Float32, Float64) {
         }
     }
     auto const data = from_memory(x, {1, 1, 3}, y, 2);
-    auto trainer = train<Network<Input<3>, Linear<2>>>(Precision{}, MSE{}, SGD{.learning_rate = 0.3, .momentum = 0.9});
+    auto trainer = train<Network<Input<3>, Linear<2>>>(Cpu{.threads = 1}, Precision{}, MSE{},
+                                                       SGD{.learning_rate = 0.3, .momentum = 0.9});
     Evaluation const before = trainer.evaluate(data);
     double by_hand = 0;
     auto const outputs = trainer.predict(data);
@@ -56,10 +57,12 @@ TEST_CASE_TEMPLATE("MSE learns a linear map", Precision, Float32, Float64) {
 TEST_CASE("a regression refuses data of another kind") {
     std::vector<float> const x(12), y(4);
     auto trainer = train<Network<Input<3>, Linear<2>>>(MSE{});
-    CHECK(error_of([&] { trainer.fit(from_memory(x, {1, 1, 3}, y, 1), quiet(1, 2)); }) ==
-          "fit: the dataset has 1 target values a sample, the network 2 outputs");
-    CHECK(error_of([&] { trainer.fit(from_memory(x, {1, 1, 3}, std::vector<int>(4), 2), quiet(1, 2)); }) ==
-          "fit: the dataset has 0 target values a sample, the network 2 outputs");
+    CHECK(error_of([&] {
+              trainer.fit(from_memory(x, {1, 1, 3}, y, 1), quiet(1, 2));
+          }) == "fit: the dataset has 1 target values a sample, the network 2 outputs");
+    CHECK(error_of([&] {
+              trainer.fit(from_memory(x, {1, 1, 3}, std::vector<int>(4), 2), quiet(1, 2));
+          }) == "fit: the dataset has 0 target values a sample, the network 2 outputs");
     Batch batch{.size = 4, .shape = {1, 1, 3}, .inputs = x.data()};
     CHECK(error_of([&] { trainer.train_step(batch); }) == "train_step: the loss needs targets, the batch has none");
 }
@@ -74,8 +77,8 @@ TEST_CASE("a flat network trains on images, normalised a channel, as on the same
     for (std::size_t i = 0; i < 50 * 288; ++i)
         values.push_back(batch.scale[i / 144 % 2] * static_cast<std::uint8_t const*>(batch.inputs)[i] +
                          batch.shift[i / 144 % 2]);
-    auto on_images = train<Flat>(Float64{}, SGD{.learning_rate = 0.05});
-    auto on_numbers = train<Flat>(Float64{}, SGD{.learning_rate = 0.05});
+    auto on_images = train<Flat>(Cpu{.threads = 1}, Float64{}, SGD{.learning_rate = 0.05});
+    auto on_numbers = train<Flat>(Cpu{.threads = 1}, Float64{}, SGD{.learning_rate = 0.05});
     History const a = on_images.fit(images, images, quiet(4, 10));
     History const b =
         on_numbers.fit(from_memory(values, {1, 1, 288}, std::vector(images.labels().begin(), images.labels().end()), 5),
@@ -89,8 +92,8 @@ TEST_CASE("a flat network trains on images, normalised a channel, as on the same
 
 TEST_CASE("both precisions train alike") {
     using Net = Network<Input<288>, Linear<16>, ReLU, Linear<5>>;
-    auto single = train<Net>(Float32{}, AdamW{.learning_rate = 1e-3});
-    auto twofold = train<Net>(Float64{}, AdamW{.learning_rate = 1e-3});
+    auto single = train<Net>(Cpu{.threads = 1}, Float32{}, AdamW{.learning_rate = 1e-3});
+    auto twofold = train<Net>(Cpu{.threads = 1}, Float64{}, AdamW{.learning_rate = 1e-3});
     auto const images = small_images(60);
     History const a = single.fit(images, quiet(3, 20)), b = twofold.fit(images, quiet(3, 20));
     for (std::size_t e = 0; e < 3; ++e) {

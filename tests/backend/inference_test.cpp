@@ -1,0 +1,134 @@
+// labels: threads
+// Inference is const and re-entrant: one model, a workspace a thread, any batch size.
+#include <thread>
+
+#include "../train/small_training.hpp"
+
+using namespace strata;
+
+namespace {
+
+std::vector<float> samples_of(std::size_t count) {
+    Random random(11, Purpose::user);
+    std::vector<float> values(count * 288);
+    for (float& v : values) v = static_cast<float>(random.normal());
+    return values;
+}
+
+/// A model whose running statistics are no longer 0 and 1.
+template <class Net>
+Model<Net> trained_model() {
+    auto trainer = train<Net>(Cpu{.threads = 1}, SGD{.learning_rate = 0.05});
+    FitOptions options;
+    options.batch_size = 20;
+    options.progress = ProgressStyle::none;
+    trainer.fit(small_images(60), options);
+    return trainer.snapshot();
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("eight threads share one model", Net, SmallLeNet, SmallResNet) {
+    Model<Net> const model = trained_model<Net>();
+    auto const x = samples_of(40);
+    std::vector<std::size_t> const sizes{1, 16, 3, 40, 5, 17, 2, 33};
+    std::vector<std::vector<float>> expected;
+    for (std::size_t const n : sizes) {
+        Workspace<Net> workspace;
+        auto const y = model(std::span(x).first(n * 288), workspace);
+        expected.emplace_back(y.begin(), y.end());
+    }
+    std::vector<std::vector<float>> got(8);
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < 8; ++t)
+        threads.emplace_back([&, t] {
+            Workspace<Net> workspace(Cpu{.threads = 1});
+            for (std::size_t i = 0; i < 3 * sizes.size(); ++i) {
+                std::size_t const k = (t + i) % sizes.size();
+                auto const y = model(std::span(x).first(sizes[k] * 288), workspace);
+                // Collected, not checked here: doctest's macros would serialise the threads.
+                if (!same_bits(std::span<float const>(y), std::span<float const>(expected[k]))) got[t].push_back(1);
+            }
+        });
+    for (auto& thread : threads) thread.join();
+    for (auto const& wrong : got) CHECK(wrong.empty());
+}
+
+TEST_CASE_TEMPLATE("a workspace with several threads gives the same bits", Net, SmallLeNet, SmallResNet) {
+    Model<Net> const model = trained_model<Net>();
+    auto const x = samples_of(40);
+    for (std::size_t const n : {1, 2, 5, 16, 17, 40}) {
+        CAPTURE(n);
+        Workspace<Net> one;
+        auto const expected = model(std::span(x).first(n * 288), one);
+        for (int const count : {2, 3, 4}) {
+            Workspace<Net> many(Cpu{.threads = count});
+            CHECK(same_bits(expected, model(std::span(x).first(n * 288), many)));
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("every batch size agrees with one sample at a time", Net, SmallLeNet, SmallResNet) {
+    Model<Net> const model = trained_model<Net>();
+    auto const x = samples_of(40);
+    Workspace<Net> single, any;
+    std::vector<float> expected;
+    for (std::size_t s = 0; s < 40; ++s) {
+        auto const y = model(std::span(x).subspan(s * 288, 288), single);
+        REQUIRE(y.size() == 5);
+        expected.insert(expected.end(), y.begin(), y.end());
+    }
+    for (std::size_t n = 40; n >= 1; --n) {
+        CAPTURE(n);
+        auto const y = model(std::span(x).first(n * 288), any);
+        REQUIRE(y.size() == n * 5);
+        // Sums of at most 100 terms of order one, in another order where tiles have another width.
+        for (std::size_t i = 0; i < n * 5; ++i) CHECK(std::abs(y[i] - expected[i]) < 2e-5f);
+    }
+}
+
+TEST_CASE("a snapshot does not change while training goes on") {
+    auto trainer = train<SmallLeNet>(SGD{.learning_rate = 0.1});
+    auto const x = samples_of(8);
+    std::vector<std::int32_t> const labels{0, 1, 2, 3, 4, 0, 1, 2};
+    auto const snapshot = trainer.snapshot();
+    Workspace<SmallLeNet> workspace, other;
+    auto const before = snapshot(x, workspace);
+    trainer.train_step(x, labels);
+    CHECK(same_bits(before, snapshot(x, other)));
+    CHECK_FALSE(same_bits(before, trainer.model()(x, other)));
+}
+
+TEST_CASE("a trainer predicts what a workspace gives") {
+    auto trainer = train<SmallResNet>(Cpu{.threads = 2});
+    auto const x = samples_of(19);
+    auto const predicted = trainer.predict(from_memory(x, {2, 12, 12}));
+    Workspace<SmallResNet> workspace;
+    CHECK(same_bits(std::span<float const>(predicted), trainer.model()(x, workspace)));
+}
+
+TEST_CASE("a batch of bytes is as good as one of numbers") {
+    Model<SmallLeNet> const model(5);
+    auto const images = small_images(20);
+    Loader loader(images, {.batch_size = 20, .shuffle = false, .threads = 0});
+    loader.begin_epoch(0);
+    Batch const& bytes = *loader.next();
+    std::vector<float> numbers;
+    for (std::size_t i = 0; i < 20 * 288; ++i)
+        numbers.push_back(static_cast<float>(bytes.scale[i / 144 % 2]) *
+                              static_cast<float>(static_cast<std::uint8_t const*>(bytes.inputs)[i]) +
+                          static_cast<float>(bytes.shift[i / 144 % 2]));
+    Workspace<SmallLeNet> a, b;
+    auto const x = model(bytes, a), y = model(numbers, b);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::abs(x[i] - y[i]) < 1e-5f);  // one rounding an input
+}
+
+TEST_CASE("what is no whole number of samples is refused") {
+    Model<SmallLeNet> const model;
+    Workspace<SmallLeNet> workspace;
+    CHECK(error_of([&] { model(std::vector<float>(287), workspace); }) ==
+          "inference: got 287 values, expected a positive multiple of 288, the size of one sample");
+    CHECK_CONTAINS(error_of([&] { model(std::vector<float>(), workspace); }), "got 0 values");
+    Batch const batch{.size = 1, .shape = {1, 12, 12}};
+    CHECK_CONTAINS(error_of([&] { model(batch, workspace); }), "1 samples of 144 values");
+}
