@@ -30,11 +30,14 @@ enum class Fault { none, input_gradient, parameter_gradient, unwritten };
 template <Fault F>
 struct Faulty {
     template <class X>
-    struct On : ElementwiseOperation<ReLU, X> {
+    struct On {
+        using Input = X;
         using Output = X;
         struct Scale : Parameter<"scale", X, Ones, 1, 1> {};
         using Parameters = ParameterList<Scale>;
         static constexpr Keep keep = Keep::input;
+        static constexpr double flops = X::size;
+        static constexpr std::string_view type = "Faulty";
         static constexpr bool keeps_extra = F == Fault::unwritten;
         template <class Io>
         static auto forward(Position<1> at, Io const& io) {

@@ -25,9 +25,12 @@ struct LayerResult {
 template <class Precision>
 struct LayerKernel {
     void (*run)(KernelData<Precision> const&, int, int) = nullptr;
-    int items = 0;
+    int items = 0, scratch = 0;
 
-    void operator()(KernelData<Precision> const& data, int parts) const {
+    void operator()(KernelData<Precision> data, int parts) const {
+        using T = typename Precision::storage;
+        AlignedVector<T> memory(static_cast<std::size_t>(scratch), std::numeric_limits<T>::quiet_NaN());
+        data.scratch = memory.data();
         for (int part = 0; part < parts && run; ++part) {
             detail::Share const share{part, parts};
             run(data, share.begin(items), share.end(items));
@@ -49,8 +52,8 @@ struct LayerKernels {
 template <class Op, class Precision, int S, class F, class D, class P>
 LayerKernels<Precision> describe_kernels() {
     LayerKernels<Precision> k{
-        {&F::run, F::items}, {&D::run, D::items}, {}, Op::Input::size, Op::Output::size, S, Op::keep, {}};
-    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items}; }
+        {&F::run, F::items, detail::scratch_of<F>()}, {&D::run, D::items, detail::scratch_of<D>()}, {}, Op::Input::size, Op::Output::size, S, Op::keep, {}};
+    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items, detail::scratch_of<P>()}; }
     Op::Parameters::for_each([&]<class Q>(Q) { k.parameters.push_back({std::string(Q::name), Q::Extents::size}); });
     return k;
 }
