@@ -239,6 +239,10 @@ inline constexpr int lane_width = [] {
 template <class T, int S>
 using lane_for = typename decltype(lane_of_width<T, lane_width<T, S>>())::type;
 
+/// The widest lane there is for T, a scalar where there is no SIMD.
+template <class T>
+using widest_lane = lane_for<T, vector_bytes == 0 ? 1 : vector_bytes / static_cast<int>(sizeof(T))>;
+
 /// Reads width_of<L> neighbouring values, converting storage to the lane's scalar type where they differ.
 template <class L, class T>
 STRATA_HD STRATA_INLINE L load_lane(T const* from) {

@@ -55,21 +55,22 @@ struct InputAsParameter {
     using Output = X;
     struct Value : Parameter<"value", Shape<Samples, X::size>, Zeros, 1, 1> {};
     using Parameters = ParameterList<Value>;
-    using IsElementwise = void;
     static constexpr Keep keep = Keep::nothing;
     static constexpr double flops = 0;
     static constexpr std::string_view type = "InputAsParameter";
 
     template <class Io>
-    static auto forward(Position<1> at, Io const& io) {
+    static auto forward(Position<X::rank> at, Io const& io) {
         using L = typename Io::L;
+        int element = at[0];
+        if constexpr (X::rank == 3) element = X::index(at[0], at[1], at[2]);
         L value(0);
         for (int k = 0; k < width_of<L> && io.sample + k < Samples; ++k)
-            value = select(lane_index<L>(0) == L(k), L(io.p(Value{})(io.sample + k, at[0])), value);
+            value = select(lane_index<L>(0) == L(k), L(io.p(Value{})(io.sample + k, element)), value);
         return value;
     }
     template <class Io>
-    static auto input_gradient(Position<1>, Io const&) {
+    static auto input_gradient(Position<X::rank>, Io const&) {
         return typename Io::L(0);
     }
     template <class Io>
@@ -130,6 +131,7 @@ private:
         c.workspace = workspace_.data() + static_cast<std::size_t>(tile) * tile_size;
         c.gradient = gradient.data();
         c.statistics = merged_.data();
+        c.scratch = scratch_.data();
         c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
         c.batch = &batch_;
         c.first = tile * S;
@@ -163,7 +165,7 @@ private:
                  .labels = labels_.data(),
                  .target_type = DataType::float64,
                  .targets = targets_.data()};
-    AlignedVector<double> workspace_;
+    AlignedVector<double> workspace_, scratch_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_scratch) + 1);
     std::vector<double> parts_, merged_;
     BatchResult result_;
 };

@@ -43,16 +43,18 @@ public:
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
-        return workspace_.size() * sizeof(Storage) + gradients_.size() * sizeof(Gradient) +
+        return (workspace_.size() + scratch_.size()) * sizeof(Storage) + gradients_.size() * sizeof(Gradient) +
                (parts_.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it fills
     /// tiles of 16 for every worker.
-    static constexpr std::size_t training_memory_bytes(int workers, int batch) {
+    static std::size_t training_memory_bytes(int workers, int batch) {
         Tiling const tiling(batch, detail::tile_samples(batch));
         auto const tile = static_cast<std::size_t>(training_size) * static_cast<std::size_t>(detail::tile_samples(batch));
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.leaves)) +
+               sizeof(Storage) * static_cast<std::size_t>(workers) *
+                   ((static_cast<std::size_t>(training_program(batch).scratch) + 15) / 16 * 16) +
                sizeof(Gradient) * gradient_size + sizeof(double) * (statistics * static_cast<std::size_t>(tiling.tiles) + statistics + 1);
     }
 
@@ -124,12 +126,19 @@ private:
         if (v.size() < size) v.resize(size);
     }
 
+    /// Scratch memory of every worker, in whole cache lines.
+    void grow_scratch(Program const& program) {
+        scratch_stride_ = std::max(scratch_stride_, (static_cast<std::size_t>(program.scratch) + 15) / 16 * 16);
+        grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
+    }
+
     StepResult train_tiles(Program const& program, ModelType const& model, Batch const& batch, RandomKey random) {
         int const S = program.tile_samples;
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program.training_size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.leaves)));
         grow(gradients_, gradient_size);
+        grow_scratch(program);
         grow(parts_, static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(tiling.tiles));
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
 
@@ -137,7 +146,7 @@ private:
             detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
             clear_gradients(tiling.leaves, {worker, workers});
             all.wait(workers);
-            Context context = context_of(model, batch, random);
+            Context context = context_of(model, batch, random, worker);
             detail::Assignment const assignment{tiling.leaves, workers};
             auto const steps = program.training;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
@@ -184,10 +193,11 @@ private:
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program.inference_size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.leaves)));
+        grow_scratch(program);
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         detail::run_workers(workers_, [&](int worker, int workers) {
-            Context context = context_of(model, batch, {});
+            Context context = context_of(model, batch, {}, worker);
             if (!batch.labels && !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
@@ -198,13 +208,14 @@ private:
         return merged_result(batch.size, tiling.leaves);
     }
 
-    Context context_of(ModelType const& model, Batch const& batch, RandomKey random) {
+    Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
         Context c;
         c.parameters = model.parameters().data();
         c.statistics = statistics_.data();
         c.batch = &batch;
         c.random = random;
         c.loss = &loss_;
+        c.scratch = scratch_.data() + static_cast<std::size_t>(worker) * scratch_stride_;
         return c;
     }
 
@@ -302,7 +313,8 @@ private:
     int workers_;
     Loss loss_;
     std::vector<detail::Barrier> barriers_;  // one a team, the last for everybody
-    AlignedVector<Storage> workspace_;
+    AlignedVector<Storage> workspace_, scratch_;
+    std::size_t scratch_stride_ = 0;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
     std::vector<double> parts_, statistics_, chunk_squares_;
     std::vector<detail::BatchResult> results_;

@@ -28,6 +28,7 @@ struct KernelData {
     typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
     double const* statistics = nullptr;  ///< merged statistics of a batch-wide operation
     double* partial = nullptr;           ///< the tile's parts of them
+    Storage* scratch = nullptr;          ///< memory of the worker, as much as the kernel's `scratch` says
     RandomKey random{};
     int sample = 0;   ///< index in the batch of the tile's first sample
     int samples = 0;  ///< real samples in the tile
@@ -75,6 +76,34 @@ STRATA_INLINE void put_result(int item, int size, Result const& result, Put cons
 
 // Shared by all tile sizes of one lane width: the number of samples is a run-time stride.
 namespace detail {
+
+/// Elementwise operations do not ask which sample a number belongs to: a tile is one row of numbers to them, and one copy of
+/// the code serves every tile size.
+template <class Op, class Precision, class L>
+STRATA_INLINE int elementwise_forward(KernelData<Precision> const& a, int from, int end) {
+    auto const io = body_input<Op, Precision, L>(a, 1, 0);
+    for (; from + width_of<L> <= end; from += width_of<L>) store_lane(a.y + from, Op::forward(Position<1>{from}, io));
+    return from;
+}
+template <class Op, class Precision, class L>
+STRATA_INLINE int elementwise_input_gradient(KernelData<Precision> const& a, int from, int end) {
+    auto const io = body_input<Op, Precision, L>(a, 1, 0);
+    for (; from + width_of<L> <= end; from += width_of<L>) {
+        L const value = Op::input_gradient(Position<1>{from}, io);
+        store_lane(a.dx + from, a.write == GradientWrite::add ? load_lane<L>(a.dx + from) + value : value);
+    }
+    return from;
+}
+template <class Op, class Precision>
+void elementwise_forward(KernelData<Precision> const& a, int from, int end) {
+    using T = typename Precision::compute;
+    elementwise_forward<Op, Precision, T>(a, elementwise_forward<Op, Precision, widest_lane<T>>(a, from, end), end);
+}
+template <class Op, class Precision>
+void elementwise_input_gradient(KernelData<Precision> const& a, int from, int end) {
+    using T = typename Precision::compute;
+    elementwise_input_gradient<Op, Precision, T>(a, elementwise_input_gradient<Op, Precision, widest_lane<T>>(a, from, end), end);
+}
 
 template <class Op, class Precision, class L>
 void generic_forward(KernelData<Precision> const& a, int S, int begin, int end) {
@@ -136,7 +165,8 @@ template <class Op, class Precision, int S>
 struct GenericForward {
     static constexpr int items = detail::forward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::generic_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+        if constexpr (detail::is_elementwise<Op>()) return detail::elementwise_forward<Op, Precision>(a, begin * S, end * S);
+        else detail::generic_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
 
@@ -144,7 +174,8 @@ template <class Op, class Precision, int S>
 struct GenericInputGradient {
     static constexpr int items = detail::backward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::generic_input_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+        if constexpr (detail::is_elementwise<Op>()) return detail::elementwise_input_gradient<Op, Precision>(a, begin * S, end * S);
+        else detail::generic_input_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
 
@@ -155,6 +186,17 @@ struct GenericParameterGradient {
         detail::generic_parameter_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
+
+namespace detail {
+/// Scalars of KernelData::scratch that a kernel uses.
+template <class Kernel>
+consteval int scratch_of() {
+    if constexpr (requires { Kernel::scratch; })
+        return Kernel::scratch;
+    else
+        return 0;
+}
+}  // namespace detail
 
 template <class Op, class Precision, int S>
 struct ForwardKernel : GenericForward<Op, Precision, S> {};

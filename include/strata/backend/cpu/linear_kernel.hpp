@@ -10,10 +10,99 @@ namespace strata {
 
 namespace detail {
 
-/// out(m, s) = init + sum_k A(m, k) b(k, s) for rows [begin, end) and all samples.
+/// y(o, s) = bias(o) + weight(o) . x(s) for outputs [o, stop), at most four, and Q samples: lanes along the inputs.
+template <int Q, class L, class T>
+void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o, int stop) {
+    constexpr int N = width_of<L>;
+    int const rows = stop - o, full = inputs / N * N;
+    T const* row[4];
+    L total[4][Q];
+    STRATA_UNROLL for (int u = 0; u < 4; ++u) {
+        row[u] = weight + static_cast<std::ptrdiff_t>(o + (u < rows ? u : 0)) * inputs;  // idle rows repeat the first one
+        STRATA_UNROLL for (int s = 0; s < Q; ++s) total[u][s] = L(T(0));
+    }
+    for (int i = 0; i < full; i += N) {
+        L value[Q];
+        STRATA_UNROLL for (int s = 0; s < Q; ++s) value[s] = load_lane<L>(x + s * inputs + i);
+        STRATA_UNROLL for (int u = 0; u < 4; ++u) {
+            L const w = load_lane<L>(row[u] + i);
+            STRATA_UNROLL for (int s = 0; s < Q; ++s) total[u][s] = multiply_add(w, value[s], total[u][s]);
+        }
+    }
+    STRATA_UNROLL for (int u = 0; u < 4; ++u) STRATA_UNROLL for (int s = 0; s < Q; ++s) {
+        if (u >= rows) continue;
+        T rest = sum(total[u][s]) + (bias ? bias[o + u] : T(0));
+        for (int i = full; i < inputs; ++i) rest += row[u][i] * x[s * inputs + i];
+        y[(o + u) * S + s] = rest;
+    }
+}
+
+/// V vectors of neighbouring inputs of dx = weight^T dy of Q samples.
+template <int Q, int V, class L, class T>
+STRATA_INLINE void weighted_row_sums(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add) {
+    constexpr int N = width_of<L>;
+    L total[Q][V];
+    STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v) total[s][v] = L(T(0));
+    for (int o = 0; o < outputs; ++o, weight += inputs, dy += S) {
+        L w[V];
+        STRATA_UNROLL for (int v = 0; v < V; ++v) w[v] = load_lane<L>(weight + v * N);
+        STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v)
+            total[s][v] = multiply_add(L(dy[s]), w[v], total[s][v]);
+    }
+    STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v) {
+        T sums[N];
+        store_lane(sums, total[s][v]);
+        for (int k = 0; k < N; ++k) {
+            T& to = dx[(v * N + k) * S + s];
+            to = add ? to + sums[k] : sums[k];
+        }
+    }
+}
+template <int Q, class L, class T>
+void weighted_rows(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
+    constexpr int N = width_of<L>;
+    int i = begin;
+    for (; i + 4 * N <= end; i += 4 * N) weighted_row_sums<Q, 4, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
+    for (; i + N <= end; i += N) weighted_row_sums<Q, 1, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
+    for (; i < end; ++i) weighted_row_sums<Q, 1, T>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
+}
+
+/// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s) for outputs [begin, end). Tiles of whole vectors have the samples in the lanes;
+/// smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
 template <class L, class T>
-void product_over_samples(Product<T> const& p, int S, int begin, int end) {
-    for (int s = 0; s < S; s += width_of<L>) product_rows<L>(p, begin, end, s);
+void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch, int begin, int end) {
+    constexpr int N = width_of<L>;
+    if (S % N == 0) {
+        Product<T> const p{weight, inputs, 1, x, S, y, S, inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero};
+        for (int s = 0; s < S; s += N) product_rows<L>(p, begin, end, s);
+        return;
+    }
+    T const* samples = x;
+    if (S > 1) {
+        for (int i = 0; i < inputs; ++i)
+            for (int s = 0; s < S; ++s) scratch[s * inputs + i] = x[i * S + s];
+        samples = scratch;
+    }
+    for (int o = begin; o < end; o += 4) {
+        int const stop = std::min(o + 4, end);
+        int s = 0;
+        for (; s + 4 <= S; s += 4) dot_products<4, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop);
+        for (; s < S; ++s) dot_products<1, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop);
+    }
+}
+
+/// dx(i, s) = sum_o weight(o, i) dy(o, s), set or added, for inputs [begin, end).
+template <class L, class T>
+void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
+    constexpr int N = width_of<L>;
+    if (S % N == 0) {
+        Product<T> const p{weight, 1, inputs, dy, S, dx, S, outputs, nullptr, add ? ProductInit::accumulate : ProductInit::zero};
+        for (int s = 0; s < S; s += N) product_rows<L>(p, begin, end, s);
+        return;
+    }
+    int s = 0;
+    for (; s + 4 <= S; s += 4) weighted_rows<4, L>(weight, dy + s, dx + s, inputs, outputs, S, add, begin, end);
+    for (; s < S; ++s) weighted_rows<1, L>(weight, dy + s, dx + s, inputs, outputs, S, add, begin, end);
 }
 
 /// dweight(o, i) += sum_s dy(o, s) x(i, s) for inputs of blocks [begin, end), each of one vector; `inputs` columns in all.
@@ -72,11 +161,10 @@ template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
 struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
     using T = typename Precision::compute;
     static constexpr int items = O;
+    static constexpr int scratch = S % width_of<widest_lane<T>> == 0 ? 0 : S * I;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         T const* const bias = HasBias ? a.parameters + I * O : nullptr;
-        detail::Product<T> const p{a.parameters, I, 1, a.x, S, a.y, S, I, bias,
-                                   HasBias ? detail::ProductInit::row_bias : detail::ProductInit::zero};
-        detail::product_over_samples<lane_for<T, S>>(p, S, begin, end);
+        detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, I, S, a.scratch, begin, end);
     }
 };
 
@@ -84,11 +172,11 @@ template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
     requires detail::is_uniform<Precision>
 struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
     using T = typename Precision::compute;
-    static constexpr int items = I;
+    // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
+    static constexpr int block = width_of<widest_lane<T>>, items = (I + block - 1) / block;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::Product<T> const p{a.parameters, 1, I, a.dy, S, a.dx, S, O, nullptr,
-                                   a.write == GradientWrite::add ? detail::ProductInit::accumulate : detail::ProductInit::zero};
-        detail::product_over_samples<lane_for<T, S>>(p, S, begin, end);
+        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, S, a.write == GradientWrite::add, begin * block,
+                                                      std::min(end * block, I));
     }
 };
 
@@ -96,12 +184,12 @@ template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
     requires detail::is_uniform<Precision>
 struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
     using T = typename Precision::compute;
-    using Wide = lane_for<T, 16>;  // vectors lie along the inputs, whatever the tile
-    static constexpr int blocks = (I + width_of<Wide> - 1) / width_of<Wide>;
+    using L = widest_lane<T>;  // vectors lie along the inputs, whatever the tile
+    static constexpr int blocks = (I + width_of<L> - 1) / width_of<L>;
     static constexpr int items = blocks + 1;  // the last one is the bias
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::outer_product_over_samples<Wide>(a.x, a.dy, a.gradient, I, O, S, begin, std::min(end, blocks));
-        if (HasBias && begin < end && end == items) detail::bias_gradient<lane_for<T, S>>(a.dy, a.gradient + I * O, O, S);
+        detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, I, O, S, begin, std::min(end, blocks));
+        if (HasBias && begin < end && end == items) detail::bias_gradient<L>(a.dy, a.gradient + I * O, O, S);
     }
 };
 

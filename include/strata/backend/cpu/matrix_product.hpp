@@ -42,7 +42,7 @@ STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
 
 /// Rows [begin, end), one vector of columns from n on.
 template <class L, class T>
-void product_rows(Product<T> const& p, int begin, int end, int n) {
+[[gnu::noinline]] void product_rows(Product<T> const& p, int begin, int end, int n) {
     int m = begin;
     for (; m + 8 <= end; m += 8) product_block<8, L>(p, m, n);
     if (m + 4 <= end) {

@@ -31,6 +31,7 @@ struct TileContext {
     typename Precision::accumulation* gradient = nullptr;
     double const* statistics = nullptr;  ///< merged, of the whole network
     double* partial = nullptr;           ///< this tile's parts of the statistics
+    Storage* scratch = nullptr;          ///< this worker's, as much as the program says
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     RandomKey random{};
@@ -68,6 +69,7 @@ struct Program {
     std::span<Step const> training, inference;
     int tile_samples;
     int training_size, inference_size;  ///< scalars of one sample's workspace
+    int scratch;                        ///< scalars a worker needs besides
 };
 
 /// Runs one step on one tile of S samples; `input_size` is the number of elements of a sample.
@@ -92,6 +94,7 @@ void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, L
     if (c.gradient) a.gradient = c.gradient + place.parameters;
     if (c.statistics) a.statistics = c.statistics + place.statistics;
     if (c.partial) a.partial = c.partial + place.statistics;
+    a.scratch = c.scratch;
     a.random = c.random;
     a.random.operation = static_cast<std::uint32_t>(step.operation);
     a.sample = c.first;
@@ -214,9 +217,17 @@ private:
     struct Writer {
         Step* table;
         int count = 0;
+        int scratch = 0;
         constexpr void operator()(Step const& step) {
             if (table) table[count] = step;
             ++count;
+        }
+        template <class K>
+        constexpr void kernel(Step step) {
+            scratch = std::max(scratch, scratch_of<K>());
+            step.kernel = &K::run;
+            step.items = K::items;
+            (*this)(step);
         }
     };
 
@@ -226,8 +237,7 @@ private:
             write({.kernel = &gather_forward<Op<I>, Precision, S>, .items = Op<I>::channels, .place = place<I, true>(),
                    .reduction = Reduction::forward, .operation = I});
         if constexpr (!is_view<Op<I>>() && (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
-            using K = ForwardKernel<Op<I>, Precision, S>;
-            write({.kernel = &K::run, .items = K::items, .place = place<I, Training>(), .operation = I});
+            write.template kernel<ForwardKernel<Op<I>, Precision, S>>({.place = place<I, Training>(), .operation = I});
         }
     }
     template <int I>
@@ -238,10 +248,8 @@ private:
             if constexpr (is_batch_wide<Op<I>>())
                 write({.kernel = &gather_backward<Op<I>, Precision, S>, .items = Op<I>::channels, .place = place<I, true>(),
                        .reduction = Reduction::backward, .operation = I});
-            else if constexpr (Op<I>::Parameters::size > 0) {
-                using K = ParameterGradientKernel<Op<I>, Precision, S>;
-                write({.kernel = &K::run, .items = K::items, .place = place<I, true>(), .operation = I});
-            }
+            else if constexpr (Op<I>::Parameters::size > 0)
+                write.template kernel<ParameterGradientKernel<Op<I>, Precision, S>>({.place = place<I, true>(), .operation = I});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
             constexpr bool own = p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0;
             constexpr auto first = own ? GradientWrite::overwrite : p.write[I];
@@ -251,23 +259,22 @@ private:
     }
     template <int I>
     static constexpr void write_input_gradient(Writer& write, int value, GradientWrite how) {
-        using K = InputGradientKernel<Op<I>, Precision, S>;
-        write({.kernel = &K::run, .items = K::items, .place = place<I, true>(),
-               .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)], .write = how, .operation = I});
+        write.template kernel<InputGradientKernel<Op<I>, Precision, S>>(
+            {.place = place<I, true>(), .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)], .write = how, .operation = I});
     }
 
     template <bool Training>
-    static constexpr int write_all(Step* table) {
+    static constexpr Writer write_all(Step* table) {
         Writer write{table};
         write({.fill = true});
         Net::for_each_operation([&]<int I>() { write_forward<I, Training>(write); });
         write({.finish = &finish<Training>});
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
-        return write.count;
+        return write;
     }
     template <bool Training>
     static constexpr auto table() {
-        std::array<Step, static_cast<std::size_t>(write_all<Training>(nullptr))> steps{};
+        std::array<Step, static_cast<std::size_t>(write_all<Training>(nullptr).count)> steps{};
         write_all<Training>(steps.data());
         return steps;
     }
@@ -276,6 +283,7 @@ private:
 public:
     static constexpr auto training = table<true>();
     static constexpr auto inference = table<false>();
+    static constexpr int training_scratch = write_all<true>(nullptr).scratch, inference_scratch = write_all<false>(nullptr).scratch;
 };
 
 /// The program for the tiles of a batch, training or inference: the other table is empty, and its kernels are not compiled.
@@ -284,9 +292,9 @@ Program<Precision, Loss> program_for(int batch) {
     auto const of = []<int S>() -> Program<Precision, Loss> {
         using P = TileProgram<Net, Precision, Loss, S>;
         if constexpr (Training)
-            return {P::training, {}, S, P::training_size, P::inference_size};
+            return {P::training, {}, S, P::training_size, P::inference_size, P::training_scratch};
         else
-            return {{}, P::inference, S, P::training_size, P::inference_size};
+            return {{}, P::inference, S, P::training_size, P::inference_size, P::inference_scratch};
     };
     switch (tile_samples(batch)) {
         case 16: return of.template operator()<16>();
