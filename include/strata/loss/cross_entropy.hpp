@@ -40,8 +40,9 @@ struct CrossEntropy {
                 L const hit = select(io.label == L(static_cast<T>(k)), L(T(1) - smooth), L(T(0)));
                 io.dx.set(k, (io.dx[k] / total - hit - L(even)) * io.scale);
             }
-        // -sum q (shifted - log total), with sum q = 1
-        return log(total) - L(T(1) - smooth) * target - L(even) * all;
+        // -sum q (shifted - log total), with sum q = 1; without smoothing a class masked with -inf must not make 0 inf of it.
+        L const loss = log(total) - L(T(1) - smooth) * target;
+        return smooth > T(0) ? loss - L(even) * all : loss;
     }
 };
 
