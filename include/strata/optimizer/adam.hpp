@@ -21,7 +21,10 @@ struct AdamUpdate {
         L const g = multiply_add(L(decay), w, gradient);
         state[0] = multiply_add(L(beta1), state[0], L(one_minus_beta1) * g);
         state[1] = multiply_add(L(beta2), state[1], L(one_minus_beta2) * g * g);
-        w = w * L(decoupled) - L(rate) * state[0] / (sqrt(state[1]) * L(inverse_root) + L(epsilon));
+        // Every product with a sum is said as one multiply_add: what compilers contract by themselves differs between vectors
+        // and scalars, and so would an element's bits.
+        L const step = L(rate) * state[0] / multiply_add(sqrt(state[1]), L(inverse_root), L(epsilon));
+        w = multiply_add(w, L(decoupled), -step);
     }
 };
 
@@ -39,6 +42,7 @@ struct Adam {
         detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
         detail::check_rate(name, "beta1", beta1, 1);
         detail::check_rate(name, "beta2", beta2, 1);
+        detail::check_rate(name, "epsilon", epsilon, INFINITY);
         detail::check_rate(name, "weight_decay", weight_decay, INFINITY);
     }
 

@@ -21,6 +21,7 @@ struct AdamW {
         detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
         detail::check_rate(name, "beta1", beta1, 1);
         detail::check_rate(name, "beta2", beta2, 1);
+        detail::check_rate(name, "epsilon", epsilon, INFINITY);
         detail::check_rate(name, "weight_decay", weight_decay, INFINITY);
     }
 

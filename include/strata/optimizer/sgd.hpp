@@ -1,6 +1,6 @@
 // SGD with momentum, dampening, Nesterov and weight decay, as torch.optim.SGD.
 //
-//   g = dw + weight_decay w,  v = momentum v + (1 - dampening) g (v = g at the first step),
+//   g = dw + weight_decay w,  v = momentum v + (1 - dampening) g (v = g at the first step and without momentum),
 //   w = w - learning_rate (nesterov ? g + momentum v : v)
 //
 // Source: Sutskever et al. 2013, in PyTorch's form (the learning rate multiplies the velocity).
@@ -38,13 +38,13 @@ struct SGD {
             L const g = multiply_add(L(decay), w, gradient);
             state[0] = multiply_add(L(momentum), state[0], L(keep) * g);
             L const direction = nesterov ? multiply_add(L(momentum), state[0], g) : state[0];
-            w = w - L(rate) * direction;
+            w = multiply_add(L(-rate), direction, w);
         }
     };
     template <class T>
     [[nodiscard]] Update<T> prepare(OptimizerStep const& step) const {
         double const m = std::isnan(step.momentum) ? momentum : step.momentum;
-        double const keep = step.index == 0 ? 1.0 : 1.0 - dampening;
+        double const keep = step.index == 0 || m == 0 ? 1.0 : 1.0 - dampening;  // dampening belongs to momentum
         return {static_cast<T>(step.learning_rate), static_cast<T>(m), static_cast<T>(keep), static_cast<T>(weight_decay), nesterov};
     }
 };
