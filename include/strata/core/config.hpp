@@ -5,6 +5,7 @@
 //                 bodies for the device on SIMD lanes too, and refuse them. A constexpr function needs no STRATA_HD.
 // STRATA_INLINE   forces inlining: lane arithmetic must not become a call.
 // STRATA_UNROLL   unrolls the loop that follows (register blocks must live in registers).
+// STRATA_ROLLED   keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
 #pragma once
 
 // In a .cu file Eigen 3.4 turns its vectorisation off (106 -> 5.5 GFLOP/s measured) unless EIGEN_NO_CUDA is defined
@@ -44,8 +45,11 @@ static_assert(false, "include <strata/...> before any Eigen header in .cu files,
 
 #if defined(__clang__)
 #define STRATA_UNROLL _Pragma("clang loop unroll(full)")
+#define STRATA_ROLLED _Pragma("clang loop unroll(disable) vectorize(disable)")
 #elif defined(__GNUC__)
 #define STRATA_UNROLL _Pragma("GCC unroll 32")
+#define STRATA_ROLLED _Pragma("GCC unroll 1")
 #else
 #define STRATA_UNROLL
+#define STRATA_ROLLED
 #endif

@@ -1,6 +1,7 @@
 // Writing a safetensors file.
 #pragma once
 
+#include <set>
 #include <span>
 
 #include "atomic_file.hpp"
@@ -37,6 +38,28 @@ inline std::vector<TensorView const*> in_file_order(std::span<TensorView const> 
     });
     return order;
 }
+
+// True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that saves a
+// model a second of compile time for it.
+inline bool is_utf8(std::string_view text) {
+    for (std::size_t i = 0; i < text.size();) {
+        auto const lead = static_cast<unsigned char>(text[i++]);
+        if (lead < 0x80) continue;
+        int const more = lead >= 0xC2 && lead <= 0xDF ? 1 : lead >= 0xE0 && lead <= 0xEF ? 2 : lead >= 0xF0 && lead <= 0xF4 ? 3 : 0;
+        if (more == 0) return false;
+        for (int k = 0; k < more; ++k, ++i) {
+            if (i == text.size()) return false;
+            auto const byte = static_cast<unsigned char>(text[i]);
+            unsigned low = 0x80, high = 0xBF;
+            if (k == 0 && lead == 0xE0) low = 0xA0;   // no overlong forms
+            if (k == 0 && lead == 0xED) high = 0x9F;  // no surrogates
+            if (k == 0 && lead == 0xF0) low = 0x90;
+            if (k == 0 && lead == 0xF4) high = 0x8F;  // nothing beyond U+10FFFF
+            if (byte < low || byte > high) return false;
+        }
+    }
+    return true;
+}
 }  // namespace detail
 
 /// Writes the tensors and the metadata to `path`, atomically (see AtomicFile). The bytes equal those of the reference
@@ -47,6 +70,17 @@ inline std::vector<TensorView const*> in_file_order(std::span<TensorView const> 
 inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
                               Metadata const& metadata = {}) {
     auto const order = detail::in_file_order(tensors);
+    std::set<std::string_view> names;
+    for (auto const& tensor : tensors)
+        if (!names.insert(tensor.name).second) fail(path, ": cannot write: the name ", json_quoted(tensor.name), " comes twice");
+    auto const check_text = [&](std::string_view text) {
+        if (!detail::is_utf8(text)) fail(path, ": cannot write ", json_quoted(text), ": expected UTF-8");
+    };
+    for (auto const name : names) check_text(name);
+    for (auto const& [key, value] : metadata) {
+        check_text(key);
+        check_text(value);
+    }
     std::string header = "{";
     auto const separate = [&] { header += header.size() == 1 ? "" : ","; };
     if (!metadata.empty()) {
@@ -80,9 +114,6 @@ inline void write_safetensors(std::string const& path, std::span<TensorView cons
     if (header.size() > most_safetensors_header_bytes)
         fail(path, ": cannot write a header of ", header.size(), " bytes, the format allows ",
              most_safetensors_header_bytes);
-    // Our own reader sees what no one here has to check twice: names that come twice, text that is not UTF-8.
-    static_cast<void>(parse_safetensors_header(header, end, concatenate(path, " (to be written)")));
-
     AtomicFile file(path);
     std::uint64_t const header_bytes = header.size();
     file.write(&header_bytes, 8);

@@ -29,9 +29,10 @@ void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, 
             STRATA_UNROLL for (int s = 0; s < Q; ++s) total[u][s] = multiply_add(w, value[s], total[u][s]);
         }
     }
-    STRATA_UNROLL for (int u = 0; u < 4; ++u) STRATA_UNROLL for (int s = 0; s < Q; ++s) {
-        if (u >= rows) continue;
-        T rest = sum(total[u][s]) + (bias ? bias[o + u] : T(0));
+    T sums[4][Q];
+    STRATA_UNROLL for (int u = 0; u < 4; ++u) STRATA_UNROLL for (int s = 0; s < Q; ++s) sums[u][s] = sum(total[u][s]);
+    STRATA_ROLLED for (int u = 0; u < rows; ++u) STRATA_ROLLED for (int s = 0; s < Q; ++s) {
+        T rest = sums[u][s] + (bias ? bias[o + u] : T(0));
         for (int i = full; i < inputs; ++i) rest += row[u][i] * x[s * inputs + i];
         y[(o + u) * S + s] = rest;
     }
@@ -49,13 +50,11 @@ STRATA_INLINE void weighted_row_sums(T const* weight, T const* dy, T* dx, int in
         STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v)
             total[s][v] = multiply_add(L(dy[s]), w[v], total[s][v]);
     }
-    STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v) {
-        T sums[N];
-        store_lane(sums, total[s][v]);
-        for (int k = 0; k < N; ++k) {
-            T& to = dx[(v * N + k) * S + s];
-            to = add ? to + sums[k] : sums[k];
-        }
+    T sums[Q][V * N];
+    STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v) store_lane(sums[s] + v * N, total[s][v]);
+    STRATA_ROLLED for (int k = 0; k < V * N; ++k) STRATA_ROLLED for (int s = 0; s < Q; ++s) {
+        T& to = dx[k * S + s];
+        to = add ? to + sums[s][k] : sums[s][k];
     }
 }
 template <int Q, class L, class T>
@@ -115,8 +114,7 @@ void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs,
         for (int s0 = 0; s0 < S; s0 += most) {
             int const samples = std::min(most, S - s0);
             T transposed[most * N];
-            for (int c = 0; c < N; ++c)
-                for (int s = 0; s < samples; ++s) transposed[s * N + c] = c < columns ? x[(i + c) * S + s0 + s] : T(0);
+            STRATA_ROLLED for (int c = 0; c < N; ++c) STRATA_ROLLED for (int s = 0; s < samples; ++s) transposed[s * N + c] = c < columns ? x[(i + c) * S + s0 + s] : T(0);
             if (columns == N) {
                 Product<T> const p{dy + s0, S, 1, transposed, N, dweight + i, inputs, samples, nullptr, ProductInit::accumulate};
                 product_rows<L>(p, 0, outputs, 0);

@@ -210,7 +210,9 @@ private:
         auto* const values = c.workspace + static_cast<std::ptrdiff_t>(p.value[n]) * S;
         auto* const gradient = Training ? c.workspace + static_cast<std::ptrdiff_t>(p.gradient[n]) * S : nullptr;
         auto* const targets = Loss::classifies ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(p.size) * S;
-        finish_tile<typename Net::OutputShape, lane_for<typename Precision::compute, S>>(c, values, gradient, targets, S);
+        using T = typename Precision::compute;
+        using L = std::conditional_t<S == 16, lane_for<T, 16>, T>;  // small tiles: not worth another copy of the code
+        finish_tile<typename Net::OutputShape, L>(c, values, gradient, targets, S);
     }
 
     /// Appends steps to a table, or only counts them.
