@@ -20,8 +20,8 @@ int main(int argument_count, char** arguments) {
     return cifar10_program::run(
         argument_count, arguments, "cifar10_lenet", "LeNet on CIFAR-10", {},
         [](cifar10_program::Options const& options) {
-            return train<LeNet>(Cpu{.threads = options.threads},
-                                SGD{.learning_rate = options.learning_rate, .momentum = 0.9}, Seed{options.seed});
+            return train<LeNet>(options.cpu(), SGD{.learning_rate = options.learning_rate, .momentum = 0.9},
+                                options.seed_policy());
         },
         [](Dataset const& images) { return images; });
 }

@@ -23,11 +23,14 @@ struct Options {
     int epochs = 10;
     int batch_size = 4;
     double learning_rate = 0.001;
-    int threads = 0;  ///< 0: all processors
-    std::uint64_t seed = 0;
+    int threads = 0;        ///< 0: all processors
+    std::int64_t seed = 0;  ///< not negative
     std::string save, checkpoint, resume, weights;
     std::vector<double> mean{0.5, 0.5, 0.5}, std{0.5, 0.5, 0.5};
     bool batch_size_given = false;
+
+    [[nodiscard]] strata::Cpu cpu() const { return {.threads = threads}; }
+    [[nodiscard]] strata::Seed seed_policy() const { return {static_cast<std::uint64_t>(seed)}; }
 };
 
 /// Three numbers separated by commas. Throws strata::Error for anything else.
@@ -97,9 +100,12 @@ inline Options parse(int argument_count, char** arguments, CLI::App& program, Op
         ->type_name("R,G,B");
     evaluate->add_option("--std", std, "Standard deviation of the channels [as in training]")->type_name("R,G,B");
 
-    if (argument_count > 1 && arguments[1][0] != '-' && std::string_view(arguments[1]) != "train" &&
-        std::string_view(arguments[1]) != "evaluate")
-        strata::fail("unknown command \"", arguments[1], "\", expected train or evaluate");
+    // CLI11 would only say that a subcommand is required.
+    std::string_view const first = argument_count > 1 ? arguments[1] : "";
+    if (first != "train" && first != "evaluate" && first != "--help" && first != "-h")
+        strata::fail(
+            first.empty() ? std::string("no command given") : strata::concatenate("unknown command \"", first, "\""),
+            ", expected train or evaluate");
     program.parse(argument_count, arguments);
 
     options.command = train->parsed() ? Options::Command::train : Options::Command::evaluate;
@@ -112,6 +118,7 @@ inline Options parse(int argument_count, char** arguments, CLI::App& program, Op
     if (options.batch_size < 1) strata::fail("--batch-size is ", options.batch_size, ", expected at least 1");
     if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate))
         strata::fail("--learning-rate is ", options.learning_rate, ", expected a positive number");
+    if (options.seed < 0) strata::fail("--seed is ", options.seed, ", expected at least 0");
     bool const threads_given = train->count("--threads") + evaluate->count("--threads") > 0;
     if (threads_given && options.threads < 1) strata::fail("--threads is ", options.threads, ", expected at least 1");
     if (train->count("--save") > 0) check_writable("--save", options.save);

@@ -35,10 +35,9 @@ int main(int argument_count, char** arguments) {
         argument_count, arguments, "cifar10_resnet20", "ResNet-20 on CIFAR-10", recipe,
         [](cifar10_program::Options const& options) {
             return train<ResNet20>(
-                Cpu{.threads = options.threads},
-                SGD{.learning_rate = options.learning_rate, .momentum = 0.9, .weight_decay = 1e-4},
+                options.cpu(), SGD{.learning_rate = options.learning_rate, .momentum = 0.9, .weight_decay = 1e-4},
                 // Half a cosine over the training where the paper has two steps: better when training is short.
-                CosineAnnealingLR{.every = Every::step}, Seed{options.seed});
+                CosineAnnealingLR{.every = Every::step}, options.seed_policy());
         },
         [](Dataset const& images) { return images.with(RandomCrop{.padding = 4}, RandomHorizontalFlip{}); });
 }
