@@ -51,8 +51,14 @@ struct LayerKernels {
 /// The layer's kernels for tiles of S samples: the fast ones where their headers are included, or the generic ones.
 template <class Op, class Precision, int S, class F, class D, class P>
 LayerKernels<Precision> describe_kernels() {
-    LayerKernels<Precision> k{
-        {&F::run, F::items, detail::scratch_of<F>()}, {&D::run, D::items, detail::scratch_of<D>()}, {}, Op::Input::size, Op::Output::size, S, Op::keep, {}};
+    LayerKernels<Precision> k{{&F::run, F::items, detail::scratch_of<F>()},
+                              {&D::run, D::items, detail::scratch_of<D>()},
+                              {},
+                              Op::Input::size,
+                              Op::Output::size,
+                              S,
+                              Op::keep,
+                              {}};
     if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items, detail::scratch_of<P>()}; }
     Op::Parameters::for_each([&]<class Q>(Q) { k.parameters.push_back({std::string(Q::name), Q::Extents::size}); });
     return k;
@@ -89,7 +95,8 @@ void from_tile(AlignedVector<T> const& tile, std::vector<double>& samples, int s
 /// Forward and backward of a layer, every kernel split into `parts` ranges of items.
 template <class Precision>
 LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> const& x,
-                      std::vector<double> const& parameters, std::vector<double> const& dy, int parts = 1) {
+                      std::vector<double> const& parameters, std::vector<double> const& dy, int parts = 1,
+                      RandomKey random = {}) {
     using T = typename Precision::storage;
     int const in = layer.in, out = layer.out, S = layer.lanes, batch = static_cast<int>(x.size()) / in;
     std::vector<T> const weights(parameters.begin(), parameters.end());
@@ -107,6 +114,7 @@ LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> 
         data.parameters = weights.data();
         data.sample = first;
         data.samples = count;
+        data.random = random;
         layer.forward(data, parts);
         from_tile(y, result.y, out, first, count, S);
 
