@@ -43,7 +43,10 @@ static_assert(false, "include <strata/...> before any Eigen header in .cu files,
 
 #define STRATA_INLINE inline __attribute__((always_inline))
 
-#if defined(__clang__)
+#if defined(__CUDA_ARCH__)
+#define STRATA_UNROLL _Pragma("unroll")
+#define STRATA_ROLLED _Pragma("unroll 1")
+#elif defined(__clang__)
 #define STRATA_UNROLL _Pragma("clang loop unroll(full)")
 #define STRATA_ROLLED _Pragma("clang loop unroll(disable) vectorize(disable)")
 #elif defined(__GNUC__)

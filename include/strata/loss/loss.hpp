@@ -26,7 +26,7 @@ template <int K, class X>
 STRATA_HD STRATA_INLINE auto predicted_class(X const& x) {
     using L = typename X::LaneType;
     L best = x[0], at(0);
-    for (int k = 1; k < K; ++k) {
+    STRATA_ROLLED for (int k = 1; k < K; ++k) {
         L const value = x[k];
         auto const larger = value > best;
         best = select(larger, value, best);

@@ -122,7 +122,7 @@ constexpr int correlation_scratch(Correlation const& g, int S) {
 
 /// Items are (group, output row).
 template <class L, class T>
-void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch, bool add, int begin, int end) {
+[[gnu::noinline]] void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch, bool add, int begin, int end) {
     int const blocks = channel_blocks(g.out_channels);
     auto** const rows = reinterpret_cast<T const**>(scratch);
     T* const packed = scratch + g.in_channels * g.taps_height * static_cast<int>(sizeof(void*) / sizeof(T));
@@ -208,7 +208,7 @@ constexpr int weight_gradient_scratch(Correlation const& g, int S) {
 
 /// Items are (group, input channel); weights in PyTorch's layout.
 template <class L, class T>
-void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch, int begin, int end) {
+[[gnu::noinline]] void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch, int begin, int end) {
     for (int item = begin; item < end; ++item) {
         int const c = item % g.in_channels, group = item / g.in_channels;
         T const* plane = x + static_cast<std::ptrdiff_t>(item) * g.in_height * g.in_width * S;

@@ -95,18 +95,18 @@ STRATA_INLINE int elementwise_input_gradient(KernelData<Precision> const& a, int
     return from;
 }
 template <class Op, class Precision>
-void elementwise_forward(KernelData<Precision> const& a, int from, int end) {
+[[gnu::noinline]] void elementwise_forward(KernelData<Precision> const& a, int from, int end) {
     using T = typename Precision::compute;
     elementwise_forward<Op, Precision, T>(a, elementwise_forward<Op, Precision, widest_lane<T>>(a, from, end), end);
 }
 template <class Op, class Precision>
-void elementwise_input_gradient(KernelData<Precision> const& a, int from, int end) {
+[[gnu::noinline]] void elementwise_input_gradient(KernelData<Precision> const& a, int from, int end) {
     using T = typename Precision::compute;
     elementwise_input_gradient<Op, Precision, T>(a, elementwise_input_gradient<Op, Precision, widest_lane<T>>(a, from, end), end);
 }
 
 template <class Op, class Precision, class L>
-void generic_forward(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void generic_forward(KernelData<Precision> const& a, int S, int begin, int end) {
     for (int first = 0; first < S; first += width_of<L>) {
         auto const io = body_input<Op, Precision, L>(a, S, first);
         TileView<typename Op::Output, L, typename Precision::storage> const y{a.y + first, S};
@@ -117,7 +117,7 @@ void generic_forward(KernelData<Precision> const& a, int S, int begin, int end) 
 }
 
 template <class Op, class Precision, class L>
-void generic_input_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void generic_input_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
     for (int first = 0; first < S; first += width_of<L>) {
         auto const io = body_input<Op, Precision, L>(a, S, first);
         TileView<typename Op::Input, L, typename Precision::storage> const dx{a.dx + first, S};
@@ -136,7 +136,7 @@ void generic_input_gradient(KernelData<Precision> const& a, int S, int begin, in
 }
 
 template <class Op, class Precision, class L>
-void generic_parameter_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void generic_parameter_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
     int first_row = 0;
     Op::Parameters::for_each([&]<class P>(P parameter) {
         using E = typename P::Extents;

@@ -12,7 +12,7 @@ namespace detail {
 
 /// y(o, s) = bias(o) + weight(o) . x(s) for outputs [o, stop), at most four, and Q samples: lanes along the inputs.
 template <int Q, class L, class T>
-void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o, int stop) {
+[[gnu::noinline]] void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o, int stop) {
     constexpr int N = width_of<L>;
     int const rows = stop - o, full = inputs / N * N;
     T const* row[4];
@@ -58,7 +58,7 @@ STRATA_INLINE void weighted_row_sums(T const* weight, T const* dy, T* dx, int in
     }
 }
 template <int Q, class L, class T>
-void weighted_rows(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
+[[gnu::noinline]] void weighted_rows(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
     constexpr int N = width_of<L>;
     int i = begin;
     for (; i + 4 * N <= end; i += 4 * N) weighted_row_sums<Q, 4, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
@@ -69,7 +69,7 @@ void weighted_rows(T const* weight, T const* dy, T* dx, int inputs, int outputs,
 /// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s) for outputs [begin, end). Tiles of whole vectors have the samples in the lanes;
 /// smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
 template <class L, class T>
-void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch, int begin, int end) {
+[[gnu::noinline]] void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch, int begin, int end) {
     constexpr int N = width_of<L>;
     if (S % N == 0) {
         Product<T> const p{weight, inputs, 1, x, S, y, S, inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero};
@@ -92,7 +92,7 @@ void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs
 
 /// dx(i, s) = sum_o weight(o, i) dy(o, s), set or added, for inputs [begin, end).
 template <class L, class T>
-void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
+[[gnu::noinline]] void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
     constexpr int N = width_of<L>;
     if (S % N == 0) {
         Product<T> const p{weight, 1, inputs, dy, S, dx, S, outputs, nullptr, add ? ProductInit::accumulate : ProductInit::zero};
@@ -107,7 +107,7 @@ void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int 
 /// dweight(o, i) += sum_s dy(o, s) x(i, s) for inputs of blocks [begin, end), each of one vector; `inputs` columns in all.
 /// Block `blocks` stands for the bias.
 template <class L, class T>
-void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S, int begin, int end) {
+[[gnu::noinline]] void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S, int begin, int end) {
     constexpr int N = width_of<L>, most = 16;
     for (int block = begin; block < end; ++block) {
         int const i = block * N, columns = std::min(N, inputs - i);
@@ -134,7 +134,7 @@ void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs,
 
 /// dbias(o) += sum_s dy(o, s).
 template <class L, class T>
-void bias_gradient(T const* dy, T* dbias, int outputs, int values) {
+[[gnu::noinline]] void bias_gradient(T const* dy, T* dbias, int outputs, int values) {
     for (int o = 0; o < outputs; ++o) {
         T const* const row = dy + static_cast<std::ptrdiff_t>(o) * values;
         L total(T(0));
