@@ -57,7 +57,7 @@ TEST_CASE_TEMPLATE("eight threads share one model", Net, SmallLeNet, SmallResNet
 TEST_CASE_TEMPLATE("a workspace with several threads gives the same bits", Net, SmallLeNet, SmallResNet) {
     Model<Net> const model = trained_model<Net>();
     auto const x = samples_of(40);
-    for (std::size_t const n : {1, 2, 5, 16, 17, 40}) {
+    for (std::size_t const n : {1u, 2u, 5u, 16u, 17u, 40u}) {
         CAPTURE(n);
         Workspace<Net> one;
         auto const expected = model(std::span(x).first(n * 288), one);

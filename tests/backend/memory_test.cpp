@@ -107,7 +107,7 @@ TEST_CASE_TEMPLATE("inference allocates nothing from the second call on", Net, S
     Model<Net> const model;
     std::vector<float> const x(33 * 288, 0.5f);
     for (int const threads : {1, 2})
-        for (std::size_t const batch : {1, 16, 33}) {
+        for (std::size_t const batch : {1u, 16u, 33u}) {
             CAPTURE(threads);
             CAPTURE(batch);
             Workspace<Net> workspace(Cpu{.threads = threads});
@@ -124,7 +124,7 @@ TEST_CASE_TEMPLATE("inference allocates nothing from the second call on", Net, S
 TEST_CASE("a streaming network takes the memory of its plan, whatever the batch") {
     using Trainer = decltype(train<SmallLeNet>(SGD{.momentum = 0.9}, CosineAnnealingLR{}));
     using Executor = Trainer::Executor;
-    constexpr auto bytes = &Executor::training_memory_bytes;
+    constexpr auto bytes = [](int workers, int batch) { return Executor::training_memory_bytes(workers, batch); };
     static_assert(bytes(1, 64) == bytes(1, 1024));
     static_assert(bytes(2, 64) == bytes(2, 1024));
     static_assert(bytes(2, 64) == bytes(2, 33));
@@ -151,7 +151,9 @@ TEST_CASE("a streaming network takes the memory of its plan, whatever the batch"
 
 TEST_CASE("a batch-wide network takes the memory of its plan: one workspace a tile") {
     using Trainer = decltype(train<SmallResNet>(SGD{.momentum = 0.9}, CosineAnnealingLR{}));
-    constexpr auto bytes = &Trainer::Executor::training_memory_bytes;
+    constexpr auto bytes = [](int workers, int batch) {
+        return Trainer::Executor::training_memory_bytes(workers, batch);
+    };
     static_assert(bytes(2, 64) == bytes(1, 64));
     static_assert(bytes(1, 65) - bytes(1, 64) ==
                   16 * SmallResNet::training_bytes_per_sample<float> + sizeof(double) * SmallResNet::statistic_count);

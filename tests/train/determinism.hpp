@@ -45,8 +45,8 @@ Snapshot trained(TrainedAs const& as) {
 template <class Net>
 void check_threads(int batch_size, std::size_t samples) {
     auto const one = trained<Net>({batch_size, samples});
-    for (auto const& [threads, loader_threads] :
-         {std::pair{2, 0}, std::pair{2, 1}, std::pair{2, 3}, std::pair{3, 1}, std::pair{4, 1}, std::pair{1, 3}}) {
+    for (auto const& counts : {std::pair{2, 0}, {2, 1}, {2, 3}, {3, 1}, {4, 1}, {1, 3}}) {
+        int const threads = counts.first, loader_threads = counts.second;  // clang 14 captures no structured bindings
         CAPTURE(threads);
         CAPTURE(loader_threads);
         auto const many = trained<Net>({batch_size, samples, threads, loader_threads});
