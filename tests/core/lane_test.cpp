@@ -89,14 +89,16 @@ scalar_of<L> element(L lane, int k) {
 
 }  // namespace
 
-TEST_CASE("the widest lane that divides a tile is chosen") {
+TEST_CASE("the lane of a tile is the widest vector, else four samples, else one") {
     CHECK(lane_width<float, 1> == 1);
     CHECK(lane_width<float, 2> == 1);
     CHECK(lane_width<float, 16> == (vector_bytes > 0 ? vector_bytes / 4 : 1));
     CHECK(lane_width<float, 4> == (vector_bytes > 0 ? 4 : 1));
-    CHECK(lane_width<float, 8> == (vector_bytes >= 32 ? 8 : vector_bytes > 0 ? 4 : 1));
-    CHECK(lane_width<double, 2> == (vector_bytes > 0 ? 2 : 1));
+    CHECK(lane_width<float, 8> == (vector_bytes == 32 ? 8 : vector_bytes > 0 ? 4 : 1));
+    CHECK(lane_width<float, 48> == lane_width<float, 16>);
+    CHECK(lane_width<double, 2> == (vector_bytes == 16 ? 2 : 1));
     CHECK(lane_width<double, 16> == (vector_bytes > 0 ? vector_bytes / 8 : 1));
+    CHECK(width_of<widest_lane<float>> == (vector_bytes > 0 ? vector_bytes / 4 : 1));
 }
 
 TEST_CASE("arithmetic, multiply_add, maximum, minimum and absolute equal the scalars'") {
