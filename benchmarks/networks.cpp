@@ -1,0 +1,92 @@
+// Strata's side of the comparison with LibTorch: training steps and inference of three networks on 3 x 32 x 32 inputs.
+//
+//     networks [FILTER] [THREADS] [SECONDS]   one line a work whose label contains FILTER, SECONDS of measuring each
+//     networks losses                         values that must equal those of libtorch_networks
+#include <exception>
+
+#include <strata/strata.hpp>
+
+#include "work.hpp"
+
+using namespace strata;
+
+using LeNet = Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, MaxPool2d<2>, Conv2d<16, 5>, ReLU, MaxPool2d<2>, Flatten,
+                      Linear<120>, ReLU, Linear<84>, ReLU, Linear<10>>;
+
+template <int Channels>
+using ConvNormReLU = Sequential<Conv2d<Channels, 3, Padding<1>>, BatchNorm2d<>, ReLU>;
+using Vgg6 = Network<Input<3, 32, 32>, ConvNormReLU<64>, ConvNormReLU<64>, MaxPool2d<2>,  //
+                     ConvNormReLU<128>, ConvNormReLU<128>, MaxPool2d<2>,                  //
+                     ConvNormReLU<256>, ConvNormReLU<256>, MaxPool2d<2>,                  //
+                     Flatten, Linear<10>>;
+
+template <int Channels, int Step = 1>
+using Conv3x3 = Conv2d<Channels, 3, Stride<Step>, Padding<1>, NoBias>;
+template <int Channels, int Step = 1>
+using Block = Residual<Main<Conv3x3<Channels, Step>, BatchNorm2d<>, ReLU, Conv3x3<Channels>, BatchNorm2d<>>,
+                       std::conditional_t<Step == 1, Identity, ZeroPadShortcut>, After<ReLU>>;
+using ResNet20 =
+    Network<Input<3, 32, 32>, Conv3x3<16>, BatchNorm2d<>, ReLU, Repeat<3, Block<16>>,  //
+            Block<32, 2>, Repeat<2, Block<32>>, Block<64, 2>, Repeat<2, Block<64>>, GlobalAvgPool2d, Linear<10>>;
+
+template <class Net>
+static auto trainer_of(int threads) {
+    return train<Net>(Cpu{.threads = threads},
+                      SGD{.learning_rate = benchmark::learning_rate, .momentum = benchmark::momentum});
+}
+
+template <class Net>
+static void measure(benchmark::Subject const& subject, benchmark::Selection const& selection) {
+    for (int const threads : selection.threads)
+        for (int const batch : subject.batches) {
+            benchmark::Samples const samples(batch);
+            benchmark::Work const training{subject.name, "train", batch, threads};
+            if (training.selected(selection)) {
+                auto trainer = trainer_of<Net>(threads);
+                benchmark::measure(training, selection, [&] { trainer.train_step(samples.images, samples.labels); });
+            }
+            benchmark::Work const inference{subject.name, "infer", batch, threads};
+            if (inference.selected(selection)) {
+                Model<Net> const model;
+                Workspace<Net> workspace(Cpu{.threads = threads});
+                std::span<float const> const images(samples.images);
+                benchmark::measure(inference, selection, [&] { model(images, workspace); });
+            }
+        }
+}
+
+template <class Net>
+static void check(benchmark::Subject const& subject) {
+    auto trainer = trainer_of<Net>(2);
+    Model<Net> start;
+    benchmark::Weights weights;
+    for (auto const& tensor : start.tensors())
+        if (tensor.name.ends_with("weight") || tensor.name.ends_with("bias"))
+            weights.fill(tensor.name, tensor.shape, static_cast<float*>(tensor.data));
+    trainer.set_model(start);
+    benchmark::Samples const samples(benchmark::check_batch);
+    std::vector<double> losses;
+    for (int step = 0; step < benchmark::check_steps; ++step)
+        losses.push_back(trainer.train_step(samples.images, samples.labels).loss);
+    Workspace<Net> workspace;
+    auto const outputs = trainer.model()(std::span<float const>(samples.images), workspace);
+    benchmark::print_check(subject.name, losses, {outputs.begin(), outputs.end()});
+}
+
+template <class Net>
+static void run(benchmark::Subject const& subject, benchmark::Selection const& selection) {
+    if (selection.checks())
+        check<Net>(subject);
+    else
+        measure<Net>(subject, selection);
+}
+
+int main(int argument_count, char** arguments) try {
+    benchmark::Selection const selection(argument_count, arguments);
+    run<LeNet>(benchmark::lenet, selection);
+    run<Vgg6>(benchmark::vgg6, selection);
+    run<ResNet20>(benchmark::resnet20, selection);
+} catch (std::exception const& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+}

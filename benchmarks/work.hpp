@@ -1,0 +1,133 @@
+// The works that both sides of the comparison do, the data they do them on, how they are timed and how they are
+// printed. C++17 and free of Strata, because the LibTorch side includes it too.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace benchmark {
+
+constexpr std::size_t image_size = 3 * 32 * 32, classes = 10;
+constexpr double learning_rate = 0.001, momentum = 0.9;
+
+/// What a network is measured on.
+struct Subject {
+    char const* name;
+    std::vector<int> batches;
+};
+inline Subject const lenet{"lenet", {1, 4, 64, 256}};
+inline Subject const vgg6{"vgg6", {1, 64}};
+inline Subject const resnet20{"resnet20", {1, 128}};
+
+/// A number in [-1, 1) for each index (SplitMix64's mixing: Steele, Lea, Flood, OOPSLA 2014).
+inline double number(std::uint64_t index) {
+    std::uint64_t z = (index + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return static_cast<double>((z ^ (z >> 31)) >> 40) * 0x1p-23 - 1.0;
+}
+
+/// Images [batch][3][32][32] and labels [batch], the same on both sides.
+struct Samples {
+    std::vector<float> images;
+    std::vector<std::int32_t> labels;
+
+    explicit Samples(int batch)
+        : images(static_cast<std::size_t>(batch) * image_size), labels(static_cast<std::size_t>(batch)) {
+        for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(1.7 * number(i));
+        for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>((i * 7 + 3) % classes);
+    }
+};
+
+/// Fills parameter tensors, visited in PyTorch's state-dict order, with the same weights on both sides: Kaiming uniform
+/// for matrices, about 1 for the weights of a BatchNorm, small for biases.
+class Weights {
+public:
+    template <class Extents>
+    void fill(std::string_view name, Extents const& shape, float* tensor) {
+        std::size_t size = 1, fan = 1, rank = 0;
+        for (auto const extent : shape) {
+            size *= static_cast<std::size_t>(extent);
+            if (rank++ > 0) fan *= static_cast<std::size_t>(extent);
+        }
+        bool const bias = name.size() >= 4 && name.substr(name.size() - 4) == "bias";
+        double const centre = rank == 1 && !bias ? 1.0 : 0.0;
+        double const range = rank == 1 ? 0.1 : std::sqrt(6.0 / static_cast<double>(fan));
+        for (std::size_t i = 0; i < size; ++i) tensor[i] = static_cast<float>(centre + range * number(next_++));
+    }
+
+private:
+    std::uint64_t next_ = 1u << 30;  // away from the images' numbers
+};
+
+/// What the command line selects: `networks [FILTER] [THREADS] [SECONDS]`.
+struct Selection {
+    std::string filter;  ///< a work is measured when its label contains this
+    std::vector<int> threads{1, 2};
+    double seconds = 1.0;  ///< of measuring, a work
+
+    Selection(int argument_count, char** arguments) {
+        if (argument_count > 1) filter = arguments[1];
+        if (argument_count > 2 && std::atoi(arguments[2]) > 0) threads = {std::atoi(arguments[2])};
+        if (argument_count > 3) seconds = std::atof(arguments[3]);
+    }
+    /// `networks losses` computes check values and measures nothing.
+    [[nodiscard]] bool checks() const { return filter == "losses"; }
+};
+
+/// One work: a network, what is done with it, the batch and the threads.
+struct Work {
+    char const* network;
+    char const* mode;  ///< "train": forward, loss, backward, update; "infer": forward in evaluation mode
+    int batch, threads;
+
+    [[nodiscard]] std::string label() const {
+        return std::string(network) + " " + mode + " batch=" + std::to_string(batch) +
+               " threads=" + std::to_string(threads);
+    }
+    [[nodiscard]] bool selected(Selection const& selection) const {
+        return label().find(selection.filter) != std::string::npos;
+    }
+};
+
+/// Repeats a step for the selected time, and at least five times, and prints the work's line with the median.
+template <class Step>
+void measure(Work const& work, Selection const& selection, Step step) {
+    using Clock = std::chrono::steady_clock;
+    auto const seconds_since = [](Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    };
+    for (int warm_up = 0; warm_up < 3; ++warm_up) step();
+    std::vector<double> times;
+    auto const begin = Clock::now();
+    while (times.size() < 5 || seconds_since(begin) < selection.seconds) {
+        auto const start = Clock::now();
+        step();
+        times.push_back(seconds_since(start));
+    }
+    auto const middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    std::printf("%s median_ms=%.4f images_per_s=%.1f\n", work.label().c_str(), *middle * 1e3, work.batch / *middle);
+    std::fflush(stdout);
+}
+
+/// The check values of a network: `losses` of its training steps from `Weights`, then `outputs` [batch][classes] in
+/// evaluation mode. compare.sh wants them equal on both sides before it believes any time.
+inline void print_check(char const* network, std::vector<double> const& losses, std::vector<float> const& outputs) {
+    double sum = 0;
+    for (float const output : outputs) sum += std::abs(static_cast<double>(output));
+    for (std::size_t i = 0; i < losses.size(); ++i)
+        std::printf("%s loss_of_step_%zu %.7f\n", network, i + 1, losses[i]);
+    std::printf("%s mean_absolute_output %.7f\n", network, sum / static_cast<double>(outputs.size()));
+}
+constexpr int check_batch = 24, check_steps = 5;
+
+}  // namespace benchmark
