@@ -1,14 +1,15 @@
 // Trainer: weights, executor, loss, optimizer and schedule put to work on a dataset.
 #pragma once
 
-#include <functional>
-
 #include "../data/loader.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
 #include "../network/describe.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../schedule/schedule.hpp"
+#include "evaluation.hpp"
+#include "fit_options.hpp"
+#include "input_check.hpp"
 #include "progress.hpp"
 #include "training_state.hpp"
 
@@ -27,45 +28,6 @@ struct Seed {
 struct NonFinite {
     using policy = NonFinitePolicy;
     bool skip = false;
-};
-
-/// What a step says to callbacks.
-struct StepEvent {
-    std::int64_t step = 0;   ///< steps done, this one included
-    std::int64_t epoch = 0;  ///< epochs done
-    StepResult result;
-    double learning_rate = 0;
-};
-
-/// Run-time values of one call of fit.
-struct FitOptions {
-    int epochs = 1;  ///< of the whole training: a resumed trainer does what is left of them
-    int batch_size = 64;
-    bool shuffle = true;
-    bool drop_last = false;
-    int loader_threads = 1;  ///< that prepare batches in the background; 0: none
-    int evaluation_batch_size = 256;
-    ProgressStyle progress = ProgressStyle::automatic;
-    std::string checkpoint = {};        ///< file written after every epoch and every checkpoint_steps steps
-    std::int64_t checkpoint_steps = 0;  ///< 0: after epochs only
-    std::function<void(StepEvent const&)> on_step = {};
-    std::function<void(EpochRecord const&)> on_epoch = {};
-};
-
-/// What evaluate measures.
-struct Evaluation {
-    double loss = ProgressState::unknown;  ///< mean over the samples
-    double accuracy = ProgressState::unknown;
-    std::int64_t correct = 0, samples = 0;
-    std::vector<std::int32_t> predictions;  ///< [samples]; empty for regression
-    std::vector<std::int32_t> labels;       ///< [samples]
-
-    /// Throws Error when nothing was classified.
-    [[nodiscard]] ConfusionMatrix confusion(int classes) const {
-        ConfusionMatrix matrix(classes);
-        for (std::size_t i = 0; i < predictions.size(); ++i) matrix.add(labels[i], predictions[i]);
-        return matrix;
-    }
 };
 
 template <class Net, class Backend, class Precision, class Loss, class Optimizer, class Schedule>
@@ -126,7 +88,7 @@ public:
     /// One step on a batch: forward, backward, update. Throws Error when the batch does not fit the network, or when loss or
     /// gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then.
     StepResult train_step(Batch const& batch) {
-        check(batch, true);
+        input.check(batch, "train_step");
         to_device();
         position_.step = state_.step;
         ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
@@ -148,7 +110,7 @@ public:
     StepResult train_step(std::span<Storage const> samples, std::span<std::int32_t const> labels) {
         Batch batch;
         batch.size = static_cast<int>(labels.size());
-        batch.shape = network_shape();
+        batch.shape = input.shape;
         batch.type = data_type_of<Storage>;
         batch.inputs = samples.data();
         batch.labels = labels.data();
@@ -172,7 +134,7 @@ public:
 
     /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order.
     [[nodiscard]] Evaluation evaluate(Dataset const& data, int batch_size = 256) {
-        check(data, "evaluate");
+        input.check(data, "evaluate");
         Evaluation all;
         if (data.classes() > 0) all.predictions.resize(data.size());
         double loss = 0;
@@ -193,7 +155,7 @@ public:
 
     /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
     [[nodiscard]] std::vector<Storage> predict(Dataset const& data, int batch_size = 256) {
-        check_shape(data.shape(), "predict");
+        input.check(data.shape(), "predict");
         std::vector<Storage> all(data.size() * static_cast<std::size_t>(outputs));
         std::size_t done = 0;
         for_each_batch(data, batch_size, [&](Batch const& batch) {
@@ -233,47 +195,19 @@ public:
     }
 
 private:
-    static constexpr SampleShape network_shape() {
-        if constexpr (Net::InputShape::rank == 3)
-            return {Net::InputShape::template extent<0>, Net::InputShape::template extent<1>, Net::InputShape::template extent<2>};
-        else
-            return {1, 1, Net::InputShape::size};
-    }
-
-    static void check_shape(SampleShape shape, char const* who) {
-        SampleShape const wanted = network_shape();
-        // A flat network takes images of as many values.
-        if (shape == wanted || (Net::InputShape::rank == 1 && shape.size() == wanted.size())) return;
-        fail(who, ": the data's samples are ", shape.channels, " x ", shape.height, " x ", shape.width, ", the network's input is ",
-             detail::extents_text(typename Net::InputShape{}));
-    }
-    static void check(Dataset const& data, char const* who) {
-        check_shape(data.shape(), who);
-        if constexpr (Loss::classifies) {
-            if (data.classes() == 0) fail(who, ": the loss needs labels, the dataset has none");
-            if (data.classes() > outputs)
-                fail(who, ": the dataset has ", data.classes(), " classes, the network ", outputs, " outputs");
-        } else if (data.outputs() != outputs) {
-            fail(who, ": the dataset has ", data.outputs(), " target values a sample, the network ", outputs, " outputs");
-        }
-    }
-    static void check(Batch const& batch, bool) {
-        if (batch.size < 1) fail("train_step: a batch of ", batch.size, " samples, expected at least 1");
-        check_shape(batch.shape, "train_step");
-        if (!batch.inputs) fail("train_step: the batch has no inputs");
-        if constexpr (Loss::classifies) {
-            if (!batch.labels) fail("train_step: the loss needs labels, the batch has none");
-            for (int i = 0; i < batch.size; ++i)
-                if (batch.labels[i] < 0 || batch.labels[i] >= outputs)
-                    fail("train_step: label ", batch.labels[i], " of sample ", i, " of the batch, expected 0 to ", outputs - 1);
-        } else if (!batch.targets) {
-            fail("train_step: the loss needs targets, the batch has none");
-        }
-    }
+    static constexpr InputCheck input{
+        [] {
+            using In = typename Net::InputShape;
+            if constexpr (In::rank == 3)
+                return SampleShape{In::template extent<0>, In::template extent<1>, In::template extent<2>};
+            else
+                return SampleShape{1, 1, In::size};
+        }(),
+        Net::InputShape::rank == 1, outputs, Loss::classifies};
 
     History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
-        check(train, "fit");
-        if (test) check(*test, "fit (test data)");
+        input.check(train, "fit");
+        if (test) input.check(*test, "fit (test data)");
         if (options.epochs < 0) fail("fit: epochs is ", options.epochs, ", expected at least 0");
         Loader loader(train, {.batch_size = options.batch_size, .shuffle = options.shuffle, .drop_last = options.drop_last,
                               .seed = state_.seed, .threads = options.loader_threads});
@@ -378,7 +312,7 @@ private:
 
     /// Where a non-finite number comes from, in words.
     std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
-        if (auto const bad = first_non_finite_input(batch); bad >= 0)
+        if (auto const bad = first_non_finite_sample(batch); bad >= 0)
             return concatenate("the input of sample ", bad, " of the batch is not finite");
         NetworkDescription const network = describe<Net>();
         auto const layer = [&](int i) {
@@ -395,17 +329,6 @@ private:
                     return concatenate("the gradient of ", layer(i), " is not finite");
         return "the gradient's norm is not finite";
     }
-    static std::int64_t first_non_finite_input(Batch const& batch) {
-        if (batch.type == DataType::uint8) return -1;
-        std::size_t const size = batch.shape.size();
-        for (std::size_t i = 0; i < size * static_cast<std::size_t>(batch.size); ++i) {
-            bool const finite = batch.type == DataType::float32 ? std::isfinite(static_cast<float const*>(batch.inputs)[i])
-                                                                : std::isfinite(static_cast<double const*>(batch.inputs)[i]);
-            if (!finite) return static_cast<std::int64_t>(i / size);
-        }
-        return -1;
-    }
-
     /// Weights, buffers and optimizer state under the names they have in a checkpoint.
     static std::vector<TensorView> checkpoint_tensors(ModelType& model, AlignedVector<Scalar>& optimizer_state) {
         auto tensors = model.tensors();

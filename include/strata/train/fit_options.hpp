@@ -1,0 +1,36 @@
+// What one call of Trainer::fit is told, and what it tells callbacks.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "../backend/backend.hpp"
+#include "metrics.hpp"
+#include "progress.hpp"
+
+namespace strata {
+
+/// What a step says to callbacks.
+struct StepEvent {
+    std::int64_t step = 0;   ///< steps done, this one included
+    std::int64_t epoch = 0;  ///< epochs done
+    StepResult result;
+    double learning_rate = 0;
+};
+
+/// Run-time values of one call of fit.
+struct FitOptions {
+    int epochs = 1;  ///< of the whole training: a resumed trainer does what is left of them
+    int batch_size = 64;
+    bool shuffle = true;
+    bool drop_last = false;
+    int loader_threads = 1;  ///< that prepare batches in the background; 0: none
+    int evaluation_batch_size = 256;
+    ProgressStyle progress = ProgressStyle::automatic;
+    std::string checkpoint = {};        ///< file written after every epoch and every checkpoint_steps steps
+    std::int64_t checkpoint_steps = 0;  ///< 0: after epochs only
+    std::function<void(StepEvent const&)> on_step = {};
+    std::function<void(EpochRecord const&)> on_epoch = {};
+};
+
+}  // namespace strata
