@@ -31,6 +31,7 @@ public:
         next_buffers_.resize(static_cast<std::size_t>(Net::buffer_count));
         statistics_.resize(static_cast<std::size_t>(Net::statistic_count) + 1);
         chunk_squares_.resize(static_cast<std::size_t>(chunks));
+        results_.reserve(static_cast<std::size_t>(max_leaves));
     }
 
     [[nodiscard]] int workers() const { return workers_; }
@@ -52,10 +53,9 @@ public:
         Tiling const tiling(batch, detail::tile_samples(batch));
         auto const tile = static_cast<std::size_t>(training_size) * static_cast<std::size_t>(detail::tile_samples(batch));
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
-        return sizeof(Storage) * tile * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.leaves)) +
-               sizeof(Storage) * static_cast<std::size_t>(workers) *
-                   ((static_cast<std::size_t>(training_program(batch).scratch) + 15) / 16 * 16) +
-               sizeof(Gradient) * gradient_size + sizeof(double) * (statistics * static_cast<std::size_t>(tiling.tiles) + statistics + 1);
+        return sizeof(Storage) * tile * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
+               sizeof(Storage) * static_cast<std::size_t>(workers) * scratch_size<true>() +
+               sizeof(Gradient) * gradient_size + sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
     }
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed. Throws Error
@@ -126,20 +126,33 @@ private:
         if (v.size() < size) v.resize(size);
     }
 
-    /// Scratch memory of every worker, in whole cache lines.
-    void grow_scratch(Program const& program) {
-        scratch_stride_ = std::max(scratch_stride_, (static_cast<std::size_t>(program.scratch) + 15) / 16 * 16);
+    /// Scratch memory of a worker, in whole cache lines: enough for every tile size, since small tiles may need more than large
+    /// ones.
+    template <bool Training>
+    static std::size_t scratch_size() {
+        int most = 0;
+        for (int const samples : {1, 2, 4, 8, 16})
+            most = std::max(most, detail::program_for<Net, Precision, Loss, Training>(samples).scratch);
+        return (static_cast<std::size_t>(most) + 15) / 16 * 16;
+    }
+    template <bool Training>
+    void grow_scratch() {
+        scratch_stride_ = std::max(scratch_stride_, scratch_size<Training>());
         grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
+    }
+    /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a single one.
+    static std::size_t parts_size(int tiles) {
+        return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
 
     StepResult train_tiles(Program const& program, ModelType const& model, Batch const& batch, RandomKey random) {
         int const S = program.tile_samples;
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program.training_size) * static_cast<std::size_t>(S);
-        grow(workspace_, stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.leaves)));
+        grow(workspace_, stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.tiles)));
         grow(gradients_, gradient_size);
-        grow_scratch(program);
-        grow(parts_, static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(tiling.tiles));
+        grow_scratch<true>();
+        grow(parts_, parts_size(tiling.tiles));
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
 
         auto const body = [&](int worker, int workers) {
@@ -192,8 +205,8 @@ private:
         int const S = program.tile_samples;
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program.inference_size) * static_cast<std::size_t>(S);
-        grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.leaves)));
-        grow_scratch(program);
+        grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
+        grow_scratch<false>();
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         detail::run_workers(workers_, [&](int worker, int workers) {
