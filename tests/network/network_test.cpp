@@ -142,6 +142,8 @@ TEST_CASE("initial values: PyTorch's bounds, a stream a tensor, the same for the
         CHECK(std::abs(sum / count) < 5 * bound / std::sqrt(3.0 * count));
         CHECK(squares / count == doctest::Approx(bound * bound / 3).epsilon(0.2));
     }
+    Model<Network<Input<5>, Linear<5, NoBias>, Linear<5, NoBias>>> const twins(1);
+    CHECK(!std::equal(twins.parameters().begin(), twins.parameters().begin() + 25, twins.parameters().begin() + 25));
     Model<Network<Input<3, 2, 2>, BatchNorm2d<>>> const norm;
     CHECK(std::vector<float>(norm.parameters().begin(), norm.parameters().end()) ==
           std::vector<float>{1, 1, 1, 0, 0, 0});
