@@ -53,3 +53,7 @@ TEST_CASE("pooling after an overlap and activations in place") {
     check<Network<Input<2, 6, 5>, Conv2d<3, 3>, ReLU, MaxPool2d<2, Stride<1>>, Flatten, Linear<3>, ReLU, Linear<2>>, 3,
           4>();
 }
+
+TEST_CASE("BatchNorm over BatchNorm in a ragged tile: the means' gradient in empty lanes reaches no parameter below") {
+    check<Network<Input<2, 2, 2>, Conv2d<2, 1>, BatchNorm2d<>, ReLU, Conv2d<2, 1>, BatchNorm2d<>>, 5, 4>();
+}
