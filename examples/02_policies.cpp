@@ -25,7 +25,7 @@ int main(int argument_count, char** arguments) try {
     // its randomness is a function of seed, epoch and image, so it is the same in every run.
     Normalize const normalize{.mean = {0.2860}, .std = {0.3530}};
     Dataset const train_data =
-        data.train.first(12'000).with(RandomCrop{.padding = 2}, RandomHorizontalFlip{}, normalize);
+        data.train.first(6'000).with(RandomCrop{.padding = 2}, RandomHorizontalFlip{}, normalize);
     Dataset const test_data = data.test.first(2'000).with(normalize);
 
     auto trainer = train<Classifier>(Cpu{.threads = 2},                      // 0, the default, means all processors
@@ -37,8 +37,8 @@ int main(int argument_count, char** arguments) try {
 
     FitOptions options{.epochs = 3, .batch_size = 64};
     options.on_epoch = [](EpochRecord const& epoch) {
-        if (epoch.test_accuracy > 0.85)
-            std::printf("above 85 %% after epoch %lld\n", static_cast<long long>(epoch.epoch));
+        if (epoch.test_accuracy > 0.8)
+            std::printf("above 80 %% after epoch %lld\n", static_cast<long long>(epoch.epoch));
     };
     trainer.fit(train_data, test_data, options);
 
