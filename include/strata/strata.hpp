@@ -1,13 +1,7 @@
-// Everything for the CPU. Includes only.
+// Everything for the CPU. Includes only. Layers come first: a compiler that refuses one says so within a few lines,
+// without a chain of headers in between.
 #pragma once
 
-#include "backend/cpu/executor.hpp"
-#include "backend/cpu/workspace.hpp"
-#include "data/cifar.hpp"
-#include "data/dataset.hpp"
-#include "data/idx.hpp"
-#include "data/loader.hpp"
-#include "io/model_file.hpp"
 #include "layer/avg_pool2d.hpp"
 #include "layer/batch_norm.hpp"
 #include "layer/conv2d.hpp"
@@ -18,6 +12,14 @@
 #include "layer/max_pool2d.hpp"
 #include "layer/relu.hpp"
 #include "layer/zero_pad_shortcut.hpp"
+
+#include "backend/cpu/executor.hpp"
+#include "backend/cpu/workspace.hpp"
+#include "data/cifar.hpp"
+#include "data/dataset.hpp"
+#include "data/idx.hpp"
+#include "data/loader.hpp"
+#include "io/model_file.hpp"
 #include "loss/cross_entropy.hpp"
 #include "loss/mse.hpp"
 #include "network/describe.hpp"
