@@ -147,6 +147,7 @@ TEST_CASE("a streaming network takes the memory of its plan, whatever the batch"
     using Trainer = decltype(train<SmallLeNet>(SGD{.momentum = 0.9}, CosineAnnealingLR{}));
     using Executor = Trainer::Executor;
     constexpr auto bytes = [](int workers, int batch) { return Executor::training_memory_bytes(workers, batch); };
+    static_assert(bytes(2, 64) == bytes(2, 1024));  // a constant of the network, known to the compiler
     for (int const workers : {1, 2}) {
         CHECK(bytes(workers, 64) == bytes(workers, 1024));
         CHECK(bytes(workers, 64) == bytes(workers, 33));

@@ -49,7 +49,7 @@ public:
     }
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it fills
     /// tiles of 16 for every worker.
-    static std::size_t training_memory_bytes(int workers, int batch) {
+    static constexpr std::size_t training_memory_bytes(int workers, int batch) {
         Tiling const tiling(batch, detail::tile_samples(batch));
         auto const tile = static_cast<std::size_t>(training_size) * static_cast<std::size_t>(detail::tile_samples(batch));
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
@@ -70,7 +70,7 @@ public:
     void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
         auto const apply = optimizer.template prepare<Scalar>(step);
         constexpr std::ptrdiff_t count = Net::parameter_count;
-        detail::run_workers(workers_, [&](int worker, int workers) {
+        detail::run_workers(std::min(workers_, chunks), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size, to = std::min(from + chunk_size, count);
@@ -112,7 +112,7 @@ private:
     static constexpr std::size_t gradient_size = static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
     static constexpr int training_size = detail::TileProgram<Net, Precision, Loss, 16>::training_size;
 
-    static Program training_program(int batch) { return detail::program_for<Net, Precision, Loss, true>(batch); }
+    static constexpr Program training_program(int batch) { return detail::program_for<Net, Precision, Loss, true>(batch); }
 
     struct Tiling {
         int tiles, leaf_tiles, leaves;
@@ -129,7 +129,7 @@ private:
     /// Scratch memory of a worker, in whole cache lines: enough for every tile size, since small tiles may need more than large
     /// ones.
     template <bool Training>
-    static std::size_t scratch_size() {
+    static constexpr std::size_t scratch_size() {
         int most = 0;
         for (int const samples : {1, 2, 4, 8, 16})
             most = std::max(most, detail::program_for<Net, Precision, Loss, Training>(samples).scratch);
@@ -137,11 +137,12 @@ private:
     }
     template <bool Training>
     void grow_scratch() {
-        scratch_stride_ = std::max(scratch_stride_, scratch_size<Training>());
+        constexpr std::size_t needed = scratch_size<Training>();
+        scratch_stride_ = std::max(scratch_stride_, needed);
         grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
     }
     /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a single one.
-    static std::size_t parts_size(int tiles) {
+    static constexpr std::size_t parts_size(int tiles) {
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
 

@@ -290,7 +290,7 @@ public:
 
 /// The program for the tiles of a batch, training or inference: the other table is empty, and its kernels are not compiled.
 template <class Net, class Precision, class Loss, bool Training>
-Program<Precision, Loss> program_for(int batch) {
+constexpr Program<Precision, Loss> program_for(int batch) {
     auto const of = []<int S>() -> Program<Precision, Loss> {
         using P = TileProgram<Net, Precision, Loss, S>;
         if constexpr (Training)
