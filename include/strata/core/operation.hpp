@@ -11,7 +11,11 @@
 //   input_gradient(at, io)     one element of dx
 //   parameter_gradient(P, at, io)   one element of the gradient of parameter P, for one lane of samples
 //
-// in *gather form*: each is a pure function of what it reads, so executors may run the elements in any order, on SIMD
+// and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a body does
+// not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block` (elements a body gives at
+// once), `keeps_extra` (forward leaves a value an output element in io.extra), `statistics_per_channel` (batch-wide).
+//
+// Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any order, on SIMD
 // lanes, GPU threads or doubles. `io` (BodyInput below) holds the views a body may read; which of x and y are there in
 // backward follows from `keep`.
 #pragma once
