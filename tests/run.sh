@@ -89,7 +89,8 @@ configuration() {
 }
 
 install_missing g++=g++ cmake=cmake ninja=ninja-build python3=python3 header:Eigen/Core=libeigen3-dev \
-    header:doctest/doctest.h=doctest-dev header:zlib.h=zlib1g-dev header:nlohmann/json.hpp=nlohmann-json3-dev || {
+    header:doctest/doctest.h=doctest-dev header:zlib.h=zlib1g-dev header:nlohmann/json.hpp=nlohmann-json3-dev \
+    header:CLI/CLI.hpp=libcli11-dev || {
     failed=1
     finish
 }
