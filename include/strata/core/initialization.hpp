@@ -25,7 +25,7 @@ struct Fan {
 /// Biases start the same way.
 struct KaimingUniform {
     template <class T>
-    static void fill(std::span<T> values, Fan fan, Random& random) {
+    [[gnu::noinline]] static void fill(std::span<T> values, Fan fan, Random& random) {
         double const bound = 1.0 / std::sqrt(fan.in);
         for (T& v : values) v = static_cast<T>(random.uniform(-bound, bound));
     }
@@ -33,7 +33,7 @@ struct KaimingUniform {
 /// N(0, 2 / fan_out): He et al.'s choice for ReLU networks (PyTorch: kaiming_normal_, mode fan_out).
 struct KaimingNormal {
     template <class T>
-    static void fill(std::span<T> values, Fan fan, Random& random) {
+    [[gnu::noinline]] static void fill(std::span<T> values, Fan fan, Random& random) {
         double const deviation = std::sqrt(2.0 / fan.out);
         for (T& v : values) v = static_cast<T>(deviation * random.normal());
     }
@@ -41,7 +41,7 @@ struct KaimingNormal {
 /// U(-b, b) with b = sqrt(6 / (fan_in + fan_out)).
 struct XavierUniform {
     template <class T>
-    static void fill(std::span<T> values, Fan fan, Random& random) {
+    [[gnu::noinline]] static void fill(std::span<T> values, Fan fan, Random& random) {
         double const bound = std::sqrt(6.0 / (fan.in + fan.out));
         for (T& v : values) v = static_cast<T>(random.uniform(-bound, bound));
     }
@@ -49,7 +49,7 @@ struct XavierUniform {
 /// N(0, 2 / (fan_in + fan_out)).
 struct XavierNormal {
     template <class T>
-    static void fill(std::span<T> values, Fan fan, Random& random) {
+    [[gnu::noinline]] static void fill(std::span<T> values, Fan fan, Random& random) {
         double const deviation = std::sqrt(2.0 / (fan.in + fan.out));
         for (T& v : values) v = static_cast<T>(deviation * random.normal());
     }
@@ -58,7 +58,7 @@ struct XavierNormal {
 template <Real Deviation>
 struct NormalInit {
     template <class T>
-    static void fill(std::span<T> values, Fan, Random& random) {
+    [[gnu::noinline]] static void fill(std::span<T> values, Fan, Random& random) {
         for (T& v : values) v = static_cast<T>(Deviation.value * random.normal());
     }
 };
@@ -66,7 +66,7 @@ struct NormalInit {
 template <Real Value>
 struct ConstantInit {
     template <class T>
-    static void fill(std::span<T> values, Fan, Random&) {
+    [[gnu::noinline]] static void fill(std::span<T> values, Fan, Random&) {
         for (T& v : values) v = static_cast<T>(Value.value);
     }
 };

@@ -114,9 +114,8 @@ double sum_lanes(KernelData<Precision> const& a, int S, F body) {
 }
 
 /// A tile's part of BatchNorm's forward statistics: mean and sum of squared distances to it, channels [begin, end).
-template <class Op, class Precision, int S>
-void gather_forward(KernelData<Precision> const& a, int begin, int end) {
-    using L = lane_for<typename Precision::compute, S>;
+template <class Op, class Precision, class L>
+[[gnu::noinline]] void gather_forward(KernelData<Precision> const& a, int S, int begin, int end) {
     for (int channel = begin; channel < end; ++channel) {
         double* const part = a.partial + channel * Op::statistics_per_channel;
         double const count = static_cast<double>(a.samples) * Op::pixels;
@@ -129,15 +128,29 @@ void gather_forward(KernelData<Precision> const& a, int begin, int end) {
     }
 }
 /// A tile's sums of dy and dy xhat, channels [begin, end).
-template <class Op, class Precision, int S>
-void gather_backward(KernelData<Precision> const& a, int begin, int end) {
-    using L = lane_for<typename Precision::compute, S>;
+template <class Op, class Precision, class L>
+[[gnu::noinline]] void gather_backward(KernelData<Precision> const& a, int S, int begin, int end) {
     for (int channel = begin; channel < end; ++channel) {
         double* const part = a.partial + channel * Op::statistics_per_channel;
         part[Op::mean_dy] = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_dy(channel, io); });
         part[Op::mean_dy_xhat] = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_dy_xhat(channel, io); });
     }
 }
+
+template <class Op, class Precision, int S>
+struct GatherForward {
+    static constexpr int items = Op::channels;
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        gather_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+    }
+};
+template <class Op, class Precision, int S>
+struct GatherBackward {
+    static constexpr int items = Op::channels;
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        gather_backward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+    }
+};
 
 /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
 template <class OutputShape, class L, class Precision, class Loss>
@@ -236,8 +249,8 @@ private:
     template <int I, bool Training>
     static constexpr void write_forward(Writer& write) {
         if constexpr (Training && is_batch_wide<Op<I>>())
-            write({.kernel = &gather_forward<Op<I>, Precision, S>, .items = Op<I>::channels, .place = place<I, true>(),
-                   .reduction = Reduction::forward, .operation = I});
+            write.template kernel<GatherForward<Op<I>, Precision, S>>(
+                {.place = place<I, true>(), .reduction = Reduction::forward, .operation = I});
         if constexpr (!is_view<Op<I>>() && (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
             write.template kernel<ForwardKernel<Op<I>, Precision, S>>({.place = place<I, Training>(), .operation = I});
         }
@@ -248,8 +261,8 @@ private:
         using Node = typename Net::template NodeAt<I>;
         if constexpr (!is_view<Op<I>>() && p.gradient[I + 1] >= 0) {  // else no parameter at or below it
             if constexpr (is_batch_wide<Op<I>>())
-                write({.kernel = &gather_backward<Op<I>, Precision, S>, .items = Op<I>::channels, .place = place<I, true>(),
-                       .reduction = Reduction::backward, .operation = I});
+                write.template kernel<GatherBackward<Op<I>, Precision, S>>(
+                    {.place = place<I, true>(), .reduction = Reduction::backward, .operation = I});
             else if constexpr (Op<I>::Parameters::size > 0)
                 write.template kernel<ParameterGradientKernel<Op<I>, Precision, S>>({.place = place<I, true>(), .operation = I});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
