@@ -8,6 +8,7 @@
 #include <strata/network/network.hpp>
 
 using namespace strata;
-using Net = Network<Input<3, 8, 8>, Named<"stem", Conv2d<4, 3>>, Named<"body", Repeat<2, Sequential<ReLU, Named<"fc", Linear<2>>>>>, Flatten>;
+using Net = Network<Input<3, 8, 8>, Named<"stem", Conv2d<4, 3>>,
+                    Named<"body", Repeat<2, Sequential<ReLU, Named<"fc", Linear<2>>>>>, Flatten>;
 
 int const parameters = Net::parameter_count;

@@ -14,20 +14,23 @@ TEST_CASE("Philox4x32-10 gives Random123's known answers") {
     std::uint32_t const ones = 0xffffffff;
     CHECK(philox({ones, ones, ones, ones}, ~std::uint64_t{0}) == Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
     std::uint64_t const key = std::uint64_t{0x299f31d0} << 32 | 0xa4093822;
-    CHECK(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, key) == Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+    CHECK(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, key) ==
+          Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
     static_assert(philox({0, 0, 0, 0}, 0)[0] == 0x6627e8d5, "Philox is usable at compile time");
 }
 
 TEST_CASE("a stream hands out all four words of each block, block after block") {
     Random random(7, Purpose::shuffle, 3, 4);
     for (std::uint32_t block = 0; block < 3; ++block)
-        for (std::uint32_t const word : philox({block, static_cast<std::uint32_t>(Purpose::shuffle), 3, 4}, 7)) CHECK(random() == word);
+        for (std::uint32_t const word : philox({block, static_cast<std::uint32_t>(Purpose::shuffle), 3, 4}, 7))
+            CHECK(random() == word);
 }
 
 TEST_CASE("seed, purpose and both positions each give a stream of their own") {
     std::set<std::uint32_t> first;
     for (std::uint64_t const seed : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 40})
-        for (Purpose const purpose : {Purpose::initialization, Purpose::shuffle, Purpose::augmentation, Purpose::dropout, Purpose::user})
+        for (Purpose const purpose :
+             {Purpose::initialization, Purpose::shuffle, Purpose::augmentation, Purpose::dropout, Purpose::user})
             for (std::uint32_t a = 0; a < 3; ++a)
                 for (std::uint32_t b = 0; b < 3; ++b) first.insert(Random(seed, purpose, a, b)());
     CHECK(first.size() == 3 * 5 * 3 * 3);

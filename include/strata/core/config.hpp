@@ -1,8 +1,10 @@
 // The only macros of Strata, and the one place where Eigen is configured.
 //
-// STRATA_HD       marks a function that runs on the host and on the device (empty outside nvcc). Under nvcc it is `constexpr`, which
-//                 with --expt-relaxed-constexpr may be called on either side: __host__ __device__ would make nvcc check the
-//                 bodies for the device on SIMD lanes too, and refuse them. A constexpr function needs no STRATA_HD.
+// STRATA_HD       marks a function that runs on the host and on the device (empty outside nvcc). Under nvcc it is
+// `constexpr`, which
+//                 with --expt-relaxed-constexpr may be called on either side: __host__ __device__ would make nvcc check
+//                 the bodies for the device on SIMD lanes too, and refuse them. A constexpr function needs no
+//                 STRATA_HD.
 // STRATA_INLINE   forces inlining: lane arithmetic must not become a call.
 // STRATA_UNROLL   unrolls the loop that follows (register blocks must live in registers).
 // STRATA_ROLLED   keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
@@ -20,7 +22,8 @@ static_assert(false, "include <strata/...> before any Eigen header in .cu files,
 #define EIGEN_NO_HIP
 #endif
 
-// GCC 12 reports -Wmaybe-uninitialized inside its own AVX-512 intrinsics (_mm512_undefined_ps); users must never see it.
+// GCC 12 reports -Wmaybe-uninitialized inside its own AVX-512 intrinsics (_mm512_undefined_ps); users must never see
+// it.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"

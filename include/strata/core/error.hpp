@@ -18,14 +18,14 @@ public:
 };
 
 namespace detail {
-/// A part of a message: a string as it is, a number as digits. Not a template of the message, so that hundreds of messages
-/// cost one function.
+/// A part of a message: a string as it is, a number as digits. Not a template of the message, so that hundreds of
+/// messages cost one function.
 class MessagePart {
 public:
-    MessagePart(std::string_view text) : text_(text) {}               // NOLINT: parts convert
-    MessagePart(char const* text) : text_(text) {}                    // NOLINT
-    MessagePart(std::string const& text) : text_(text) {}             // NOLINT
-    MessagePart(char text) : digits_{text}, text_(digits_, 1) {}      // NOLINT
+    MessagePart(std::string_view text) : text_(text) {}           // NOLINT: parts convert
+    MessagePart(char const* text) : text_(text) {}                // NOLINT
+    MessagePart(std::string const& text) : text_(text) {}         // NOLINT
+    MessagePart(char text) : digits_{text}, text_(digits_, 1) {}  // NOLINT
     template <std::signed_integral T>
     MessagePart(T value) : MessagePart("%lld", static_cast<long long>(value)) {}  // NOLINT
     template <std::unsigned_integral T>

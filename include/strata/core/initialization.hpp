@@ -21,8 +21,8 @@ struct Fan {
     int in, out;
 };
 
-/// PyTorch's default of Conv2d and Linear: Kaiming uniform with a = sqrt(5), that is U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
-/// Biases start the same way.
+/// PyTorch's default of Conv2d and Linear: Kaiming uniform with a = sqrt(5), that is U(-1/sqrt(fan_in),
+/// 1/sqrt(fan_in)). Biases start the same way.
 struct KaimingUniform {
     template <class T>
     [[gnu::noinline]] static void fill(std::span<T> values, Fan fan, Random& random) {

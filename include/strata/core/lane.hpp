@@ -10,7 +10,8 @@
 //
 // Widths come from the instruction set's macros, never from Eigen (which drops its vectorisation in .cu files), and the
 // types sit in a namespace named after the instruction set, so that translation units compiled for different ones never
-// share a kernel. The packets themselves are Eigen's: one spelling for SSE, AVX, AVX-512 and NEON, with exp, log and tanh.
+// share a kernel. The packets themselves are Eigen's: one spelling for SSE, AVX, AVX-512 and NEON, with exp, log and
+// tanh.
 #pragma once
 
 #include <cmath>
@@ -90,7 +91,8 @@ STRATA_HD STRATA_INLINE L sum(L a) {
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-attributes"  // packets as template arguments lose only their alignment attribute
+#pragma GCC diagnostic ignored \
+    "-Wignored-attributes"  // packets as template arguments lose only their alignment attribute
 #endif
 inline namespace STRATA_ISA {
 
@@ -103,8 +105,7 @@ namespace lane_detail {
 template <class T, int N, class Packet = typename packet::packet_traits<T>::type>
 struct PacketOf : PacketOf<T, N, typename packet::unpacket_traits<Packet>::half> {};
 template <class T, int N, class Packet>
-    requires(packet::unpacket_traits<Packet>::size == N)
-struct PacketOf<T, N, Packet> {
+requires(packet::unpacket_traits<Packet>::size == N) struct PacketOf<T, N, Packet> {
     using type = Packet;
 };
 
@@ -139,8 +140,8 @@ struct Lane {
     STRATA_INLINE explicit Lane(Packet packet) : v(packet) {}
     STRATA_INLINE Lane(T scalar) : v(packet::pset1<Packet>(scalar)) {}  // NOLINT: scalars broadcast
     template <class U>
-        requires(std::is_arithmetic_v<U> && !std::same_as<U, T>)
-    STRATA_INLINE Lane(U scalar) : Lane(static_cast<T>(scalar)) {}  // NOLINT: as above; literals may be int or double
+    requires(std::is_arithmetic_v<U> && !std::same_as<U, T>) STRATA_INLINE Lane(U scalar)
+        : Lane(static_cast<T>(scalar)) {}  // NOLINT: as above; literals may be int or double
 
     STRATA_INLINE Lane& operator+=(Lane b) { return *this = *this + b; }
     STRATA_INLINE Lane& operator-=(Lane b) { return *this = *this - b; }
@@ -152,9 +153,7 @@ struct Lane {
         Packet v;
         friend STRATA_INLINE Mask operator&(Mask a, Mask b) { return {packet::pand(a.v, b.v)}; }
         friend STRATA_INLINE Mask operator|(Mask a, Mask b) { return {packet::por(a.v, b.v)}; }
-        friend STRATA_INLINE Mask operator!(Mask a) {
-            return {packet::pandnot(packet::ptrue(a.v), a.v)};
-        }
+        friend STRATA_INLINE Mask operator!(Mask a) { return {packet::pandnot(packet::ptrue(a.v), a.v)}; }
     };
 
     friend STRATA_INLINE Lane operator+(Lane a, Lane b) { return Lane(packet::padd(a.v, b.v)); }
@@ -169,9 +168,7 @@ struct Lane {
     friend STRATA_INLINE Mask operator==(Lane a, Lane b) { return {packet::pcmp_eq(a.v, b.v)}; }
     friend STRATA_INLINE Mask operator!=(Lane a, Lane b) { return !(a == b); }
 
-    friend STRATA_INLINE Lane multiply_add(Lane a, Lane b, Lane c) {
-        return Lane(packet::pmadd(a.v, b.v, c.v));
-    }
+    friend STRATA_INLINE Lane multiply_add(Lane a, Lane b, Lane c) { return Lane(packet::pmadd(a.v, b.v, c.v)); }
     friend STRATA_INLINE Lane select(Mask mask, Lane yes, Lane no) {
         return Lane(packet::pselect(mask.v, yes.v, no.v));
     }
@@ -181,7 +178,9 @@ struct Lane {
     friend STRATA_INLINE Lane absolute(Lane a) { return Lane(packet::pabs(a.v)); }
     friend STRATA_INLINE Lane exp(Lane a) { return Lane(packet::pexp(a.v)); }
     friend STRATA_INLINE Lane log(Lane a) { return Lane(packet::plog(a.v)); }
-    friend STRATA_INLINE Lane tanh(Lane a) { return by_element(a, [](T x) { return std::tanh(x); }); }
+    friend STRATA_INLINE Lane tanh(Lane a) {
+        return by_element(a, [](T x) { return std::tanh(x); });
+    }
     friend STRATA_INLINE Lane sqrt(Lane a) { return Lane(lane_detail::square_root(a.v)); }
     /// The sum of the samples, in a fixed order.
     friend STRATA_INLINE T sum(Lane a) { return packet::predux(a.v); }
@@ -228,8 +227,8 @@ consteval auto lane_of_width() {
     else
         return std::type_identity<Lane<T, Width>>{};
 }
-/// The lane for tiles of S samples: the widest vector of T where it divides S, else four samples or one: three widths at
-/// most, because every width is a copy of every kernel.
+/// The lane for tiles of S samples: the widest vector of T where it divides S, else four samples or one: three widths
+/// at most, because every width is a copy of every kernel.
 template <class T, int S>
 inline constexpr int lane_width = [] {
     constexpr int widest = vector_bytes / static_cast<int>(sizeof(T));

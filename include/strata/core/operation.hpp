@@ -11,13 +11,14 @@
 //   input_gradient(at, io)     one element of dx
 //   parameter_gradient(P, at, io)   one element of the gradient of parameter P, for one lane of samples
 //
-// and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a body does
-// not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block` (elements a body gives at
-// once), `keeps_extra` (forward leaves a value an output element in io.extra), `statistics_per_channel` (batch-wide).
+// and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a
+// body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
+// (elements a body gives at once), `keeps_extra` (forward leaves a value an output element in io.extra),
+// `statistics_per_channel` (batch-wide).
 //
-// Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any order, on SIMD
-// lanes, GPU threads or doubles. `io` (BodyInput below) holds the views a body may read; which of x and y are there in
-// backward follows from `keep`.
+// Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
+// order, on SIMD lanes, GPU threads or doubles. `io` (BodyInput below) holds the views a body may read; which of x and
+// y are there in backward follows from `keep`.
 #pragma once
 
 #include <array>
@@ -86,12 +87,12 @@ struct RandomKey {
 /// ParametersView. Views that a pass does not provide are null.
 template <class X, class Y, class E, class P>
 struct BodyInput {
-    X x;         ///< input
-    X other;     ///< second input of two-input operations
-    Y y;         ///< output
-    Y dy;        ///< gradient of the output
-    E extra;     ///< one value an output element that forward may leave for backward (`keeps_extra`)
-    P p;         ///< parameters
+    X x;      ///< input
+    X other;  ///< second input of two-input operations
+    Y y;      ///< output
+    Y dy;     ///< gradient of the output
+    E extra;  ///< one value an output element that forward may leave for backward (`keeps_extra`)
+    P p;      ///< parameters
     double const* statistics = nullptr;  ///< batch-wide operations: what their reductions gave, a block a channel
     RandomKey random{};
     int sample = 0;  ///< index in the batch of the lane's first sample
@@ -144,7 +145,8 @@ using backward_domain = decltype(domain_of<Op, typename Op::Input>());
 
 // ---- misuse --------------------------------------------------------------------------------------------------------
 
-// Where a layer stands and what it got, spelled so that compilers print it: Linear<10>::Check<layer<7>, got<Shape<16, 5, 5>>>.
+// Where a layer stands and what it got, spelled so that compilers print it: Linear<10>::Check<layer<7>, got<Shape<16,
+// 5, 5>>>.
 template <int... Index>
 struct layer;
 template <class S>

@@ -106,7 +106,7 @@ struct KindOf {
     using type = Option;
 };
 template <class Option>
-    requires requires { typename Option::kind; }
+requires requires { typename Option::kind; }
 struct KindOf<Option> {
     using type = typename Option::kind;
 };

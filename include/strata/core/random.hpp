@@ -1,5 +1,5 @@
-// Counter-based random numbers: every number is a pure function of (seed, purpose, position), so results do not depend on
-// threads, order or resume.
+// Counter-based random numbers: every number is a pure function of (seed, purpose, position), so results do not depend
+// on threads, order or resume.
 //
 // Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Philox4x32-10).
 #pragma once

@@ -1,4 +1,5 @@
-// Run-time descriptions of data: what files, loaders and progress work on, so that none of them depends on a network type.
+// Run-time descriptions of data: what files, loaders and progress work on, so that none of them depends on a network
+// type.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +16,16 @@ enum class DataType : std::uint8_t { uint8, int64, float16, bfloat16, float32, f
 /// Bytes of one element.
 constexpr std::size_t size_of(DataType type) {
     switch (type) {
-        case DataType::uint8: return 1;
+        case DataType::uint8:
+            return 1;
         case DataType::float16:
-        case DataType::bfloat16: return 2;
-        case DataType::float32: return 4;
+        case DataType::bfloat16:
+            return 2;
+        case DataType::float32:
+            return 4;
         case DataType::int64:
-        case DataType::float64: return 8;
+        case DataType::float64:
+            return 8;
     }
     return 0;
 }
@@ -69,11 +74,11 @@ struct SampleShape {
 struct Batch {
     int size = 0;
     SampleShape shape;
-    DataType type = DataType::float32;         ///< uint8, float32 or float64
-    void const* inputs = nullptr;              ///< [size][C][H][W]
-    double const* scale = nullptr;             ///< [C]: x = scale[c] * value + shift[c]; nullptr leaves values as they are
-    double const* shift = nullptr;             ///< [C]; nullptr exactly when scale is
-    std::int32_t const* labels = nullptr;      ///< [size], classes; nullptr when there are none
+    DataType type = DataType::float32;     ///< uint8, float32 or float64
+    void const* inputs = nullptr;          ///< [size][C][H][W]
+    double const* scale = nullptr;         ///< [C]: x = scale[c] * value + shift[c]; nullptr leaves values as they are
+    double const* shift = nullptr;         ///< [C]; nullptr exactly when scale is
+    std::int32_t const* labels = nullptr;  ///< [size], classes; nullptr when there are none
     DataType target_type = DataType::float32;  ///< float32 or float64
     void const* targets = nullptr;             ///< [size][outputs], regression targets; nullptr when there are none
 };

@@ -8,8 +8,8 @@
 
 namespace strata {
 
-/// One lane's view of a tile [elements of Shape][samples], the sample innermost: `data` already points at the lane's first
-/// sample, `stride` counts scalars between neighbouring elements. T is const for values that are only read.
+/// One lane's view of a tile [elements of Shape][samples], the sample innermost: `data` already points at the lane's
+/// first sample, `stride` counts scalars between neighbouring elements. T is const for values that are only read.
 template <class S, class L, class T>
 struct TileView {
     using LaneType = L;

@@ -6,15 +6,15 @@
 
 namespace strata {
 
-/// Writes a model's weights and buffers. Python: `safetensors.torch.load_file(path)` gives the state dict. Throws Error when the
-/// file cannot be written; an older file then stays.
+/// Writes a model's weights and buffers. Python: `safetensors.torch.load_file(path)` gives the state dict. Throws Error
+/// when the file cannot be written; an older file then stays.
 template <class Net, class Precision>
 void save(Model<Net, Precision> const& model, std::string const& path) {
     write_safetensors(path, model.tensors(), {{"format", "pt"}});
 }
 
-/// Fills a model from a file. Every name, shape and dtype is checked first; throws one Error that lists all differences, and
-/// the model is untouched then.
+/// Fills a model from a file. Every name, shape and dtype is checked first; throws one Error that lists all
+/// differences, and the model is untouched then.
 template <class Net, class Precision>
 void load_into(Model<Net, Precision>& model, std::string const& path, LoadOptions const& options = {}) {
     load_tensors(SafetensorsFile(path), model.tensors(), options);

@@ -39,13 +39,16 @@ inline std::vector<TensorView const*> in_file_order(std::span<TensorView const> 
     return order;
 }
 
-// True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that saves a
-// model a second of compile time for it.
+// True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that
+// saves a model a second of compile time for it.
 inline bool is_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         auto const lead = static_cast<unsigned char>(text[i++]);
         if (lead < 0x80) continue;
-        int const more = lead >= 0xC2 && lead <= 0xDF ? 1 : lead >= 0xE0 && lead <= 0xEF ? 2 : lead >= 0xF0 && lead <= 0xF4 ? 3 : 0;
+        int const more = lead >= 0xC2 && lead <= 0xDF   ? 1
+                         : lead >= 0xE0 && lead <= 0xEF ? 2
+                         : lead >= 0xF0 && lead <= 0xF4 ? 3
+                                                        : 0;
         if (more == 0) return false;
         for (int k = 0; k < more; ++k, ++i) {
             if (i == text.size()) return false;
@@ -72,7 +75,8 @@ inline void write_safetensors(std::string const& path, std::span<TensorView cons
     auto const order = detail::in_file_order(tensors);
     std::set<std::string_view> names;
     for (auto const& tensor : tensors)
-        if (!names.insert(tensor.name).second) fail(path, ": cannot write: the name ", json_quoted(tensor.name), " comes twice");
+        if (!names.insert(tensor.name).second)
+            fail(path, ": cannot write: the name ", json_quoted(tensor.name), " comes twice");
     auto const check_text = [&](std::string_view text) {
         if (!detail::is_utf8(text)) fail(path, ": cannot write ", json_quoted(text), ": expected UTF-8");
     };

@@ -64,10 +64,12 @@ struct AvgPool2d {
     template <class Where, class Got>
     struct Check {
         using Fit = WindowFits<typename Got::type, Kernel, Options...>;
-        static constexpr bool options = OptionKinds<StrideKind, PaddingKind, CountPaddingKind>::template accept<Options...>;
+        static constexpr bool options =
+            OptionKinds<StrideKind, PaddingKind, CountPaddingKind>::template accept<Options...>;
         static constexpr bool ok = options && Fit::image && Fit::padding && Fit::fits;
         struct Message {
-            static_assert(options, "AvgPool2d: an option is unknown or given twice; it takes Stride, Padding, ExcludePadding");
+            static_assert(options,
+                          "AvgPool2d: an option is unknown or given twice; it takes Stride, Padding, ExcludePadding");
             static_assert(Fit::image, "AvgPool2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
             static_assert(Fit::padding, "AvgPool2d: Padding must be at most half the kernel, as in PyTorch");
             static_assert(Fit::fits, "AvgPool2d: the kernel is larger than the padded input");

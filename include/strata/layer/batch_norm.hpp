@@ -1,13 +1,14 @@
 // BatchNorm1d and BatchNorm2d: normalisation over the batch, as torch.nn.BatchNorm1d/2d.
 //
-//   training    xhat = (x - mean) / sqrt(var + eps),  y = weight xhat + bias, mean and (biased) var of the channel over the
+//   training    xhat = (x - mean) / sqrt(var + eps),  y = weight xhat + bias, mean and (biased) var of the channel over
+//   the
 //               batch and its pixels; running statistics move by `momentum` towards mean and the unbiased variance
 //   evaluation  the running statistics take the place of mean and var
 //   dbias = sum dy,  dweight = sum dy xhat,  dx = weight / sqrt(var + eps) (dy - mean(dy) - xhat mean(dy xhat))
 //
-// Shapes: x and y [C][H][W] or [C], weight, bias, running_mean, running_var [C]. Keeps x. The sums run over the whole batch,
-// so the layer ends a segment: the executor gathers each tile's part, merges the parts in one tree in double, and goes on.
-// Source: Ioffe and Szegedy, arXiv:1502.03167, Algorithm 1 and section 3.
+// Shapes: x and y [C][H][W] or [C], weight, bias, running_mean, running_var [C]. Keeps x. The sums run over the whole
+// batch, so the layer ends a segment: the executor gathers each tile's part, merges the parts in one tree in double,
+// and goes on. Source: Ioffe and Szegedy, arXiv:1502.03167, Algorithm 1 and section 3.
 #pragma once
 
 #include "../core/operation.hpp"
@@ -33,7 +34,8 @@ struct BatchNormalization {
     static constexpr double flops = 4.0 * X::size;
     static constexpr std::string_view type = Rank == 3 ? "BatchNorm2d" : "BatchNorm1d";
 
-    /// What the statistics of a channel hold: forward's mean and 1 / sqrt(var + eps), backward's mean(dy), mean(dy xhat).
+    /// What the statistics of a channel hold: forward's mean and 1 / sqrt(var + eps), backward's mean(dy), mean(dy
+    /// xhat).
     enum Statistic { mean, inverse_deviation, mean_dy, mean_dy_xhat };
     static constexpr int statistics_per_channel = 4;
 
@@ -67,7 +69,8 @@ struct BatchNormalization {
     STRATA_HD static STRATA_INLINE auto sum_dy_xhat(int c, Io const& io) {
         using L = typename Io::L;
         using T = scalar_of<L>;
-        L const center(static_cast<T>(io.statistics[4 * c + mean])), scale(static_cast<T>(io.statistics[4 * c + inverse_deviation]));
+        L const center(static_cast<T>(io.statistics[4 * c + mean])),
+            scale(static_cast<T>(io.statistics[4 * c + inverse_deviation]));
         L total(0);
         for (int i = 0; i < pixels; ++i)
             total = multiply_add(io.dy[c * pixels + i], (io.x[c * pixels + i] - center) * scale, total);
@@ -128,7 +131,8 @@ struct BatchNorm2d : detail::BatchNormLayer<3, Options...> {
         static constexpr bool ok = options && image;
         struct Message {
             static_assert(image, "BatchNorm2d needs an image [C][H][W]: use BatchNorm1d after Flatten or Linear");
-            static_assert(options, "BatchNorm2d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+            static_assert(options,
+                          "BatchNorm2d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
         };
     };
 };
@@ -142,7 +146,8 @@ struct BatchNorm1d : detail::BatchNormLayer<1, Options...> {
         static constexpr bool ok = options && flat;
         struct Message {
             static_assert(flat, "BatchNorm1d needs features [C]: use BatchNorm2d on images");
-            static_assert(options, "BatchNorm1d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
+            static_assert(options,
+                          "BatchNorm1d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
         };
     };
 };

@@ -92,7 +92,8 @@ struct Convolution {
         int const channel = o / G::group_out_channels * G::group_channels + c;
         int const dh = p * G::dilation_height - G::pad_top, dw = q * G::dilation_width - G::pad_left;
         // The outputs whose window holds an input pixel under tap (p, q): no test inside the loops.
-        int const i0 = first_output(dh, G::stride_height), i1 = last_output(dh, G::stride_height, G::height, G::out_height);
+        int const i0 = first_output(dh, G::stride_height),
+                  i1 = last_output(dh, G::stride_height, G::height, G::out_height);
         int const j0 = first_output(dw, G::stride_width), j1 = last_output(dw, G::stride_width, G::width, G::out_width);
         L sum = L(0);
         for (int i = i0; i < i1; ++i)
@@ -127,7 +128,8 @@ struct Convolution {
     }
 };
 
-/// `Conv2d<out_channels, kernel, options…>`; options: Stride, Padding or SamePadding, Dilation, Groups, NoBias, Initialize.
+/// `Conv2d<out_channels, kernel, options…>`; options: Stride, Padding or SamePadding, Dilation, Groups, NoBias,
+/// Initialize.
 template <int OutChannels, Size Kernel, class... Options>
 struct Conv2d {
     using S = option_or<Stride<1>, Options...>;
@@ -137,16 +139,16 @@ struct Conv2d {
     static constexpr bool bias = option_or<WithBias, Options...>::value;
     using Scheme = typename option_or<Initialize<KaimingUniform>, Options...>::type;
     static constexpr bool same = P::size.height < 0;
-    static constexpr int reach_height = D::size.height * (Kernel.height - 1), reach_width = D::size.width * (Kernel.width - 1);
+    static constexpr int reach_height = D::size.height * (Kernel.height - 1),
+                         reach_width = D::size.width * (Kernel.width - 1);
     static constexpr int top = same ? reach_height / 2 : P::size.height, left = same ? reach_width / 2 : P::size.width;
     static constexpr int bottom = same ? reach_height - top : top, right = same ? reach_width - left : left;
 
     template <class X>
-    using On = Convolution<
-        ConvolutionGeometry<X::template extent<0>, X::template extent<1>, X::template extent<2>, OutChannels,
-                            Kernel.height, Kernel.width, S::size.height, S::size.width, top, left, bottom, right,
-                            D::size.height, D::size.width, groups, bias>,
-        Scheme>;
+    using On = Convolution<ConvolutionGeometry<X::template extent<0>, X::template extent<1>, X::template extent<2>,
+                                               OutChannels, Kernel.height, Kernel.width, S::size.height, S::size.width,
+                                               top, left, bottom, right, D::size.height, D::size.width, groups, bias>,
+                           Scheme>;
 
     template <class Where, class Got>
     struct Check {
@@ -162,7 +164,8 @@ struct Conv2d {
         }();
         static constexpr bool fits = [] {
             if constexpr (image)
-                return X::template extent<1> + top + bottom > reach_height && X::template extent<2> + left + right > reach_width;
+                return X::template extent<1> + top + bottom > reach_height &&
+                       X::template extent<2> + left + right > reach_width;
             else
                 return true;
         }();
@@ -170,10 +173,13 @@ struct Conv2d {
         static constexpr bool positive = OutChannels > 0 && Kernel.height > 0 && Kernel.width > 0;
         static constexpr bool ok = options && image && divides && fits && same_stride && positive;
         struct Message {
-            static_assert(options, "Conv2d: an option is unknown or given twice; it takes Stride, Padding or SamePadding, Dilation, Groups, NoBias, Initialize");
+            static_assert(options,
+                          "Conv2d: an option is unknown or given twice; it takes Stride, Padding or SamePadding, "
+                          "Dilation, Groups, NoBias, Initialize");
             static_assert(image, "Conv2d needs an image [C][H][W]: it cannot follow Flatten or Linear");
             static_assert(divides, "Conv2d: Groups must divide the input channels and the output channels");
-            static_assert(fits, "Conv2d: the kernel is larger than the padded input: use a smaller kernel or more Padding");
+            static_assert(fits,
+                          "Conv2d: the kernel is larger than the padded input: use a smaller kernel or more Padding");
             static_assert(same_stride, "Conv2d: SamePadding needs Stride<1>, as in PyTorch");
             static_assert(positive, "Conv2d: output channels and kernel size must be positive");
         };

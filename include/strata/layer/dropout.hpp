@@ -1,7 +1,8 @@
-// Dropout: in training each element is zeroed with probability p and the others are scaled by 1 / (1 - p); in evaluation the
-// identity, as torch.nn.Dropout.
+// Dropout: in training each element is zeroed with probability p and the others are scaled by 1 / (1 - p); in
+// evaluation the identity, as torch.nn.Dropout.
 //
-//   y(e) = keep(e) x(e) / (1 - p),   dx(e) = keep(e) dy(e) / (1 - p),   keep(e) = [uniform(seed, op, step, sample, e) >= p]
+//   y(e) = keep(e) x(e) / (1 - p),   dx(e) = keep(e) dy(e) / (1 - p),   keep(e) = [uniform(seed, op, step, sample, e)
+//   >= p]
 //
 // The mask is a function of its key and is computed again in backward: nothing is kept. One Philox block serves four
 // neighbouring elements. Source: Srivastava et al., JMLR 15, 2014.
@@ -72,8 +73,8 @@ private:
             for (int s = 0; s < n; ++s) uniform[s] = static_cast<T>(uniform_float(words[k][s]));
             int const element = 4 * group + k;
             L const value = element < X::size ? from[element] : L(0);
-            result[static_cast<std::size_t>(k)] =
-                select(load_lane<L>(uniform) < L(static_cast<T>(P.value)), L(0), value * L(static_cast<T>(1.0 / (1.0 - P.value))));
+            result[static_cast<std::size_t>(k)] = select(load_lane<L>(uniform) < L(static_cast<T>(P.value)), L(0),
+                                                         value * L(static_cast<T>(1.0 / (1.0 - P.value))));
         }
         return result;
     }

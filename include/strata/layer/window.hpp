@@ -44,8 +44,8 @@ struct Window {
 
 /// The window of a pooling layer on an input; the stride is the kernel's size unless Stride is given, as in PyTorch.
 template <class X, Size Kernel, class S, class P>
-using window_with = Window<X::template extent<0>, X::template extent<1>, X::template extent<2>, Kernel.height, Kernel.width,
-                           S::size.height, S::size.width, P::size.height, P::size.width>;
+using window_with = Window<X::template extent<0>, X::template extent<1>, X::template extent<2>, Kernel.height,
+                           Kernel.width, S::size.height, S::size.width, P::size.height, P::size.width>;
 template <class X, Size Kernel, class... Options>
 using window_on = window_with<X, Kernel, option_or<Stride<Kernel.height, Kernel.width>, Options...>,
                               option_or<Padding<0>, Options...>>;
@@ -55,7 +55,8 @@ template <class X, Size Kernel, class... Options>
 struct WindowFits {
     using P = option_or<Padding<0>, Options...>;
     static constexpr bool image = X::rank == 3;
-    static constexpr bool padding = P::size.height >= 0 && 2 * P::size.height <= Kernel.height && 2 * P::size.width <= Kernel.width;
+    static constexpr bool padding =
+        P::size.height >= 0 && 2 * P::size.height <= Kernel.height && 2 * P::size.width <= Kernel.width;
     static constexpr bool fits = [] {
         if constexpr (image)
             return X::template extent<1> + 2 * P::size.height >= Kernel.height &&

@@ -16,8 +16,10 @@ struct ZeroPaddedIdentity {
     using Input = X;
     using Output = Target;
     using Parameters = NoParameters;
-    static constexpr int stride_height = (X::template extent<1> + Target::template extent<1> - 1) / Target::template extent<1>,
-                         stride_width = (X::template extent<2> + Target::template extent<2> - 1) / Target::template extent<2>;
+    static constexpr int stride_height =
+                             (X::template extent<1> + Target::template extent<1> - 1) / Target::template extent<1>,
+                         stride_width =
+                             (X::template extent<2> + Target::template extent<2> - 1) / Target::template extent<2>;
     static constexpr int before = (Target::template extent<0> - X::template extent<0>) / 2;
     static constexpr Keep keep = Keep::nothing;
     static constexpr double flops = 0;
@@ -49,14 +51,17 @@ struct ZeroPadShortcut {
             if constexpr (X::rank == 3 && Target::rank == 3) {
                 using Bound = ZeroPaddedIdentity<X, Target>;
                 return X::template extent<0> <= Target::template extent<0> &&
-                       (X::template extent<1> + Bound::stride_height - 1) / Bound::stride_height == Target::template extent<1> &&
-                       (X::template extent<2> + Bound::stride_width - 1) / Bound::stride_width == Target::template extent<2>;
+                       (X::template extent<1> + Bound::stride_height - 1) / Bound::stride_height ==
+                           Target::template extent<1> &&
+                       (X::template extent<2> + Bound::stride_width - 1) / Bound::stride_width ==
+                           Target::template extent<2>;
             } else {
                 return false;
             }
         }();
         struct Message {
-            static_assert(ok, "ZeroPadShortcut: the main path must keep or add channels and subsample by a whole stride");
+            static_assert(ok,
+                          "ZeroPadShortcut: the main path must keep or add channels and subsample by a whole stride");
         };
     };
 };

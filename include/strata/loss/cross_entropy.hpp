@@ -26,21 +26,26 @@ struct CrossEntropy {
         using T = scalar_of<L>;
         T const smooth = static_cast<T>(label_smoothing), even = smooth / static_cast<T>(K);
         L top = io.x[0];
-        STRATA_ROLLED for (int k = 1; k < K; ++k) top = maximum(io.x[k], top);
+        STRATA_ROLLED
+        for (int k = 1; k < K; ++k) top = maximum(io.x[k], top);
         L total(0), target(0), all(0);
-        STRATA_ROLLED for (int k = 0; k < K; ++k) {
+        STRATA_ROLLED
+        for (int k = 0; k < K; ++k) {
             L const shifted = io.x[k] - top, e = exp(shifted);
             total = total + e;
             all = all + shifted;
             target = select(io.label == L(static_cast<T>(k)), shifted, target);
             if (io.dx.data) io.dx.set(k, e);
         }
-        if (io.dx.data)
-            STRATA_ROLLED for (int k = 0; k < K; ++k) {
+        if (io.dx.data) {
+            STRATA_ROLLED
+            for (int k = 0; k < K; ++k) {
                 L const hit = select(io.label == L(static_cast<T>(k)), L(T(1) - smooth), L(T(0)));
                 io.dx.set(k, (io.dx[k] / total - hit - L(even)) * io.scale);
             }
-        // -sum q (shifted - log total), with sum q = 1; without smoothing a class masked with -inf must not make 0 inf of it.
+        }
+        // -sum q (shifted - log total), with sum q = 1; without smoothing a class masked with -inf must not make 0 inf
+        // of it.
         L const loss = log(total) - L(T(1) - smooth) * target;
         return smooth > T(0) ? loss - L(even) * all : loss;
     }

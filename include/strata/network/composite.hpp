@@ -1,5 +1,5 @@
-// Composites: how layers are named, grouped, repeated and joined. They are pure descriptions; expand.hpp turns them into the
-// flat op list.
+// Composites: how layers are named, grouped, repeated and joined. They are pure descriptions; expand.hpp turns them
+// into the flat op list.
 #pragma once
 
 #include "../core/shape.hpp"
@@ -30,7 +30,8 @@ struct Repeat {
 /// The main path of a Residual.
 template <class... Layers>
 struct Main {};
-/// Layers on the shortcut of a Residual, named shortcut.0, shortcut.1, …, for example a 1x1 convolution and BatchNorm2d.
+/// Layers on the shortcut of a Residual, named shortcut.0, shortcut.1, …, for example a 1x1 convolution and
+/// BatchNorm2d.
 template <class... Layers>
 struct Shortcut {};
 /// The identity shortcut, the default.
@@ -39,9 +40,9 @@ struct Identity {};
 template <class... Layers>
 struct After {};
 
-/// y = after(main(x) + shortcut(x)): `Residual<Main<…>>`, `Residual<Main<…>, ZeroPadShortcut, After<ReLU>>`. The layers of the
-/// main path are named in the Residual's own scope (conv1, bn1, …), as torchvision's blocks do. The shortcut is Identity,
-/// ZeroPadShortcut, Shortcut<…> or any Named layer.
+/// y = after(main(x) + shortcut(x)): `Residual<Main<…>>`, `Residual<Main<…>, ZeroPadShortcut, After<ReLU>>`. The layers
+/// of the main path are named in the Residual's own scope (conv1, bn1, …), as torchvision's blocks do. The shortcut is
+/// Identity, ZeroPadShortcut, Shortcut<…> or any Named layer.
 template <class... Parts>
 struct Residual {};
 

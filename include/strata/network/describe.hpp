@@ -15,7 +15,8 @@ std::string extents_text(Shape<E...>) {
 }
 }  // namespace detail
 
-/// What `summary` prints, and what messages take their names from. Bytes are for scalars of type T and full tiles of 16 samples.
+/// What `summary` prints, and what messages take their names from. Bytes are for scalars of type T and full tiles of 16
+/// samples.
 template <class Net, class T = float>
 [[nodiscard]] NetworkDescription describe() {
     NetworkDescription description;

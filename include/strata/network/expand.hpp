@@ -1,5 +1,5 @@
-// From the user's list of layers to the flat op list: every operation with its position in names and indices and the values
-// it reads. Value 0 is the network's input; the operation at position i makes value i + 1.
+// From the user's list of layers to the flat op list: every operation with its position in names and indices and the
+// values it reads. Value 0 is the network's input; the operation at position i makes value i + 1.
 #pragma once
 
 #include <string>
@@ -55,7 +55,8 @@ struct Node {
     static constexpr int input = InputValue, other = OtherValue;
 };
 
-/// The list so far: nodes, the shape of each value, the value the next layer reads, the scope it is named in and its index.
+/// The list so far: nodes, the shape of each value, the value the next layer reads, the scope it is named in and its
+/// index.
 template <class Nodes, class Shapes, int Value, class Scope, int Index>
 struct Builder;
 template <class... Nodes, class... Shapes, int Value, class... Places, int Index>
@@ -68,8 +69,9 @@ struct Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index> {
 
     /// Appends an operation on the current value; `::Next` also counts it in the indices.
     template <class Operation, class P, int Other = -1>
-    using Append = Builder<List<Nodes..., Node<Operation, Path<Places..., P>, Value, Other>>,
-                           List<Shapes..., typename Operation::Output>, static_cast<int>(sizeof...(Nodes)) + 1, Scope, Index>;
+    using Append =
+        Builder<List<Nodes..., Node<Operation, Path<Places..., P>, Value, Other>>,
+                List<Shapes..., typename Operation::Output>, static_cast<int>(sizeof...(Nodes)) + 1, Scope, Index>;
     using Next = Builder<NodeList, ShapeList, Value, Scope, Index + 1>;
     template <int NewValue>
     using At = Builder<NodeList, ShapeList, NewValue, Scope, Index>;
@@ -78,8 +80,8 @@ struct Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index> {
     template <class Outer>
     using LeaveTo = Builder<NodeList, ShapeList, Value, typename Outer::Scope, Outer::index + 1>;
 };
-/// After a misused layer: silent, until Network lets the misuse say its message. Reported there, not where it was found, it
-/// stands among the first lines that a compiler prints, however deep the layer is nested.
+/// After a misused layer: silent, until Network lets the misuse say its message. Reported there, not where it was
+/// found, it stands among the first lines that a compiler prints, however deep the layer is nested.
 template <class Misuse>
 struct Poisoned {
     using Current = Poison;
@@ -104,8 +106,9 @@ struct MessageOf<Poisoned<Misuse>> {
 template <class Layer, class Where, class Got>
 struct NotALayer {
     struct Message {
-        static_assert(Activation<Layer>, "this is not a layer: give it forward(x) and backward(x, y, dy) over lanes, "
-                                         "or a template On<InputShape>");
+        static_assert(Activation<Layer>,
+                      "this is not a layer: give it forward(x) and backward(x, y, dy) over lanes, "
+                      "or a template On<InputShape>");
     };
 };
 
@@ -183,7 +186,8 @@ struct Expansion<Repeat<N, Layers...>> {
     static consteval auto apply(B builder) {
         return []<int... I>(B first, std::integer_sequence<int, I...>) {
             return (first + ... + std::conditional_t<I >= 0, Once<Layers...>, void>{});
-        }(builder, std::make_integer_sequence<int, N>{});
+        }
+        (builder, std::make_integer_sequence<int, N>{});
     }
 };
 
@@ -256,7 +260,7 @@ struct PathOf<Identity> {
 };
 /// Shortcuts that need to know the main path's shape.
 template <class Part>
-    requires requires { typename Part::template OnTarget<Shape<1, 1, 1>, Shape<1, 1, 1>>; }
+requires requires { typename Part::template OnTarget<Shape<1, 1, 1>, Shape<1, 1, 1>>; }
 struct PathOf<Part> {
     template <class Target, class B>
     static consteval auto apply(B) {
@@ -273,14 +277,16 @@ template <class Where, class MainPath, class ShortcutPath>
 struct BranchesMeet {
     static constexpr bool ok = std::is_same_v<MainPath, ShortcutPath>;
     struct Message {
-        static_assert(ok, "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
-                          "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
+        static_assert(ok,
+                      "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
+                      "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
     };
 };
 
 template <class... Parts>
 struct Expansion<Residual<Parts...>> {
-    static constexpr int mains = (0 + ... + (is_kind<Main, Parts> ? 1 : 0)), afters = (0 + ... + (is_kind<After, Parts> ? 1 : 0));
+    static constexpr int mains = (0 + ... + (is_kind<Main, Parts> ? 1 : 0)),
+                         afters = (0 + ... + (is_kind<After, Parts> ? 1 : 0));
     static_assert(mains == 1 && afters <= 1 && sizeof...(Parts) <= static_cast<std::size_t>(2 + afters),
                   "Residual takes Main<…>, at most one shortcut and at most one After<…>");
     using MainPart = part_or<Main, Main<>, Parts...>;
@@ -306,12 +312,14 @@ struct Expansion<Residual<Parts...>> {
 private:
     template <class P, class B, class AfterMain, class Joint>
     static consteval auto meet() {
-        using Meeting = BranchesMeet<typename WhereOf<B, P>::type, got<typename AfterMain::Current>, got<typename Joint::Current>>;
+        using Meeting =
+            BranchesMeet<typename WhereOf<B, P>::type, got<typename AfterMain::Current>, got<typename Joint::Current>>;
         if constexpr (!Meeting::ok) {
             return Poisoned<Meeting>{};
         } else {
             using Back = typename Joint::template At<AfterMain::value>;
-            using Joined = typename Back::template Append<Sum<typename Joint::Current>, NamedPlace<Joint::index, "sum">, Joint::value>;
+            using Joined = typename Back::template Append<Sum<typename Joint::Current>, NamedPlace<Joint::index, "sum">,
+                                                          Joint::value>;
             return leave<B>(PathOf<AfterPart>::template apply<Poison>(Joined{}));
         }
     }

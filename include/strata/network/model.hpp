@@ -1,5 +1,5 @@
-// Model: the weights of a network, apart from any work done with them. A const model is immutable and can serve any number of
-// threads at once, each with a workspace of its own.
+// Model: the weights of a network, apart from any work done with them. A const model is immutable and can serve any
+// number of threads at once, each with a workspace of its own.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ public:
 
     /// Initialises every parameter as its layer says (PyTorch's defaults), from streams keyed by (seed, tensor).
     explicit Model(std::uint64_t seed = 0)
-        : parameters_(static_cast<std::size_t>(Net::parameter_count)), buffers_(static_cast<std::size_t>(Net::buffer_count)) {
+        : parameters_(static_cast<std::size_t>(Net::parameter_count)),
+          buffers_(static_cast<std::size_t>(Net::buffer_count)) {
         std::uint32_t tensor = 0;
         Net::for_each_operation([&]<int I>() {
             using Op = typename Net::template OperationAt<I>;
@@ -49,10 +50,12 @@ public:
             using Op = typename Net::template OperationAt<I>;
             using Node = typename Net::template NodeAt<I>;
             if constexpr (Op::Parameters::size > 0)
-                describe<typename Op::Parameters>(list, Node::Name::text(), parameters_.data() + Net::parameter_offset[I]);
+                describe<typename Op::Parameters>(list, Node::Name::text(),
+                                                  parameters_.data() + Net::parameter_offset[I]);
             if constexpr (requires { typename Op::Buffers; }) {
                 describe<typename Op::Buffers>(list, Node::Name::text(), buffers_.data() + Net::buffer_offset[I]);
-                list.push_back({Node::Name::text() + ".num_batches_tracked", {}, DataType::int64, &batches_tracked_[I]});
+                list.push_back(
+                    {Node::Name::text() + ".num_batches_tracked", {}, DataType::int64, &batches_tracked_[I]});
             }
         });
         return list;
@@ -78,7 +81,8 @@ private:
     template <class List>
     static void describe(std::vector<TensorView>& list, std::string const& layer, Scalar* at) {
         List::for_each([&]<class P>(P) {
-            list.push_back({layer + "." + std::string(P::name), extents(typename P::Extents{}), data_type_of<Scalar>, at});
+            list.push_back(
+                {layer + "." + std::string(P::name), extents(typename P::Extents{}), data_type_of<Scalar>, at});
             at += P::Extents::size;
         });
     }

@@ -17,7 +17,7 @@ class Network {
         using Shapes = typename B::ShapeList;
     };
     template <class B>
-        requires detail::is_poisoned<B>
+    requires detail::is_poisoned<B>
     struct Parts<B> {  // a layer is misused
         using Nodes = detail::List<>;
         using Shapes = detail::List<typename In::Extent>;
@@ -51,9 +51,8 @@ public:
     /// Calls f.template operator()<I>() for every operation in order.
     template <class F>
     static constexpr void for_each_operation(F&& f) {
-        [&]<int... I>(std::integer_sequence<int, I...>) {
-            (f.template operator()<I>(), ...);
-        }(std::make_integer_sequence<int, operation_count>{});
+        [&]<int... I>(std::integer_sequence<int, I...>) { (f.template operator()<I>(), ...); }
+        (std::make_integer_sequence<int, operation_count>{});
     }
 
 private:
@@ -62,7 +61,8 @@ private:
         return [&]<int... I>(std::integer_sequence<int, I...>) {
             return std::array<decltype(f.template operator()<0>()), static_cast<std::size_t>(operation_count)>{
                 f.template operator()<I>()...};
-        }(std::make_integer_sequence<int, operation_count>{});
+        }
+        (std::make_integer_sequence<int, operation_count>{});
     }
     /// Running sums: the offset of each operation's part in a flat arena, the total last.
     template <class F>

@@ -1,8 +1,9 @@
-// The workspace plan: where each value, gradient and kept extra of a tile lives, computed at compile time from the op list by
-// liveness. Offsets count scalars of one sample; a tile of S samples multiplies them by S.
+// The workspace plan: where each value, gradient and kept extra of a tile lives, computed at compile time from the op
+// list by liveness. Offsets count scalars of one sample; a tile of S samples multiplies them by S.
 //
-// One plan is a whole step of one tile: fill, forward, loss, backward. Values die after their last reader, views and in-place
-// results share their source's memory, and the first gradient of a value overwrites, later ones add, in reverse op order.
+// One plan is a whole step of one tile: fill, forward, loss, backward. Values die after their last reader, views and
+// in-place results share their source's memory, and the first gradient of a value overwrites, later ones add, in
+// reverse op order.
 #pragma once
 
 #include <array>
@@ -24,12 +25,12 @@ enum class GradientWrite : std::uint8_t { none, overwrite, add };
 /// The plan of a network with N operations; values are 0 (the input) to N (the output).
 template <int N>
 struct Plan {
-    std::array<int, N + 1> value{};     ///< offset of each value
-    std::array<int, N + 1> gradient{};  ///< offset of each value's gradient; -1 where none is needed
-    std::array<int, N> extra{};         ///< offset of what the operation keeps besides; -1
+    std::array<int, N + 1> value{};                       ///< offset of each value
+    std::array<int, N + 1> gradient{};                    ///< offset of each value's gradient; -1 where none is needed
+    std::array<int, N> extra{};                           ///< offset of what the operation keeps besides; -1
     std::array<GradientWrite, N> write{}, write_other{};  ///< how backward writes the input gradients
-    std::array<bool, N> in_place{};     ///< forward and backward run in the input's memory
-    int size = 0;                       ///< scalars a sample
+    std::array<bool, N> in_place{};                       ///< forward and backward run in the input's memory
+    int size = 0;                                         ///< scalars a sample
 };
 
 namespace detail {
@@ -44,7 +45,8 @@ struct Allocator {
     int count = 0, size = 0;
 
     constexpr int allocate(int wanted, int birth, int death) {
-        int const rounded = (wanted + 15) / 16 * 16;  // keeps every offset 64-byte aligned, also for tiles of one sample
+        int const rounded =
+            (wanted + 15) / 16 * 16;  // keeps every offset 64-byte aligned, also for tiles of one sample
         int offset = 0;
         for (int i = 0; i < count; ++i) {
             Region const& r = regions[static_cast<std::size_t>(i)];
@@ -79,13 +81,14 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
                             (op.other >= 0 && wants_gradient[static_cast<size_t>(op.other)]);
         kept_by_maker[y] = training && keeps_output(op.keep);
     }
-    // Views share their source; an elementwise result takes its source's place where nobody needs the source afterwards.
+    // Views share their source; an elementwise result takes its source's place where nobody needs the source
+    // afterwards.
     for (int v = 0; v <= N; ++v) root[static_cast<size_t>(v)] = v;
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
         auto const x = static_cast<size_t>(op.input);
-        bool const in_place = op.is_elementwise && op.input > 0 && readers[x] == 1 && !kept_by_maker[x] && op.input != op.other &&
-                              !(training && keeps_input(op.keep)) && !ops[x - 1].is_view;
+        bool const in_place = op.is_elementwise && op.input > 0 && readers[x] == 1 && !kept_by_maker[x] &&
+                              op.input != op.other && !(training && keeps_input(op.keep)) && !ops[x - 1].is_view;
         plan.in_place[static_cast<size_t>(i)] = in_place;
         if (op.is_view || in_place) root[static_cast<size_t>(i + 1)] = root[x];
     }
@@ -111,7 +114,9 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
     std::array<int, N + 1> placed{};
     for (int v = 0; v <= N; ++v) {
         bool const owns = root[static_cast<size_t>(v)] == v;
-        if (owns) placed[static_cast<size_t>(v)] = memory.allocate(bytes[static_cast<size_t>(v)], v, death[static_cast<size_t>(v)]);
+        if (owns)
+            placed[static_cast<size_t>(v)] =
+                memory.allocate(bytes[static_cast<size_t>(v)], v, death[static_cast<size_t>(v)]);
         plan.value[static_cast<size_t>(v)] = placed[static_cast<size_t>(root[static_cast<size_t>(v)])];
     }
     for (int i = 0; i < N; ++i) {

@@ -21,8 +21,8 @@ struct AdamUpdate {
         L const g = multiply_add(L(decay), w, gradient);
         state[0] = multiply_add(L(beta1), state[0], L(one_minus_beta1) * g);
         state[1] = multiply_add(L(beta2), state[1], L(one_minus_beta2) * g * g);
-        // Every product with a sum is said as one multiply_add: what compilers contract by themselves differs between vectors
-        // and scalars, and so would an element's bits.
+        // Every product with a sum is said as one multiply_add: what compilers contract by themselves differs between
+        // vectors and scalars, and so would an element's bits.
         L const step = L(rate) * state[0] / multiply_add(sqrt(state[1]), L(inverse_root), L(epsilon));
         w = multiply_add(w, L(decoupled), -step);
     }
@@ -52,7 +52,7 @@ struct Adam {
         auto const t = static_cast<double>(step.index + 1);
         double const correction1 = 1 - std::pow(b1, t), correction2 = 1 - std::pow(beta2, t);
         auto const as = [](double v) { return static_cast<T>(v); };
-        return {as(step.learning_rate / correction1), as(b1), as(beta2), as(1 - b1), as(1 - beta2),
+        return {as(step.learning_rate / correction1), as(b1),      as(beta2),        as(1 - b1), as(1 - beta2),
                 as(1 / std::sqrt(correction2)),       as(epsilon), as(weight_decay), T(1)};
     }
 };

@@ -1,5 +1,5 @@
-// What an optimizer is: a plain value of hyperparameters that, for each step, prepares an update: a pure function of one
-// parameter, its gradient and its state, run over flat arrays by whichever backend holds them.
+// What an optimizer is: a plain value of hyperparameters that, for each step, prepares an update: a pure function of
+// one parameter, its gradient and its state, run over flat arrays by whichever backend holds them.
 #pragma once
 
 #include <cmath>
@@ -22,7 +22,9 @@ struct OptimizerStep {
 
 namespace detail {
 inline void check_rate(char const* optimizer, char const* name, double value, double below) {
-    if (!(value >= 0 && value < below)) fail(optimizer, ": ", name, " is ", value, ", expected a number of at least 0", below < 1e300 ? " and below 1" : "");
+    if (!(value >= 0 && value < below))
+        fail(optimizer, ": ", name, " is ", value, ", expected a number of at least 0",
+             below < 1e300 ? " and below 1" : "");
 }
 }  // namespace detail
 

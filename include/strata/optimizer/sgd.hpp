@@ -24,7 +24,8 @@ struct SGD {
         detail::check_rate("SGD", "learning_rate", learning_rate, INFINITY);
         detail::check_rate("SGD", "momentum", momentum, 1);
         detail::check_rate("SGD", "weight_decay", weight_decay, INFINITY);
-        if (nesterov && (momentum == 0 || dampening != 0)) fail("SGD: nesterov needs a momentum above 0 and dampening 0");
+        if (nesterov && (momentum == 0 || dampening != 0))
+            fail("SGD: nesterov needs a momentum above 0 and dampening 0");
     }
 
     template <class T>
@@ -45,7 +46,8 @@ struct SGD {
     [[nodiscard]] Update<T> prepare(OptimizerStep const& step) const {
         double const m = std::isnan(step.momentum) ? momentum : step.momentum;
         double const keep = step.index == 0 || m == 0 ? 1.0 : 1.0 - dampening;  // dampening belongs to momentum
-        return {static_cast<T>(step.learning_rate), static_cast<T>(m), static_cast<T>(keep), static_cast<T>(weight_decay), nesterov};
+        return {static_cast<T>(step.learning_rate), static_cast<T>(m), static_cast<T>(keep),
+                static_cast<T>(weight_decay), nesterov};
     }
 };
 

@@ -82,7 +82,8 @@ private:
 
     ScheduleValue between(double rate_from, double rate_to, double momentum_from, double momentum_to, double t,
                           double start, double end) const {
-        // A phase without length (pct_start * total_steps = 1, up to rounding) jumps to its end; PyTorch divides by zero there.
+        // A phase without length (pct_start * total_steps = 1, up to rounding) jumps to its end; PyTorch divides by
+        // zero there.
         auto const share = end - start < 1e-9 ? 1.0 : (t - start) / (end - start);
         ScheduleValue value{interpolate(rate_from, rate_to, share)};
         if (cycle_momentum) value.momentum = interpolate(momentum_from, momentum_to, share);

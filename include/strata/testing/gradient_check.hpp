@@ -165,7 +165,8 @@ private:
                  .labels = labels_.data(),
                  .target_type = DataType::float64,
                  .targets = targets_.data()};
-    AlignedVector<double> workspace_, scratch_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_scratch) + 1);
+    AlignedVector<double> workspace_,
+        scratch_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_scratch) + 1);
     std::vector<double> parts_, merged_;
     BatchResult result_;
 };

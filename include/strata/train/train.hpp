@@ -23,23 +23,26 @@ constexpr auto policy_or(Default fallback, First const& first, Rest const&... re
         return policy_or<Tag>(fallback, rest...);
 }
 template <class P>
-concept Policy = requires { typename P::policy; };
+concept Policy = requires {
+    typename P::policy;
+};
 template <class Tag, class... Policies>
 inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies::policy, Tag> ? 1 : 0)) <= 1;
 }  // namespace detail
 
-/// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01}, StepLR{.step_size = 5})`.
-/// Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer SGD{}, schedule ConstantLR{},
-/// Seed{}, NonFinite{}. Throws Error when a hyperparameter makes no sense.
+/// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01},
+/// StepLR{.step_size = 5})`. Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer
+/// SGD{}, schedule ConstantLR{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     static_assert((detail::Policy<Policies> && ...),
                   "train takes policies: a backend, a precision, a loss, an optimizer, a schedule, Seed, NonFinite");
-    static_assert(detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
-                      detail::at_most_one<LossPolicy, Policies...> && detail::at_most_one<OptimizerPolicy, Policies...> &&
-                      detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
-                      detail::at_most_one<NonFinitePolicy, Policies...>,
-                  "train: two policies of the same kind");
+    static_assert(
+        detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
+            detail::at_most_one<LossPolicy, Policies...> && detail::at_most_one<OptimizerPolicy, Policies...> &&
+            detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
+            detail::at_most_one<NonFinitePolicy, Policies...>,
+        "train: two policies of the same kind");
     auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
     auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
     auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
@@ -47,9 +50,9 @@ template <class Net, class... Policies>
     auto const schedule = detail::policy_or<SchedulePolicy>(ConstantLR{}, policies...);
     return Trainer<Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
                    std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
-                   std::remove_const_t<decltype(schedule)>>(backend, loss, optimizer, schedule,
-                                                            detail::policy_or<SeedPolicy>(Seed{}, policies...),
-                                                            detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...));
+                   std::remove_const_t<decltype(schedule)>>(
+        backend, loss, optimizer, schedule, detail::policy_or<SeedPolicy>(Seed{}, policies...),
+        detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...));
 }
 
 }  // namespace strata

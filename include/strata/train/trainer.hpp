@@ -47,7 +47,8 @@ public:
           schedule_(schedule),
           non_finite_(non_finite),
           executor_(backend, loss),
-          optimizer_state_(static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count), Scalar(0)) {
+          optimizer_state_(static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count),
+                           Scalar(0)) {
         loss.check();
         optimizer.check();
         state_.seed = seed.value;
@@ -78,15 +79,15 @@ public:
 
     // ---- training --------------------------------------------------------------------------------------------------
 
-    /// Trains until `options.epochs` epochs are done in all, evaluating on `test` after each. Continues where the trainer
-    /// stands, also in mid epoch. Exceptions of transforms and callbacks come out of here.
+    /// Trains until `options.epochs` epochs are done in all, evaluating on `test` after each. Continues where the
+    /// trainer stands, also in mid epoch. Exceptions of transforms and callbacks come out of here.
     History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
         return fit(train, &test, options);
     }
     History const& fit(Dataset const& train, FitOptions const& options = {}) { return fit(train, nullptr, options); }
 
-    /// One step on a batch: forward, backward, update. Throws Error when the batch does not fit the network, or when loss or
-    /// gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then.
+    /// One step on a batch: forward, backward, update. Throws Error when the batch does not fit the network, or when
+    /// loss or gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then.
     StepResult train_step(Batch const& batch) {
         input.check(batch, "train_step");
         to_device();
@@ -115,12 +116,13 @@ public:
         batch.inputs = samples.data();
         batch.labels = labels.data();
         if (samples.size() != labels.size() * batch.shape.size())
-            fail("train_step: got ", samples.size(), " values for ", labels.size(), " labels, expected ", batch.shape.size(), " a sample");
+            fail("train_step: got ", samples.size(), " values for ", labels.size(), " labels, expected ",
+                 batch.shape.size(), " a sample");
         return train_step(batch);
     }
 
-    /// Where schedules take the training to be. fit keeps it; in one's own loop set epoch, steps_per_epoch and total_steps
-    /// here where the schedule uses them.
+    /// Where schedules take the training to be. fit keeps it; in one's own loop set epoch, steps_per_epoch and
+    /// total_steps here where the schedule uses them.
     [[nodiscard]] SchedulePosition& position() { return position_; }
     /// Learning rate of the last step.
     [[nodiscard]] double learning_rate() const { return state_.learning_rate; }
@@ -184,7 +186,8 @@ public:
             auto const written = file.metadata().find(entry);
             if (written == file.metadata().end() || written->second != mine)
                 fail(path, ": the checkpoint was written with ", entry, " ",
-                     written == file.metadata().end() ? std::string("(none)") : written->second, ", this trainer uses ", mine);
+                     written == file.metadata().end() ? std::string("(none)") : written->second, ", this trainer uses ",
+                     mine);
         };
         expect("optimizer", Optimizer::name);
         expect("precision", std::string(dtype_name(data_type_of<Scalar>)));
@@ -209,12 +212,16 @@ private:
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         if (options.epochs < 0) fail("fit: epochs is ", options.epochs, ", expected at least 0");
-        Loader loader(train, {.batch_size = options.batch_size, .shuffle = options.shuffle, .drop_last = options.drop_last,
-                              .seed = state_.seed, .threads = options.loader_threads});
+        Loader loader(train, {.batch_size = options.batch_size,
+                              .shuffle = options.shuffle,
+                              .drop_last = options.drop_last,
+                              .seed = state_.seed,
+                              .threads = options.loader_threads});
         auto const size = static_cast<std::int64_t>(train.size());
         if (state_.batch > 0 && (state_.batch_size != options.batch_size || state_.dataset_size != size))
-            fail("fit: the training stands at batch ", state_.batch, " of an epoch of ", state_.dataset_size, " samples in batches of ",
-                 state_.batch_size, ", and cannot go on with ", size, " samples in batches of ", options.batch_size);
+            fail("fit: the training stands at batch ", state_.batch, " of an epoch of ", state_.dataset_size,
+                 " samples in batches of ", state_.batch_size, ", and cannot go on with ", size,
+                 " samples in batches of ", options.batch_size);
         state_.batch_size = options.batch_size;
         state_.dataset_size = size;
         position_.steps_per_epoch = loader.batches_per_epoch();
@@ -251,7 +258,8 @@ private:
             epoch_timed_ += result.samples;
             show(progress, options, samples);
             if (options.on_step) options.on_step({state_.step, state_.epoch, result, state_.learning_rate});
-            if (!options.checkpoint.empty() && options.checkpoint_steps > 0 && state_.step % options.checkpoint_steps == 0)
+            if (!options.checkpoint.empty() && options.checkpoint_steps > 0 &&
+                state_.step % options.checkpoint_steps == 0)
                 save_checkpoint(options.checkpoint);
         }
     }
@@ -265,7 +273,8 @@ private:
         shown.learning_rate = state_.learning_rate;
         if (state_.epoch_samples > 0) {
             shown.loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
-            if (Loss::classifies) shown.accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
+            if (Loss::classifies)
+                shown.accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
         }
         progress.update(shown);
     }
@@ -278,10 +287,12 @@ private:
         if (state_.epoch_samples > 0) {
             record.train_loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
             if (Loss::classifies)
-                record.train_accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
+                record.train_accuracy =
+                    static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
         }
         record.seconds = epoch_seconds_;
-        record.images_per_second = epoch_seconds_ > 0 ? static_cast<double>(epoch_timed_) / epoch_seconds_ : ProgressState::unknown;
+        record.images_per_second =
+            epoch_seconds_ > 0 ? static_cast<double>(epoch_timed_) / epoch_seconds_ : ProgressState::unknown;
         if (test) {
             Evaluation const evaluation = evaluate(*test, options.evaluation_batch_size);
             record.test_loss = evaluation.loss;
@@ -324,7 +335,8 @@ private:
         if (!std::isfinite(result.loss)) return "the loss is not finite";
         auto const gradient = executor_.gradient();
         for (int i = Net::operation_count - 1; i >= 0; --i)
-            for (int p = Net::parameter_offset[static_cast<std::size_t>(i)]; p < Net::parameter_offset[static_cast<std::size_t>(i) + 1]; ++p)
+            for (int p = Net::parameter_offset[static_cast<std::size_t>(i)];
+                 p < Net::parameter_offset[static_cast<std::size_t>(i) + 1]; ++p)
                 if (!std::isfinite(gradient[static_cast<std::size_t>(p)]))
                     return concatenate("the gradient of ", layer(i), " is not finite");
         return "the gradient's norm is not finite";
@@ -334,7 +346,9 @@ private:
         auto tensors = model.tensors();
         for (auto& tensor : tensors) tensor.name = "model." + tensor.name;
         for (int k = 0; k < Optimizer::states; ++k)
-            tensors.push_back({concatenate("optimizer.", k), {Net::parameter_count}, data_type_of<Scalar>,
+            tensors.push_back({concatenate("optimizer.", k),
+                               {Net::parameter_count},
+                               data_type_of<Scalar>,
                                optimizer_state.data() + static_cast<std::ptrdiff_t>(k) * Net::parameter_count});
         return tensors;
     }

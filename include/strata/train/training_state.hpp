@@ -11,10 +11,10 @@ namespace strata {
 /// Everything that makes the next step what it is, besides weights and optimizer state.
 struct TrainingState {
     std::uint64_t seed = 0;
-    std::int64_t step = 0;     ///< training steps taken, skipped ones included
-    std::int64_t updates = 0;  ///< optimizer updates made
-    std::int64_t epoch = 0;    ///< epochs finished
-    std::int64_t batch = 0;    ///< batches of the current epoch finished
+    std::int64_t step = 0;                        ///< training steps taken, skipped ones included
+    std::int64_t updates = 0;                     ///< optimizer updates made
+    std::int64_t epoch = 0;                       ///< epochs finished
+    std::int64_t batch = 0;                       ///< batches of the current epoch finished
     double learning_rate = EpochRecord::unknown;  ///< of the last step
     // Sums over the current epoch, so that its record is the same after a resume.
     double epoch_loss = 0;  ///< sum over samples

@@ -1,10 +1,10 @@
 // Direct convolution on the CPU: register blocks of output channels times vectors of the flattened row W·S.
 //
-// A row of a tile is W·S contiguous numbers, and a tap (p, q) is the same row shifted by q·S: so one kernel serves every tile
-// size, and a vector need not end at a column. Rows with horizontal padding or a stride are first packed: zeros around them, and
-// the columns of equal remainder by the stride side by side, so that every tap is a shift again. The geometry is a run-time
-// value: one copy of the code serves every convolution of a program. Each output's sum runs over (channel, p, q) in order,
-// wherever it stands in a block.
+// A row of a tile is W·S contiguous numbers, and a tap (p, q) is the same row shifted by q·S: so one kernel serves
+// every tile size, and a vector need not end at a column. Rows with horizontal padding or a stride are first packed:
+// zeros around them, and the columns of equal remainder by the stride side by side, so that every tap is a shift again.
+// The geometry is a run-time value: one copy of the code serves every convolution of a program. Each output's sum runs
+// over (channel, p, q) in order, wherever it stands in a block.
 #pragma once
 
 #include "../../layer/conv2d.hpp"
@@ -14,8 +14,8 @@ namespace strata {
 
 namespace detail {
 
-/// The numbers of a correlation with weights of any strides: the forward pass and, with the channels' roles exchanged and the
-/// taps reversed, the input gradient for stride 1.
+/// The numbers of a correlation with weights of any strides: the forward pass and, with the channels' roles exchanged
+/// and the taps reversed, the input gradient for stride 1.
 struct Correlation {
     int in_height, in_width, out_height, out_width;
     int in_channels, out_channels;  ///< of one group
@@ -23,7 +23,9 @@ struct Correlation {
     std::ptrdiff_t group_weights, out_weights, in_weights, row_weights, tap_weights, first_weight;  ///< weight strides
 
     /// Columns of a packed row: as many of each remainder as the last tap of the last output reaches.
-    [[nodiscard]] constexpr int phase_columns() const { return out_width + (taps_width - 1) * dilation_width / stride_width; }
+    [[nodiscard]] constexpr int phase_columns() const {
+        return out_width + (taps_width - 1) * dilation_width / stride_width;
+    }
     [[nodiscard]] constexpr int packed_columns() const { return phase_columns() * stride_width; }
     /// True where the row as it is serves all taps, and whole vectors of N numbers.
     [[nodiscard]] constexpr bool is_plain(int S, int N) const {
@@ -44,7 +46,8 @@ void pack_row(Correlation const& g, T const* row, T* packed, int S) {
     int const columns = g.phase_columns();
     for (int phase = 0; phase < g.stride_width; ++phase) {
         if (g.stride_width == 1) {  // one run of columns between two runs of zeros
-            int const from = std::clamp(g.pad_left, 0, columns), to = std::clamp(g.pad_left + g.in_width, from, columns);
+            int const from = std::clamp(g.pad_left, 0, columns),
+                      to = std::clamp(g.pad_left + g.in_width, from, columns);
             std::fill_n(packed, from * S, T(0));
             std::copy_n(row + static_cast<std::ptrdiff_t>(from - g.pad_left) * S, (to - from) * S, packed + from * S);
             std::fill(packed + to * S, packed + columns * S, T(0));
@@ -60,14 +63,19 @@ void pack_row(Correlation const& g, T const* row, T* packed, int S) {
     }
 }
 
-/// A block of `CO` output channels times `V` vectors of one row. `rows[(c, p)]` are the input rows, null outside the image. The
-/// first `skip` and the last `beyond` numbers of a vector are computed but not stored: they belong to a neighbour.
+/// A block of `CO` output channels times `V` vectors of one row. `rows[(c, p)]` are the input rows, null outside the
+/// image. The first `skip` and the last `beyond` numbers of a vector are computed but not stored: they belong to a
+/// neighbour.
 template <int CO, int V, class L, class T>
 STRATA_INLINE void correlate_block(Correlation const& g, T const* const* rows, T const* w, T const* bias, T* y, int S,
                                    int const (&at)[V], bool add, int skip = 0, int beyond = 0) {
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     L sum[CO][V];
-    STRATA_UNROLL for (int u = 0; u < CO; ++u) STRATA_UNROLL for (int v = 0; v < V; ++v) sum[u][v] = L(bias ? bias[u] : T(0));
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) sum[u][v] = L(bias ? bias[u] : T(0));
+    }
     for (int c = 0; c < g.in_channels; ++c)
         for (int p = 0; p < g.taps_height; ++p) {
             T const* const row = *rows++;
@@ -76,28 +84,37 @@ STRATA_INLINE void correlate_block(Correlation const& g, T const* const* rows, T
             for (int q = 0; q < g.taps_width; ++q, tap += g.tap_weights) {
                 T const* const from = row + static_cast<std::ptrdiff_t>(g.tap_column(q)) * S;
                 L in[V];
-                STRATA_UNROLL for (int v = 0; v < V; ++v) in[v] = load_lane<L>(from + at[v]);
-                STRATA_UNROLL for (int u = 0; u < CO; ++u) {
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) in[v] = load_lane<L>(from + at[v]);
+                STRATA_UNROLL
+                for (int u = 0; u < CO; ++u) {
                     L const weight(tap[u * g.out_weights]);
-                    STRATA_UNROLL for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(weight, in[v], sum[u][v]);
+                    STRATA_UNROLL
+                    for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(weight, in[v], sum[u][v]);
                 }
             }
         }
-    STRATA_UNROLL for (int u = 0; u < CO; ++u) STRATA_UNROLL for (int v = 0; v < V; ++v) {
-        T* const to = y + u * plane + at[v];
-        if (skip + beyond == 0) {
-            store_lane(to, add ? load_lane<L>(to) + sum[u][v] : sum[u][v]);
-        } else {
-            T values[width_of<L>];
-            store_lane(values, sum[u][v]);
-            for (int k = skip; k < width_of<L> - beyond; ++k) to[k] = add ? to[k] + values[k] : values[k];
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) {
+            T* const to = y + u * plane + at[v];
+            if (skip + beyond == 0) {
+                store_lane(to, add ? load_lane<L>(to) + sum[u][v] : sum[u][v]);
+            } else {
+                T values[width_of<L>];
+                store_lane(values, sum[u][v]);
+                for (int k = skip; k < width_of<L> - beyond; ++k) to[k] = add ? to[k] + values[k] : values[k];
+            }
         }
     }
 }
 
-/// One row of outputs of `CO` channels: blocks of four vectors, then single ones, the last of them moved back to end with the row.
+/// One row of outputs of `CO` channels: blocks of four vectors, then single ones, the last of them moved back to end
+/// with the row.
 template <int CO, class L, class T>
-[[gnu::noinline]] void correlate_row(Correlation const& g, T const* const* rows, T const* w, T const* bias, T* y, int S, bool add) {
+[[gnu::noinline]] void correlate_row(Correlation const& g, T const* const* rows, T const* w, T const* bias, T* y, int S,
+                                     bool add) {
     constexpr int N = width_of<L>;
     int const length = g.out_width * S;
     int from = 0;
@@ -117,12 +134,14 @@ template <class T>
 constexpr int correlation_scratch(Correlation const& g, int S) {
     constexpr int N = width_of<widest_lane<T>>;
     int const rows = g.in_channels * g.taps_height;
-    return rows * static_cast<int>(sizeof(void*) / sizeof(T)) + (g.is_plain(S, N) ? 0 : rows * g.packed_columns() * S + N);
+    return rows * static_cast<int>(sizeof(void*) / sizeof(T)) +
+           (g.is_plain(S, N) ? 0 : rows * g.packed_columns() * S + N);
 }
 
 /// Items are (group, output row).
 template <class L, class T>
-[[gnu::noinline]] void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch, bool add, int begin, int end) {
+[[gnu::noinline]] void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch,
+                                 bool add, int begin, int end) {
     int const blocks = channel_blocks(g.out_channels);
     auto** const rows = reinterpret_cast<T const**>(scratch);
     T* const packed = scratch + g.in_channels * g.taps_height * static_cast<int>(sizeof(void*) / sizeof(T));
@@ -148,31 +167,46 @@ template <class L, class T>
             T* const out = y + (static_cast<std::ptrdiff_t>(channel) * g.out_height + i) * g.out_width * S;
             T const* const b = bias ? bias + channel : nullptr;
             switch (count) {
-                case 4: correlate_row<4, L>(g, rows, weights, b, out, S, add); break;
-                case 3: correlate_row<3, L>(g, rows, weights, b, out, S, add); break;
-                case 2: correlate_row<2, L>(g, rows, weights, b, out, S, add); break;
-                default: correlate_row<1, L>(g, rows, weights, b, out, S, add); break;
+                case 4:
+                    correlate_row<4, L>(g, rows, weights, b, out, S, add);
+                    break;
+                case 3:
+                    correlate_row<3, L>(g, rows, weights, b, out, S, add);
+                    break;
+                case 2:
+                    correlate_row<2, L>(g, rows, weights, b, out, S, add);
+                    break;
+                default:
+                    correlate_row<1, L>(g, rows, weights, b, out, S, add);
+                    break;
             }
         }
     }
 }
 
-/// The weight gradient of CO output channels, one input channel and Q neighbouring taps of kernel row p. `plane` holds the
-/// channel's rows, `pitch` apart.
+/// The weight gradient of CO output channels, one input channel and Q neighbouring taps of kernel row p. `plane` holds
+/// the channel's rows, `pitch` apart.
 template <int CO, int Q, class L, class T>
-[[gnu::noinline]] void weight_gradient_block(Correlation const& g, T const* plane, std::ptrdiff_t pitch, T const* dy, T* dw, int S,
-                                         int p, int q0) {
+[[gnu::noinline]] void weight_gradient_block(Correlation const& g, T const* plane, std::ptrdiff_t pitch, T const* dy,
+                                             T* dw, int S, int p, int q0) {
     constexpr int N = width_of<L>;
     std::ptrdiff_t const out_plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     int const length = g.out_width * S;
     int tap[Q];
-    STRATA_UNROLL for (int q = 0; q < Q; ++q) tap[q] = g.tap_column(q0 + q) * S;
+    STRATA_UNROLL
+    for (int q = 0; q < Q; ++q) tap[q] = g.tap_column(q0 + q) * S;
     L total[CO][Q];
-    STRATA_UNROLL for (int u = 0; u < CO; ++u) STRATA_UNROLL for (int q = 0; q < Q; ++q) total[u][q] = L(T(0));
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int q = 0; q < Q; ++q) total[u][q] = L(T(0));
+    }
     auto const add = [&](L const(&gradient)[CO], T const* row) {
-        STRATA_UNROLL for (int q = 0; q < Q; ++q) {
+        STRATA_UNROLL
+        for (int q = 0; q < Q; ++q) {
             L const value = load_lane<L>(row + tap[q]);
-            STRATA_UNROLL for (int u = 0; u < CO; ++u) total[u][q] = multiply_add(gradient[u], value, total[u][q]);
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) total[u][q] = multiply_add(gradient[u], value, total[u][q]);
         }
     };
     for (int i = 0; i < g.out_height; ++i) {
@@ -183,11 +217,13 @@ template <int CO, int Q, class L, class T>
         L gradient[CO];
         int at = 0;
         for (; at + N <= length; at += N) {
-            STRATA_UNROLL for (int u = 0; u < CO; ++u) gradient[u] = load_lane<L>(from + u * out_plane + at);
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) gradient[u] = load_lane<L>(from + u * out_plane + at);
             add(gradient, row + at);
         }
         if (at == length) continue;
-        // The row's last numbers, with zeros around them: from a vector moved back, or from a copy where the row has none.
+        // The row's last numbers, with zeros around them: from a vector moved back, or from a copy where the row has
+        // none.
         int const place = std::max(0, length - N);
         for (int u = 0; u < CO; ++u) {
             T values[N] = {};
@@ -196,8 +232,11 @@ template <int CO, int Q, class L, class T>
         }
         add(gradient, row + place);
     }
-    STRATA_UNROLL for (int u = 0; u < CO; ++u) STRATA_UNROLL for (int q = 0; q < Q; ++q)
-        dw[u * g.out_weights + q] += sum(total[u][q]);
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int q = 0; q < Q; ++q) dw[u * g.out_weights + q] += sum(total[u][q]);
+    }
 }
 
 template <class T>
@@ -208,7 +247,8 @@ constexpr int weight_gradient_scratch(Correlation const& g, int S) {
 
 /// Items are (group, input channel); weights in PyTorch's layout.
 template <class L, class T>
-[[gnu::noinline]] void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch, int begin, int end) {
+[[gnu::noinline]] void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch,
+                                       int begin, int end) {
     for (int item = begin; item < end; ++item) {
         int const c = item % g.in_channels, group = item / g.in_channels;
         T const* plane = x + static_cast<std::ptrdiff_t>(item) * g.in_height * g.in_width * S;
@@ -216,18 +256,24 @@ template <class L, class T>
         if (!g.is_plain(S, width_of<L>)) {
             std::ptrdiff_t const packed_pitch = static_cast<std::ptrdiff_t>(g.packed_columns()) * S;
             for (int h = 0; h < g.in_height; ++h) pack_row(g, plane + h * pitch, scratch + h * packed_pitch, S);
-            std::fill_n(scratch + g.in_height * packed_pitch, width_of<L>, T(0));  // a short row's vector reads beyond it
+            std::fill_n(scratch + g.in_height * packed_pitch, width_of<L>,
+                        T(0));  // a short row's vector reads beyond it
             plane = scratch;
             pitch = packed_pitch;
         }
         auto const taps = [&]<int CO>(int channel) {
-            T const* const gradient = dy + static_cast<std::ptrdiff_t>(group * g.out_channels + channel) * g.out_height * g.out_width * S;
+            T const* const gradient =
+                dy + static_cast<std::ptrdiff_t>(group * g.out_channels + channel) * g.out_height * g.out_width * S;
             for (int p = 0; p < g.taps_height; ++p) {
-                T* const to = dw + group * g.group_weights + channel * g.out_weights + c * g.in_weights + p * g.row_weights;
+                T* const to =
+                    dw + group * g.group_weights + channel * g.out_weights + c * g.in_weights + p * g.row_weights;
                 int q = 0;
-                for (; q + 5 <= g.taps_width; q += 5) weight_gradient_block<CO, 5, L>(g, plane, pitch, gradient, to + q, S, p, q);
-                for (; q + 3 <= g.taps_width; q += 3) weight_gradient_block<CO, 3, L>(g, plane, pitch, gradient, to + q, S, p, q);
-                for (; q < g.taps_width; ++q) weight_gradient_block<CO, 1, L>(g, plane, pitch, gradient, to + q, S, p, q);
+                for (; q + 5 <= g.taps_width; q += 5)
+                    weight_gradient_block<CO, 5, L>(g, plane, pitch, gradient, to + q, S, p, q);
+                for (; q + 3 <= g.taps_width; q += 3)
+                    weight_gradient_block<CO, 3, L>(g, plane, pitch, gradient, to + q, S, p, q);
+                for (; q < g.taps_width; ++q)
+                    weight_gradient_block<CO, 1, L>(g, plane, pitch, gradient, to + q, S, p, q);
             }
         };
         int channel = 0;
@@ -239,45 +285,70 @@ template <class L, class T>
 
 template <class G>
 constexpr Correlation forward_correlation = {
-    .in_height = G::height, .in_width = G::width, .out_height = G::out_height, .out_width = G::out_width,
-    .in_channels = G::group_channels, .out_channels = G::group_out_channels,
-    .taps_height = G::kernel_height, .taps_width = G::kernel_width,
-    .stride_height = G::stride_height, .stride_width = G::stride_width,
-    .dilation_height = G::dilation_height, .dilation_width = G::dilation_width, .pad_top = G::pad_top, .pad_left = G::pad_left,
-    .group_weights = G::group_out_channels * G::group_channels * G::kernel_height * G::kernel_width,
-    .out_weights = G::group_channels * G::kernel_height * G::kernel_width, .in_weights = G::kernel_height * G::kernel_width,
-    .row_weights = G::kernel_width, .tap_weights = 1, .first_weight = 0};
+    .in_height = G::height,
+    .in_width = G::width,
+    .out_height = G::out_height,
+    .out_width = G::out_width,
+    .in_channels = G::group_channels,
+    .out_channels = G::group_out_channels,
+    .taps_height = G::kernel_height,
+    .taps_width = G::kernel_width,
+    .stride_height = G::stride_height,
+    .stride_width = G::stride_width,
+    .dilation_height = G::dilation_height,
+    .dilation_width = G::dilation_width,
+    .pad_top = G::pad_top,
+    .pad_left = G::pad_left,
+    .group_weights = G::group_out_channels* G::group_channels* G::kernel_height* G::kernel_width,
+    .out_weights = G::group_channels* G::kernel_height* G::kernel_width,
+    .in_weights = G::kernel_height* G::kernel_width,
+    .row_weights = G::kernel_width,
+    .tap_weights = 1,
+    .first_weight = 0};
 
 /// dx of a stride-1 convolution: dy correlated with the reversed taps, channels exchanged.
 template <class G>
 constexpr Correlation backward_correlation = {
-    .in_height = G::out_height, .in_width = G::out_width, .out_height = G::height, .out_width = G::width,
-    .in_channels = G::group_out_channels, .out_channels = G::group_channels,
-    .taps_height = G::kernel_height, .taps_width = G::kernel_width, .stride_height = 1, .stride_width = 1,
-    .dilation_height = G::dilation_height, .dilation_width = G::dilation_width,
-    .pad_top = G::dilation_height * (G::kernel_height - 1) - G::pad_top,
-    .pad_left = G::dilation_width * (G::kernel_width - 1) - G::pad_left,
-    .group_weights = G::group_out_channels * G::group_channels * G::kernel_height * G::kernel_width,
-    .out_weights = G::kernel_height * G::kernel_width, .in_weights = G::group_channels * G::kernel_height * G::kernel_width,
-    .row_weights = -G::kernel_width, .tap_weights = -1, .first_weight = G::kernel_height * G::kernel_width - 1};
+    .in_height = G::out_height,
+    .in_width = G::out_width,
+    .out_height = G::height,
+    .out_width = G::width,
+    .in_channels = G::group_out_channels,
+    .out_channels = G::group_channels,
+    .taps_height = G::kernel_height,
+    .taps_width = G::kernel_width,
+    .stride_height = 1,
+    .stride_width = 1,
+    .dilation_height = G::dilation_height,
+    .dilation_width = G::dilation_width,
+    .pad_top = G::dilation_height*(G::kernel_height - 1) - G::pad_top,
+    .pad_left = G::dilation_width*(G::kernel_width - 1) - G::pad_left,
+    .group_weights = G::group_out_channels* G::group_channels* G::kernel_height* G::kernel_width,
+    .out_weights = G::kernel_height* G::kernel_width,
+    .in_weights = G::group_channels* G::kernel_height* G::kernel_width,
+    .row_weights = -G::kernel_width,
+    .tap_weights = -1,
+    .first_weight = G::kernel_height* G::kernel_width - 1};
 
 }  // namespace detail
 
 template <class G, class Scheme, class Precision, int S>
-    requires detail::is_uniform<Precision>
+requires detail::is_uniform<Precision>
 struct ForwardKernel<Convolution<G, Scheme>, Precision, S> {
     using T = typename Precision::compute;
     static constexpr int items = G::groups * G::out_height;
     static constexpr int scratch = detail::correlation_scratch<T>(detail::forward_correlation<G>, S);
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        T const* const bias = G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
-        detail::correlate<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.parameters, bias, a.y, S, a.scratch, false, begin, end);
+        T const* const bias =
+            G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
+        detail::correlate<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.parameters, bias, a.y, S, a.scratch,
+                                          false, begin, end);
     }
 };
 
 template <class G, class Scheme, class Precision, int S>
-    requires(detail::is_uniform<Precision> && G::stride_height == 1 && G::stride_width == 1)
-struct InputGradientKernel<Convolution<G, Scheme>, Precision, S> {
+requires(detail::is_uniform<Precision>&& G::stride_height == 1 &&
+         G::stride_width == 1) struct InputGradientKernel<Convolution<G, Scheme>, Precision, S> {
     using T = typename Precision::compute;
     static constexpr int items = G::groups * G::height;
     static constexpr int scratch = detail::correlation_scratch<T>(detail::backward_correlation<G>, S);
@@ -289,17 +360,18 @@ struct InputGradientKernel<Convolution<G, Scheme>, Precision, S> {
 };
 
 template <class G, class Scheme, class Precision, int S>
-    requires detail::is_uniform<Precision>
+requires detail::is_uniform<Precision>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Precision, S> {
     using T = typename Precision::compute;
     static constexpr int items = G::channels + 1;  // the last one is the bias
     static constexpr int scratch = detail::weight_gradient_scratch<T>(detail::forward_correlation<G>, S);
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::weight_gradient<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.dy, a.gradient, S, a.scratch, begin,
-                                                std::min(end, G::channels));
+        detail::weight_gradient<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.dy, a.gradient, S, a.scratch,
+                                                begin, std::min(end, G::channels));
         if (G::bias && begin < end && end == items)
-            detail::bias_gradient<widest_lane<T>>(a.dy, a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels,
-                                                  G::out_channels, G::out_height * G::out_width * S);
+            detail::bias_gradient<widest_lane<T>>(
+                a.dy, a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels, G::out_channels,
+                G::out_height * G::out_width * S);
     }
 };
 

@@ -1,9 +1,10 @@
-// The CPU executor: runs the program of a network over the tiles of a batch with any number of workers, and gives the same bits
-// for each of them.
+// The CPU executor: runs the program of a network over the tiles of a batch with any number of workers, and gives the
+// same bits for each of them.
 //
-// Tiles are grouped into leaves of consecutive tiles; a leaf's gradient is summed tile by tile, and the leaves are merged in one
-// binary tree over the leaf index. How many leaves a batch has depends on the network and the batch alone. Networks without
-// batch-wide layers stream: a worker takes a tile through the whole program, and memory does not grow with the batch.
+// Tiles are grouped into leaves of consecutive tiles; a leaf's gradient is summed tile by tile, and the leaves are
+// merged in one binary tree over the leaf index. How many leaves a batch has depends on the network and the batch
+// alone. Networks without batch-wide layers stream: a worker takes a tile through the whole program, and memory does
+// not grow with the batch.
 #pragma once
 
 #include "../../optimizer/optimizer.hpp"
@@ -47,19 +48,21 @@ public:
         return (workspace_.size() + scratch_.size()) * sizeof(Storage) + gradients_.size() * sizeof(Gradient) +
                (parts_.size() + statistics_.size()) * sizeof(double);
     }
-    /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it fills
-    /// tiles of 16 for every worker.
+    /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
+    /// fills tiles of 16 for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch) {
         Tiling const tiling(batch, detail::tile_samples(batch));
-        auto const tile = static_cast<std::size_t>(training_size) * static_cast<std::size_t>(detail::tile_samples(batch));
+        auto const tile =
+            static_cast<std::size_t>(training_size) * static_cast<std::size_t>(detail::tile_samples(batch));
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
-        return sizeof(Storage) * tile * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
+        return sizeof(Storage) * tile *
+                   static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
                sizeof(Storage) * static_cast<std::size_t>(workers) * scratch_size<true>() +
                sizeof(Gradient) * gradient_size + sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
     }
 
-    /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed. Throws Error
-    /// where a BatchNorm would see one value a channel.
+    /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
+    /// Throws Error where a BatchNorm would see one value a channel.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
         if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(batch.size);
         return train_tiles(training_program(batch.size), model, batch, random);
@@ -73,14 +76,16 @@ public:
         detail::run_workers(std::min(workers_, chunks), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-                std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size, to = std::min(from + chunk_size, count);
+                std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
+                                     to = std::min(from + chunk_size, count);
                 update_range(apply, model.parameters().data(), gradients_.data(), state.data(), from, to);
             }
         });
         if constexpr (Net::is_batch_wide) {
             std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
             Net::for_each_operation([&]<int I>() {
-                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<I>>()) ++model.batches_tracked()[I];
+                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<I>>())
+                    ++model.batches_tracked()[I];
             });
         }
     }
@@ -91,7 +96,8 @@ public:
         return evaluate_tiles(program, model, batch, predictions, outputs);
     }
 
-    /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For messages.
+    /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
+    /// messages.
     int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
         watch_ = &found;
@@ -103,21 +109,26 @@ public:
 private:
     static constexpr int chunk_size = 4096;
     static constexpr int chunks = (Net::parameter_count + chunk_size - 1) / chunk_size;
-    /// Leaves at most, and arenas for their gradients always: a constant of the network, bounded by 256 MiB. With fewer leaves
-    /// than workers, teams share a leaf.
+    /// Leaves at most, and arenas for their gradients always: a constant of the network, bounded by 256 MiB. With fewer
+    /// leaves than workers, teams share a leaf.
     static constexpr int max_leaves = [] {
-        std::size_t const fit = (std::size_t{256} << 20) / (sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1));
+        std::size_t const fit =
+            (std::size_t{256} << 20) / (sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1));
         return fit > 32 ? 32 : fit < 2 ? 2 : static_cast<int>(fit);
     }();
-    static constexpr std::size_t gradient_size = static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
+    static constexpr std::size_t gradient_size =
+        static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
     static constexpr int training_size = detail::TileProgram<Net, Precision, Loss, 16>::training_size;
 
-    static constexpr Program training_program(int batch) { return detail::program_for<Net, Precision, Loss, true>(batch); }
+    static constexpr Program training_program(int batch) {
+        return detail::program_for<Net, Precision, Loss, true>(batch);
+    }
 
     struct Tiling {
         int tiles, leaf_tiles, leaves;
         constexpr Tiling(int batch, int samples)
-            : tiles((batch + samples - 1) / samples), leaf_tiles((tiles + max_leaves - 1) / max_leaves),
+            : tiles((batch + samples - 1) / samples),
+              leaf_tiles((tiles + max_leaves - 1) / max_leaves),
               leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
     };
 
@@ -126,8 +137,8 @@ private:
         if (v.size() < size) v.resize(size);
     }
 
-    /// Scratch memory of a worker, in whole cache lines: enough for every tile size, since small tiles may need more than large
-    /// ones.
+    /// Scratch memory of a worker, in whole cache lines: enough for every tile size, since small tiles may need more
+    /// than large ones.
     template <bool Training>
     static constexpr std::size_t scratch_size() {
         int most = 0;
@@ -141,7 +152,8 @@ private:
         scratch_stride_ = std::max(scratch_stride_, needed);
         grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
     }
-    /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a single one.
+    /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a
+    /// single one.
     static constexpr std::size_t parts_size(int tiles) {
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
@@ -150,7 +162,8 @@ private:
         int const S = program.tile_samples;
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program.training_size) * static_cast<std::size_t>(S);
-        grow(workspace_, stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.tiles)));
+        grow(workspace_,
+             stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.tiles)));
         grow(gradients_, gradient_size);
         grow_scratch<true>();
         grow(parts_, parts_size(tiling.tiles));
@@ -167,12 +180,14 @@ private:
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
                 assignment.for_each(worker, [&](int leaf, detail::Share team, int slot) {
                     context.gradient = gradients_.data() + static_cast<std::ptrdiff_t>(leaf) * Net::parameter_count;
-                    run_leaf(context, tiling, leaf, team, slot, steps.subspan(begin, end - begin), S, stride, Net::is_batch_wide);
+                    run_leaf(context, tiling, leaf, team, slot, steps.subspan(begin, end - begin), S, stride,
+                             Net::is_batch_wide);
                 });
                 auto const& last = steps[end - 1];
                 if constexpr (Net::is_batch_wide)
                     if (last.reduction != detail::Reduction::none)
-                        merge_statistics(model, last.reduction, last.operation, tiling.tiles, S, batch.size, {worker, workers});
+                        merge_statistics(model, last.reduction, last.operation, tiling.tiles, S, batch.size,
+                                         {worker, workers});
             }
             all.wait(workers);
             merge_gradients(tiling.leaves, {worker, workers});
@@ -181,14 +196,16 @@ private:
         return merged_result(batch.size, tiling.leaves);
     }
 
-    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a team.
-    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::span<Step const> steps, int S,
-                  std::size_t stride, bool kept) {
+    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a
+    /// team.
+    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::span<Step const> steps,
+                  int S, std::size_t stride, bool kept) {
         detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
         barrier.wait(team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
-        for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles); ++tile) {
+        for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
+             ++tile) {
             c.first = tile * S;
             c.samples = std::min(S, c.batch->size - c.first);
             c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile : slot) * stride;
@@ -201,8 +218,8 @@ private:
         }
     }
 
-    StepResult evaluate_tiles(Program const& program, ModelType const& model, Batch const& batch, std::int32_t* predictions,
-                              Storage* outputs) {
+    StepResult evaluate_tiles(Program const& program, ModelType const& model, Batch const& batch,
+                              std::int32_t* predictions, Storage* outputs) {
         int const S = program.tile_samples;
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program.inference_size) * static_cast<std::size_t>(S);
@@ -235,16 +252,17 @@ private:
 
     void clear_gradients(int leaves, detail::Share share) {
         std::ptrdiff_t const total = static_cast<std::ptrdiff_t>(leaves) * Net::parameter_count;
-        std::fill(gradients_.data() + total * share.rank / share.size, gradients_.data() + total * (share.rank + 1) / share.size,
-                  Gradient(0));
+        std::fill(gradients_.data() + total * share.rank / share.size,
+                  gradients_.data() + total * (share.rank + 1) / share.size, Gradient(0));
     }
 
-    void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, int tiles, int samples, int batch,
-                          detail::Share share) {
+    void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, int tiles, int samples,
+                          int batch, detail::Share share) {
         detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
         all.wait(share.size);
-        detail::StatisticsMerge<Precision> const merge{parts_.data(),          statistics_.data(),    tiles,           samples, batch,
-                                                       model.buffers().data(), next_buffers_.data(), gradients_.data(), share};
+        detail::StatisticsMerge<Precision> const merge{
+            parts_.data(),        statistics_.data(), tiles, samples, batch, model.buffers().data(),
+            next_buffers_.data(), gradients_.data(),  share};
         auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
         (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
         all.wait(share.size);
@@ -254,7 +272,8 @@ private:
     void merge_gradients(int leaves, detail::Share share) {
         constexpr std::ptrdiff_t count = Net::parameter_count;
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-            std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size, to = std::min(from + chunk_size, count);
+            std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
+                                 to = std::min(from + chunk_size, count);
             for (int distance = 1; distance < leaves; distance *= 2)
                 for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
                     Gradient* const into = gradients_.data() + leaf * count;
@@ -263,7 +282,8 @@ private:
                 }
             double squares = 0;
             for (std::ptrdiff_t i = from; i < to; ++i)
-                squares += static_cast<double>(gradients_[static_cast<std::size_t>(i)]) * static_cast<double>(gradients_[static_cast<std::size_t>(i)]);
+                squares += static_cast<double>(gradients_[static_cast<std::size_t>(i)]) *
+                           static_cast<double>(gradients_[static_cast<std::size_t>(i)]);
             chunk_squares_[static_cast<std::size_t>(chunk)] = squares;
         }
     }
@@ -286,8 +306,8 @@ private:
     }
 
     template <class Apply>
-    static void update_range(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state, std::ptrdiff_t from,
-                             std::ptrdiff_t to) {
+    static void update_range(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
+                             std::ptrdiff_t from, std::ptrdiff_t to) {
         using L = lane_for<Scalar, 16>;
         std::ptrdiff_t i = from;
         for (; i + width_of<L> <= to; i += width_of<L>) update_at<L>(apply, weights, gradient, state, i);
@@ -298,15 +318,19 @@ private:
                                         std::ptrdiff_t i) {
         constexpr int states = Apply::states;
         L w = load_lane<L>(weights + i), s[states];
-        for (int k = 0; k < states; ++k) s[k] = load_lane<L>(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i);
+        for (int k = 0; k < states; ++k)
+            s[k] = load_lane<L>(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i);
         apply(w, load_lane<L>(gradient + i), s);
         store_lane(weights + i, w);
-        for (int k = 0; k < states; ++k) store_lane(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
+        for (int k = 0; k < states; ++k)
+            store_lane(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
     }
 
     /// Notes the first operation whose output is not finite, in the order of the op list.
     void watch(Context const& c, Step const& step, int S) {
-        if (step.operation < 0 || step.operation >= *watch_ || step.dx >= 0 || step.reduction != detail::Reduction::none) return;
+        if (step.operation < 0 || step.operation >= *watch_ || step.dx >= 0 ||
+            step.reduction != detail::Reduction::none)
+            return;
         Storage const* const y = c.workspace + static_cast<std::ptrdiff_t>(step.place.y) * S;
         for (int e = 0; e < output_size(step.operation); ++e)
             for (int s = 0; s < c.samples; ++s)

@@ -1,8 +1,8 @@
-// The generic kernels: an operation's bodies run element by element over the lanes of a tile. They are what every operation has
-// and the oracle of every faster kernel.
+// The generic kernels: an operation's bodies run element by element over the lanes of a tile. They are what every
+// operation has and the oracle of every faster kernel.
 //
-// A kernel works on one tile and on a range of its items, so that a team can split it; what an item computes does not depend
-// on the range it comes in. Faster kernels are found where they specialise ForwardKernel, InputGradientKernel or
+// A kernel works on one tile and on a range of its items, so that a team can split it; what an item computes does not
+// depend on the range it comes in. Faster kernels are found where they specialise ForwardKernel, InputGradientKernel or
 // ParameterGradientKernel for an operation.
 #pragma once
 
@@ -26,9 +26,9 @@ struct KernelData {
     Storage* extra = nullptr;
     typename Precision::master const* parameters = nullptr;
     typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
-    double const* statistics = nullptr;  ///< merged statistics of a batch-wide operation
-    double* partial = nullptr;           ///< the tile's parts of them
-    Storage* scratch = nullptr;          ///< memory of the worker, as much as the kernel's `scratch` says
+    double const* statistics = nullptr;                    ///< merged statistics of a batch-wide operation
+    double* partial = nullptr;                             ///< the tile's parts of them
+    Storage* scratch = nullptr;  ///< memory of the worker, as much as the kernel's `scratch` says
     RandomKey random{};
     int sample = 0;   ///< index in the batch of the tile's first sample
     int samples = 0;  ///< real samples in the tile
@@ -45,7 +45,7 @@ auto body_input(KernelData<Precision> const& a, int S, int first) {
     using E = TileView<typename Op::Output, L, Storage>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
     auto const at = [first](auto* p) { return p ? p + first : p; };
-    return BodyInput<X, Y, E, P>{{at(a.x), S},   {at(a.other), S}, {at(a.y), S}, {at(a.dy), S}, {at(a.extra), S},
+    return BodyInput<X, Y, E, P>{{at(a.x), S},   {at(a.other), S}, {at(a.y), S}, {at(a.dy), S},   {at(a.extra), S},
                                  {a.parameters}, a.statistics,     a.random,     a.sample + first};
 }
 
@@ -77,8 +77,8 @@ STRATA_INLINE void put_result(int item, int size, Result const& result, Put cons
 // Shared by all tile sizes of one lane width: the number of samples is a run-time stride.
 namespace detail {
 
-/// Elementwise operations do not ask which sample a number belongs to: a tile is one row of numbers to them, and one copy of
-/// the code serves every tile size.
+/// Elementwise operations do not ask which sample a number belongs to: a tile is one row of numbers to them, and one
+/// copy of the code serves every tile size.
 template <class Op, class Precision, class L>
 STRATA_INLINE int elementwise_forward(KernelData<Precision> const& a, int from, int end) {
     auto const io = body_input<Op, Precision, L>(a, 1, 0);
@@ -102,7 +102,8 @@ template <class Op, class Precision>
 template <class Op, class Precision>
 [[gnu::noinline]] void elementwise_input_gradient(KernelData<Precision> const& a, int from, int end) {
     using T = typename Precision::compute;
-    elementwise_input_gradient<Op, Precision, T>(a, elementwise_input_gradient<Op, Precision, widest_lane<T>>(a, from, end), end);
+    elementwise_input_gradient<Op, Precision, T>(
+        a, elementwise_input_gradient<Op, Precision, widest_lane<T>>(a, from, end), end);
 }
 
 template <class Op, class Precision, class L>
@@ -165,8 +166,10 @@ template <class Op, class Precision, int S>
 struct GenericForward {
     static constexpr int items = detail::forward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if constexpr (detail::is_elementwise<Op>()) return detail::elementwise_forward<Op, Precision>(a, begin * S, end * S);
-        else detail::generic_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+        if constexpr (detail::is_elementwise<Op>())
+            return detail::elementwise_forward<Op, Precision>(a, begin * S, end * S);
+        else
+            detail::generic_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
 
@@ -174,8 +177,10 @@ template <class Op, class Precision, int S>
 struct GenericInputGradient {
     static constexpr int items = detail::backward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if constexpr (detail::is_elementwise<Op>()) return detail::elementwise_input_gradient<Op, Precision>(a, begin * S, end * S);
-        else detail::generic_input_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+        if constexpr (detail::is_elementwise<Op>())
+            return detail::elementwise_input_gradient<Op, Precision>(a, begin * S, end * S);
+        else
+            detail::generic_input_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
 };
 

@@ -1,5 +1,6 @@
-// Linear on the CPU: forward and input gradient as products over the samples of a tile, the weight gradient as a product over
-// the inputs with the tile transposed block by block. One copy of the code serves every Linear of a program.
+// Linear on the CPU: forward and input gradient as products over the samples of a tile, the weight gradient as a
+// product over the inputs with the tile transposed block by block. One copy of the code serves every Linear of a
+// program.
 #pragma once
 
 #include "../../layer/linear.hpp"
@@ -12,29 +13,44 @@ namespace detail {
 
 /// y(o, s) = bias(o) + weight(o) . x(s) for outputs [o, stop), at most four, and Q samples: lanes along the inputs.
 template <int Q, class L, class T>
-[[gnu::noinline]] void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o, int stop) {
+[[gnu::noinline]] void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o,
+                                    int stop) {
     constexpr int N = width_of<L>;
     int const rows = stop - o, full = inputs / N * N;
     T const* row[4];
     L total[4][Q];
-    STRATA_UNROLL for (int u = 0; u < 4; ++u) {
-        row[u] = weight + static_cast<std::ptrdiff_t>(o + (u < rows ? u : 0)) * inputs;  // idle rows repeat the first one
-        STRATA_UNROLL for (int s = 0; s < Q; ++s) total[u][s] = L(T(0));
+    STRATA_UNROLL
+    for (int u = 0; u < 4; ++u) {
+        row[u] =
+            weight + static_cast<std::ptrdiff_t>(o + (u < rows ? u : 0)) * inputs;  // idle rows repeat the first one
+        STRATA_UNROLL
+        for (int s = 0; s < Q; ++s) total[u][s] = L(T(0));
     }
     for (int i = 0; i < full; i += N) {
         L value[Q];
-        STRATA_UNROLL for (int s = 0; s < Q; ++s) value[s] = load_lane<L>(x + s * inputs + i);
-        STRATA_UNROLL for (int u = 0; u < 4; ++u) {
+        STRATA_UNROLL
+        for (int s = 0; s < Q; ++s) value[s] = load_lane<L>(x + s * inputs + i);
+        STRATA_UNROLL
+        for (int u = 0; u < 4; ++u) {
             L const w = load_lane<L>(row[u] + i);
-            STRATA_UNROLL for (int s = 0; s < Q; ++s) total[u][s] = multiply_add(w, value[s], total[u][s]);
+            STRATA_UNROLL
+            for (int s = 0; s < Q; ++s) total[u][s] = multiply_add(w, value[s], total[u][s]);
         }
     }
     T sums[4][Q];
-    STRATA_UNROLL for (int u = 0; u < 4; ++u) STRATA_UNROLL for (int s = 0; s < Q; ++s) sums[u][s] = sum(total[u][s]);
-    STRATA_ROLLED for (int u = 0; u < rows; ++u) STRATA_ROLLED for (int s = 0; s < Q; ++s) {
-        T rest = sums[u][s] + (bias ? bias[o + u] : T(0));
-        for (int i = full; i < inputs; ++i) rest += row[u][i] * x[s * inputs + i];
-        y[(o + u) * S + s] = rest;
+    STRATA_UNROLL
+    for (int u = 0; u < 4; ++u) {
+        STRATA_UNROLL
+        for (int s = 0; s < Q; ++s) sums[u][s] = sum(total[u][s]);
+    }
+    STRATA_ROLLED
+    for (int u = 0; u < rows; ++u) {
+        STRATA_ROLLED
+        for (int s = 0; s < Q; ++s) {
+            T rest = sums[u][s] + (bias ? bias[o + u] : T(0));
+            for (int i = full; i < inputs; ++i) rest += row[u][i] * x[s * inputs + i];
+            y[(o + u) * S + s] = rest;
+        }
     }
 }
 
@@ -43,36 +59,56 @@ template <int Q, int V, class L, class T>
 STRATA_INLINE void weighted_row_sums(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add) {
     constexpr int N = width_of<L>;
     L total[Q][V];
-    STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v) total[s][v] = L(T(0));
+    STRATA_UNROLL
+    for (int s = 0; s < Q; ++s) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) total[s][v] = L(T(0));
+    }
     for (int o = 0; o < outputs; ++o, weight += inputs, dy += S) {
         L w[V];
-        STRATA_UNROLL for (int v = 0; v < V; ++v) w[v] = load_lane<L>(weight + v * N);
-        STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v)
-            total[s][v] = multiply_add(L(dy[s]), w[v], total[s][v]);
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) w[v] = load_lane<L>(weight + v * N);
+        STRATA_UNROLL
+        for (int s = 0; s < Q; ++s) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) total[s][v] = multiply_add(L(dy[s]), w[v], total[s][v]);
+        }
     }
     T sums[Q][V * N];
-    STRATA_UNROLL for (int s = 0; s < Q; ++s) STRATA_UNROLL for (int v = 0; v < V; ++v) store_lane(sums[s] + v * N, total[s][v]);
-    STRATA_ROLLED for (int k = 0; k < V * N; ++k) STRATA_ROLLED for (int s = 0; s < Q; ++s) {
-        T& to = dx[k * S + s];
-        to = add ? to + sums[s][k] : sums[s][k];
+    STRATA_UNROLL
+    for (int s = 0; s < Q; ++s) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) store_lane(sums[s] + v * N, total[s][v]);
+    }
+    STRATA_ROLLED
+    for (int k = 0; k < V * N; ++k) {
+        STRATA_ROLLED
+        for (int s = 0; s < Q; ++s) {
+            T& to = dx[k * S + s];
+            to = add ? to + sums[s][k] : sums[s][k];
+        }
     }
 }
 template <int Q, class L, class T>
-[[gnu::noinline]] void weighted_rows(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
+[[gnu::noinline]] void weighted_rows(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add,
+                                     int begin, int end) {
     constexpr int N = width_of<L>;
     int i = begin;
-    for (; i + 4 * N <= end; i += 4 * N) weighted_row_sums<Q, 4, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
+    for (; i + 4 * N <= end; i += 4 * N)
+        weighted_row_sums<Q, 4, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
     for (; i + N <= end; i += N) weighted_row_sums<Q, 1, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
     for (; i < end; ++i) weighted_row_sums<Q, 1, T>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
 }
 
-/// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s) for outputs [begin, end). Tiles of whole vectors have the samples in the lanes;
-/// smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
+/// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s) for outputs [begin, end). Tiles of whole vectors have the samples in
+/// the lanes; smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
 template <class L, class T>
-[[gnu::noinline]] void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch, int begin, int end) {
+[[gnu::noinline]] void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch,
+                                      int begin, int end) {
     constexpr int N = width_of<L>;
     if (S % N == 0) {
-        Product<T> const p{weight, inputs, 1, x, S, y, S, inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero};
+        Product<T> const p{weight, inputs, 1,      x,    S,
+                           y,      S,      inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero};
         for (int s = 0; s < S; s += N) product_rows<L>(p, begin, end, s);
         return;
     }
@@ -92,10 +128,12 @@ template <class L, class T>
 
 /// dx(i, s) = sum_o weight(o, i) dy(o, s), set or added, for inputs [begin, end).
 template <class L, class T>
-[[gnu::noinline]] void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add, int begin, int end) {
+[[gnu::noinline]] void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S,
+                                             bool add, int begin, int end) {
     constexpr int N = width_of<L>;
     if (S % N == 0) {
-        Product<T> const p{weight, 1, inputs, dy, S, dx, S, outputs, nullptr, add ? ProductInit::accumulate : ProductInit::zero};
+        Product<T> const p{weight, 1, inputs,  dy,      S,
+                           dx,     S, outputs, nullptr, add ? ProductInit::accumulate : ProductInit::zero};
         for (int s = 0; s < S; s += N) product_rows<L>(p, begin, end, s);
         return;
     }
@@ -104,25 +142,32 @@ template <class L, class T>
     for (; s < S; ++s) weighted_rows<1, L>(weight, dy + s, dx + s, inputs, outputs, S, add, begin, end);
 }
 
-/// dweight(o, i) += sum_s dy(o, s) x(i, s) for inputs of blocks [begin, end), each of one vector; `inputs` columns in all.
-/// Block `blocks` stands for the bias.
+/// dweight(o, i) += sum_s dy(o, s) x(i, s) for inputs of blocks [begin, end), each of one vector; `inputs` columns in
+/// all. Block `blocks` stands for the bias.
 template <class L, class T>
-[[gnu::noinline]] void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S, int begin, int end) {
+[[gnu::noinline]] void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
+                                                  int begin, int end) {
     constexpr int N = width_of<L>, most = 16;
     for (int block = begin; block < end; ++block) {
         int const i = block * N, columns = std::min(N, inputs - i);
         for (int s0 = 0; s0 < S; s0 += most) {
             int const samples = std::min(most, S - s0);
             T transposed[most * N];
-            STRATA_ROLLED for (int c = 0; c < N; ++c) STRATA_ROLLED for (int s = 0; s < samples; ++s) transposed[s * N + c] = c < columns ? x[(i + c) * S + s0 + s] : T(0);
+            STRATA_ROLLED
+            for (int c = 0; c < N; ++c) {
+                STRATA_ROLLED
+                for (int s = 0; s < samples; ++s) transposed[s * N + c] = c < columns ? x[(i + c) * S + s0 + s] : T(0);
+            }
             if (columns == N) {
-                Product<T> const p{dy + s0, S, 1, transposed, N, dweight + i, inputs, samples, nullptr, ProductInit::accumulate};
+                Product<T> const p{dy + s0,     S,      1,       transposed, N,
+                                   dweight + i, inputs, samples, nullptr,    ProductInit::accumulate};
                 product_rows<L>(p, 0, outputs, 0);
             } else {  // the last columns go through a copy, the row's neighbour is not ours to touch
                 T sums[most * N];
                 for (int o = 0; o < outputs; o += most) {
                     int const rows = std::min(most, outputs - o);
-                    Product<T> const p{dy + o * S + s0, S, 1, transposed, N, sums, N, samples, nullptr, ProductInit::zero};
+                    Product<T> const p{dy + o * S + s0,  S, 1, transposed, N, sums, N, samples, nullptr,
+                                       ProductInit::zero};
                     product_rows<L>(p, 0, rows, 0);
                     for (int u = 0; u < rows; ++u)
                         for (int c = 0; c < columns; ++c) dweight[(o + u) * inputs + i + c] += sums[u * N + c];
@@ -148,14 +193,14 @@ template <class L, class T>
 
 /// True where activations and parameters are one type, as the fast kernels need.
 template <class Precision>
-inline constexpr bool is_uniform = std::is_same_v<typename Precision::storage, typename Precision::compute> &&
-                                   std::is_same_v<typename Precision::compute, typename Precision::master> &&
-                                   std::is_same_v<typename Precision::compute, typename Precision::accumulation>;
+inline constexpr bool is_uniform = std::is_same_v<typename Precision::storage, typename Precision::compute>&&
+    std::is_same_v<typename Precision::compute, typename Precision::master>&&
+        std::is_same_v<typename Precision::compute, typename Precision::accumulation>;
 
 }  // namespace detail
 
 template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
-    requires detail::is_uniform<Precision>
+requires detail::is_uniform<Precision>
 struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
     using T = typename Precision::compute;
     static constexpr int items = O;
@@ -167,19 +212,19 @@ struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
 };
 
 template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
-    requires detail::is_uniform<Precision>
+requires detail::is_uniform<Precision>
 struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
     using T = typename Precision::compute;
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
     static constexpr int block = width_of<widest_lane<T>>, items = (I + block - 1) / block;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, S, a.write == GradientWrite::add, begin * block,
-                                                      std::min(end * block, I));
+        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, S, a.write == GradientWrite::add,
+                                                      begin * block, std::min(end * block, I));
     }
 };
 
 template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
-    requires detail::is_uniform<Precision>
+requires detail::is_uniform<Precision>
 struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;  // vectors lie along the inputs, whatever the tile

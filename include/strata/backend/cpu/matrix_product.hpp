@@ -1,5 +1,5 @@
-// A small matrix product on lanes: out[m][n] = init + sum_k A(m, k) B[k][n], n contiguous and vectorised, A read scalar by
-// scalar with any strides. Linear's three passes are this product with different strides.
+// A small matrix product on lanes: out[m][n] = init + sum_k A(m, k) B[k][n], n contiguous and vectorised, A read scalar
+// by scalar with any strides. Linear's three passes are this product with different strides.
 //
 // Each element's sum runs over k in order, whatever block it stands in, so any split of the rows gives the same bits.
 #pragma once
@@ -28,16 +28,19 @@ struct Product {
 template <int M, class L, class T>
 STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
     L sum[M];
-    STRATA_UNROLL for (int u = 0; u < M; ++u) sum[u] =
-        p.init == ProductInit::accumulate ? load_lane<L>(p.out + (m + u) * p.out_row + n)
-                                          : L(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
+    STRATA_UNROLL
+    for (int u = 0; u < M; ++u)
+        sum[u] = p.init == ProductInit::accumulate ? load_lane<L>(p.out + (m + u) * p.out_row + n)
+                                                   : L(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
     T const* a = p.a + m * p.a_row;
     T const* b = p.b + n;
     for (int k = 0; k < p.depth; ++k, a += p.a_k, b += p.b_k) {
         L const x = load_lane<L>(b);
-        STRATA_UNROLL for (int u = 0; u < M; ++u) sum[u] = multiply_add(L(a[u * p.a_row]), x, sum[u]);
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) sum[u] = multiply_add(L(a[u * p.a_row]), x, sum[u]);
     }
-    STRATA_UNROLL for (int u = 0; u < M; ++u) store_lane(p.out + (m + u) * p.out_row + n, sum[u]);
+    STRATA_UNROLL
+    for (int u = 0; u < M; ++u) store_lane(p.out + (m + u) * p.out_row + n, sum[u]);
 }
 
 /// Rows [begin, end), one vector of columns from n on.

@@ -1,8 +1,9 @@
-// The program of a tile: the op list as a flat table of steps. A step is data, a kernel and what it works on; one small function
-// runs any of them. So a network costs a table and the kernels it needs, each of them once.
+// The program of a tile: the op list as a flat table of steps. A step is data, a kernel and what it works on; one small
+// function runs any of them. So a network costs a table and the kernels it needs, each of them once.
 //
-// Training is fill, forward, loss, backward. A layer that needs the whole batch cuts the table into phases: a step that gathers
-// the tile's part of the statistics ends a phase, the executor merges the parts of all tiles, and the next phase goes on.
+// Training is fill, forward, loss, backward. A layer that needs the whole batch cuts the table into phases: a step that
+// gathers the tile's part of the statistics ends a phase, the executor merges the parts of all tiles, and the next
+// phase goes on.
 #pragma once
 
 #include "../../loss/loss.hpp"
@@ -42,7 +43,8 @@ struct TileContext {
     Storage* outputs = nullptr;           ///< [batch][outputs], null when not wanted
 };
 
-/// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the parameters and statistics.
+/// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the parameters and
+/// statistics.
 struct OperationPlace {
     int x = -1, other = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
 };
@@ -75,12 +77,16 @@ struct Program {
 /// Runs one step on one tile of S samples; `input_size` is the number of elements of a sample.
 template <class Precision, class Loss>
 void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c, int S, int input_size) {
-    if (step.fill) return fill_tile(c.workspace, *c.batch, c.first, c.samples, S, c.share.begin(input_size), c.share.end(input_size));
+    if (step.fill)
+        return fill_tile(c.workspace, *c.batch, c.first, c.samples, S, c.share.begin(input_size),
+                         c.share.end(input_size));
     if (step.finish) {
         if (c.share.rank == 0) step.finish(c);
         return;
     }
-    auto const at = [&](int offset) { return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * S; };
+    auto const at = [&](int offset) {
+        return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * S;
+    };
     OperationPlace const& place = step.place;
     KernelData<Precision> a;
     a.x = at(place.x);
@@ -121,7 +127,8 @@ template <class Op, class Precision, class L>
         double const count = static_cast<double>(a.samples) * Op::pixels;
         double const mean = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_x(channel, io); }) / count;
         auto const center = static_cast<typename Precision::compute>(mean);
-        double const squares = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_squares(channel, center, io); });
+        double const squares =
+            sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_squares(channel, center, io); });
         double const off = mean - static_cast<double>(center);  // the squares were taken around the rounded mean
         part[0] = mean;
         part[1] = squares - count * off * off;
@@ -154,14 +161,15 @@ struct GatherBackward {
 
 /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
 template <class OutputShape, class L, class Precision, class Loss>
-void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values, typename Precision::storage* gradient,
-                 typename Precision::storage* targets, int S) {
+void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
+                 typename Precision::storage* gradient, typename Precision::storage* targets, int S) {
     using Storage = typename Precision::storage;
     using T = typename Precision::compute;
     constexpr int outputs = OutputShape::size, N = width_of<L>;
     if (c.outputs)
         for (int s = 0; s < c.samples; ++s)
-            for (int k = 0; k < outputs; ++k) c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = values[k * S + s];
+            for (int k = 0; k < outputs; ++k)
+                c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = values[k * S + s];
     if (targets && c.batch->targets) fill_targets(targets, *c.batch, outputs, c.first, c.samples, S);
     for (int first = 0; first < c.samples || (gradient && first < S); first += N) {
         int const real = std::clamp(c.samples - first, 0, N);
@@ -174,7 +182,11 @@ void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::stor
             using DX = TileView<OutputShape, L, Storage>;
             L const scale = select(first_lanes<L>(real), L(static_cast<T>(1.0 / c.batch->size)), L(T(0)));
             LossInput<TileView<OutputShape, L, Storage const>, DX, TileView<OutputShape, L, Storage const>> const io{
-                x, DX{gradient ? gradient + first : nullptr, S}, {targets ? targets + first : nullptr, S}, load_lane<L>(label), scale};
+                x,
+                DX{gradient ? gradient + first : nullptr, S},
+                {targets ? targets + first : nullptr, S},
+                load_lane<L>(label),
+                scale};
             store_lane(loss, L(c.loss->template operator()<outputs>(io)));
         }
         for (int s = 0; s < real; ++s) {
@@ -264,18 +276,23 @@ private:
                 write.template kernel<GatherBackward<Op<I>, Precision, S>>(
                     {.place = place<I, true>(), .reduction = Reduction::backward, .operation = I});
             else if constexpr (Op<I>::Parameters::size > 0)
-                write.template kernel<ParameterGradientKernel<Op<I>, Precision, S>>({.place = place<I, true>(), .operation = I});
+                write.template kernel<ParameterGradientKernel<Op<I>, Precision, S>>(
+                    {.place = place<I, true>(), .operation = I});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
             constexpr bool own = p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0;
             constexpr auto first = own ? GradientWrite::overwrite : p.write[I];
             if constexpr (first != GradientWrite::none) write_input_gradient<I>(write, Node::input, first);
-            if constexpr (p.write_other[I] != GradientWrite::none) write_input_gradient<I>(write, Node::other, p.write_other[I]);
+            if constexpr (p.write_other[I] != GradientWrite::none)
+                write_input_gradient<I>(write, Node::other, p.write_other[I]);
         }
     }
     template <int I>
     static constexpr void write_input_gradient(Writer& write, int value, GradientWrite how) {
         write.template kernel<InputGradientKernel<Op<I>, Precision, S>>(
-            {.place = place<I, true>(), .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)], .write = how, .operation = I});
+            {.place = place<I, true>(),
+             .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
+             .write = how,
+             .operation = I});
     }
 
     template <bool Training>
@@ -298,10 +315,12 @@ private:
 public:
     static constexpr auto training = table<true>();
     static constexpr auto inference = table<false>();
-    static constexpr int training_scratch = write_all<true>(nullptr).scratch, inference_scratch = write_all<false>(nullptr).scratch;
+    static constexpr int training_scratch = write_all<true>(nullptr).scratch,
+                         inference_scratch = write_all<false>(nullptr).scratch;
 };
 
-/// The program for the tiles of a batch, training or inference: the other table is empty, and its kernels are not compiled.
+/// The program for the tiles of a batch, training or inference: the other table is empty, and its kernels are not
+/// compiled.
 template <class Net, class Precision, class Loss, bool Training>
 constexpr Program<Precision, Loss> program_for(int batch) {
     auto const of = []<int S>() -> Program<Precision, Loss> {
@@ -312,11 +331,16 @@ constexpr Program<Precision, Loss> program_for(int batch) {
             return {{}, P::inference, S, P::training_size, P::inference_size, P::inference_scratch};
     };
     switch (tile_samples(batch)) {
-        case 16: return of.template operator()<16>();
-        case 8: return of.template operator()<8>();
-        case 4: return of.template operator()<4>();
-        case 2: return of.template operator()<2>();
-        default: return of.template operator()<1>();
+        case 16:
+            return of.template operator()<16>();
+        case 8:
+            return of.template operator()<8>();
+        case 4:
+            return of.template operator()<4>();
+        case 2:
+            return of.template operator()<2>();
+        default:
+            return of.template operator()<1>();
     }
 }
 

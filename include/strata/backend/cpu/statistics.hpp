@@ -1,4 +1,5 @@
-// Batch-wide statistics on the CPU: how the parts that tiles gathered become one mean, variance and gradient sum a channel.
+// Batch-wide statistics on the CPU: how the parts that tiles gathered become one mean, variance and gradient sum a
+// channel.
 #pragma once
 
 #include <cmath>
@@ -14,8 +15,8 @@ struct StatisticsMerge {
     double const* parts;
     double* merged;
     int tiles, tile_samples, batch;
-    typename Precision::master const* buffers;  ///< running statistics before this step
-    typename Precision::master* next_buffers;   ///< and after it
+    typename Precision::master const* buffers;   ///< running statistics before this step
+    typename Precision::master* next_buffers;    ///< and after it
     typename Precision::accumulation* gradient;  ///< of the first leaf: sums over the whole batch are added once
     Share share;
 };
@@ -109,7 +110,8 @@ struct StatisticsTable {
         std::array<Entry, static_cast<std::size_t>(Net::operation_count)> table{};
         Net::for_each_operation([&]<int I>() {
             using Op = typename Net::template OperationAt<I>;
-            if constexpr (is_batch_wide<Op>()) table[I] = {&merge_forward<Net, I, Precision>, &merge_backward<Net, I, Precision>};
+            if constexpr (is_batch_wide<Op>())
+                table[I] = {&merge_forward<Net, I, Precision>, &merge_backward<Net, I, Precision>};
         });
         return table;
     }();

@@ -79,13 +79,13 @@ struct Share {
     [[nodiscard]] int end(int items) const { return static_cast<int>(static_cast<long>(items) * (rank + 1) / size); }
 };
 
-/// How `workers` share `items` work items: full rounds of one item each, then teams for the rest, ⌈workers / items⌉ strong. The
-/// assignment never changes a result, only who computes it.
+/// How `workers` share `items` work items: full rounds of one item each, then teams for the rest, ⌈workers / items⌉
+/// strong. The assignment never changes a result, only who computes it.
 struct Assignment {
     int items, workers;
-    /// Calls f(item, share of the team, index of the team's barrier and memory) for every item of this worker. Indices are below
-    /// min(items, workers). A team must meet at its barrier before it touches its memory: a member may still be using it for an
-    /// item of its own.
+    /// Calls f(item, share of the team, index of the team's barrier and memory) for every item of this worker. Indices
+    /// are below min(items, workers). A team must meet at its barrier before it touches its memory: a member may still
+    /// be using it for an item of its own.
     template <class F>
     void for_each(int worker, F&& f) const {
         int const rounds = items / workers, rest = items % workers;

@@ -15,8 +15,8 @@ struct NoLoss {
     }
 };
 
-/// The memory of one inference at a time; models are shared, workspaces are not: one a thread. Any batch size; memory is
-/// allocated when a batch is larger than all before it.
+/// The memory of one inference at a time; models are shared, workspaces are not: one a thread. Any batch size; memory
+/// is allocated when a batch is larger than all before it.
 template <class Net, class Precision = Float32>
 class Workspace {
 public:
@@ -32,7 +32,8 @@ public:
     std::span<Storage const> run(ModelType const& model, std::span<Storage const> samples) {
         constexpr auto size = static_cast<std::size_t>(Net::InputShape::size);
         if (samples.empty() || samples.size() % size != 0)
-            fail("inference: got ", samples.size(), " values, expected a positive multiple of ", size, ", the size of one sample");
+            fail("inference: got ", samples.size(), " values, expected a positive multiple of ", size,
+                 ", the size of one sample");
         Batch batch;
         batch.size = static_cast<int>(samples.size() / size);
         batch.shape = {1, 1, Net::InputShape::size};
@@ -43,8 +44,8 @@ public:
     /// A batch of a loader or of one's own, images as uint8 included.
     std::span<Storage const> run(ModelType const& model, Batch const& batch) {
         if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
-            fail("inference: got a batch of ", batch.size, " samples of ", batch.shape.size(), " values, expected at least 1 of ",
-                 Net::InputShape::size);
+            fail("inference: got a batch of ", batch.size, " samples of ", batch.shape.size(),
+                 " values, expected at least 1 of ", Net::InputShape::size);
         auto const wanted = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
         if (outputs_.size() < wanted) outputs_.resize(wanted);
         executor_.evaluate(model, batch, nullptr, outputs_.data());
