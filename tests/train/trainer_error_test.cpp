@@ -104,7 +104,7 @@ TEST_CASE("BatchNorm with one value a channel is an error, in a last batch too")
     CHECK_CONTAINS(t.error([&] { t.trainer.train_step(x, label); }), text);
     auto trainer = train<Net>();
     CHECK_CONTAINS(error_of([&] { trainer.fit(some_data(9), quiet(1, 4)); }), text);
-    CHECK(trainer.state().step == 2);
+    CHECK(trainer.state().step == 0);
     for (float const v : trainer.model().buffers()) CHECK(std::isfinite(v));
 }
 

@@ -136,7 +136,8 @@ private:
     void check() const {
         if (dataset_.size() == 0) fail("Loader: the dataset is empty");
         if (options_.batch_size < 1) fail("Loader: batch_size is ", options_.batch_size, ", expected at least 1");
-        if (options_.threads < 0) fail("Loader: threads is ", options_.threads, ", expected 0 or more");
+        if (options_.threads < 0 || options_.threads > 256)
+            fail("Loader: threads is ", options_.threads, ", expected 0 to 256");
         if (options_.threads > 0 && options_.prefetch < 1)
             fail("Loader: prefetch is ", options_.prefetch, ", expected at least 1");
         if (options_.drop_last && dataset_.size() < batch_size_)

@@ -6,8 +6,11 @@
 
 #if __has_include(<nlohmann/detail/input/lexer.hpp>)
 #include <nlohmann/detail/input/lexer.hpp>
-#else
+#elif __has_include(<nlohmann/json.hpp>)
 #include <nlohmann/json.hpp>  // the library in its single-header form
+#else
+#error \
+    "Strata reads safetensors with nlohmann-json: install it (Debian: nlohmann-json3-dev) or add it to the include path"
 #endif
 
 #include <cstdint>

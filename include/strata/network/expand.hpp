@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -29,15 +30,48 @@ template <int Index>
 struct Place {
     static constexpr int index = Index;
     static std::string text() { return std::to_string(Index); }
+    static constexpr bool is(std::string_view name) {
+        int rest = Index;
+        for (std::size_t i = name.size(); i > 0; --i, rest /= 10)
+            if (name[i - 1] != '0' + rest % 10 || (rest == 0 && i < name.size())) return false;
+        return rest == 0 && !name.empty();
+    }
+    template <class Other>
+    static constexpr bool same_as = [] {
+        if constexpr (Other::is_named)
+            return is(Other::name);
+        else
+            return Index == Other::index;
+    }();
+    static constexpr bool is_named = false;
 };
 template <int Index, FixedString Name>
 struct NamedPlace {
     static constexpr int index = Index;
-    static std::string text() { return std::string(Name.view()); }
+    static constexpr std::string_view name = Name.view();
+    static std::string text() { return std::string(name); }
+    template <class Other>
+    static constexpr bool same_as = [] {
+        if constexpr (Other::is_named)
+            return name == Other::name;
+        else
+            return Other::is(name);
+    }();
+    static constexpr bool is_named = true;
+    static_assert(!name.empty() && name.find('.') == std::string_view::npos,
+                  "Named: a layer's name must not be empty or contain a dot");
 };
 
 template <class... Places>
 struct Path {
+    /// True when both paths read the same.
+    template <class... Others>
+    static constexpr bool equals(Path<Others...>) {
+        if constexpr (sizeof...(Places) == sizeof...(Others))
+            return (Places::template same_as<Others> && ...);
+        else
+            return false;
+    }
     using Where = layer<Places::index...>;
     /// "layer1.0.conv1"
     static std::string text() {

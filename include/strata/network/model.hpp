@@ -20,6 +20,7 @@ public:
     using Network = Net;
     using Scalar = typename Precision::master;
     static_assert(Net::valid, "Model: a layer of this network is misused, see the first error");
+    static_assert(Net::names_differ, "Model: two layers with parameters have the same name: give each its own");
 
     /// Initialises every parameter as its layer says (PyTorch's defaults), from streams keyed by (seed, tensor).
     explicit Model(std::uint64_t seed = 0)

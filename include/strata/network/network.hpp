@@ -6,10 +6,29 @@
 
 namespace strata {
 
+namespace detail {
+template <class T>
+inline constexpr bool is_input = false;
+template <int... E>
+inline constexpr bool is_input<Input<E...>> = true;
+/// The input's shape; anything else has said that it is none.
+template <class T>
+struct InputExtentOf {
+    using type = Shape<1>;
+};
+template <int... E>
+struct InputExtentOf<Input<E...>> {
+    using type = Shape<E...>;
+};
+}  // namespace detail
+
 /// A network as a type: `Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, …>`. All members are constants of the type.
 template <class In, class... Layers>
 class Network {
-    using Start = detail::Builder<detail::List<>, detail::List<typename In::Extent>, 0, detail::Path<>, 0>;
+    static_assert(detail::is_input<In>,
+                  "Network begins with the shape of its input: Network<Input<3, 32, 32>, layers…>");
+    using InputExtent = typename detail::InputExtentOf<In>::type;
+    using Start = detail::Builder<detail::List<>, detail::List<InputExtent>, 0, detail::Path<>, 0>;
     using Expanded = decltype(detail::expand_all<Layers...>(Start{}));
     template <class B>
     struct Parts {
@@ -20,7 +39,7 @@ class Network {
     requires detail::is_poisoned<B>
     struct Parts<B> {  // a layer is misused
         using Nodes = detail::List<>;
-        using Shapes = detail::List<typename In::Extent>;
+        using Shapes = detail::List<InputExtent>;
     };
     using Nodes = typename Parts<Expanded>::Nodes;
 
@@ -43,7 +62,7 @@ public:
     template <int V>
     using ValueShape = detail::type_at<V, typename Parts<Expanded>::Shapes>;
 
-    using InputShape = typename In::Extent;
+    using InputShape = InputExtent;
     using OutputShape = ValueShape<operation_count>;
     static constexpr InputShape input_shape{};
     static constexpr OutputShape output_shape{};
@@ -85,6 +104,21 @@ private:
     }
 
 public:
+    /// False where two layers with parameters or buffers have one name; such a network cannot be saved.
+    static constexpr bool names_differ = [] {
+        bool differ = true;
+        for_each_operation([&]<int I>() {
+            for_each_operation([&]<int J>() {
+                using A = OperationAt<I>;
+                using B = OperationAt<J>;
+                if constexpr (I < J && A::Parameters::size + buffer_size<A>() > 0 &&
+                              B::Parameters::size + buffer_size<B>() > 0)
+                    differ = differ && !NodeAt<I>::Name::equals(typename NodeAt<J>::Name{});
+            });
+        });
+        return differ;
+    }();
+
     /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
     static constexpr auto parameter_offset = offsets([]<int I>() { return OperationAt<I>::Parameters::size; });
     static constexpr int parameter_count = parameter_offset.back();

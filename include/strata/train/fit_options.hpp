@@ -1,10 +1,13 @@
 // What one call of Trainer::fit is told, and what it tells callbacks.
 #pragma once
 
+#include <unistd.h>
+
 #include <functional>
 #include <string>
 
 #include "../backend/backend.hpp"
+#include "../core/error.hpp"
 #include "metrics.hpp"
 #include "progress.hpp"
 
@@ -31,6 +34,21 @@ struct FitOptions {
     std::int64_t checkpoint_steps = 0;  ///< 0: after epochs only
     std::function<void(StepEvent const&)> on_step = {};
     std::function<void(EpochRecord const&)> on_epoch = {};
+
+    /// Throws Error for values that make no sense, before anything is trained; the loader checks its own.
+    void check() const {
+        if (epochs < 0) fail("fit: epochs is ", epochs, ", expected at least 0");
+        if (batch_size < 1) fail("fit: batch_size is ", batch_size, ", expected at least 1");
+        if (evaluation_batch_size < 1)
+            fail("fit: evaluation_batch_size is ", evaluation_batch_size, ", expected at least 1");
+        if (checkpoint_steps < 0) fail("fit: checkpoint_steps is ", checkpoint_steps, ", expected at least 0");
+        if (checkpoint_steps > 0 && checkpoint.empty()) fail("fit: checkpoint_steps is given, but no checkpoint file");
+        if (checkpoint.empty()) return;
+        auto const slash = checkpoint.find_last_of('/');
+        std::string const directory = slash == std::string::npos ? "." : checkpoint.substr(0, slash + 1);
+        if (access(directory.c_str(), W_OK | X_OK) != 0)
+            fail("fit: no checkpoint can be written in the directory of ", checkpoint);
+    }
 };
 
 }  // namespace strata

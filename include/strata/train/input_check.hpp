@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "../backend/backend.hpp"
 #include "../data/dataset.hpp"
 
 namespace strata {
@@ -37,7 +38,7 @@ struct InputCheck {
     void check(Batch const& batch, char const* who) const {
         if (batch.size < 1) fail(who, ": a batch of ", batch.size, " samples, expected at least 1");
         check(batch.shape, who);
-        if (!batch.inputs) fail(who, ": the batch has no inputs");
+        check_batch_memory(batch, who);
         if (!classifies) {
             if (!batch.targets) fail(who, ": the loss needs targets, the batch has none");
             return;

@@ -26,6 +26,12 @@ template <class P>
 concept Policy = requires {
     typename P::policy;
 };
+template <class T>
+inline constexpr bool is_network = false;
+template <class In, class... Layers>
+inline constexpr bool is_network<Network<In, Layers...>> = true;
+template <class T>
+concept NetworkType = is_network<T>;
 template <class Tag, class... Policies>
 inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies::policy, Tag> ? 1 : 0)) <= 1;
 }  // namespace detail
@@ -35,24 +41,30 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 /// SGD{}, schedule ConstantLR{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
-    static_assert((detail::Policy<Policies> && ...),
+    constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
+    static_assert(network, "train: the first template argument is a Network<Input<…>, layers…>");
+    static_assert(known,
                   "train takes policies: a backend, a precision, a loss, an optimizer, a schedule, Seed, NonFinite");
-    static_assert(
-        detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
+    if constexpr (network && known) {
+        constexpr bool single =
+            detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
             detail::at_most_one<LossPolicy, Policies...> && detail::at_most_one<OptimizerPolicy, Policies...> &&
             detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
-            detail::at_most_one<NonFinitePolicy, Policies...>,
-        "train: two policies of the same kind");
-    auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
-    auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
-    auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
-    auto const optimizer = detail::policy_or<OptimizerPolicy>(SGD{}, policies...);
-    auto const schedule = detail::policy_or<SchedulePolicy>(ConstantLR{}, policies...);
-    return Trainer<Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
-                   std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
-                   std::remove_const_t<decltype(schedule)>>(
-        backend, loss, optimizer, schedule, detail::policy_or<SeedPolicy>(Seed{}, policies...),
-        detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...));
+            detail::at_most_one<NonFinitePolicy, Policies...>;
+        static_assert(single, "train: two policies of the same kind");
+        if constexpr (single) {
+            auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
+            auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
+            auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
+            auto const optimizer = detail::policy_or<OptimizerPolicy>(SGD{}, policies...);
+            auto const schedule = detail::policy_or<SchedulePolicy>(ConstantLR{}, policies...);
+            return Trainer<Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
+                           std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
+                           std::remove_const_t<decltype(schedule)>>(
+                backend, loss, optimizer, schedule, detail::policy_or<SeedPolicy>(Seed{}, policies...),
+                detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...));
+        }
+    }
 }
 
 }  // namespace strata

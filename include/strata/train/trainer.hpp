@@ -93,6 +93,8 @@ public:
         to_device();
         position_.step = state_.step;
         ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
+        if (!std::isfinite(value.learning_rate))
+            fail("training step ", state_.step, ": the schedule's learning rate is not finite");
         RandomKey const key{state_.seed, 0, static_cast<std::uint32_t>(state_.step)};
         StepResult const result = executor_.gradients(model_, batch, key);
         if (result.finite) {
@@ -211,7 +213,7 @@ private:
     History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
-        if (options.epochs < 0) fail("fit: epochs is ", options.epochs, ", expected at least 0");
+        options.check();
         Loader loader(train, {.batch_size = options.batch_size,
                               .shuffle = options.shuffle,
                               .drop_last = options.drop_last,
@@ -222,13 +224,24 @@ private:
             fail("fit: the training stands at batch ", state_.batch, " of an epoch of ", state_.dataset_size,
                  " samples in batches of ", state_.batch_size, ", and cannot go on with ", size,
                  " samples in batches of ", options.batch_size);
+        if (state_.batch > 0 && (state_.shuffle != options.shuffle || state_.drop_last != options.drop_last))
+            fail("fit: the training stands at batch ", state_.batch, " of an epoch with shuffle ", state_.shuffle,
+                 " and drop_last ", state_.drop_last, ", and cannot go on with ", options.shuffle, " and ",
+                 options.drop_last);
+        int const last = static_cast<int>(size % options.batch_size);
+        if (!options.drop_last && last > 0 && state_.epoch < options.epochs) Executor::check_batch(last);
         state_.batch_size = options.batch_size;
         state_.dataset_size = size;
+        state_.shuffle = options.shuffle;
+        state_.drop_last = options.drop_last;
         position_.steps_per_epoch = loader.batches_per_epoch();
         position_.total_steps = position_.steps_per_epoch * options.epochs;
         std::int64_t const samples = options.drop_last ? position_.steps_per_epoch * options.batch_size : size;
         Progress progress(options.progress);
         stopped_ = false;
+        if (state_.epoch >= options.epochs)
+            progress.print(
+                concatenate("nothing to train: ", state_.epoch, " epochs are done, epochs is ", options.epochs));
         while (state_.epoch < options.epochs && !stopped_) {
             train_epoch(loader, samples, options, progress);
             if (state_.batch < position_.steps_per_epoch) break;  // stopped in mid epoch

@@ -20,7 +20,7 @@ struct TrainingState {
     double epoch_loss = 0;  ///< sum over samples
     std::int64_t epoch_correct = 0, epoch_samples = 0;
     // What the position in an epoch means depends on these.
-    std::int64_t batch_size = 0, dataset_size = 0;
+    std::int64_t batch_size = 0, dataset_size = 0, shuffle = 1, drop_last = 0;
     History history;
 };
 
@@ -39,6 +39,8 @@ void for_each_number(State& state, F f) {
     f("epoch_samples", state.epoch_samples);
     f("batch_size", state.batch_size);
     f("dataset_size", state.dataset_size);
+    f("shuffle", state.shuffle);
+    f("drop_last", state.drop_last);
 }
 }  // namespace detail
 

@@ -64,8 +64,13 @@ public:
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
     /// Throws Error where a BatchNorm would see one value a channel.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
-        if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(batch.size);
+        check_batch(batch.size);
         return train_tiles(training_program(batch.size), model, batch, random);
+    }
+
+    /// Throws Error where a BatchNorm would see one value a channel in a training batch of this size.
+    static void check_batch(int size) {
+        if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(size);
     }
 
     /// One optimizer update with gradient(), and the running statistics of the batch.
@@ -229,7 +234,7 @@ private:
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         detail::run_workers(workers_, [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
-            if (!batch.labels && !batch.targets) context.loss = nullptr;
+            if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
             detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int slot) {

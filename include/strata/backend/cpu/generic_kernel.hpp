@@ -94,16 +94,27 @@ STRATA_INLINE int elementwise_input_gradient(KernelData<Precision> const& a, int
     }
     return from;
 }
-template <class Op, class Precision>
-[[gnu::noinline]] void elementwise_forward(KernelData<Precision> const& a, int from, int end) {
-    using T = typename Precision::compute;
-    elementwise_forward<Op, Precision, T>(a, elementwise_forward<Op, Precision, widest_lane<T>>(a, from, end), end);
+/// Items are whole vectors, so that a number is in a vector or in the tail however a team splits them: exp and log of a
+/// vector and of a scalar differ in their last bits.
+template <class Precision>
+constexpr int elementwise_items(int numbers) {
+    constexpr int N = width_of<widest_lane<typename Precision::compute>>;
+    return (numbers + N - 1) / N;
 }
 template <class Op, class Precision>
-[[gnu::noinline]] void elementwise_input_gradient(KernelData<Precision> const& a, int from, int end) {
+[[gnu::noinline]] void elementwise_forward(KernelData<Precision> const& a, int numbers, int begin, int end) {
     using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    int const stop = std::min(end * width_of<L>, numbers);
+    elementwise_forward<Op, Precision, T>(a, elementwise_forward<Op, Precision, L>(a, begin * width_of<L>, stop), stop);
+}
+template <class Op, class Precision>
+[[gnu::noinline]] void elementwise_input_gradient(KernelData<Precision> const& a, int numbers, int begin, int end) {
+    using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    int const stop = std::min(end * width_of<L>, numbers);
     elementwise_input_gradient<Op, Precision, T>(
-        a, elementwise_input_gradient<Op, Precision, widest_lane<T>>(a, from, end), end);
+        a, elementwise_input_gradient<Op, Precision, L>(a, begin * width_of<L>, stop), stop);
 }
 
 template <class Op, class Precision, class L>
@@ -164,10 +175,12 @@ consteval int parameter_rows() {
 
 template <class Op, class Precision, int S>
 struct GenericForward {
-    static constexpr int items = detail::forward_domain<Op>::rows;
+    static constexpr int items = detail::is_elementwise<Op>()
+                                     ? detail::elementwise_items<Precision>(Op::Output::size * S)
+                                     : detail::forward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (detail::is_elementwise<Op>())
-            return detail::elementwise_forward<Op, Precision>(a, begin * S, end * S);
+            return detail::elementwise_forward<Op, Precision>(a, Op::Output::size * S, begin, end);
         else
             detail::generic_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }
@@ -175,10 +188,12 @@ struct GenericForward {
 
 template <class Op, class Precision, int S>
 struct GenericInputGradient {
-    static constexpr int items = detail::backward_domain<Op>::rows;
+    static constexpr int items = detail::is_elementwise<Op>()
+                                     ? detail::elementwise_items<Precision>(Op::Input::size * S)
+                                     : detail::backward_domain<Op>::rows;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (detail::is_elementwise<Op>())
-            return detail::elementwise_input_gradient<Op, Precision>(a, begin * S, end * S);
+            return detail::elementwise_input_gradient<Op, Precision>(a, Op::Input::size * S, begin, end);
         else
             detail::generic_input_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
     }

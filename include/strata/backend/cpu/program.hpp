@@ -233,7 +233,8 @@ private:
     static void finish(Context const& c) {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
         auto* const values = c.workspace + static_cast<std::ptrdiff_t>(p.value[n]) * S;
-        auto* const gradient = Training ? c.workspace + static_cast<std::ptrdiff_t>(p.gradient[n]) * S : nullptr;
+        bool const wanted = Training && p.gradient[n] >= 0;  // nothing to train below the loss: no gradient
+        auto* const gradient = wanted ? c.workspace + static_cast<std::ptrdiff_t>(p.gradient[n]) * S : nullptr;
         auto* const targets = Loss::classifies ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(p.size) * S;
         using T = typename Precision::compute;
         using L = std::conditional_t<S == 16, lane_for<T, 16>, T>;  // small tiles: not worth another copy of the code

@@ -46,6 +46,7 @@ public:
         if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
             fail("inference: got a batch of ", batch.size, " samples of ", batch.shape.size(),
                  " values, expected at least 1 of ", Net::InputShape::size);
+        check_batch_memory(batch, "inference");
         auto const wanted = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
         if (outputs_.size() < wanted) outputs_.resize(wanted);
         executor_.evaluate(model, batch, nullptr, outputs_.data());

@@ -87,8 +87,14 @@ public:
         if (state.size() == state_size_) device_->download(state.data(), state_.data(), state.size_bytes());
     }
 
+    /// Throws Error where a BatchNorm would see one value a channel in a training batch of this size.
+    static void check_batch(int size) {
+        if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(size);
+    }
+
     /// Forward, loss and backward: leaves the gradient of the batch on the device. The model is not changed.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
+        check_batch(batch.size);
         begin(model, batch, Net::training_plan.size);
         device_->clear(gradient_.data(), parameter_count * sizeof(Gradient));
         Net::for_each_operation([&]<int I>() { forward<I, true>(random); });
@@ -163,7 +169,9 @@ private:
     /// Loss, hits, and the sums of squares of the gradient's chunks: everything a step tells the host.
     static constexpr auto report_size = static_cast<std::size_t>(2 + Squares::blocks(Net::parameter_count));
     template <bool Training>
-    static constexpr auto const& plan = Training ? Net::training_plan : Net::inference_plan;
+    static constexpr auto const& plan() {
+        return Training ? Net::training_plan : Net::inference_plan;
+    }
 
     [[nodiscard]] Storage* at(int offset) const {
         return offset < 0 ? nullptr : workspace_.data() + static_cast<std::ptrdiff_t>(offset) * samples_;
@@ -219,7 +227,7 @@ private:
 
     template <int I, bool Training>
     Data data(RandomKey random) {
-        constexpr auto const& p = plan<Training>;
+        constexpr auto const& p = plan<Training>();
         using Node = typename Net::template NodeAt<I>;
         Data a;
         a.x = at(p.value[Node::input]);
@@ -307,7 +315,7 @@ private:
         hits_.grow(*device_, samples);
         predictions_.grow(*device_, samples);
         device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
-            loss_, at(plan<Training>.value[Net::operation_count]),
+            loss_, at(plan<Training>().value[Net::operation_count]),
             Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets,
             batch.labels ? labels_.data() : nullptr, has_loss ? losses_.data() : nullptr, hits_.data(),
             predictions_.data(), samples_});

@@ -1,0 +1,5 @@
+// expect: train takes policies: a backend, a precision, a loss, an optimizer, a schedule, Seed, NonFinite
+#include <strata/strata.hpp>
+
+using namespace strata;
+int main() { static_cast<void>(train<Network<Input<4>, Linear<2>>>(5)); }
