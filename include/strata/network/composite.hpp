@@ -12,10 +12,34 @@ struct Input {
     using Extent = Shape<Extents...>;
 };
 
+template <class... Layers>
+struct Sequential;
+template <int N, class... Layers>
+struct Repeat;
+
+namespace detail {
+/// What a name stands for: a layer, or a group with a scope of its own.
+template <class... Layers>
+struct ContentsOf {
+    using type = Sequential<Layers...>;
+};
+template <class Layer>
+struct ContentsOf<Layer> {
+    using type = Layer;
+};
+template <int N, class... Layers>
+struct ContentsOf<Repeat<N, Layers...>> {
+    using type = Sequential<Repeat<N, Layers...>>;
+};
+}  // namespace detail
+
 /// Gives a layer a name instead of its index, or a group of layers a scope: `Named<"conv1", Conv2d<6, 5>>`,
 /// `Named<"layer1", Repeat<3, Block>>` (parameters layer1.0.…, layer1.1.…, …).
 template <FixedString Name, class... Layers>
-struct Named {};
+struct Named {
+    static constexpr auto name = Name;
+    using NamedContents = typename detail::ContentsOf<Layers...>::type;
+};
 
 /// A reusable group of layers, one entry in the indices of its surroundings, like a nested nn.Sequential.
 template <class... Layers>

@@ -101,18 +101,20 @@ struct Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index> {
     static constexpr int value = Value, index = Index;
     using Current = type_at<Value, ShapeList>;
 
+    // Spelled out, without NodeList and ShapeList: nvcc 13 unfolds member names of a type into its history, which
+    // doubles with every layer.
     /// Appends an operation on the current value; `::Next` also counts it in the indices.
     template <class Operation, class P, int Other = -1>
-    using Append =
-        Builder<List<Nodes..., Node<Operation, Path<Places..., P>, Value, Other>>,
-                List<Shapes..., typename Operation::Output>, static_cast<int>(sizeof...(Nodes)) + 1, Scope, Index>;
-    using Next = Builder<NodeList, ShapeList, Value, Scope, Index + 1>;
+    using Append = Builder<List<Nodes..., Node<Operation, Path<Places..., P>, Value, Other>>,
+                           List<Shapes..., typename Operation::Output>, static_cast<int>(sizeof...(Nodes)) + 1,
+                           Path<Places...>, Index>;
+    using Next = Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index + 1>;
     template <int NewValue>
-    using At = Builder<NodeList, ShapeList, NewValue, Scope, Index>;
+    using At = Builder<List<Nodes...>, List<Shapes...>, NewValue, Path<Places...>, Index>;
     template <class P>
-    using Enter = Builder<NodeList, ShapeList, Value, Path<Places..., P>, 0>;
+    using Enter = Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places..., P>, 0>;
     template <class Outer>
-    using LeaveTo = Builder<NodeList, ShapeList, Value, typename Outer::Scope, Outer::index + 1>;
+    using LeaveTo = Builder<List<Nodes...>, List<Shapes...>, Value, typename Outer::Scope, Outer::index + 1>;
 };
 /// After a misused layer: silent, until Network lets the misuse say its message. Reported there, not where it was
 /// found, it stands among the first lines that a compiler prints, however deep the layer is nested.
@@ -160,7 +162,14 @@ template <class Layer>
 struct Expansion {
     template <class P, class B>
     static consteval auto apply(B) {
-        using X = typename B::Current;
+        return bind<P, B>(typename B::Current{});
+    }
+
+private:
+    // The shape anew from its numbers, for the same reason as in Builder.
+    template <class P, class B, int... E>
+    static consteval auto bind(Shape<E...>) {
+        using X = Shape<E...>;
         if constexpr (requires { typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>; }) {
             using Checked = typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>;
             if constexpr (!Checked::ok)
@@ -225,15 +234,13 @@ struct Expansion<Repeat<N, Layers...>> {
     }
 };
 
-template <FixedString Name, class... Layers>
-struct Expansion<Named<Name, Layers...>> : Expansion<Named<Name, Sequential<Layers...>>> {};
-template <FixedString Name, int N, class... Layers>
-struct Expansion<Named<Name, Repeat<N, Layers...>>> : Expansion<Named<Name, Sequential<Repeat<N, Layers...>>>> {};
-template <FixedString Name, class Layer>
-struct Expansion<Named<Name, Layer>> {
+// Found by its members: nvcc 13 does not match partial specialisations for Named<Name, …>.
+template <class Layer>
+requires requires { typename Layer::NamedContents; }
+struct Expansion<Layer> {
     template <class P, class B>
     static consteval auto apply(B builder) {
-        return Expansion<Layer>::template apply<NamedPlace<B::index, Name>>(builder);
+        return Expansion<typename Layer::NamedContents>::template apply<NamedPlace<B::index, Layer::name>>(builder);
     }
 };
 
@@ -298,12 +305,20 @@ requires requires { typename Part::template OnTarget<Shape<1, 1, 1>, Shape<1, 1,
 struct PathOf<Part> {
     template <class Target, class B>
     static consteval auto apply(B) {
+        return bind<B>(typename B::Current{}, Target{});
+    }
+
+private:
+    template <class B, int... E, int... T>
+    static consteval auto bind(Shape<E...>, Shape<T...>) {
+        using X = Shape<E...>;
+        using Target = Shape<T...>;
         using P = NamedPlace<B::index, "shortcut">;
-        using Checked = typename Part::template Check<typename WhereOf<B, P>::type, got<typename B::Current>, Target>;
+        using Checked = typename Part::template Check<typename WhereOf<B, P>::type, got<X>, Target>;
         if constexpr (!Checked::ok)
             return Poisoned<Checked>{};
         else
-            return typename B::template Append<typename Part::template OnTarget<typename B::Current, Target>, P>{};
+            return typename B::template Append<typename Part::template OnTarget<X, Target>, P>{};
     }
 };
 

@@ -20,6 +20,40 @@ template <int... E>
 struct InputExtentOf<Input<E...>> {
     using type = Shape<E...>;
 };
+
+/// The op list of a network, in a class of its own: inside Network, nvcc 13 substitutes wrongly into the decltype.
+template <class Extent, class... Layers>
+struct NetworkExpansion {
+    using Start = Builder<List<>, List<Extent>, 0, Path<>, 0>;
+    using type = decltype(expand_all<Layers...>(Start{}));
+};
+
+// What an operation adds to each of the flat arenas.
+struct ParameterSize {
+    template <class Op>
+    static consteval int of() {
+        return Op::Parameters::size;
+    }
+};
+struct BufferSize {
+    template <class Op>
+    static consteval int of() {
+        if constexpr (requires { typename Op::Buffers; })
+            return Op::Buffers::size;
+        else
+            return 0;
+    }
+};
+struct StatisticSize {
+    template <class Op>
+    static consteval int of() {
+        if constexpr (is_batch_wide<Op>())
+            return Op::channels * Op::statistics_per_channel;
+        else
+            return 0;
+    }
+};
+
 }  // namespace detail
 
 /// A network as a type: `Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, …>`. All members are constants of the type.
@@ -28,8 +62,7 @@ class Network {
     static_assert(detail::is_input<In>,
                   "Network begins with the shape of its input: Network<Input<3, 32, 32>, layers…>");
     using InputExtent = typename detail::InputExtentOf<In>::type;
-    using Start = detail::Builder<detail::List<>, detail::List<InputExtent>, 0, detail::Path<>, 0>;
-    using Expanded = decltype(detail::expand_all<Layers...>(Start{}));
+    using Expanded = typename detail::NetworkExpansion<InputExtent, Layers...>::type;
     template <class B>
     struct Parts {
         using Nodes = typename B::NodeList;
@@ -84,23 +117,16 @@ private:
         (std::make_integer_sequence<int, operation_count>{});
     }
     /// Running sums: the offset of each operation's part in a flat arena, the total last.
-    template <class F>
-    static consteval auto offsets(F size) {
+    template <class SizeOf>
+    static consteval auto offsets() {
         std::array<int, static_cast<std::size_t>(operation_count) + 1> at{};
         int total = 0;
         for_each_operation([&]<int I>() {
             at[I] = total;
-            total += size.template operator()<I>();
+            total += SizeOf::template of<OperationAt<I>>();
         });
         at[static_cast<std::size_t>(operation_count)] = total;
         return at;
-    }
-    template <class Op>
-    static consteval int buffer_size() {
-        if constexpr (requires { typename Op::Buffers; })
-            return Op::Buffers::size;
-        else
-            return 0;
     }
 
 public:
@@ -111,8 +137,8 @@ public:
             for_each_operation([&]<int J>() {
                 using A = OperationAt<I>;
                 using B = OperationAt<J>;
-                if constexpr (I < J && A::Parameters::size + buffer_size<A>() > 0 &&
-                              B::Parameters::size + buffer_size<B>() > 0)
+                if constexpr (I < J && A::Parameters::size + detail::BufferSize::of<A>() > 0 &&
+                              B::Parameters::size + detail::BufferSize::of<B>() > 0)
                     differ = differ && !NodeAt<I>::Name::equals(typename NodeAt<J>::Name{});
             });
         });
@@ -120,18 +146,13 @@ public:
     }();
 
     /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
-    static constexpr auto parameter_offset = offsets([]<int I>() { return OperationAt<I>::Parameters::size; });
+    static constexpr auto parameter_offset = offsets<detail::ParameterSize>();
     static constexpr int parameter_count = parameter_offset.back();
     /// Buffers are saved but not trained: BatchNorm's running statistics.
-    static constexpr auto buffer_offset = offsets([]<int I>() { return buffer_size<OperationAt<I>>(); });
+    static constexpr auto buffer_offset = offsets<detail::BufferSize>();
     static constexpr int buffer_count = buffer_offset.back();
     /// Doubles of batch-wide statistics.
-    static constexpr auto statistic_offset = offsets([]<int I>() {
-        if constexpr (detail::is_batch_wide<OperationAt<I>>())
-            return OperationAt<I>::channels * OperationAt<I>::statistics_per_channel;
-        else
-            return 0;
-    });
+    static constexpr auto statistic_offset = offsets<detail::StatisticSize>();
     static constexpr int statistic_count = statistic_offset.back();
     /// True when a layer needs the whole batch at once (BatchNorm in training): such networks run segment by segment.
     static constexpr bool is_batch_wide = statistic_count > 0;

@@ -324,7 +324,7 @@ public:
 /// compiled.
 template <class Net, class Precision, class Loss, bool Training>
 constexpr Program<Precision, Loss> program_for(int batch) {
-    auto const of = []<int S>() -> Program<Precision, Loss> {
+    auto const of = [&]<int S>() -> Program<Precision, Loss> {  // nvcc 13 warns without a capture
         using P = TileProgram<Net, Precision, Loss, S>;
         if constexpr (Training)
             return {P::training, {}, S, P::training_size, P::inference_size, P::training_scratch};

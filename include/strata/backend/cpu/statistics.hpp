@@ -89,13 +89,14 @@ template <class Net, class T>
 void evaluation_statistics(T const* buffers, double* statistics) {
     Net::for_each_operation([&]<int I>() {
         using Op = typename Net::template OperationAt<I>;
-        if constexpr (is_batch_wide<Op>())
+        if constexpr (is_batch_wide<Op>()) {  // nvcc 13 needs these braces
             for (int c = 0; c < Op::channels; ++c) {
                 double* const s = statistics + Net::statistic_offset[I] + c * Op::statistics_per_channel;
                 s[Op::mean] = static_cast<double>(buffers[Net::buffer_offset[I] + c]);
                 s[Op::inverse_deviation] =
                     1 / std::sqrt(static_cast<double>(buffers[Net::buffer_offset[I] + Op::channels + c]) + Op::epsilon);
             }
+        }
     });
 }
 
