@@ -83,8 +83,10 @@ TEST_CASE("a GPU that is not there is refused in one sentence") {
 }
 
 TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
-    check_both<Seam>(CrossEntropy{.label_smoothing = 0.1}, SGD{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true},
-                     300);
+    CrossEntropy const loss{.label_smoothing = 0.1};
+    SGD const optimizer{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true};
+    check<Float32, Seam>(loss, optimizer, 300);
+    check<Float64, Seam>(loss, optimizer, 300);
 }
 
 TEST_CASE("LeNet") { check<Float32, SmallLeNet>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 70); }

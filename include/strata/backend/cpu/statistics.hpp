@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "../../network/model.hpp"
+#include "../batch_wide_check.hpp"
 #include "workers.hpp"
 
 namespace strata::detail {
@@ -20,19 +21,6 @@ struct StatisticsMerge {
     typename Precision::accumulation* gradient;  ///< of the first leaf: sums over the whole batch are added once
     Share share;
 };
-
-/// Throws Error where a channel has one value only in a training batch: there is no variance then.
-template <class Net>
-void check_batch_for_statistics(int batch) {
-    Net::for_each_operation([&]<int I>() {
-        using Op = typename Net::template OperationAt<I>;
-        if constexpr (is_batch_wide<Op>())
-            if (Op::pixels == 1 && batch == 1)
-                fail("layer ", Net::template NodeAt<I>::Name::text(), " (", Op::type,
-                     "): one value a channel has no variance, expected at least 2 samples in a training batch "
-                     "(drop_last leaves a smaller last batch out)");
-    });
-}
 
 /// Forward: Chan, Golub and LeVeque's pairwise update over the tiles in order, in double.
 template <class Net, int I, class Precision>

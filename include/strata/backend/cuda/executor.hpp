@@ -15,6 +15,7 @@
 #include "../../core/tensor.hpp"
 #include "../../network/model.hpp"
 #include "../../optimizer/optimizer.hpp"
+#include "../batch_wide_check.hpp"
 #include "cuda.hpp"
 #include "device_buffer.hpp"
 #include "matrix_kernel.hpp"
