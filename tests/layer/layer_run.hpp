@@ -25,15 +25,18 @@ struct LayerResult {
 template <class Precision>
 struct LayerKernel {
     void (*run)(KernelData<Precision> const&, int, int) = nullptr;
-    int items = 0, scratch = 0;
+    Items items{};
+    int (*scratch)(int S) = nullptr;
 
     void operator()(KernelData<Precision> data, int parts) const {
         using T = typename Precision::storage;
-        AlignedVector<T> memory(static_cast<std::size_t>(scratch), std::numeric_limits<T>::quiet_NaN());
+        if (!run) return;
+        AlignedVector<T> memory(static_cast<std::size_t>(scratch(data.stride)), std::numeric_limits<T>::quiet_NaN());
         data.scratch = memory.data();
-        for (int part = 0; part < parts && run; ++part) {
+        int const count = items.of_tile(data.stride, width_of<widest_lane<typename Precision::compute>>);
+        for (int part = 0; part < parts; ++part) {
             detail::Share const share{part, parts};
-            run(data, share.begin(items), share.end(items));
+            run(data, share.begin(count), share.end(count));
         }
     }
 };
@@ -49,25 +52,25 @@ struct LayerKernels {
     std::vector<LayerParameter> parameters;
 };
 /// The layer's kernels for tiles of S samples: the fast ones where their headers are included, or the generic ones.
-template <class Op, class Precision, int S, class F, class D, class P>
-LayerKernels<Precision> describe_kernels() {
-    LayerKernels<Precision> k{{&F::run, F::items, detail::scratch_of<F>()},
-                              {&D::run, D::items, detail::scratch_of<D>()},
+template <class Op, class Precision, class F, class D, class P>
+LayerKernels<Precision> describe_kernels(int S) {
+    LayerKernels<Precision> k{{&F::run, F::items, &detail::scratch_of<F>},
+                              {&D::run, D::items, &detail::scratch_of<D>},
                               {},
                               Op::Input::size,
                               Op::Output::size,
                               S,
                               Op::keep,
                               {}};
-    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items, detail::scratch_of<P>()}; }
+    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items, &detail::scratch_of<P>}; }
     Op::Parameters::for_each([&]<class Q>(Q) { k.parameters.push_back({std::string(Q::name), Q::Extents::size}); });
     return k;
 }
-template <class Op, class Precision, int S, template <class, class, int> class F = ForwardKernel,
-          template <class, class, int> class D = InputGradientKernel,
-          template <class, class, int> class P = ParameterGradientKernel>
+template <class Op, class Precision, int S, template <class, class> class F = ForwardKernel,
+          template <class, class> class D = InputGradientKernel,
+          template <class, class> class P = ParameterGradientKernel>
 LayerKernels<Precision> kernels_of() {
-    return describe_kernels<Op, Precision, S, F<Op, Precision, S>, D<Op, Precision, S>, P<Op, Precision, S>>();
+    return describe_kernels<Op, Precision, F<Op, Precision>, D<Op, Precision>, P<Op, Precision>>(S);
 }
 template <class Op, class Precision, int S>
 LayerKernels<Precision> generic_kernels_of() {
@@ -114,6 +117,7 @@ LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> 
         data.parameters = weights.data();
         data.sample = first;
         data.samples = count;
+        data.stride = S;
         data.random = random;
         layer.forward(data, parts);
         from_tile(y, result.y, out, first, count, S);

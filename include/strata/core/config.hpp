@@ -8,6 +8,7 @@
 // STRATA_INLINE   forces inlining: lane arithmetic must not become a call.
 // STRATA_UNROLL   unrolls the loop that follows (register blocks must live in registers).
 // STRATA_ROLLED   keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
+// STRATA_ONE_COPY of a kernel's code: neither inlined nor cloned for the constants of a caller.
 #pragma once
 
 // In a .cu file Eigen 3.4 turns its vectorisation off (106 -> 5.5 GFLOP/s measured) unless EIGEN_NO_CUDA is defined
@@ -58,4 +59,10 @@ static_assert(false, "include <strata/...> before any Eigen header in .cu files,
 #else
 #define STRATA_UNROLL
 #define STRATA_ROLLED
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define STRATA_ONE_COPY __attribute__((noinline, noclone))
+#else
+#define STRATA_ONE_COPY __attribute__((noinline))
 #endif

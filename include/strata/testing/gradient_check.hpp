@@ -95,7 +95,7 @@ struct WithInputAsParameter<Network<In, Layers...>, Samples> {
 /// Training passes of one fixed batch over tiles of S samples, one after another, in memory full of NaN.
 template <class Net, class Loss, int Samples, int S>
 class PoisonedPass {
-    using Program = TileProgram<Net, Float64, Loss, S>;
+    using Program = TileProgram<Net, Float64, Loss>;
     static constexpr int tiles = (Samples + S - 1) / S;
     static constexpr std::size_t tile_size = static_cast<std::size_t>(Program::training_size) * S;
 
@@ -118,7 +118,7 @@ public:
         gradient.assign(gradient.size(), 0.0);  // parameter gradients accumulate
         result_ = {};
         for (auto const& step : Program::training) {
-            for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), S, Net::InputShape::size);
+            for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), Net::InputShape::size);
             merge(step);
         }
         return result_.loss / Samples;
@@ -136,6 +136,7 @@ private:
         c.batch = &batch_;
         c.first = tile * S;
         c.samples = std::min(S, Samples - c.first);
+        c.stride = S;
         c.random = {.seed = 5, .operation = 0, .step = 3};
         c.loss = &loss_;
         c.result = &result_;

@@ -53,7 +53,7 @@ public:
     static constexpr std::size_t training_memory_bytes(int workers, int batch) {
         Tiling const tiling(batch, detail::tile_samples(batch));
         auto const tile =
-            static_cast<std::size_t>(training_size) * static_cast<std::size_t>(detail::tile_samples(batch));
+            static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(detail::tile_samples(batch));
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
@@ -65,7 +65,7 @@ public:
     /// Throws Error where a BatchNorm would see one value a channel.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
         check_batch(batch.size);
-        return train_tiles(training_program(batch.size), model, batch, random);
+        return train_tiles(model, batch, random);
     }
 
     /// Throws Error where a BatchNorm would see one value a channel in a training batch of this size.
@@ -97,8 +97,7 @@ public:
 
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
-        auto const program = detail::program_for<Net, Precision, Loss, false>(batch.size);
-        return evaluate_tiles(program, model, batch, predictions, outputs);
+        return evaluate_tiles(model, batch, predictions, outputs);
     }
 
     /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
@@ -106,7 +105,7 @@ public:
     int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
         watch_ = &found;
-        train_tiles(training_program(batch.size), model, batch, random);
+        train_tiles(model, batch, random);
         watch_ = nullptr;
         return found == Net::operation_count ? -1 : found;
     }
@@ -123,11 +122,8 @@ private:
     }();
     static constexpr std::size_t gradient_size =
         static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
-    static constexpr int training_size = detail::TileProgram<Net, Precision, Loss, 16>::training_size;
-
-    static constexpr Program training_program(int batch) {
-        return detail::program_for<Net, Precision, Loss, true>(batch);
-    }
+    template <bool Training>
+    static constexpr Program program = detail::program_of<Net, Precision, Loss, Training>();
 
     struct Tiling {
         int tiles, leaf_tiles, leaves;
@@ -142,14 +138,10 @@ private:
         if (v.size() < size) v.resize(size);
     }
 
-    /// Scratch memory of a worker, in whole cache lines: enough for every tile size, since small tiles may need more
-    /// than large ones.
+    /// Scratch memory of a worker, in whole cache lines.
     template <bool Training>
     static constexpr std::size_t scratch_size() {
-        int most = 0;
-        for (int const samples : {1, 2, 4, 8, 16})
-            most = std::max(most, detail::program_for<Net, Precision, Loss, Training>(samples).scratch);
-        return (static_cast<std::size_t>(most) + 15) / 16 * 16;
+        return (static_cast<std::size_t>(program<Training>.scratch) + 15) / 16 * 16;
     }
     template <bool Training>
     void grow_scratch() {
@@ -163,10 +155,10 @@ private:
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
 
-    StepResult train_tiles(Program const& program, ModelType const& model, Batch const& batch, RandomKey random) {
-        int const S = program.tile_samples;
+    StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+        int const S = detail::tile_samples(batch.size);
         Tiling const tiling(batch.size, S);
-        std::size_t const stride = static_cast<std::size_t>(program.training_size) * static_cast<std::size_t>(S);
+        std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
              stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.tiles)));
         grow(gradients_, gradient_size);
@@ -180,7 +172,7 @@ private:
             all.wait(workers);
             Context context = context_of(model, batch, random, worker);
             detail::Assignment const assignment{tiling.leaves, workers};
-            auto const steps = program.training;
+            auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
                 assignment.for_each(worker, [&](int leaf, detail::Share team, int slot) {
@@ -213,21 +205,21 @@ private:
              ++tile) {
             c.first = tile * S;
             c.samples = std::min(S, c.batch->size - c.first);
+            c.stride = S;
             c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile : slot) * stride;
             if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
             for (auto const& step : steps) {
-                detail::run_step(step, c, S, Net::InputShape::size);
+                detail::run_step(step, c, Net::InputShape::size);
                 if (watch_) watch(c, step, S);
                 barrier.wait(team.size);
             }
         }
     }
 
-    StepResult evaluate_tiles(Program const& program, ModelType const& model, Batch const& batch,
-                              std::int32_t* predictions, Storage* outputs) {
-        int const S = program.tile_samples;
+    StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
+        int const S = detail::tile_samples(batch.size);
         Tiling const tiling(batch.size, S);
-        std::size_t const stride = static_cast<std::size_t>(program.inference_size) * static_cast<std::size_t>(S);
+        std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
         grow_scratch<false>();
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
@@ -238,7 +230,7 @@ private:
             context.predictions = predictions;
             context.outputs = outputs;
             detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int slot) {
-                run_leaf(context, tiling, leaf, team, slot, program.inference, S, stride, false);
+                run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
             });
         });
         return merged_result(batch.size, tiling.leaves);
@@ -313,7 +305,7 @@ private:
     template <class Apply>
     static void update_range(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
                              std::ptrdiff_t from, std::ptrdiff_t to) {
-        using L = lane_for<Scalar, 16>;
+        using L = widest_lane<Scalar>;
         std::ptrdiff_t i = from;
         for (; i + width_of<L> <= to; i += width_of<L>) update_at<L>(apply, weights, gradient, state, i);
         for (; i < to; ++i) update_at<Scalar>(apply, weights, gradient, state, i);

@@ -32,6 +32,14 @@ struct KernelData {
     RandomKey random{};
     int sample = 0;   ///< index in the batch of the tile's first sample
     int samples = 0;  ///< real samples in the tile
+    int stride = 1;   ///< samples that the tile holds, empty lanes included: scalars between neighbouring elements
+};
+
+/// How a kernel cuts its work on one tile into items that a team shares.
+struct Items {
+    int count = 0;
+    bool numbers = false;  ///< `count` numbers a sample: an item is a vector of N of the tile's numbers
+    [[nodiscard]] constexpr int of_tile(int S, int N) const { return numbers ? (count * S + N - 1) / N : count; }
 };
 
 namespace detail {
@@ -94,13 +102,18 @@ STRATA_INLINE int elementwise_input_gradient(KernelData<Precision> const& a, int
     }
     return from;
 }
-/// Items are whole vectors, so that a number is in a vector or in the tail however a team splits them: exp and log of a
-/// vector and of a scalar differ in their last bits.
-template <class Precision>
-constexpr int elementwise_items(int numbers) {
-    constexpr int N = width_of<widest_lane<typename Precision::compute>>;
-    return (numbers + N - 1) / N;
-}
+/// An elementwise operation as the kernels see it: without its shape where the operation does not need it, so that the
+/// ReLUs of a network are one.
+template <class Op>
+struct ShapeFree {
+    using type = Op;
+};
+template <class A, class X>
+struct ShapeFree<ElementwiseOperation<A, X>> {
+    using type = ElementwiseOperation<A, Shape<1>>;
+};
+// Items are whole vectors, so that a number is in a vector or in the tail however a team splits them: exp and log of a
+// vector and of a scalar differ in their last bits.
 template <class Op, class Precision>
 [[gnu::noinline]] void elementwise_forward(KernelData<Precision> const& a, int numbers, int begin, int end) {
     using T = typename Precision::compute;
@@ -118,7 +131,8 @@ template <class Op, class Precision>
 }
 
 template <class Op, class Precision, class L>
-[[gnu::noinline]] void generic_forward(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void generic_forward(KernelData<Precision> const& a, int begin, int end) {
+    int const S = a.stride;
     for (int first = 0; first < S; first += width_of<L>) {
         auto const io = body_input<Op, Precision, L>(a, S, first);
         TileView<typename Op::Output, L, typename Precision::storage> const y{a.y + first, S};
@@ -129,7 +143,8 @@ template <class Op, class Precision, class L>
 }
 
 template <class Op, class Precision, class L>
-[[gnu::noinline]] void generic_input_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void generic_input_gradient(KernelData<Precision> const& a, int begin, int end) {
+    int const S = a.stride;
     for (int first = 0; first < S; first += width_of<L>) {
         auto const io = body_input<Op, Precision, L>(a, S, first);
         TileView<typename Op::Input, L, typename Precision::storage> const dx{a.dx + first, S};
@@ -148,7 +163,8 @@ template <class Op, class Precision, class L>
 }
 
 template <class Op, class Precision, class L>
-[[gnu::noinline]] void generic_parameter_gradient(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void generic_parameter_gradient(KernelData<Precision> const& a, int begin, int end) {
+    int const S = a.stride;
     int first_row = 0;
     Op::Parameters::for_each([&]<class P>(P parameter) {
         using E = typename P::Extents;
@@ -171,58 +187,72 @@ consteval int parameter_rows() {
     return rows;
 }
 
+/// Calls f<L>() with the lane for tiles of S samples: the widest vector of T where it divides S, else four samples or
+/// one. Three widths at most, because every width is a copy of every kernel.
+template <class T, class F>
+STRATA_INLINE void with_lane(int S, F const& f) {
+    using Widest = widest_lane<T>;
+    if (S % width_of<Widest> == 0) return f.template operator()<Widest>();
+    if constexpr (width_of < Widest >> 4)
+        if (S % 4 == 0) return f.template operator()<Lane<T, 4>>();
+    if constexpr (width_of < Widest >> 1) f.template operator()<T>();
+}
+
 }  // namespace detail
 
-template <class Op, class Precision, int S>
+template <class Op, class Precision>
 struct GenericForward {
-    static constexpr int items = detail::is_elementwise<Op>()
-                                     ? detail::elementwise_items<Precision>(Op::Output::size * S)
-                                     : detail::forward_domain<Op>::rows;
+    static constexpr Items items =
+        detail::is_elementwise<Op>() ? Items{Op::Output::size, true} : Items{detail::forward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (detail::is_elementwise<Op>())
-            return detail::elementwise_forward<Op, Precision>(a, Op::Output::size * S, begin, end);
+            detail::elementwise_forward<typename detail::ShapeFree<Op>::type>(a, Op::Output::size * a.stride, begin,
+                                                                              end);
         else
-            detail::generic_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+            detail::with_lane<typename Precision::compute>(
+                a.stride, [&]<class L>() { detail::generic_forward<Op, Precision, L>(a, begin, end); });
     }
 };
 
-template <class Op, class Precision, int S>
+template <class Op, class Precision>
 struct GenericInputGradient {
-    static constexpr int items = detail::is_elementwise<Op>()
-                                     ? detail::elementwise_items<Precision>(Op::Input::size * S)
-                                     : detail::backward_domain<Op>::rows;
+    static constexpr Items items =
+        detail::is_elementwise<Op>() ? Items{Op::Input::size, true} : Items{detail::backward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (detail::is_elementwise<Op>())
-            return detail::elementwise_input_gradient<Op, Precision>(a, Op::Input::size * S, begin, end);
+            detail::elementwise_input_gradient<typename detail::ShapeFree<Op>::type>(a, Op::Input::size * a.stride,
+                                                                                     begin, end);
         else
-            detail::generic_input_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+            detail::with_lane<typename Precision::compute>(
+                a.stride, [&]<class L>() { detail::generic_input_gradient<Op, Precision, L>(a, begin, end); });
     }
 };
 
-template <class Op, class Precision, int S>
+template <class Op, class Precision>
 struct GenericParameterGradient {
-    static constexpr int items = detail::parameter_rows<typename Op::Parameters>();
+    static constexpr Items items{detail::parameter_rows<typename Op::Parameters>()};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::generic_parameter_gradient<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+        detail::with_lane<typename Precision::compute>(
+            a.stride, [&]<class L>() { detail::generic_parameter_gradient<Op, Precision, L>(a, begin, end); });
     }
 };
 
 namespace detail {
-/// Scalars of KernelData::scratch that a kernel uses.
+/// Scalars of KernelData::scratch that a kernel uses on a tile of S samples.
 template <class Kernel>
-consteval int scratch_of() {
-    if constexpr (requires { Kernel::scratch; })
-        return Kernel::scratch;
+constexpr int scratch_of(int S) {
+    if constexpr (requires { Kernel::scratch(S); })
+        return Kernel::scratch(S);
     else
         return 0;
 }
 }  // namespace detail
 
-template <class Op, class Precision, int S>
-struct ForwardKernel : GenericForward<Op, Precision, S> {};
-template <class Op, class Precision, int S>
-struct InputGradientKernel : GenericInputGradient<Op, Precision, S> {};
-template <class Op, class Precision, int S>
-struct ParameterGradientKernel : GenericParameterGradient<Op, Precision, S> {};
+template <class Op, class Precision>
+struct ForwardKernel : GenericForward<Op, Precision> {};
+template <class Op, class Precision>
+struct InputGradientKernel : GenericInputGradient<Op, Precision> {};
+template <class Op, class Precision>
+struct ParameterGradientKernel : GenericParameterGradient<Op, Precision> {};
 
 }  // namespace strata

@@ -199,40 +199,43 @@ inline constexpr bool is_uniform = std::is_same_v<typename Precision::storage, t
 
 }  // namespace detail
 
-template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
+template <int I, int O, bool HasBias, class Scheme, class Precision>
 requires detail::is_uniform<Precision>
-struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
+struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
-    static constexpr int items = O;
-    static constexpr int scratch = S % width_of<widest_lane<T>> == 0 ? 0 : S * I;
+    static constexpr Items items{O};
+    static constexpr int scratch(int S) { return S % width_of<widest_lane<T>> == 0 ? 0 : S * I; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         T const* const bias = HasBias ? a.parameters + I * O : nullptr;
-        detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, I, S, a.scratch, begin, end);
+        detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, I, a.stride, a.scratch, begin, end);
     }
 };
 
-template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
+template <int I, int O, bool HasBias, class Scheme, class Precision>
 requires detail::is_uniform<Precision>
-struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
+struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
-    static constexpr int block = width_of<widest_lane<T>>, items = (I + block - 1) / block;
+    static constexpr int block = width_of<widest_lane<T>>;
+    static constexpr Items items{(I + block - 1) / block};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, S, a.write == GradientWrite::add,
-                                                      begin * block, std::min(end * block, I));
+        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, a.stride,
+                                                      a.write == GradientWrite::add, begin * block,
+                                                      std::min(end * block, I));
     }
 };
 
-template <int I, int O, bool HasBias, class Scheme, class Precision, int S>
+template <int I, int O, bool HasBias, class Scheme, class Precision>
 requires detail::is_uniform<Precision>
-struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision, S> {
+struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;  // vectors lie along the inputs, whatever the tile
     static constexpr int blocks = (I + width_of<L> - 1) / width_of<L>;
-    static constexpr int items = blocks + 1;  // the last one is the bias
+    static constexpr Items items{blocks + 1};  // the last one is the bias
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, I, O, S, begin, std::min(end, blocks));
-        if (HasBias && begin < end && end == items) detail::bias_gradient<L>(a.dy, a.gradient + I * O, O, S);
+        detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, I, O, a.stride, begin, std::min(end, blocks));
+        if (HasBias && begin < end && end == items.count)
+            detail::bias_gradient<L>(a.dy, a.gradient + I * O, O, a.stride);
     }
 };
 

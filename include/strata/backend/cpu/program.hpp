@@ -35,6 +35,7 @@ struct TileContext {
     Storage* scratch = nullptr;          ///< this worker's, as much as the program says
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
+    int stride = 1;              ///< samples that the tile holds, empty lanes included
     RandomKey random{};
     Share share{};
     Loss const* loss = nullptr;  ///< null: outputs only
@@ -56,7 +57,7 @@ struct ProgramStep {
     void (*kernel)(KernelData<Precision> const&, int begin, int end) = nullptr;
     void (*finish)(Context const&) = nullptr;  ///< the loss step
     bool fill = false;                         ///< the step that brings in the samples
-    int items = 0;
+    Items items{};
     OperationPlace place{};
     int dx = -1;  ///< where the input gradient goes
     GradientWrite write = GradientWrite::none;
@@ -68,15 +69,15 @@ struct ProgramStep {
 template <class Precision, class Loss>
 struct Program {
     using Step = ProgramStep<Precision, Loss>;
-    std::span<Step const> training, inference;
-    int tile_samples;
-    int training_size, inference_size;  ///< scalars of one sample's workspace
-    int scratch;                        ///< scalars a worker needs besides
+    std::span<Step const> steps;
+    int size;     ///< scalars of one sample's workspace
+    int scratch;  ///< scalars a worker needs besides, whatever the tile
 };
 
-/// Runs one step on one tile of S samples; `input_size` is the number of elements of a sample.
+/// Runs one step on one tile; `input_size` is the number of elements of a sample.
 template <class Precision, class Loss>
-void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c, int S, int input_size) {
+void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c, int input_size) {
+    int const S = c.stride;
     if (step.fill)
         return fill_tile(c.workspace, *c.batch, c.first, c.samples, S, c.share.begin(input_size),
                          c.share.end(input_size));
@@ -105,7 +106,9 @@ void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, L
     a.random.operation = static_cast<std::uint32_t>(step.operation);
     a.sample = c.first;
     a.samples = c.samples;
-    step.kernel(a, c.share.begin(step.items), c.share.end(step.items));
+    a.stride = S;
+    int const items = step.items.of_tile(S, width_of<widest_lane<typename Precision::compute>>);
+    step.kernel(a, c.share.begin(items), c.share.end(items));
 }
 
 /// Adds up a body over the lanes of a tile, empty lanes left out, in double.
@@ -121,7 +124,8 @@ double sum_lanes(KernelData<Precision> const& a, int S, F body) {
 
 /// A tile's part of BatchNorm's forward statistics: mean and sum of squared distances to it, channels [begin, end).
 template <class Op, class Precision, class L>
-[[gnu::noinline]] void gather_forward(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void gather_forward(KernelData<Precision> const& a, int begin, int end) {
+    int const S = a.stride;
     for (int channel = begin; channel < end; ++channel) {
         double* const part = a.partial + channel * Op::statistics_per_channel;
         double const count = static_cast<double>(a.samples) * Op::pixels;
@@ -136,7 +140,8 @@ template <class Op, class Precision, class L>
 }
 /// A tile's sums of dy and dy xhat, channels [begin, end).
 template <class Op, class Precision, class L>
-[[gnu::noinline]] void gather_backward(KernelData<Precision> const& a, int S, int begin, int end) {
+[[gnu::noinline]] void gather_backward(KernelData<Precision> const& a, int begin, int end) {
+    int const S = a.stride;
     for (int channel = begin; channel < end; ++channel) {
         double* const part = a.partial + channel * Op::statistics_per_channel;
         part[Op::mean_dy] = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_dy(channel, io); });
@@ -144,25 +149,28 @@ template <class Op, class Precision, class L>
     }
 }
 
-template <class Op, class Precision, int S>
+template <class Op, class Precision>
 struct GatherForward {
-    static constexpr int items = Op::channels;
+    static constexpr Items items{Op::channels};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        gather_forward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+        with_lane<typename Precision::compute>(a.stride,
+                                               [&]<class L>() { gather_forward<Op, Precision, L>(a, begin, end); });
     }
 };
-template <class Op, class Precision, int S>
+template <class Op, class Precision>
 struct GatherBackward {
-    static constexpr int items = Op::channels;
+    static constexpr Items items{Op::channels};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        gather_backward<Op, Precision, lane_for<typename Precision::compute, S>>(a, S, begin, end);
+        with_lane<typename Precision::compute>(a.stride,
+                                               [&]<class L>() { gather_backward<Op, Precision, L>(a, begin, end); });
     }
 };
 
 /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
 template <class OutputShape, class L, class Precision, class Loss>
-void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
-                 typename Precision::storage* gradient, typename Precision::storage* targets, int S) {
+[[gnu::noinline]] void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
+                                   typename Precision::storage* gradient, typename Precision::storage* targets) {
+    int const S = c.stride;
     using Storage = typename Precision::storage;
     using T = typename Precision::compute;
     constexpr int outputs = OutputShape::size, N = width_of<L>;
@@ -197,8 +205,8 @@ void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::stor
     }
 }
 
-/// The steps of a network for tiles of S samples.
-template <class Net, class Precision, class Loss, int S>
+/// The steps of a network, whatever the tile.
+template <class Net, class Precision, class Loss>
 class TileProgram {
 public:
     using Context = TileContext<Precision, Loss>;
@@ -229,16 +237,23 @@ private:
         return at;
     }
 
+    /// The loss step. `value` and `gradient` are the outputs' offsets, -1 for no gradient; `size` is the workspace's.
+    static void finish(Context const& c, int value, int gradient_at, int size) {
+        auto const at = [&](int offset) {
+            return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
+        };
+        using T = typename Precision::compute;
+        using L = widest_lane<T>;
+        auto* const targets = at(Loss::classifies ? -1 : size);
+        if (c.stride % width_of<L> == 0)
+            finish_tile<typename Net::OutputShape, L>(c, at(value), at(gradient_at), targets);
+        else if constexpr (width_of<L> > 1)  // small tiles: not worth a third copy of the code
+            finish_tile<typename Net::OutputShape, T>(c, at(value), at(gradient_at), targets);
+    }
     template <bool Training>
     static void finish(Context const& c) {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
-        auto* const values = c.workspace + static_cast<std::ptrdiff_t>(p.value[n]) * S;
-        bool const wanted = Training && p.gradient[n] >= 0;  // nothing to train below the loss: no gradient
-        auto* const gradient = wanted ? c.workspace + static_cast<std::ptrdiff_t>(p.gradient[n]) * S : nullptr;
-        auto* const targets = Loss::classifies ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(p.size) * S;
-        using T = typename Precision::compute;
-        using L = std::conditional_t<S == 16, lane_for<T, 16>, T>;  // small tiles: not worth another copy of the code
-        finish_tile<typename Net::OutputShape, L>(c, values, gradient, targets, S);
+        finish(c, p.value[n], Training ? p.gradient[n] : -1, p.size);  // -1: nothing to train below the loss
     }
 
     /// Appends steps to a table, or only counts them.
@@ -252,7 +267,7 @@ private:
         }
         template <class K>
         constexpr void kernel(Step step) {
-            scratch = std::max(scratch, scratch_of<K>());
+            for (int const S : {1, 2, 4, 8, 16}) scratch = std::max(scratch, scratch_of<K>(S));
             step.kernel = &K::run;
             step.items = K::items;
             (*this)(step);
@@ -262,10 +277,10 @@ private:
     template <int I, bool Training>
     static constexpr void write_forward(Writer& write) {
         if constexpr (Training && is_batch_wide<Op<I>>())
-            write.template kernel<GatherForward<Op<I>, Precision, S>>(
+            write.template kernel<GatherForward<Op<I>, Precision>>(
                 {.place = place<I, true>(), .reduction = Reduction::forward, .operation = I});
         if constexpr (!is_view<Op<I>>() && (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
-            write.template kernel<ForwardKernel<Op<I>, Precision, S>>({.place = place<I, Training>(), .operation = I});
+            write.template kernel<ForwardKernel<Op<I>, Precision>>({.place = place<I, Training>(), .operation = I});
         }
     }
     template <int I>
@@ -274,10 +289,10 @@ private:
         using Node = typename Net::template NodeAt<I>;
         if constexpr (!is_view<Op<I>>() && p.gradient[I + 1] >= 0) {  // else no parameter at or below it
             if constexpr (is_batch_wide<Op<I>>())
-                write.template kernel<GatherBackward<Op<I>, Precision, S>>(
+                write.template kernel<GatherBackward<Op<I>, Precision>>(
                     {.place = place<I, true>(), .reduction = Reduction::backward, .operation = I});
             else if constexpr (Op<I>::Parameters::size > 0)
-                write.template kernel<ParameterGradientKernel<Op<I>, Precision, S>>(
+                write.template kernel<ParameterGradientKernel<Op<I>, Precision>>(
                     {.place = place<I, true>(), .operation = I});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
             constexpr bool own = p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0;
@@ -289,7 +304,7 @@ private:
     }
     template <int I>
     static constexpr void write_input_gradient(Writer& write, int value, GradientWrite how) {
-        write.template kernel<InputGradientKernel<Op<I>, Precision, S>>(
+        write.template kernel<InputGradientKernel<Op<I>, Precision>>(
             {.place = place<I, true>(),
              .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
              .write = how,
@@ -320,29 +335,14 @@ public:
                          inference_scratch = write_all<false>(nullptr).scratch;
 };
 
-/// The program for the tiles of a batch, training or inference: the other table is empty, and its kernels are not
-/// compiled.
+/// The program of a network for training or inference: the other one's kernels are not compiled.
 template <class Net, class Precision, class Loss, bool Training>
-constexpr Program<Precision, Loss> program_for(int batch) {
-    auto const of = [&]<int S>() -> Program<Precision, Loss> {  // nvcc 13 warns without a capture
-        using P = TileProgram<Net, Precision, Loss, S>;
-        if constexpr (Training)
-            return {P::training, {}, S, P::training_size, P::inference_size, P::training_scratch};
-        else
-            return {{}, P::inference, S, P::training_size, P::inference_size, P::inference_scratch};
-    };
-    switch (tile_samples(batch)) {
-        case 16:
-            return of.template operator()<16>();
-        case 8:
-            return of.template operator()<8>();
-        case 4:
-            return of.template operator()<4>();
-        case 2:
-            return of.template operator()<2>();
-        default:
-            return of.template operator()<1>();
-    }
+constexpr Program<Precision, Loss> program_of() {
+    using P = TileProgram<Net, Precision, Loss>;
+    if constexpr (Training)
+        return {P::training, P::training_size, P::training_scratch};
+    else
+        return {P::inference, P::inference_size, P::inference_scratch};
 }
 
 }  // namespace strata::detail
