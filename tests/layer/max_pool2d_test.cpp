@@ -1,5 +1,5 @@
-// MaxPool2d against LibTorch, ties included, and with NaN and infinities; its gradient by central differences.
-#include "strata/layer/max_pool2d.hpp"
+// MaxPool2d, its generic and its fast kernels, against LibTorch, ties included, and with NaN and infinities; its gradient by central differences.
+#include "strata/backend/cpu/pooling_kernel.hpp"
 
 #include "layer_run.hpp"
 #include "strata/testing/gradient_check.hpp"
@@ -11,9 +11,11 @@ namespace {
 template <class Layer>
 void compare(std::string const& name) {
     compare_with_libtorch<Layer, X>("maxpool2d/2x7x6_" + name);
+    compare_fast_with_libtorch<Layer, X>("maxpool2d/2x7x6_" + name);
     using Op = typename Layer::template On<X>;
     compare_case("maxpool2d/2x7x6_" + name + "_ties", kernels_of<Op, Float64, 1>(), true);
     compare_case("maxpool2d/2x7x6_" + name + "_ties", kernels_of<Op, Float32, 16>(), true);
+    compare_case("maxpool2d/2x7x6_" + name + "_ties", generic_kernels_of<Op, Float32, 16>(), true);
 }
 }  // namespace
 
@@ -46,6 +48,7 @@ TEST_CASE("NaN wins, the last of several in a window, as in PyTorch; minus infin
     };
     check(run_layer(kernels_of<Op, Float64, 1>(), x, {}, dy));
     check(run_layer(kernels_of<Op, Float32, 8>(), x, {}, dy));
+    check(run_layer(generic_kernels_of<Op, Float32, 8>(), x, {}, dy));
 
     using Small = MaxPool2d<2>::On<Shape<1, 2, 2>>;
     auto const all_low =

@@ -126,6 +126,45 @@ STRATA_INLINE __m256d square_root(__m256d a) { return _mm256_sqrt_pd(a); }
 STRATA_INLINE __m512 square_root(__m512 a) { return _mm512_sqrt_ps(a); }
 STRATA_INLINE __m512d square_root(__m512d a) { return _mm512_sqrt_pd(a); }
 #endif
+
+/// Comparisons of a packet: masks are packets of all or no bits, and registers of their own where the hardware has
+/// them.
+template <class Packet>
+struct Compare {
+    using Mask = Packet;
+    static STRATA_INLINE Mask less(Packet a, Packet b) { return packet::pcmp_lt(a, b); }
+    static STRATA_INLINE Mask less_equal(Packet a, Packet b) { return packet::pcmp_le(a, b); }
+    static STRATA_INLINE Mask equal(Packet a, Packet b) { return packet::pcmp_eq(a, b); }
+    static STRATA_INLINE Mask both(Mask a, Mask b) { return packet::pand(a, b); }
+    static STRATA_INLINE Mask either(Mask a, Mask b) { return packet::por(a, b); }
+    static STRATA_INLINE Mask negated(Mask a) { return packet::pandnot(packet::ptrue(a), a); }
+    static STRATA_INLINE Packet select(Mask mask, Packet yes, Packet no) { return packet::pselect(mask, yes, no); }
+};
+#if STRATA_VECTOR_BYTES == 64
+template <class Bits>
+struct CompareBits {
+    using Mask = Bits;
+    static STRATA_INLINE Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
+    static STRATA_INLINE Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
+    static STRATA_INLINE Mask negated(Mask a) { return static_cast<Mask>(~a); }
+};
+template <>
+struct Compare<__m512> : CompareBits<__mmask16> {
+    static STRATA_INLINE Mask less(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+    static STRATA_INLINE Mask less_equal(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+    static STRATA_INLINE Mask equal(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+    static STRATA_INLINE __m512 select(Mask mask, __m512 yes, __m512 no) { return _mm512_mask_blend_ps(mask, no, yes); }
+};
+template <>
+struct Compare<__m512d> : CompareBits<__mmask8> {
+    static STRATA_INLINE Mask less(__m512d a, __m512d b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+    static STRATA_INLINE Mask less_equal(__m512d a, __m512d b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
+    static STRATA_INLINE Mask equal(__m512d a, __m512d b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
+    static STRATA_INLINE __m512d select(Mask mask, __m512d yes, __m512d no) {
+        return _mm512_mask_blend_pd(mask, no, yes);
+    }
+};
+#endif
 }  // namespace lane_detail
 
 /// N samples side by side in one SIMD register.
@@ -133,6 +172,7 @@ template <class T, int N>
 struct Lane {
     using Scalar = T;
     using Packet = typename lane_detail::PacketOf<T, N>::type;
+    using Compare = lane_detail::Compare<Packet>;
     static constexpr int width = N;
     Packet v;
 
@@ -150,10 +190,10 @@ struct Lane {
 
     /// True where a comparison held.
     struct Mask {
-        Packet v;
-        friend STRATA_INLINE Mask operator&(Mask a, Mask b) { return {packet::pand(a.v, b.v)}; }
-        friend STRATA_INLINE Mask operator|(Mask a, Mask b) { return {packet::por(a.v, b.v)}; }
-        friend STRATA_INLINE Mask operator!(Mask a) { return {packet::pandnot(packet::ptrue(a.v), a.v)}; }
+        typename Compare::Mask v;
+        friend STRATA_INLINE Mask operator&(Mask a, Mask b) { return {Compare::both(a.v, b.v)}; }
+        friend STRATA_INLINE Mask operator|(Mask a, Mask b) { return {Compare::either(a.v, b.v)}; }
+        friend STRATA_INLINE Mask operator!(Mask a) { return {Compare::negated(a.v)}; }
     };
 
     friend STRATA_INLINE Lane operator+(Lane a, Lane b) { return Lane(packet::padd(a.v, b.v)); }
@@ -161,16 +201,16 @@ struct Lane {
     friend STRATA_INLINE Lane operator*(Lane a, Lane b) { return Lane(packet::pmul(a.v, b.v)); }
     friend STRATA_INLINE Lane operator/(Lane a, Lane b) { return Lane(packet::pdiv(a.v, b.v)); }
     friend STRATA_INLINE Lane operator-(Lane a) { return Lane(packet::pnegate(a.v)); }
-    friend STRATA_INLINE Mask operator<(Lane a, Lane b) { return {packet::pcmp_lt(a.v, b.v)}; }
-    friend STRATA_INLINE Mask operator<=(Lane a, Lane b) { return {packet::pcmp_le(a.v, b.v)}; }
+    friend STRATA_INLINE Mask operator<(Lane a, Lane b) { return {Compare::less(a.v, b.v)}; }
+    friend STRATA_INLINE Mask operator<=(Lane a, Lane b) { return {Compare::less_equal(a.v, b.v)}; }
     friend STRATA_INLINE Mask operator>(Lane a, Lane b) { return b < a; }
     friend STRATA_INLINE Mask operator>=(Lane a, Lane b) { return b <= a; }
-    friend STRATA_INLINE Mask operator==(Lane a, Lane b) { return {packet::pcmp_eq(a.v, b.v)}; }
+    friend STRATA_INLINE Mask operator==(Lane a, Lane b) { return {Compare::equal(a.v, b.v)}; }
     friend STRATA_INLINE Mask operator!=(Lane a, Lane b) { return !(a == b); }
 
     friend STRATA_INLINE Lane multiply_add(Lane a, Lane b, Lane c) { return Lane(packet::pmadd(a.v, b.v, c.v)); }
     friend STRATA_INLINE Lane select(Mask mask, Lane yes, Lane no) {
-        return Lane(packet::pselect(mask.v, yes.v, no.v));
+        return Lane(Compare::select(mask.v, yes.v, no.v));
     }
     // Like the scalar forms: the second operand where either is NaN.
     friend STRATA_INLINE Lane maximum(Lane a, Lane b) { return select(a > b, a, b); }

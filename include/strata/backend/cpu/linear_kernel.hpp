@@ -13,8 +13,8 @@ namespace detail {
 
 /// y(o, s) = bias(o) + weight(o) . x(s) for outputs [o, stop), at most four, and Q samples: lanes along the inputs.
 template <int Q, class L, class T>
-[[gnu::noinline]] void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o,
-                                    int stop) {
+STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o,
+                                  int stop) {
     constexpr int N = width_of<L>;
     int const rows = stop - o, full = inputs / N * N;
     T const* row[4];
@@ -54,62 +54,16 @@ template <int Q, class L, class T>
     }
 }
 
-/// V vectors of neighbouring inputs of dx = weight^T dy of Q samples.
-template <int Q, int V, class L, class T>
-STRATA_INLINE void weighted_row_sums(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add) {
-    constexpr int N = width_of<L>;
-    L total[Q][V];
-    STRATA_UNROLL
-    for (int s = 0; s < Q; ++s) {
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) total[s][v] = L(T(0));
-    }
-    for (int o = 0; o < outputs; ++o, weight += inputs, dy += S) {
-        L w[V];
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) w[v] = load_lane<L>(weight + v * N);
-        STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) total[s][v] = multiply_add(L(dy[s]), w[v], total[s][v]);
-        }
-    }
-    T sums[Q][V * N];
-    STRATA_UNROLL
-    for (int s = 0; s < Q; ++s) {
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) store_lane(sums[s] + v * N, total[s][v]);
-    }
-    STRATA_ROLLED
-    for (int k = 0; k < V * N; ++k) {
-        STRATA_ROLLED
-        for (int s = 0; s < Q; ++s) {
-            T& to = dx[k * S + s];
-            to = add ? to + sums[s][k] : sums[s][k];
-        }
-    }
-}
-template <int Q, class L, class T>
-[[gnu::noinline]] void weighted_rows(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S, bool add,
-                                     int begin, int end) {
-    constexpr int N = width_of<L>;
-    int i = begin;
-    for (; i + 4 * N <= end; i += 4 * N)
-        weighted_row_sums<Q, 4, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
-    for (; i + N <= end; i += N) weighted_row_sums<Q, 1, L>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
-    for (; i < end; ++i) weighted_row_sums<Q, 1, T>(weight + i, dy, dx + i * S, inputs, outputs, S, add);
-}
-
 /// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s) for outputs [begin, end). Tiles of whole vectors have the samples in
 /// the lanes; smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
 template <class L, class T>
-[[gnu::noinline]] void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch,
-                                      int begin, int end) {
+STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch,
+                                    int begin, int end) {
     constexpr int N = width_of<L>;
     if (S % N == 0) {
         Product<T> const p{weight, inputs, 1,      x,    S,
                            y,      S,      inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero};
-        for (int s = 0; s < S; s += N) product_rows<L>(p, begin, end, s);
+        product_rows<L>(p, begin, end, 0, S);
         return;
     }
     T const* samples = x;
@@ -126,27 +80,31 @@ template <class L, class T>
     }
 }
 
-/// dx(i, s) = sum_o weight(o, i) dy(o, s), set or added, for inputs [begin, end).
+/// dx(i, s) = sum_o weight(o, i) dy(o, s), set or added, for inputs [begin, end). Small tiles have the inputs in the
+/// lanes and give [S][I] first.
 template <class L, class T>
-[[gnu::noinline]] void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S,
-                                             bool add, int begin, int end) {
-    constexpr int N = width_of<L>;
-    if (S % N == 0) {
+STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S,
+                                           T* scratch, bool add, int begin, int end) {
+    if (S % width_of<L> == 0) {
         Product<T> const p{weight, 1, inputs,  dy,      S,
                            dx,     S, outputs, nullptr, add ? ProductInit::accumulate : ProductInit::zero};
-        for (int s = 0; s < S; s += N) product_rows<L>(p, begin, end, s);
+        product_rows<L>(p, begin, end, 0, S);
         return;
     }
-    int s = 0;
-    for (; s + 4 <= S; s += 4) weighted_rows<4, L>(weight, dy + s, dx + s, inputs, outputs, S, add, begin, end);
-    for (; s < S; ++s) weighted_rows<1, L>(weight, dy + s, dx + s, inputs, outputs, S, add, begin, end);
+    Product<T> const p{dy, 1, S, weight, inputs, scratch, inputs, outputs};
+    product_rows<L>(p, 0, S, begin, end);
+    for (int i = begin; i < end; ++i)
+        for (int s = 0; s < S; ++s) {
+            T const value = scratch[static_cast<std::ptrdiff_t>(s) * inputs + i];
+            dx[i * S + s] = add ? dx[i * S + s] + value : value;
+        }
 }
 
 /// dweight(o, i) += sum_s dy(o, s) x(i, s) for inputs of blocks [begin, end), each of one vector; `inputs` columns in
 /// all. Block `blocks` stands for the bias.
 template <class L, class T>
-[[gnu::noinline]] void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
-                                                  int begin, int end) {
+STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
+                                                int begin, int end) {
     constexpr int N = width_of<L>, most = 16;
     for (int block = begin; block < end; ++block) {
         int const i = block * N, columns = std::min(N, inputs - i);
@@ -161,14 +119,14 @@ template <class L, class T>
             if (columns == N) {
                 Product<T> const p{dy + s0,     S,      1,       transposed, N,
                                    dweight + i, inputs, samples, nullptr,    ProductInit::accumulate};
-                product_rows<L>(p, 0, outputs, 0);
+                product_rows<L>(p, 0, outputs, 0, N);
             } else {  // the last columns go through a copy, the row's neighbour is not ours to touch
                 T sums[most * N];
                 for (int o = 0; o < outputs; o += most) {
                     int const rows = std::min(most, outputs - o);
                     Product<T> const p{dy + o * S + s0,  S, 1, transposed, N, sums, N, samples, nullptr,
                                        ProductInit::zero};
-                    product_rows<L>(p, 0, rows, 0);
+                    product_rows<L>(p, 0, rows, 0, N);
                     for (int u = 0; u < rows; ++u)
                         for (int c = 0; c < columns; ++c) dweight[(o + u) * inputs + i + c] += sums[u * N + c];
                 }
@@ -179,7 +137,7 @@ template <class L, class T>
 
 /// dbias(o) += sum_s dy(o, s).
 template <class L, class T>
-[[gnu::noinline]] void bias_gradient(T const* dy, T* dbias, int outputs, int values) {
+STRATA_ONE_COPY void bias_gradient(T const* dy, T* dbias, int outputs, int values) {
     for (int o = 0; o < outputs; ++o) {
         T const* const row = dy + static_cast<std::ptrdiff_t>(o) * values;
         L total(T(0));
@@ -218,8 +176,9 @@ struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
     static constexpr int block = width_of<widest_lane<T>>;
     static constexpr Items items{(I + block - 1) / block};
+    static constexpr int scratch(int S) { return S % block == 0 ? 0 : S * I; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, a.stride,
+        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, a.stride, a.scratch,
                                                       a.write == GradientWrite::add, begin * block,
                                                       std::min(end * block, I));
     }

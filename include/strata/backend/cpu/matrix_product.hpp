@@ -24,35 +24,60 @@ struct Product {
     ProductInit init = ProductInit::zero;
 };
 
-/// Rows [m, m + M), one vector of columns from n on.
-template <int M, class L, class T>
+/// Rows [m, m + M), V vectors of columns from n on.
+template <int M, int V, class L, class T>
 STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
-    L sum[M];
+    constexpr int N = width_of<L>;
+    L sum[M][V];
     STRATA_UNROLL
-    for (int u = 0; u < M; ++u)
-        sum[u] = p.init == ProductInit::accumulate ? load_lane<L>(p.out + (m + u) * p.out_row + n)
-                                                   : L(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
+    for (int u = 0; u < M; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v)
+            sum[u][v] = p.init == ProductInit::accumulate ? load_lane<L>(p.out + (m + u) * p.out_row + n + v * N)
+                                                          : L(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
+    }
     T const* a = p.a + m * p.a_row;
     T const* b = p.b + n;
     for (int k = 0; k < p.depth; ++k, a += p.a_k, b += p.b_k) {
-        L const x = load_lane<L>(b);
+        L x[V];
         STRATA_UNROLL
-        for (int u = 0; u < M; ++u) sum[u] = multiply_add(L(a[u * p.a_row]), x, sum[u]);
+        for (int v = 0; v < V; ++v) x[v] = load_lane<L>(b + v * N);
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            L const w(a[u * p.a_row]);
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(w, x[v], sum[u][v]);
+        }
     }
     STRATA_UNROLL
-    for (int u = 0; u < M; ++u) store_lane(p.out + (m + u) * p.out_row + n, sum[u]);
+    for (int u = 0; u < M; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) store_lane(p.out + (m + u) * p.out_row + n + v * N, sum[u][v]);
+    }
 }
 
-/// Rows [begin, end), one vector of columns from n on.
+/// Rows [begin, end) of columns [from, to), which may end within a vector unless the product accumulates.
 template <class L, class T>
-[[gnu::noinline]] void product_rows(Product<T> const& p, int begin, int end, int n) {
-    int m = begin;
-    for (; m + 8 <= end; m += 8) product_block<8, L>(p, m, n);
-    if (m + 4 <= end) {
-        product_block<4, L>(p, m, n);
-        m += 4;
+STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int from, int to) {
+    constexpr int N = width_of<L>;
+    int n = from;
+    for (; n + 4 * N <= to; n += 4 * N) {
+        int m = begin;
+        for (; m + 4 <= end; m += 4) product_block<4, 4, L>(p, m, n);
+        for (; m < end; ++m) product_block<1, 4, L>(p, m, n);
     }
-    for (; m < end; ++m) product_block<1, L>(p, m, n);
+    for (; n < to; n += N) {
+        if (n + N > to) {  // the last columns again with their neighbours to the left
+            if (to - from < N) break;
+            n = to - N;
+        }
+        int m = begin;
+        for (; m + 8 <= end; m += 8) product_block<8, 1, L>(p, m, n);
+        for (; m < end; ++m) product_block<1, 1, L>(p, m, n);
+    }
+    if constexpr (N > 1)  // columns that are no vector at all
+        for (; n < to; ++n)
+            for (int m = begin; m < end; ++m) product_block<1, 1, T>(p, m, n);
 }
 
 }  // namespace strata::detail

@@ -1,0 +1,103 @@
+// MaxPool2d without padding on the CPU: the window is a constant, the image a run-time value, so that all pools of one
+// window are one copy of the code.
+#pragma once
+
+#include "../../layer/max_pool2d.hpp"
+#include "linear_kernel.hpp"
+
+namespace strata {
+
+namespace detail {
+
+/// The image a pool works on; items below are (channel, output row).
+struct PoolImage {
+    int height, width, out_height, out_width;
+};
+template <class Win>
+inline constexpr PoolImage pool_image = {Win::height, Win::width, Win::out_height, Win::out_width};
+
+/// The largest pixel of each window and its tap (`places` null: not wanted).
+template <int KH, int KW, int SH, int SW, class L, class T>
+STRATA_ONE_COPY void max_pool_forward(PoolImage const& g, T const* x, T* y, T* places, int S, int begin, int end) {
+    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.width) * S;
+    for (int item = begin; item < end; ++item) {
+        T const* corner =
+            x + (static_cast<std::ptrdiff_t>(item / g.out_height) * g.height + item % g.out_height * SH) * row;
+        std::ptrdiff_t out = static_cast<std::ptrdiff_t>(item) * g.out_width * S;
+        for (int j = 0; j < g.out_width; ++j, corner += (SW - 1) * S)
+            for (int s = 0; s < S; s += width_of<L>, out += width_of<L>, corner += width_of<L>) {
+                L best = load_lane<L>(corner), place(T(0));
+                STRATA_UNROLL
+                for (int tap = 1; tap < KH * KW; ++tap) {
+                    L const value = load_lane<L>(corner + (tap / KW * row + tap % KW * S));
+                    auto const wins = (value > best) | (value != value);
+                    best = select(wins, value, best);
+                    place = select(wins, L(static_cast<T>(tap)), place);
+                }
+                store_lane(y + out, best);
+                if (places) store_lane(places + out, place);
+            }
+    }
+}
+
+/// dx, set or added, where windows do not overlap: each output hands its dy to one pixel of its window. Items are
+/// (channel, output row), and one more where rows are left below the last window.
+template <int KH, int KW, class L, class T>
+STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T const* places, T* dx, int S, bool add,
+                                             int begin, int end) {
+    int const row = g.width * S, blocks = (g.height + KH - 1) / KH;
+    for (int item = begin; item < end; ++item) {
+        int const i = item % blocks, channel = item / blocks;
+        T* const top = dx + (static_cast<std::ptrdiff_t>(channel) * g.height + i * KH) * row;
+        if (i == g.out_height) {
+            if (!add) std::fill_n(top, (g.height - i * KH) * row, T(0));
+            continue;
+        }
+        std::ptrdiff_t from = (static_cast<std::ptrdiff_t>(channel) * g.out_height + i) * g.out_width * S;
+        T* corner = top;
+        for (int j = 0; j < g.out_width; ++j, corner += (KW - 1) * S)
+            for (int s = 0; s < S; s += width_of<L>, from += width_of<L>, corner += width_of<L>) {
+                L const gradient = load_lane<L>(dy + from), place = load_lane<L>(places + from);
+                STRATA_UNROLL
+                for (int tap = 0; tap < KH * KW; ++tap) {
+                    T* const to = corner + (tap / KW * row + tap % KW * S);
+                    L const value = select(place == L(static_cast<T>(tap)), gradient, L(T(0)));
+                    store_lane(to, add ? load_lane<L>(to) + value : value);
+                }
+            }
+        int const covered = g.out_width * KW * S;
+        for (int p = 0; p < KH && !add; ++p) std::fill(top + p * row + covered, top + (p + 1) * row, T(0));
+    }
+}
+
+}  // namespace detail
+
+template <class Win, class Precision>
+requires(detail::is_uniform<Precision>&& Win::pad_height == 0 &&
+         Win::pad_width == 0) struct ForwardKernel<MaxPooling<Win>, Precision> {
+    static constexpr Items items{Win::Output::template extent<0> * Win::out_height};
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        detail::with_lane<typename Precision::compute>(a.stride, [&]<class L>() {
+            detail::max_pool_forward<Win::kernel_height, Win::kernel_width, Win::stride_height, Win::stride_width, L>(
+                detail::pool_image<Win>, a.x, a.y, a.extra, a.stride, begin, end);
+        });
+    }
+};
+
+template <class Win, class Precision>
+requires(detail::is_uniform<Precision>&& Win::pad_height == 0 && Win::pad_width == 0 &&
+         Win::stride_height == Win::kernel_height &&
+         Win::stride_width == Win::kernel_width) struct InputGradientKernel<MaxPooling<Win>, Precision> {
+    static constexpr Items items{Win::Output::template extent<0> *
+                                 ((Win::height + Win::kernel_height - 1) / Win::kernel_height)};
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        using T = typename Precision::storage;
+        T const* const places = a.extra;
+        detail::with_lane<T>(a.stride, [&]<class L>() {
+            detail::max_pool_input_gradient<Win::kernel_height, Win::kernel_width, L>(
+                detail::pool_image<Win>, a.dy, places, a.dx, a.stride, a.write == GradientWrite::add, begin, end);
+        });
+    }
+};
+
+}  // namespace strata
