@@ -153,6 +153,25 @@ TEST_CASE("comparisons give masks, masks combine, select obeys them") {
     });
 }
 
+template <class L>
+static void check_transpose() {
+    constexpr int N = width_of<L>;
+    L rows[static_cast<std::size_t>(N)];
+    for (int j = 0; j < N; ++j) rows[j] = lane_index<L>(100 * j);
+    transpose(rows);
+    for (int k = 0; k < N; ++k) {
+        scalar_of<L> values[static_cast<std::size_t>(N)];
+        store_lane(values, rows[k]);
+        for (int j = 0; j < N; ++j) CHECK(values[j] == static_cast<scalar_of<L>>(100 * j + k));
+    }
+}
+TEST_CASE("transpose exchanges lanes and elements") {
+    for (int const samples : {1, 2, 4, 8, 16}) {
+        with_lane<float>(samples, []<class L>() { check_transpose<L>(); });
+        with_lane<double>(samples, []<class L>() { check_transpose<L>(); });
+    }
+}
+
 TEST_CASE("exp, log and tanh are accurate and pass infinities and NaN on") {
     for_every_lane([]<class L>(L) {
         using T = scalar_of<L>;

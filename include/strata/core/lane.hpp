@@ -6,7 +6,7 @@
 //   comparisons       < <= > >= == != give a mask; masks know & | !
 //   select            select(mask, yes, no)
 //   functions         maximum minimum absolute exp log tanh sqrt
-//   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), lane_index, first_lanes
+//   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), transpose, lane_index, first_lanes
 //
 // Widths come from the instruction set's macros, never from Eigen (which drops its vectorisation in .cu files), and the
 // types sit in a namespace named after the instruction set, so that translation units compiled for different ones never
@@ -282,6 +282,17 @@ using lane_for = typename decltype(lane_of_width<T, lane_width<T, S>>())::type;
 template <class T>
 using widest_lane = lane_for<T, vector_bytes == 0 ? 1 : vector_bytes / static_cast<int>(sizeof(T))>;
 
+/// Calls f<L>() with the lane for tiles of S samples: the widest vector of T where it divides S, else four samples or
+/// one. Three widths at most, because every width is a copy of every kernel.
+template <class T, class F>
+STRATA_INLINE void with_lane(int S, F const& f) {
+    using Widest = widest_lane<T>;
+    if (S % width_of<Widest> == 0) return f.template operator()<Widest>();
+    if constexpr (width_of < Widest >> 4)
+        if (S % 4 == 0) return f.template operator()<Lane<T, 4>>();
+    if constexpr (width_of < Widest >> 1) f.template operator()<T>();
+}
+
 /// Reads width_of<L> neighbouring values, converting storage to the lane's scalar type where they differ.
 template <class L, class T>
 STRATA_HD STRATA_INLINE L load_lane(T const* from) {
@@ -300,6 +311,19 @@ STRATA_HD STRATA_INLINE void store_lane(T* to, L lane) {
     } else {
         static_assert(std::same_as<T, scalar_of<L>>);
         Eigen::internal::pstoreu(to, lane.v);
+    }
+}
+
+/// Transposes width_of<L> lanes: element k of lane j becomes element j of lane k.
+template <class L>
+STRATA_INLINE void transpose(L (&rows)[static_cast<std::size_t>(width_of<L>)]) {
+    if constexpr (width_of < L >> 1) {
+        Eigen::internal::PacketBlock<typename L::Packet, width_of<L>> block;
+        STRATA_UNROLL
+        for (int k = 0; k < width_of<L>; ++k) block.packet[k] = rows[k].v;
+        Eigen::internal::ptranspose(block);
+        STRATA_UNROLL
+        for (int k = 0; k < width_of<L>; ++k) rows[k].v = block.packet[k];
     }
 }
 

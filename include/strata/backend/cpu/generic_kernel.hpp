@@ -187,17 +187,6 @@ consteval int parameter_rows() {
     return rows;
 }
 
-/// Calls f<L>() with the lane for tiles of S samples: the widest vector of T where it divides S, else four samples or
-/// one. Three widths at most, because every width is a copy of every kernel.
-template <class T, class F>
-STRATA_INLINE void with_lane(int S, F const& f) {
-    using Widest = widest_lane<T>;
-    if (S % width_of<Widest> == 0) return f.template operator()<Widest>();
-    if constexpr (width_of < Widest >> 4)
-        if (S % 4 == 0) return f.template operator()<Lane<T, 4>>();
-    if constexpr (width_of < Widest >> 1) f.template operator()<T>();
-}
-
 }  // namespace detail
 
 template <class Op, class Precision>
@@ -209,7 +198,7 @@ struct GenericForward {
             detail::elementwise_forward<typename detail::ShapeFree<Op>::type>(a, Op::Output::size * a.stride, begin,
                                                                               end);
         else
-            detail::with_lane<typename Precision::compute>(
+            with_lane<typename Precision::compute>(
                 a.stride, [&]<class L>() { detail::generic_forward<Op, Precision, L>(a, begin, end); });
     }
 };
@@ -223,7 +212,7 @@ struct GenericInputGradient {
             detail::elementwise_input_gradient<typename detail::ShapeFree<Op>::type>(a, Op::Input::size * a.stride,
                                                                                      begin, end);
         else
-            detail::with_lane<typename Precision::compute>(
+            with_lane<typename Precision::compute>(
                 a.stride, [&]<class L>() { detail::generic_input_gradient<Op, Precision, L>(a, begin, end); });
     }
 };
@@ -232,7 +221,7 @@ template <class Op, class Precision>
 struct GenericParameterGradient {
     static constexpr Items items{detail::parameter_rows<typename Op::Parameters>()};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::with_lane<typename Precision::compute>(
+        with_lane<typename Precision::compute>(
             a.stride, [&]<class L>() { detail::generic_parameter_gradient<Op, Precision, L>(a, begin, end); });
     }
 };

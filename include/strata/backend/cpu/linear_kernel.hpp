@@ -111,10 +111,22 @@ STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dwei
         for (int s0 = 0; s0 < S; s0 += most) {
             int const samples = std::min(most, S - s0);
             T transposed[most * N];
-            STRATA_ROLLED
-            for (int c = 0; c < N; ++c) {
+            if (columns == N && samples % N == 0) {
+                for (int s = 0; s < samples; s += N) {
+                    L lanes[static_cast<std::size_t>(N)];
+                    STRATA_UNROLL
+                    for (int c = 0; c < N; ++c) lanes[c] = load_lane<L>(x + (i + c) * S + s0 + s);
+                    transpose(lanes);
+                    STRATA_UNROLL
+                    for (int c = 0; c < N; ++c) store_lane(transposed + (s + c) * N, lanes[c]);
+                }
+            } else {
                 STRATA_ROLLED
-                for (int s = 0; s < samples; ++s) transposed[s * N + c] = c < columns ? x[(i + c) * S + s0 + s] : T(0);
+                for (int c = 0; c < N; ++c) {
+                    STRATA_ROLLED
+                    for (int s = 0; s < samples; ++s)
+                        transposed[s * N + c] = c < columns ? x[(i + c) * S + s0 + s] : T(0);
+                }
             }
             if (columns == N) {
                 Product<T> const p{dy + s0,     S,      1,       transposed, N,

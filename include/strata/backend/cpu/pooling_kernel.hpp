@@ -77,7 +77,7 @@ requires(detail::is_uniform<Precision>&& Win::pad_height == 0 &&
          Win::pad_width == 0) struct ForwardKernel<MaxPooling<Win>, Precision> {
     static constexpr Items items{Win::Output::template extent<0> * Win::out_height};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::with_lane<typename Precision::compute>(a.stride, [&]<class L>() {
+        with_lane<typename Precision::compute>(a.stride, [&]<class L>() {
             detail::max_pool_forward<Win::kernel_height, Win::kernel_width, Win::stride_height, Win::stride_width, L>(
                 detail::pool_image<Win>, a.x, a.y, a.extra, a.stride, begin, end);
         });
@@ -93,7 +93,7 @@ requires(detail::is_uniform<Precision>&& Win::pad_height == 0 && Win::pad_width 
     static void run(KernelData<Precision> const& a, int begin, int end) {
         using T = typename Precision::storage;
         T const* const places = a.extra;
-        detail::with_lane<T>(a.stride, [&]<class L>() {
+        with_lane<T>(a.stride, [&]<class L>() {
             detail::max_pool_input_gradient<Win::kernel_height, Win::kernel_width, L>(
                 detail::pool_image<Win>, a.dy, places, a.dx, a.stride, a.write == GradientWrite::add, begin, end);
         });

@@ -1,44 +1,70 @@
 // Between batches [sample][element] and tiles [element][sample]: the only place where uint8 images become numbers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
+#include "../../core/lane.hpp"
 #include "../../core/tensor.hpp"
 
 namespace strata::detail {
 
-template <class T, class From>
-void fill_tile_from(T* tile, From const* samples, Batch const& batch, int first, int count, int stride, int begin,
-                    int end) {
-    std::size_t const size = batch.shape.size();
-    int const pixels = batch.shape.height * batch.shape.width;
-    for (int s = 0; s < count; ++s) {
-        From const* const sample = samples + static_cast<std::size_t>(first + s) * size;
-        for (int element = begin; element < end;) {
-            int const channel = element / pixels, stop = (channel + 1) * pixels < end ? (channel + 1) * pixels : end;
-            auto const scale = static_cast<T>(batch.scale ? batch.scale[channel] : 1.0);
-            auto const shift = static_cast<T>(batch.scale ? batch.shift[channel] : 0.0);
-            for (; element < stop; ++element)
-                tile[element * stride + s] = static_cast<T>(sample[element]) * scale + shift;
-        }
+/// to[k] = from[offset + k] * scale + shift.
+template <class T>
+STRATA_ONE_COPY void convert_values(void const* from, DataType type, std::size_t offset, int count, T scale, T shift,
+                                    T* to) {
+    auto const convert = [&](auto const* values) {
+        for (int k = 0; k < count; ++k) to[k] = static_cast<T>(values[k]) * scale + shift;
+    };
+    switch (type) {
+        case DataType::uint8:
+            return convert(static_cast<std::uint8_t const*>(from) + offset);
+        case DataType::float32:
+            return convert(static_cast<float const*>(from) + offset);
+        default:
+            return convert(static_cast<double const*>(from) + offset);
     }
-    for (int s = count; s < stride; ++s)  // empty lanes hold finite data
-        for (int element = begin; element < end; ++element) tile[element * stride + s] = T(0);
 }
 
-/// Fills elements [begin, end) of a tile of `stride` samples with samples [first, first + count) of the batch.
+/// columns[k][s] = rows[s][k] for `count` k and S samples; `pitch` apart are the rows.
+template <class L, class T>
+STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, T* columns, int count, int S) {
+    constexpr int N = width_of<L>;
+    int const blocks = count / N * N;
+    for (int s = 0; s < S; s += N)
+        for (int k = 0; k < blocks; k += N) {
+            L block[static_cast<std::size_t>(N)];
+            STRATA_UNROLL
+            for (int j = 0; j < N; ++j) block[j] = load_lane<L>(rows + (s + j) * pitch + k);
+            transpose(block);
+            STRATA_UNROLL
+            for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * S + s, block[j]);
+        }
+    for (int k = blocks; k < count; ++k)
+        for (int s = 0; s < S; ++s) columns[k * S + s] = rows[s * pitch + k];
+}
+
+/// Fills elements [begin, end) of a tile of `stride` samples, at most 16, with samples [first, first + count) of the
+/// batch; empty lanes hold zeros.
 template <class T>
-void fill_tile(T* tile, Batch const& batch, int first, int count, int stride, int begin, int end) {
-    switch (batch.type) {
-        case DataType::uint8:
-            return fill_tile_from(tile, static_cast<std::uint8_t const*>(batch.inputs), batch, first, count, stride,
-                                  begin, end);
-        case DataType::float32:
-            return fill_tile_from(tile, static_cast<float const*>(batch.inputs), batch, first, count, stride, begin,
-                                  end);
-        default:
-            return fill_tile_from(tile, static_cast<double const*>(batch.inputs), batch, first, count, stride, begin,
-                                  end);
+STRATA_ONE_COPY void fill_tile(T* tile, Batch const& batch, int first, int count, int stride, int begin, int end) {
+    constexpr int chunk = 128;
+    T rows[16 * chunk];
+    std::size_t const size = batch.shape.size();
+    int const pixels = batch.shape.height * batch.shape.width;
+    for (int element = begin, length = 0; element < end; element += length) {
+        int const channel = element / pixels;
+        length = std::min({chunk, (channel + 1) * pixels - element, end - element});
+        auto const scale = static_cast<T>(batch.scale ? batch.scale[channel] : 1.0);
+        auto const shift = static_cast<T>(batch.scale ? batch.shift[channel] : 0.0);
+        T* const to = tile + element * stride;
+        for (int s = 0; s < count; ++s)
+            convert_values(batch.inputs, batch.type,
+                           static_cast<std::size_t>(first + s) * size + static_cast<std::size_t>(element), length,
+                           scale, shift, stride == 1 ? to : rows + s * chunk);
+        if (stride == 1) continue;
+        for (int s = count; s < stride; ++s) std::fill_n(rows + s * chunk, length, T(0));
+        with_lane<T>(stride, [&]<class L>() { transpose_rows<L>(rows, chunk, to, length, stride); });
     }
 }
 
