@@ -209,9 +209,14 @@ private:
             c.stride = S;
             c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile : slot) * stride;
             if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
-            for (auto const& step : steps) {
-                detail::run_step(step, c, Net::InputShape::size);
-                if (watch_) watch(c, step, S);
+            for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
+                auto const rest = steps.subspan(at);
+                length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
+                if (length > 1)
+                    detail::run_chain(rest.first(length), c);
+                else
+                    detail::run_step(rest[0], c, Net::InputShape::size);
+                if (watch_) watch(c, rest[0], S);
                 barrier.wait(team.size);
             }
         }

@@ -37,9 +37,15 @@ struct KernelData {
 
 /// How a kernel cuts its work on one tile into items that a team shares.
 struct Items {
-    int count = 0;
-    bool numbers = false;  ///< `count` numbers a sample: an item is a vector of N of the tile's numbers
-    [[nodiscard]] constexpr int of_tile(int S, int N) const { return numbers ? (count * S + N - 1) / N : count; }
+    enum class By : std::uint8_t { row, number, channel };
+    int count = 0;    ///< rows, channels, or the numbers of a sample
+    By by = By::row;  ///< by number: an item is a vector of N of the tile's numbers, and pointwise work
+    int numbers = 0;  ///< by channel: of a sample
+    [[nodiscard]] constexpr int of_tile(int S, int N) const {
+        return by == By::number ? (count * S + N - 1) / N : count;
+    }
+    /// Numbers of a sample where the work on a number or a channel touches no other one, else 0.
+    [[nodiscard]] constexpr int pointwise() const { return by == By::number ? count : numbers; }
 };
 
 namespace detail {
@@ -191,8 +197,8 @@ consteval int parameter_rows() {
 
 template <class Op, class Precision>
 struct GenericForward {
-    static constexpr Items items =
-        detail::is_elementwise<Op>() ? Items{Op::Output::size, true} : Items{detail::forward_domain<Op>::rows};
+    static constexpr Items items = detail::is_elementwise<Op>() ? Items{Op::Output::size, Items::By::number}
+                                                                : Items{detail::forward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (detail::is_elementwise<Op>())
             detail::elementwise_forward<typename detail::ShapeFree<Op>::type>(a, Op::Output::size * a.stride, begin,
@@ -205,8 +211,8 @@ struct GenericForward {
 
 template <class Op, class Precision>
 struct GenericInputGradient {
-    static constexpr Items items =
-        detail::is_elementwise<Op>() ? Items{Op::Input::size, true} : Items{detail::backward_domain<Op>::rows};
+    static constexpr Items items = detail::is_elementwise<Op>() ? Items{Op::Input::size, Items::By::number}
+                                                                : Items{detail::backward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (detail::is_elementwise<Op>())
             detail::elementwise_input_gradient<typename detail::ShapeFree<Op>::type>(a, Op::Input::size * a.stride,
@@ -227,6 +233,12 @@ struct GenericParameterGradient {
 };
 
 namespace detail {
+/// True where activations and parameters are one type, as the fast kernels need.
+template <class Precision>
+inline constexpr bool is_uniform = std::is_same_v<typename Precision::storage, typename Precision::compute>&&
+    std::is_same_v<typename Precision::compute, typename Precision::master>&&
+        std::is_same_v<typename Precision::compute, typename Precision::accumulation>;
+
 /// Scalars of KernelData::scratch that a kernel uses on a tile of S samples.
 template <class Kernel>
 constexpr int scratch_of(int S) {

@@ -161,12 +161,6 @@ STRATA_ONE_COPY void bias_gradient(T const* dy, T* dbias, int outputs, int value
     }
 }
 
-/// True where activations and parameters are one type, as the fast kernels need.
-template <class Precision>
-inline constexpr bool is_uniform = std::is_same_v<typename Precision::storage, typename Precision::compute>&&
-    std::is_same_v<typename Precision::compute, typename Precision::master>&&
-        std::is_same_v<typename Precision::compute, typename Precision::accumulation>;
-
 }  // namespace detail
 
 template <int I, int O, bool HasBias, class Scheme, class Precision>

@@ -8,7 +8,7 @@
 
 #include "../../loss/loss.hpp"
 #include "../../network/model.hpp"
-#include "generic_kernel.hpp"
+#include "batch_norm_kernel.hpp"
 #include "tile.hpp"
 #include "workers.hpp"
 
@@ -74,19 +74,11 @@ struct Program {
     int scratch;  ///< scalars a worker needs besides, whatever the tile
 };
 
-/// Runs one step on one tile; `input_size` is the number of elements of a sample.
+/// What a step's kernel works on in one tile.
 template <class Precision, class Loss>
-void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c, int input_size) {
-    int const S = c.stride;
-    if (step.fill)
-        return fill_tile(c.workspace, *c.batch, c.first, c.samples, S, c.share.begin(input_size),
-                         c.share.end(input_size));
-    if (step.finish) {
-        if (c.share.rank == 0) step.finish(c);
-        return;
-    }
+KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c) {
     auto const at = [&](int offset) {
-        return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * S;
+        return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
     };
     OperationPlace const& place = step.place;
     KernelData<Precision> a;
@@ -106,65 +98,63 @@ void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, L
     a.random.operation = static_cast<std::uint32_t>(step.operation);
     a.sample = c.first;
     a.samples = c.samples;
-    a.stride = S;
-    int const items = step.items.of_tile(S, width_of<widest_lane<typename Precision::compute>>);
-    step.kernel(a, c.share.begin(items), c.share.end(items));
+    a.stride = c.stride;
+    return a;
 }
 
-/// Adds up a body over the lanes of a tile, empty lanes left out, in double.
-template <class Op, class L, class Precision, class F>
-double sum_lanes(KernelData<Precision> const& a, int S, F body) {
-    double total = 0;
-    for (int first = 0; first < S; first += width_of<L>) {
-        L const part = body(body_input<Op, Precision, L>(a, S, first));
-        total += static_cast<double>(sum(select(first_lanes<L>(a.samples - first), part, L(0))));
+/// Runs one step on one tile; `input_size` is the number of elements of a sample.
+template <class Precision, class Loss>
+void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c, int input_size) {
+    if (step.fill)
+        return fill_tile(c.workspace, *c.batch, c.first, c.samples, c.stride, c.share.begin(input_size),
+                         c.share.end(input_size));
+    if (step.finish) {
+        if (c.share.rank == 0) step.finish(c);
+        return;
     }
-    return total;
+    int const items = step.items.of_tile(c.stride, width_of<widest_lane<typename Precision::compute>>);
+    step.kernel(kernel_data(step, c), c.share.begin(items), c.share.end(items));
 }
 
-/// A tile's part of BatchNorm's forward statistics: mean and sum of squared distances to it, channels [begin, end).
-template <class Op, class Precision, class L>
-[[gnu::noinline]] void gather_forward(KernelData<Precision> const& a, int begin, int end) {
-    int const S = a.stride;
-    for (int channel = begin; channel < end; ++channel) {
-        double* const part = a.partial + channel * Op::statistics_per_channel;
-        double const count = static_cast<double>(a.samples) * Op::pixels;
-        double const mean = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_x(channel, io); }) / count;
-        auto const center = static_cast<typename Precision::compute>(mean);
-        double const squares =
-            sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_squares(channel, center, io); });
-        double const off = mean - static_cast<double>(center);  // the squares were taken around the rounded mean
-        part[0] = mean;
-        part[1] = squares - count * off * off;
+/// Length of the chain of steps that begins at the first one: steps that do pointwise work on the same numbers, one
+/// after another, run piece by piece while the piece is in the cache.
+template <class Precision, class Loss>
+int chain_length(std::span<ProgramStep<Precision, Loss> const> steps, int S) {
+    constexpr int N = width_of<widest_lane<typename Precision::compute>>;
+    int const numbers = steps[0].items.pointwise();
+    std::size_t length = 1;
+    while (numbers > 0 && length < 8 && length < steps.size() && steps[length].items.pointwise() == numbers) {
+        Items const& items = steps[length].items;
+        if (items.by == Items::By::channel && numbers / items.count * S % N != 0) break;
+        ++length;
     }
-}
-/// A tile's sums of dy and dy xhat, channels [begin, end).
-template <class Op, class Precision, class L>
-[[gnu::noinline]] void gather_backward(KernelData<Precision> const& a, int begin, int end) {
-    int const S = a.stride;
-    for (int channel = begin; channel < end; ++channel) {
-        double* const part = a.partial + channel * Op::statistics_per_channel;
-        part[Op::mean_dy] = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_dy(channel, io); });
-        part[Op::mean_dy_xhat] = sum_lanes<Op, L>(a, S, [&](auto const& io) { return Op::sum_dy_xhat(channel, io); });
-    }
+    Items const& first = steps[0].items;
+    return first.by == Items::By::channel && numbers / first.count * S % N != 0 ? 1 : static_cast<int>(length);
 }
 
-template <class Op, class Precision>
-struct GatherForward {
-    static constexpr Items items{Op::channels};
-    static void run(KernelData<Precision> const& a, int begin, int end) {
-        with_lane<typename Precision::compute>(a.stride,
-                                               [&]<class L>() { gather_forward<Op, Precision, L>(a, begin, end); });
+/// Runs a chain on one tile: piece by piece, a channel where a step works on channels, else about 8 KB.
+template <class Precision, class Loss>
+void run_chain(std::span<ProgramStep<Precision, Loss> const> steps, TileContext<Precision, Loss> const& c) {
+    constexpr int N = width_of<widest_lane<typename Precision::compute>>;
+    KernelData<Precision> data[8];
+    int channels = 0;
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+        data[k] = kernel_data(steps[k], c);
+        if (steps[k].items.by == Items::By::channel) channels = steps[k].items.count;
     }
-};
-template <class Op, class Precision>
-struct GatherBackward {
-    static constexpr Items items{Op::channels};
-    static void run(KernelData<Precision> const& a, int begin, int end) {
-        with_lane<typename Precision::compute>(a.stride,
-                                               [&]<class L>() { gather_backward<Op, Precision, L>(a, begin, end); });
-    }
-};
+    int const vectors = Items{steps[0].items.pointwise(), Items::By::number}.of_tile(c.stride, N);
+    int const piece = channels > 0 ? vectors / channels : 128;
+    int const begin = channels > 0 ? c.share.begin(channels) * piece : c.share.begin(vectors);
+    int const end = channels > 0 ? c.share.end(channels) * piece : c.share.end(vectors);
+    for (int at = begin; at < end; at += piece)
+        for (std::size_t k = 0; k < steps.size(); ++k) {
+            int const stop = std::min(at + piece, end);
+            if (steps[k].items.by == Items::By::channel)
+                steps[k].kernel(data[k], at / piece, stop / piece);
+            else
+                steps[k].kernel(data[k], at, stop);
+        }
+}
 
 /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
 template <class OutputShape, class L, class Precision, class Loss>
