@@ -314,6 +314,20 @@ STRATA_HD STRATA_INLINE void store_lane(T* to, L lane) {
     }
 }
 
+/// Holds a lane in a register: GCC likes to read it from memory again for every use, which the load ports do not keep
+/// up with.
+template <class L>
+STRATA_INLINE void hold_in_register(L& lane) {
+#if defined(__GNUC__) && defined(__SSE2__)
+    if constexpr (width_of < L >> 1)
+        asm("" : "+v"(lane.v));
+    else
+        asm("" : "+v"(lane));
+#elif defined(__GNUC__) && defined(__ARM_NEON)
+    if constexpr (width_of < L >> 1) asm("" : "+w"(lane.v));
+#endif
+}
+
 /// Transposes width_of<L> lanes: element k of lane j becomes element j of lane k.
 template <class L>
 STRATA_INLINE void transpose(L (&rows)[static_cast<std::size_t>(width_of<L>)]) {

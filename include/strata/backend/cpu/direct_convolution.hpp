@@ -302,7 +302,8 @@ STRATA_ONE_COPY void weight_gradient_block(T const* const (&dy)[CO], std::ptrdif
             for (int u = 0; u < CO; ++u) gradient[u] = load_lane<L>(from[u] + at);
             STRATA_UNROLL
             for (int q = 0; q < Q; ++q) {
-                L const value = load_lane<L>(row[q] + at);
+                L value = load_lane<L>(row[q] + at);
+                hold_in_register(value);
                 STRATA_UNROLL
                 for (int u = 0; u < CO; ++u) total[u][q] = multiply_add(gradient[u], value, total[u][q]);
             }
@@ -583,13 +584,14 @@ template <class G, class Scheme, class Precision>
 requires detail::is_uniform<Precision>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
-    static constexpr detail::Correlation const& g = detail::forward_correlation<G>;
-    static constexpr int blocks = G::groups * detail::tap_blocks(g);
+    static constexpr int blocks = G::groups * detail::tap_blocks(detail::forward_correlation<G>);
     static constexpr Items items{blocks + 1};  // the last one is the bias
-    static constexpr int scratch(int S) { return detail::weight_gradient_scratch<T>(g, S); }
+    static constexpr int scratch(int S) {
+        return detail::weight_gradient_scratch<T>(detail::forward_correlation<G>, S);
+    }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::weight_gradient<widest_lane<T>>(g, a.x, a.dy, a.gradient, a.stride, a.scratch, begin,
-                                                std::min(end, blocks));
+        detail::weight_gradient<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.dy, a.gradient, a.stride,
+                                                a.scratch, begin, std::min(end, blocks));
         if (G::bias && begin < end && end == items.count)
             detail::bias_gradient<widest_lane<T>>(
                 a.dy, a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels, G::out_channels,

@@ -105,43 +105,31 @@ STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, 
 template <class L, class T>
 STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
                                                 int begin, int end) {
-    constexpr int N = width_of<L>, most = 16;
-    for (int block = begin; block < end; ++block) {
-        int const i = block * N, columns = std::min(N, inputs - i);
+    constexpr int N = width_of<L>, most = 16, wide = 4 * N;
+    int const stop = std::min(end * N, inputs);
+    for (int i = begin * N, columns = 0; i < stop; i += columns) {
+        columns = stop - i >= wide ? wide : std::min(N, stop - i);
         for (int s0 = 0; s0 < S; s0 += most) {
             int const samples = std::min(most, S - s0);
-            T transposed[most * N];
-            if (columns == N && samples % N == 0) {
-                for (int s = 0; s < samples; s += N) {
-                    L lanes[static_cast<std::size_t>(N)];
-                    STRATA_UNROLL
-                    for (int c = 0; c < N; ++c) lanes[c] = load_lane<L>(x + (i + c) * S + s0 + s);
-                    transpose(lanes);
-                    STRATA_UNROLL
-                    for (int c = 0; c < N; ++c) store_lane(transposed + (s + c) * N, lanes[c]);
-                }
-            } else {
-                STRATA_ROLLED
-                for (int c = 0; c < N; ++c) {
-                    STRATA_ROLLED
-                    for (int s = 0; s < samples; ++s)
-                        transposed[s * N + c] = c < columns ? x[(i + c) * S + s0 + s] : T(0);
-                }
-            }
-            if (columns == N) {
-                Product<T> const p{dy + s0,     S,      1,       transposed, N,
+            T transposed[most * wide];
+            if (columns >= N) {
+                transpose_rows<L>(x + i * S + s0, S, transposed, samples, columns);
+                Product<T> const p{dy + s0,     S,      1,       transposed, columns,
                                    dweight + i, inputs, samples, nullptr,    ProductInit::accumulate};
-                product_rows<L>(p, 0, outputs, 0, N);
-            } else {  // the last columns go through a copy, the row's neighbour is not ours to touch
-                T sums[most * N];
-                for (int o = 0; o < outputs; o += most) {
-                    int const rows = std::min(most, outputs - o);
-                    Product<T> const p{dy + o * S + s0,  S, 1, transposed, N, sums, N, samples, nullptr,
-                                       ProductInit::zero};
-                    product_rows<L>(p, 0, rows, 0, N);
-                    for (int u = 0; u < rows; ++u)
-                        for (int c = 0; c < columns; ++c) dweight[(o + u) * inputs + i + c] += sums[u * N + c];
-                }
+                product_rows<L>(p, 0, outputs, 0, columns);
+                continue;
+            }
+            // The last columns go through a copy, the row's neighbour is not ours to touch.
+            std::fill_n(transposed, samples * N, T(0));
+            for (int c = 0; c < columns; ++c)
+                for (int s = 0; s < samples; ++s) transposed[s * N + c] = x[(i + c) * S + s0 + s];
+            T sums[most * N];
+            for (int o = 0; o < outputs; o += most) {
+                int const rows = std::min(most, outputs - o);
+                Product<T> const p{dy + o * S + s0, S, 1, transposed, N, sums, N, samples, nullptr, ProductInit::zero};
+                product_rows<L>(p, 0, rows, 0, N);
+                for (int u = 0; u < rows; ++u)
+                    for (int c = 0; c < columns; ++c) dweight[(o + u) * inputs + i + c] += sums[u * N + c];
             }
         }
     }

@@ -2,6 +2,7 @@
 // by scalar with any strides. Linear's three passes are this product with different strides.
 //
 // Each element's sum runs over k in order, whatever block it stands in, so any split of the rows gives the same bits.
+// Beside it, the transposition of a block.
 #pragma once
 
 #include "../../core/lane.hpp"
@@ -41,7 +42,10 @@ STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
     for (int k = 0; k < p.depth; ++k, a += p.a_k, b += p.b_k) {
         L x[V];
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v) x[v] = load_lane<L>(b + v * N);
+        for (int v = 0; v < V; ++v) {
+            x[v] = load_lane<L>(b + v * N);
+            if constexpr (M > 1) hold_in_register(x[v]);
+        }
         STRATA_UNROLL
         for (int u = 0; u < M; ++u) {
             L const w(a[u * p.a_row]);
@@ -78,6 +82,24 @@ STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int f
     if constexpr (N > 1)  // columns that are no vector at all
         for (; n < to; ++n)
             for (int m = begin; m < end; ++m) product_block<1, 1, T>(p, m, n);
+}
+
+/// columns[k][s] = rows[s][k] for `count` k and S samples; `pitch` apart are the rows.
+template <class L, class T>
+STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, T* columns, int count, int S) {
+    constexpr int N = width_of<L>;
+    int const blocks = count / N * N;
+    for (int s = 0; s < S; s += N)
+        for (int k = 0; k < blocks; k += N) {
+            L block[static_cast<std::size_t>(N)];
+            STRATA_UNROLL
+            for (int j = 0; j < N; ++j) block[j] = load_lane<L>(rows + (s + j) * pitch + k);
+            transpose(block);
+            STRATA_UNROLL
+            for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * S + s, block[j]);
+        }
+    for (int k = blocks; k < count; ++k)
+        for (int s = 0; s < S; ++s) columns[k * S + s] = rows[s * pitch + k];
 }
 
 }  // namespace strata::detail

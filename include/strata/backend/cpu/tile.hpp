@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "../../core/lane.hpp"
 #include "../../core/tensor.hpp"
+#include "matrix_product.hpp"
 
 namespace strata::detail {
 
@@ -24,24 +24,6 @@ STRATA_ONE_COPY void convert_values(void const* from, DataType type, std::size_t
         default:
             return convert(static_cast<double const*>(from) + offset);
     }
-}
-
-/// columns[k][s] = rows[s][k] for `count` k and S samples; `pitch` apart are the rows.
-template <class L, class T>
-STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, T* columns, int count, int S) {
-    constexpr int N = width_of<L>;
-    int const blocks = count / N * N;
-    for (int s = 0; s < S; s += N)
-        for (int k = 0; k < blocks; k += N) {
-            L block[static_cast<std::size_t>(N)];
-            STRATA_UNROLL
-            for (int j = 0; j < N; ++j) block[j] = load_lane<L>(rows + (s + j) * pitch + k);
-            transpose(block);
-            STRATA_UNROLL
-            for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * S + s, block[j]);
-        }
-    for (int k = blocks; k < count; ++k)
-        for (int s = 0; s < S; ++s) columns[k * S + s] = rows[s * pitch + k];
 }
 
 /// Fills elements [begin, end) of a tile of `stride` samples, at most 16, with samples [first, first + count) of the
