@@ -169,15 +169,17 @@ private:
 
         auto const body = [&](int worker, int workers) {
             detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
-            clear_gradients(tiling.leaves, {worker, workers});
-            all.wait(workers);
             Context context = context_of(model, batch, random, worker);
             detail::Assignment const assignment{tiling.leaves, workers};
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
                 assignment.for_each(worker, [&](int leaf, detail::Share team, int slot) {
-                    context.gradient = gradients_.data() + static_cast<std::ptrdiff_t>(leaf) * Net::parameter_count;
+                    std::ptrdiff_t const size = Net::parameter_count;
+                    context.gradient = gradients_.data() + leaf * size;
+                    if (begin == 0)  // by those who add to it next: it is in their cache then
+                        std::fill(context.gradient + size * team.rank / team.size,
+                                  context.gradient + size * (team.rank + 1) / team.size, Gradient(0));
                     run_leaf(context, tiling, leaf, team, slot, steps.subspan(begin, end - begin), S, stride,
                              Net::is_batch_wide);
                 });
@@ -251,12 +253,6 @@ private:
         c.loss = &loss_;
         c.scratch = scratch_.data() + static_cast<std::size_t>(worker) * scratch_stride_;
         return c;
-    }
-
-    void clear_gradients(int leaves, detail::Share share) {
-        std::ptrdiff_t const total = static_cast<std::ptrdiff_t>(leaves) * Net::parameter_count;
-        std::fill(gradients_.data() + total * share.rank / share.size,
-                  gradients_.data() + total * (share.rank + 1) / share.size, Gradient(0));
     }
 
     void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, int tiles, int samples,
