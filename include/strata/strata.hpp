@@ -23,6 +23,7 @@
 #include "loss/cross_entropy.hpp"
 #include "loss/mse.hpp"
 #include "network/describe.hpp"
+#include "network/fold_batch_norm.hpp"
 #include "optimizer/adam.hpp"
 #include "optimizer/adamw.hpp"
 #include "optimizer/sgd.hpp"

@@ -1,0 +1,207 @@
+// Folding BatchNorm into the layer before it, for inference: in evaluation a BatchNorm is y = scale x + shift with
+// constants a channel, which a convolution or Linear can do with its own weights and bias.
+//
+//   scale = weight / sqrt(running_var + eps),   W' = scale W,   b' = scale (b - running_mean) + bias
+#pragma once
+
+#include <cmath>
+
+#include "../layer/batch_norm.hpp"
+#include "../layer/conv2d.hpp"
+#include "../layer/linear.hpp"
+#include "model.hpp"
+
+namespace strata {
+
+namespace detail {
+
+/// Marks a layer that has taken in the BatchNorm after it; a model that is initialised anew starts as usual.
+struct FoldedScheme : KaimingUniform {};
+
+/// The layer with a bias, ready to take in a BatchNorm; `can` is false for layers that cannot.
+template <class Layer>
+struct WithFold {
+    static constexpr bool can = false;
+};
+template <class Layer, class... Kept>
+struct FoldOptions;
+template <int Out, Size Kernel, class... Options, class... Kept>
+struct FoldOptions<Conv2d<Out, Kernel, Options...>, Kept...> {
+    using type = Conv2d<Out, Kernel, Kept..., Initialize<FoldedScheme>>;
+};
+template <int Out, class... Options, class... Kept>
+struct FoldOptions<Linear<Out, Options...>, Kept...> {
+    using type = Linear<Out, Kept..., Initialize<FoldedScheme>>;
+};
+/// Drops the options that a fold replaces.
+template <class Layer, class Kept, class... Options>
+struct KeepOptions;
+template <class Layer, class... Kept>
+struct KeepOptions<Layer, List<Kept...>> : FoldOptions<Layer, Kept...> {};
+template <class Layer, class... Kept, class Option, class... Rest>
+struct KeepOptions<Layer, List<Kept...>, Option, Rest...>
+    : KeepOptions<Layer,
+                  std::conditional_t<std::is_same_v<kind_of<Option>, BiasKind> ||
+                                         std::is_same_v<kind_of<Option>, InitializationKind>,
+                                     List<Kept...>, List<Kept..., Option>>,
+                  Rest...> {};
+template <int Out, Size Kernel, class... Options>
+struct WithFold<Conv2d<Out, Kernel, Options...>> : KeepOptions<Conv2d<Out, Kernel, Options...>, List<>, Options...> {
+    static constexpr bool can = true;
+};
+template <int Out, class... Options>
+struct WithFold<Linear<Out, Options...>> : KeepOptions<Linear<Out, Options...>, List<>, Options...> {
+    static constexpr bool can = true;
+};
+template <FixedString Name, class Layer>
+requires WithFold<Layer>::can struct WithFold<Named<Name, Layer>> {
+    static constexpr bool can = true;
+    using type = Named<Name, typename WithFold<Layer>::type>;
+};
+
+template <class Layer>
+inline constexpr bool is_batch_norm = false;
+template <class... Options>
+inline constexpr bool is_batch_norm<BatchNorm1d<Options...>> = true;
+template <class... Options>
+inline constexpr bool is_batch_norm<BatchNorm2d<Options...>> = true;
+template <FixedString Name, class Layer>
+inline constexpr bool is_batch_norm<Named<Name, Layer>> = is_batch_norm<Layer>;
+
+/// A layer whose groups are folded.
+template <class Layer>
+struct FoldedLayer {
+    using type = Layer;
+};
+/// A list of layers: pairs of a layer and the BatchNorm after it become one layer.
+template <class Done, class... Layers>
+struct FoldedList {
+    using type = Done;
+};
+template <class... Done, class Layer, class... Rest>
+struct FoldedList<List<Done...>, Layer, Rest...>
+    : FoldedList<List<Done..., typename FoldedLayer<Layer>::type>, Rest...> {};
+template <class... Done, class Layer, class Norm, class... Rest>
+requires(WithFold<Layer>::can&& is_batch_norm<Norm>) struct FoldedList<List<Done...>, Layer, Norm, Rest...>
+    : FoldedList<List<Done..., typename WithFold<Layer>::type>, Rest...> {
+};
+
+template <template <class...> class Group, class Layers>
+struct Regroup;
+template <template <class...> class Group, class... Layers>
+struct Regroup<Group, List<Layers...>> {
+    using type = Group<Layers...>;
+};
+template <class... Layers>
+struct FoldedLayer<Sequential<Layers...>> : Regroup<Sequential, typename FoldedList<List<>, Layers...>::type> {};
+template <class... Layers>
+struct FoldedLayer<Main<Layers...>> : Regroup<Main, typename FoldedList<List<>, Layers...>::type> {};
+template <class... Layers>
+struct FoldedLayer<Shortcut<Layers...>> : Regroup<Shortcut, typename FoldedList<List<>, Layers...>::type> {};
+template <class... Layers>
+struct FoldedLayer<After<Layers...>> : Regroup<After, typename FoldedList<List<>, Layers...>::type> {};
+template <class... Parts>
+struct FoldedLayer<Residual<Parts...>> {
+    using type = Residual<typename FoldedLayer<Parts>::type...>;
+};
+template <int N, class Layers>
+struct RepeatOf;
+template <int N, class... Layers>
+struct RepeatOf<N, List<Layers...>> {
+    using type = Repeat<N, Layers...>;
+};
+template <int N, class... Layers>
+struct FoldedLayer<Repeat<N, Layers...>> : RepeatOf<N, typename FoldedList<List<>, Layers...>::type> {};
+template <FixedString Name, class Layers>
+struct NamedOf;
+template <FixedString Name, class... Layers>
+struct NamedOf<Name, List<Layers...>> {
+    using type = Named<Name, Layers...>;
+};
+template <FixedString Name, class... Layers>
+struct FoldedLayer<Named<Name, Layers...>> : NamedOf<Name, typename FoldedList<List<>, Layers...>::type> {};
+
+template <class Net, class Layers>
+struct FoldedNetworkOf;
+template <class In, class... Original, class... Layers>
+struct FoldedNetworkOf<Network<In, Original...>, List<Layers...>> {
+    using type = Network<In, Layers...>;
+};
+template <class Net>
+struct FoldNetwork;
+template <class In, class... Layers>
+struct FoldNetwork<Network<In, Layers...>>
+    : FoldedNetworkOf<Network<In, Layers...>, typename FoldedList<List<>, Layers...>::type> {};
+
+template <class Op>
+inline constexpr bool has_fold = false;
+template <class G>
+inline constexpr bool has_fold<Convolution<G, FoldedScheme>> = true;
+template <int I, int O, bool Bias>
+inline constexpr bool has_fold<AffineMap<I, O, Bias, FoldedScheme>> = true;
+
+/// Where each operation stands in the folded network: that of the layer before for a BatchNorm that is folded.
+template <class Net, class Folded>
+constexpr auto fold_map = [] {
+    std::array<int, static_cast<std::size_t>(Net::operation_count)> at{};
+    std::array<bool, static_cast<std::size_t>(Folded::operation_count) + 1> open{};
+    Folded::for_each_operation([&]<int J>() { open[J] = has_fold<typename Folded::template OperationAt<J>>; });
+    int j = -1;
+    Net::for_each_operation([&]<int I>() {
+        constexpr bool norm = is_batch_wide<typename Net::template OperationAt<I>>();
+        if (norm && j >= 0 && open[static_cast<std::size_t>(j)])
+            open[static_cast<std::size_t>(j)] = false;
+        else
+            ++j;
+        at[I] = j;
+    });
+    return at;
+}();
+
+}  // namespace detail
+
+/// The network without the BatchNorms that directly follow a Conv2d or Linear, which have a bias instead. Names stay;
+/// the indices of unnamed layers close up.
+template <class Net>
+using FoldedNetwork = typename detail::FoldNetwork<Net>::type;
+
+/// A model that computes the same in evaluation with every BatchNorm that directly follows a Conv2d or Linear folded
+/// into it. It is for inference: `auto served = fold_batch_norm(model); Workspace<FoldedNetwork<Net>> workspace;`
+template <class Net, class Precision>
+[[nodiscard]] Model<FoldedNetwork<Net>, Precision> fold_batch_norm(Model<Net, Precision> const& model) {
+    using Folded = FoldedNetwork<Net>;
+    using T = typename Precision::master;
+    Model<Folded, Precision> result;
+    Net::for_each_operation([&]<int I>() {
+        constexpr auto J = static_cast<std::size_t>(detail::fold_map<Net, Folded>[static_cast<std::size_t>(I)]);
+        using Op = typename Net::template OperationAt<I>;
+        using Target = typename Folded::template OperationAt<static_cast<int>(J)>;
+        T const* const from = model.parameters().data() + Net::parameter_offset[I];
+        T* const to = result.parameters().data() + Folded::parameter_offset[J];
+        if constexpr (detail::is_batch_wide<Op>() && detail::has_fold<Target>) {
+            T const* const running = model.buffers().data() + Net::buffer_offset[I];
+            constexpr int channels = Op::channels, size = (Target::Parameters::size - channels) / channels;
+            for (int c = 0; c < channels; ++c) {
+                double scale = 1 / std::sqrt(static_cast<double>(running[channels + c]) + Op::epsilon), shift = 0;
+                if constexpr (Op::affine) {
+                    scale *= static_cast<double>(from[c]);
+                    shift = static_cast<double>(from[channels + c]);
+                }
+                for (int k = 0; k < size; ++k)
+                    to[c * size + k] = static_cast<T>(static_cast<double>(to[c * size + k]) * scale);
+                T& bias = to[channels * size + c];
+                bias = static_cast<T>((static_cast<double>(bias) - static_cast<double>(running[c])) * scale + shift);
+            }
+        } else {
+            std::fill_n(to, Target::Parameters::size, T(0));  // a bias that the original has not
+            std::copy_n(from, Op::Parameters::size, to);
+            if constexpr (requires { typename Op::Buffers; })
+                std::copy_n(model.buffers().data() + Net::buffer_offset[I], Op::Buffers::size,
+                            result.buffers().data() + Folded::buffer_offset[J]);
+            result.batches_tracked()[J] = model.batches_tracked()[static_cast<std::size_t>(I)];
+        }
+    });
+    return result;
+}
+
+}  // namespace strata
