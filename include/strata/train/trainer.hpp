@@ -4,7 +4,6 @@
 #include "../data/loader.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
-#include "../network/describe.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../schedule/schedule.hpp"
 #include "evaluation.hpp"
@@ -338,10 +337,9 @@ private:
     std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
         if (auto const bad = first_non_finite_sample(batch); bad >= 0)
             return concatenate("the input of sample ", bad, " of the batch is not finite");
-        NetworkDescription const network = describe<Net>();
-        auto const layer = [&](int i) {
-            auto const& l = network.layers[static_cast<std::size_t>(i)];
-            return concatenate("layer ", l.name, " (", l.type, ")");
+        auto const layer = [](int i) {
+            LayerRow const& row = Net::layer_table[static_cast<std::size_t>(i)];
+            return concatenate("layer ", row.name, " (", row.type, ")");
         };
         if (int const operation = executor_.first_non_finite(model_, batch, key); operation >= 0)
             return concatenate("the output of ", layer(operation), " is not finite");
