@@ -359,7 +359,7 @@ private:
     [[gnu::cold]] static std::vector<TensorView> checkpoint_tensors(ModelType& model,
                                                                     AlignedVector<Scalar>& optimizer_state) {
         auto tensors = model.tensors();
-        for (auto& tensor : tensors) tensor.name = "model." + tensor.name;
+        for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
         for (int k = 0; k < Optimizer::states; ++k)
             tensors.push_back({concatenate("optimizer.", k),
                                {Net::parameter_count},
