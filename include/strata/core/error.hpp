@@ -18,40 +18,67 @@ public:
 };
 
 namespace detail {
-/// A part of a message: a string as it is, a number as digits. Not a template of the message, so that hundreds of
-/// messages cost one function.
+/// A part of a message: a string as it is, a number as digits. It only notes the value, which is all that each of the
+/// hundreds of call sites compiles to; join turns it into text.
 class MessagePart {
 public:
-    MessagePart(std::string_view text) : text_(text) {}           // NOLINT: parts convert
-    MessagePart(char const* text) : text_(text) {}                // NOLINT
-    MessagePart(std::string const& text) : text_(text) {}         // NOLINT
-    MessagePart(char text) : digits_{text}, text_(digits_, 1) {}  // NOLINT
+    constexpr MessagePart(std::string_view text) : text_{text.data(), text.size()}, kind_(Kind::text) {}  // NOLINT
+    constexpr MessagePart(char const* text) : MessagePart(std::string_view(text)) {}                      // NOLINT
+    MessagePart(std::string const& text) : MessagePart(std::string_view(text)) {}                         // NOLINT
+    constexpr MessagePart(char text) : character_(text), kind_(Kind::character) {}                        // NOLINT
     template <std::signed_integral T>
-    MessagePart(T value) : MessagePart("%lld", static_cast<long long>(value)) {}  // NOLINT
+    constexpr MessagePart(T value) : signed_(value), kind_(Kind::signed_integer) {}  // NOLINT
     template <std::unsigned_integral T>
-    MessagePart(T value) : MessagePart("%llu", static_cast<unsigned long long>(value)) {}  // NOLINT
+    constexpr MessagePart(T value) : unsigned_(value), kind_(Kind::unsigned_integer) {}  // NOLINT
     template <std::floating_point T>
-    MessagePart(T value) : MessagePart("%g", static_cast<double>(value)) {}  // NOLINT
-    MessagePart(MessagePart const&) = delete;
-    MessagePart& operator=(MessagePart const&) = delete;
+    constexpr MessagePart(T value) : real_(static_cast<double>(value)), kind_(Kind::real) {}  // NOLINT
 
-    [[nodiscard]] std::string_view text() const { return text_; }
+    [[gnu::cold]] void append_to(std::string& message) const {
+        char digits[32];
+        switch (kind_) {
+            case Kind::text:
+                message.append(text_.data, text_.size);
+                return;
+            case Kind::character:
+                message.append(1, character_);
+                return;
+            case Kind::signed_integer:
+                std::snprintf(digits, sizeof digits, "%lld", signed_);
+                break;
+            case Kind::unsigned_integer:
+                std::snprintf(digits, sizeof digits, "%llu", unsigned_);
+                break;
+            case Kind::real:
+                std::snprintf(digits, sizeof digits, "%g", real_);
+                break;
+        }
+        message.append(digits);
+    }
 
 private:
-    template <class T>
-    MessagePart(char const* format, T value)
-        : text_(digits_, static_cast<std::size_t>(std::snprintf(digits_, sizeof digits_, format, value))) {}
-
-    char digits_[32];
-    std::string_view text_;
+    enum class Kind : unsigned char { text, character, signed_integer, unsigned_integer, real };
+    struct Text {
+        char const* data;
+        std::size_t size;
+    };
+    union {
+        Text text_;
+        char character_;
+        long long signed_;
+        unsigned long long unsigned_;
+        double real_;
+    };
+    Kind kind_;
 };
 
-[[gnu::cold]] inline std::string join(std::initializer_list<MessagePart> parts) {
+[[gnu::cold, gnu::noinline]] inline std::string join(std::initializer_list<MessagePart> parts) {
     std::string text;
-    for (auto const& part : parts) text += part.text();
+    for (auto const& part : parts) part.append_to(text);
     return text;
 }
-[[noreturn, gnu::cold]] inline void throw_error(std::initializer_list<MessagePart> parts) { throw Error(join(parts)); }
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_error(std::initializer_list<MessagePart> parts) {
+    throw Error(join(parts));
+}
 }  // namespace detail
 
 /// Joins strings and numbers into one string.
@@ -62,7 +89,7 @@ template <class... Parts>
 
 /// Throws Error with the parts joined into one message.
 template <class... Parts>
-[[noreturn]] void fail(Parts const&... parts) {
+[[noreturn, gnu::cold]] void fail(Parts const&... parts) {
     detail::throw_error({detail::MessagePart(parts)...});
 }
 

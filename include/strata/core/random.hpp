@@ -43,11 +43,7 @@ public:
 
     /// The next 32 random bits.
     std::uint32_t operator()() {
-        if (next_ == 4) {
-            block_ = philox(counter_, key_);
-            ++counter_[0];
-            next_ = 0;
-        }
+        if (next_ == 4) refill();
         return block_[next_++];
     }
     /// Uniform in [0, 1) with 53 random bits.
@@ -71,6 +67,13 @@ public:
     }
 
 private:
+    /// Out of line: ten rounds at every place that draws a number would be slow to compile.
+    [[gnu::noinline]] void refill() {
+        block_ = philox(counter_, key_);
+        ++counter_[0];
+        next_ = 0;
+    }
+
     std::uint64_t key_;
     std::array<std::uint32_t, 4> counter_;
     std::array<std::uint32_t, 4> block_{};

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <iterator>
 #include <string>
@@ -33,10 +34,10 @@ struct CifarFormat {
 
 /// The records of these files, in this order, as samples [3][32][32]. A file may hold any number of records but none.
 /// Throws Error when one is missing or empty, has a torn record, or a label out of range.
-inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat format) {
+[[gnu::cold]] inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat format) {
     constexpr std::size_t pixels = 3 * 32 * 32, block = 256;
     std::size_t const record = format.label_bytes + pixels;
-    std::vector<std::uint8_t> images, labels, buffer(block * record);
+    std::vector<std::uint8_t> buffer(block * record);
     std::size_t total = 0;
     for (auto const& path : paths) {
         std::uint64_t const size = InputFile(path).size();
@@ -46,21 +47,21 @@ inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat 
                  ", the size of a record: it is truncated or not a binary CIFAR file");
         total += static_cast<std::size_t>(size / record);
     }
-    images.reserve(total * pixels);
-    labels.reserve(total);
+    std::vector<std::uint8_t> images(total * pixels), labels(total);
+    std::size_t at = 0;
     for (auto const& path : paths) {
         InputFile file(path);
         std::uint64_t const records = file.size() / record;
         for (std::uint64_t done = 0; done < records;) {
             auto const n = static_cast<std::size_t>(std::min<std::uint64_t>(block, records - done));
             if (file.read(buffer.data(), n * record) != n * record) fail(path, " became shorter while it was read");
-            for (std::size_t i = 0; i < n; ++i, ++done) {
+            for (std::size_t i = 0; i < n; ++i, ++done, ++at) {
                 std::uint8_t const* const bytes = buffer.data() + i * record;
                 std::uint8_t const label = bytes[format.label_at];
                 if (label >= format.classes)
                     fail(path, ": label ", +label, " of record ", done, " is not in 0 to ", format.classes - 1);
-                labels.push_back(label);
-                images.insert(images.end(), bytes + format.label_bytes, bytes + record);
+                labels[at] = label;
+                std::memcpy(images.data() + at * pixels, bytes + format.label_bytes, pixels);
             }
         }
     }
@@ -68,11 +69,12 @@ inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat 
 }
 
 namespace detail {
-inline std::vector<std::string> cifar_paths(std::string const& directory, std::initializer_list<char const*> names,
-                                            char const* archive) {
+[[gnu::cold]] inline std::vector<std::string> cifar_paths(std::string const& directory,
+                                                          std::initializer_list<char const*> names,
+                                                          char const* archive) {
     std::vector<std::string> paths;
     for (char const* const name : names) {
-        paths.push_back(directory + "/" + name);
+        paths.push_back(concatenate(directory, "/", name));
         if (!readable(paths.back()))
             fail("there is no readable ", name, " in ", directory, ": unpack ", archive,
                  " of https://www.cs.toronto.edu/~kriz/cifar.html and give the directory with its .bin files");
@@ -82,7 +84,7 @@ inline std::vector<std::string> cifar_paths(std::string const& directory, std::i
 }  // namespace detail
 
 /// CIFAR-10 from a directory with data_batch_1.bin … data_batch_5.bin and test_batch.bin.
-inline TrainTest cifar10(std::string const& directory) {
+[[gnu::cold]] inline TrainTest cifar10(std::string const& directory) {
     char const* const archive = "cifar-10-binary.tar.gz";
     auto const train = detail::cifar_paths(
         directory, {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
@@ -96,7 +98,7 @@ inline TrainTest cifar10(std::string const& directory) {
 }
 
 /// CIFAR-100 from a directory with train.bin and test.bin.
-inline TrainTest cifar100(std::string const& directory, Cifar100Labels labels = Cifar100Labels::fine) {
+[[gnu::cold]] inline TrainTest cifar100(std::string const& directory, Cifar100Labels labels = Cifar100Labels::fine) {
     char const* const archive = "cifar-100-binary.tar.gz";
     auto const train = detail::cifar_paths(directory, {"train.bin"}, archive);
     auto const test = detail::cifar_paths(directory, {"test.bin"}, archive);

@@ -95,7 +95,7 @@ public:
     }
 
     /// The same samples with these class names. Throws Error unless there is one for every class.
-    [[nodiscard]] Dataset with_class_names(std::vector<std::string> names) const {
+    [[nodiscard, gnu::cold]] Dataset with_class_names(std::vector<std::string> names) const {
         if (names.size() != static_cast<std::size_t>(classes_))
             fail("with_class_names: got ", names.size(), " names for ", classes_, " classes");
         Dataset result = *this;
@@ -104,7 +104,7 @@ public:
     }
 
     /// The first n samples. Throws Error unless 1 <= n <= size().
-    [[nodiscard]] Dataset first(std::size_t n) const {
+    [[nodiscard, gnu::cold]] Dataset first(std::size_t n) const {
         if (n < 1 || n > size_) fail("first: asked for ", n, " samples of a dataset with ", size_);
         Dataset result = *this;
         result.size_ = n;
@@ -113,7 +113,7 @@ public:
 
     /// The samples with these indices, in this order; an index may come several times. Throws Error when there are none
     /// or one is not below size().
-    [[nodiscard]] Dataset subset(std::vector<std::size_t> const& indices) const {
+    [[nodiscard, gnu::cold]] Dataset subset(std::vector<std::size_t> const& indices) const {
         if (indices.empty()) fail("subset: no indices given");
         check_count(indices.size());
         std::vector<std::uint32_t> positions;
@@ -136,7 +136,7 @@ public:
     friend Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs);
 
 private:
-    Dataset(Samples samples, SampleShape shape)
+    [[gnu::cold]] Dataset(Samples samples, SampleShape shape)
         : type_(samples.type),
           shape_(checked(shape)),
           samples_(static_cast<std::byte const*>(samples.data)),
@@ -153,7 +153,7 @@ private:
         check_count(size_);
     }
 
-    static SampleShape checked(SampleShape shape) {
+    [[gnu::cold]] static SampleShape checked(SampleShape shape) {
         if (shape.channels < 1 || shape.height < 1 || shape.width < 1)
             fail("from_memory: sample shape ", shape.channels, " x ", shape.height, " x ", shape.width,
                  " must be positive in every dimension");
@@ -172,7 +172,7 @@ private:
             fail("a dataset has at most 2147483647 samples, not ", count);
     }
 
-    void set_labels(Labels const& labels, int classes) {
+    [[gnu::cold]] void set_labels(Labels const& labels, int classes) {
         if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
         if (labels.values.size() != size_)
             fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
@@ -188,7 +188,7 @@ private:
         classes_ = classes;
     }
 
-    void set_targets(Targets targets, int outputs) {
+    [[gnu::cold]] void set_targets(Targets targets, int outputs) {
         if (outputs < 1) fail("from_memory: number of outputs is ", outputs, ", expected at least 1");
         if (targets.columns > 1 && targets.columns != static_cast<std::size_t>(outputs))
             fail("from_memory: the matrix of targets has ", targets.columns, " columns, expected ", outputs);

@@ -22,7 +22,7 @@ namespace strata {
 /// A file read from front to back and decompressed on the way when its first two bytes, not its name, say gzip.
 class GzipFile {
 public:
-    explicit GzipFile(std::string path) : file_(std::move(path)) {
+    [[gnu::cold]] explicit GzipFile(std::string path) : file_(std::move(path)) {
         unsigned char magic[2] = {};
         compressed_ = file_.read(magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
         file_.rewind();

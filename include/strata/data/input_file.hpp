@@ -17,7 +17,7 @@
 namespace strata {
 
 /// True when a file of this name can be opened for reading.
-inline bool readable(std::string const& path) {
+[[gnu::cold]] inline bool readable(std::string const& path) {
     std::FILE* const file = std::fopen(path.c_str(), "rb");
     if (file != nullptr) std::fclose(file);
     return file != nullptr;
@@ -26,7 +26,8 @@ inline bool readable(std::string const& path) {
 /// A regular file, read from front to back. Throws Error, naming the file, when it cannot be opened or read.
 class InputFile {
 public:
-    explicit InputFile(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "rb")) {
+    [[gnu::cold]] explicit InputFile(std::string path)
+        : path_(std::move(path)), file_(std::fopen(path_.c_str(), "rb")) {
         if (!file_) fail("cannot open ", path_, ": ", std::strerror(errno));
         struct stat about {};
         if (fstat(fileno(file_.get()), &about) != 0) fail("cannot examine ", path_, ": ", std::strerror(errno));

@@ -43,7 +43,7 @@ struct LoaderOptions {
 class Loader {
 public:
     /// Throws Error when an option makes no sense for this dataset.
-    explicit Loader(Dataset dataset, LoaderOptions options = {})
+    [[gnu::cold]] explicit Loader(Dataset dataset, LoaderOptions options = {})
         : dataset_(std::move(dataset)), options_(options), batch_size_(static_cast<std::size_t>(options.batch_size)) {
         check();
         std::size_t const n = dataset_.size();
@@ -64,11 +64,11 @@ public:
     }
     Loader(Loader const&) = delete;
     Loader& operator=(Loader const&) = delete;
-    ~Loader() { stop(); }
+    [[gnu::cold]] ~Loader() { stop(); }
 
     /// Starts an epoch at batch `first_batch` (to continue an interrupted one), giving up the current one.
     /// Throws Error unless 0 <= first_batch <= batches_per_epoch() and epoch >= 0.
-    void begin_epoch(int epoch, int first_batch = 0) {
+    [[gnu::cold]] void begin_epoch(int epoch, int first_batch = 0) {
         if (epoch < 0) fail("Loader: epoch ", epoch, " is negative");
         if (first_batch < 0 || first_batch > batches_)
             fail("Loader: cannot begin at batch ", first_batch, " of an epoch with ", batches_, " batches");
@@ -133,7 +133,7 @@ private:
         std::exception_ptr error;
     };
 
-    void check() const {
+    [[gnu::cold]] void check() const {
         if (dataset_.size() == 0) fail("Loader: the dataset is empty");
         if (options_.batch_size < 1) fail("Loader: batch_size is ", options_.batch_size, ", expected at least 1");
         if (options_.threads < 0 || options_.threads > 256)
@@ -145,7 +145,7 @@ private:
                  ", and drop_last leaves nothing");
     }
 
-    void reserve(Slot& slot) const {
+    [[gnu::cold]] void reserve(Slot& slot) const {
         // A batch size beyond the dataset costs no memory.
         std::size_t const most = std::min(batch_size_, dataset_.size());
         slot.inputs = std::make_unique<std::byte[]>(most * sample_bytes_);
@@ -215,7 +215,7 @@ private:
         }
     }
 
-    void stop() {
+    [[gnu::cold]] void stop() {
         {
             std::unique_lock lock(mutex_);
             stopping_ = true;

@@ -33,7 +33,7 @@ inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vect
 }
 
 // Tensors have no order of their own, so their checksums are added; `tensors` is the total.
-inline std::string checkpoint_checksum(Metadata const& metadata, std::uint64_t tensors) {
+[[gnu::cold]] inline std::string checkpoint_checksum(Metadata const& metadata, std::uint64_t tensors) {
     Checksum sum;
     for (auto const& [key, value] : metadata) {
         sum.add(key);
@@ -46,7 +46,8 @@ inline std::string checkpoint_checksum(Metadata const& metadata, std::uint64_t t
 
 /// Writes a checkpoint atomically (see AtomicFile). Metadata keys that begin with "strata." are kept for the format.
 /// Throws Error as write_safetensors does.
-inline void write_checkpoint(std::string const& path, std::span<TensorView const> tensors, Metadata metadata = {}) {
+[[gnu::cold]] inline void write_checkpoint(std::string const& path, std::span<TensorView const> tensors,
+                                           Metadata metadata = {}) {
     for (auto const& [key, value] : metadata)
         if (key.starts_with("strata."))
             fail(path, ": the metadata key ", json_quoted(key),

@@ -25,43 +25,19 @@ namespace strata {
 
 /// `text` as a JSON string with its quotes: ", \ and control characters are escaped, everything else stays. Also the
 /// way names from foreign files are shown in messages.
-[[nodiscard]] inline std::string json_quoted(std::string_view text) {
-    constexpr char const* digits = "0123456789abcdef";
+[[nodiscard, gnu::cold]] inline std::string json_quoted(std::string_view text) {
+    constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt", digits = "0123456789abcdef";
     std::string quoted = "\"";
     for (char const c : text) {
-        switch (c) {
-            case '"':
-                quoted += "\\\"";
-                break;
-            case '\\':
-                quoted += "\\\\";
-                break;
-            case '\b':
-                quoted += "\\b";
-                break;
-            case '\f':
-                quoted += "\\f";
-                break;
-            case '\n':
-                quoted += "\\n";
-                break;
-            case '\r':
-                quoted += "\\r";
-                break;
-            case '\t':
-                quoted += "\\t";
-                break;
-            default:
-                if (static_cast<unsigned char>(c) < 0x20) {
-                    quoted += "\\u00";
-                    quoted += digits[c >> 4];
-                    quoted += digits[c & 15];
-                } else {
-                    quoted += c;
-                }
-        }
+        auto const at = special.find(c);
+        if (at != special.npos)
+            quoted.append({'\\', letters[at]});
+        else if (static_cast<unsigned char>(c) < 0x20)
+            quoted.append({'\\', 'u', '0', '0', digits[static_cast<std::size_t>(c) >> 4], digits[c & 15]});
+        else
+            quoted.append(1, c);
     }
-    return quoted += '"';
+    return quoted.append(1, '"');
 }
 
 /// Reads a JSON text from front to back, value by value. The caller says what comes next, so that nothing is stored

@@ -10,7 +10,9 @@ namespace strata {
 /// when the file cannot be written; an older file then stays.
 template <class Net, class Precision>
 void save(Model<Net, Precision> const& model, std::string const& path) {
-    write_safetensors(path, model.tensors(), {{"format", "pt"}});
+    Metadata metadata;
+    metadata["format"] = "pt";
+    write_safetensors(path, model.tensors(), metadata);
 }
 
 /// Fills a model from a file. Every name, shape and dtype is checked first; throws one Error that lists all

@@ -69,10 +69,14 @@ inline constexpr std::uint64_t most_safetensors_header_bytes = 100'000'000;
 }
 
 /// A shape as it is written, "[2, 3]"; "[]" for a scalar.
-[[nodiscard]] inline std::string shape_text(std::vector<std::int64_t> const& shape) {
+[[nodiscard, gnu::cold]] inline std::string shape_text(std::vector<std::int64_t> const& shape) {
     std::string text = "[";
-    for (std::size_t i = 0; i < shape.size(); ++i) text += concatenate(i == 0 ? "" : ", ", shape[i]);
-    return text += ']';
+    char const* separator = "";
+    for (auto const extent : shape) {
+        text += concatenate(separator, extent);
+        separator = ", ";
+    }
+    return text += "]";
 }
 
 namespace detail {

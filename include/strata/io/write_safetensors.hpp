@@ -1,7 +1,7 @@
 // Writing a safetensors file.
 #pragma once
 
-#include <set>
+#include <cstdlib>
 #include <span>
 
 #include "atomic_file.hpp"
@@ -10,38 +10,22 @@
 namespace strata {
 
 namespace detail {
-// The order of the reference implementation: the larger element type first, so that all data are aligned, then by name.
-// Its list of types ends ..., U8, ..., F16, BF16, ..., F32, ..., F64, I64.
-inline std::vector<TensorView const*> in_file_order(std::span<TensorView const> tensors) {
-    auto const rank = [](DataType type) {
-        switch (type) {
-            case DataType::uint8:
-                return 0;
-            case DataType::float16:
-                return 1;
-            case DataType::bfloat16:
-                return 2;
-            case DataType::float32:
-                return 3;
-            case DataType::float64:
-                return 4;
-            case DataType::int64:
-                return 5;
-        }
-        return 0;
-    };
-    std::vector<TensorView const*> order;
-    order.reserve(tensors.size());
-    for (auto const& tensor : tensors) order.push_back(&tensor);
-    std::sort(order.begin(), order.end(), [&](TensorView const* a, TensorView const* b) {
-        return a->type != b->type ? rank(a->type) > rank(b->type) : a->name < b->name;
+// Sorts by name. qsort: a use of std::sort is 4 KB of code, which every program that saves a model would compile.
+inline void sort_by_name(std::vector<TensorView const*>& tensors) {
+    std::qsort(tensors.data(), tensors.size(), sizeof tensors[0], [](void const* a, void const* b) {
+        return (*static_cast<TensorView const* const*>(a))
+            ->name.compare((*static_cast<TensorView const* const*>(b))->name);
     });
-    return order;
 }
+
+// The element types in the order of the reference implementation, the larger first, so that all data are aligned. Its
+// list ends ..., U8, ..., F16, BF16, ..., F32, ..., F64, I64.
+inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64, DataType::float32,
+                                          DataType::bfloat16, DataType::float16, DataType::uint8};
 
 // True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that
 // saves a model a second of compile time for it.
-inline bool is_utf8(std::string_view text) {
+[[gnu::cold]] inline bool is_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         auto const lead = static_cast<unsigned char>(text[i++]);
         if (lead < 0x80) continue;
@@ -70,23 +54,28 @@ inline bool is_utf8(std::string_view text) {
 ///
 /// Throws Error when two tensors have one name, a name or a metadata text is not UTF-8, a shape is impossible, or the
 /// file cannot be written; a file that was there before then stays as it was.
-inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
-                              Metadata const& metadata = {}) {
-    auto const order = detail::in_file_order(tensors);
-    std::set<std::string_view> names;
-    for (auto const& tensor : tensors)
-        if (!names.insert(tensor.name).second)
-            fail(path, ": cannot write: the name ", json_quoted(tensor.name), " comes twice");
+[[gnu::cold]] inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
+                                            Metadata const& metadata = {}) {
+    std::vector<TensorView const*> named;
+    for (auto const& tensor : tensors) named.push_back(&tensor);
+    detail::sort_by_name(named);
+    for (std::size_t i = 1; i < named.size(); ++i)
+        if (named[i]->name == named[i - 1]->name)
+            fail(path, ": cannot write: the name ", json_quoted(named[i]->name), " comes twice");
     auto const check_text = [&](std::string_view text) {
         if (!detail::is_utf8(text)) fail(path, ": cannot write ", json_quoted(text), ": expected UTF-8");
     };
-    for (auto const name : names) check_text(name);
+    for (auto const* tensor : named) check_text(tensor->name);
     for (auto const& [key, value] : metadata) {
         check_text(key);
         check_text(value);
     }
+    std::vector<TensorView const*> order;  // as in the file: by type, then by name
+    for (auto const type : detail::file_order)
+        for (auto const* tensor : named)
+            if (tensor->type == type) order.push_back(tensor);
+
     std::string header = "{";
-    auto const separate = [&] { header += header.size() == 1 ? "" : ","; };
     if (!metadata.empty()) {
         header += "\"__metadata__\":{";
         char const* separator = "";
@@ -94,26 +83,30 @@ inline void write_safetensors(std::string const& path, std::span<TensorView cons
             header += concatenate(separator, json_quoted(key), ":", json_quoted(value));
             separator = ",";
         }
-        header += '}';
+        header += "}";
     }
     std::uint64_t end = 0;
     for (auto const* tensor : order) {
-        auto const refuse = [&](auto const&... reason) {
-            fail(path, ": cannot write tensor ", json_quoted(tensor->name), ": ", reason...);
+        auto const name = json_quoted(tensor->name);
+        auto const refuse = [&](std::string const& reason) {
+            fail(path, ": cannot write tensor ", name, ": ", reason);
         };
         if (tensor->name == "__metadata__") refuse("the format keeps this name for the metadata");
         auto const bytes = detail::checked_bytes(tensor->shape, size_of(tensor->type));
         std::uint64_t const begin = end;
         if (!bytes || __builtin_add_overflow(begin, *bytes, &end))
-            refuse("expected non-negative extents and a size that fits 64 bits, got ", shape_text(tensor->shape));
+            refuse("expected non-negative extents and a size that fits 64 bits, got " + shape_text(tensor->shape));
         if (*bytes > 0 && tensor->data == nullptr) refuse("expected data, got a null pointer");
-        separate();
-        header += concatenate(json_quoted(tensor->name), ":{\"dtype\":\"", dtype_name(tensor->type), "\",\"shape\":[");
-        for (std::size_t i = 0; i < tensor->shape.size(); ++i)
-            header += concatenate(i == 0 ? "" : ",", tensor->shape[i]);
+        header += concatenate(header.size() == 1 ? "" : ",", name, ":{\"dtype\":\"", dtype_name(tensor->type),
+                              "\",\"shape\":[");
+        char const* separator = "";
+        for (auto const extent : tensor->shape) {
+            header += concatenate(separator, extent);
+            separator = ",";
+        }
         header += concatenate("],\"data_offsets\":[", begin, ",", end, "]}");
     }
-    header += '}';
+    header += "}";
     header.resize((header.size() + 7) / 8 * 8, ' ');
     if (header.size() > most_safetensors_header_bytes)
         fail(path, ": cannot write a header of ", header.size(), " bytes, the format allows ",

@@ -1,37 +1,42 @@
 // From a network type to its flat, run-time description.
 #pragma once
 
+#include "../core/error.hpp"
 #include "network.hpp"
 #include "summary.hpp"
 
 namespace strata {
 
 namespace detail {
-template <int... E>
-std::string extents_text(Shape<E...>) {
+inline std::string extents_text(std::span<int const> extents) {
     std::string text;
-    ((text += (text.empty() ? "" : " x ") + std::to_string(E)), ...);
+    for (int const extent : extents) text += concatenate(text.empty() ? "" : " x ", extent);
     return text;
+}
+
+[[gnu::cold]] inline std::vector<LayerDescription> describe_layers(std::span<LayerRow const> table,
+                                                                   std::size_t scalar_bytes) {
+    std::vector<LayerDescription> layers(table.size());
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        LayerRow const& row = table[i];
+        layers[i].name = row.name;
+        layers[i].type = row.type;
+        layers[i].output_shape = extents_text(row.output_shape);
+        layers[i].parameters = row.parameters;
+        layers[i].flops = row.flops;
+        layers[i].memory_bytes = static_cast<std::int64_t>(scalar_bytes);
+        for (int const extent : row.output_shape) layers[i].memory_bytes *= extent;
+    }
+    return layers;
 }
 }  // namespace detail
 
-/// What `summary` prints, and what messages take their names from. Bytes are for scalars of type T and full tiles of 16
-/// samples.
+/// What `summary` prints. Bytes are for scalars of type T and full tiles of 16 samples.
 template <class Net, class T = float>
 [[nodiscard]] NetworkDescription describe() {
     NetworkDescription description;
-    description.input_shape = detail::extents_text(typename Net::InputShape{});
-    Net::for_each_operation([&]<int I>() {
-        using Op = typename Net::template OperationAt<I>;
-        LayerDescription layer;
-        layer.name = Net::template NodeAt<I>::Name::text();
-        layer.type = std::string(Op::type);
-        layer.output_shape = detail::extents_text(typename Op::Output{});
-        layer.parameters = Op::Parameters::size;
-        layer.flops = Op::flops;
-        layer.memory_bytes = static_cast<std::int64_t>(sizeof(T)) * Op::Output::size;
-        description.layers.push_back(std::move(layer));
-    });
+    description.input_shape = detail::extents_text(detail::ExtentsOf<typename Net::InputShape>::value);
+    description.layers = detail::describe_layers(Net::layer_table, sizeof(T));
     description.parameters = Net::parameter_count;
     description.forward_flops = Net::flops;
     description.training_flops = Net::training_flops;

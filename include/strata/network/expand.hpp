@@ -2,7 +2,8 @@
 // values it reads. Value 0 is the network's input; the operation at position i makes value i + 1.
 #pragma once
 
-#include <string>
+#include <array>
+#include <cstddef>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -25,60 +26,48 @@ struct TypeAt<I, List<Ts...>> {
 template <int I, class L>
 using type_at = typename TypeAt<I, L>::type;
 
-/// One step of a path: the index in the surroundings and, for named layers, the name that takes its place.
+/// One step of a path: the index in the surroundings and, for named layers, the name that takes its place. `write`
+/// writes its text, `length` characters, and returns the end.
 template <int Index>
 struct Place {
     static constexpr int index = Index;
-    static std::string text() { return std::to_string(Index); }
-    static constexpr bool is(std::string_view name) {
-        int rest = Index;
-        for (std::size_t i = name.size(); i > 0; --i, rest /= 10)
-            if (name[i - 1] != '0' + rest % 10 || (rest == 0 && i < name.size())) return false;
-        return rest == 0 && !name.empty();
-    }
-    template <class Other>
-    static constexpr bool same_as = [] {
-        if constexpr (Other::is_named)
-            return is(Other::name);
-        else
-            return Index == Other::index;
+    static constexpr std::size_t length = [] {
+        std::size_t digits = 1;
+        for (int rest = Index / 10; rest > 0; rest /= 10) ++digits;
+        return digits;
     }();
-    static constexpr bool is_named = false;
+    static constexpr char* write(char* to) {
+        int rest = Index;
+        for (std::size_t i = length; i > 0; --i, rest /= 10) to[i - 1] = static_cast<char>('0' + rest % 10);
+        return to + length;
+    }
 };
 template <int Index, FixedString Name>
 struct NamedPlace {
     static constexpr int index = Index;
     static constexpr std::string_view name = Name.view();
-    static std::string text() { return std::string(name); }
-    template <class Other>
-    static constexpr bool same_as = [] {
-        if constexpr (Other::is_named)
-            return name == Other::name;
-        else
-            return Other::is(name);
-    }();
-    static constexpr bool is_named = true;
+    static constexpr std::size_t length = name.size();
+    static constexpr char* write(char* to) {
+        for (char const c : name) *to++ = c;
+        return to;
+    }
     static_assert(!name.empty() && name.find('.') == std::string_view::npos,
                   "Named: a layer's name must not be empty or contain a dot");
 };
 
 template <class... Places>
 struct Path {
-    /// True when both paths read the same.
-    template <class... Others>
-    static constexpr bool equals(Path<Others...>) {
-        if constexpr (sizeof...(Places) == sizeof...(Others))
-            return (Places::template same_as<Others> && ...);
-        else
-            return false;
-    }
     using Where = layer<Places::index...>;
     /// "layer1.0.conv1"
-    static std::string text() {
-        std::string joined;
-        ((joined += joined.empty() ? Places::text() : "." + Places::text()), ...);
+    static constexpr std::string_view text() { return {characters.data(), characters.size() - 1}; }
+
+private:
+    static constexpr auto characters = [] {
+        std::array<char, (0 + ... + (Places::length + 1))> joined{};  // a dot behind every place
+        char* at = joined.data();
+        ((at = Places::write(at), *at++ = '.'), ...);
         return joined;
-    }
+    }();
 };
 
 /// One entry of the op list. Other is -1 for operations with one input.

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
+#include <vector>
 
 #include "../core/aligned.hpp"
+#include "../core/error.hpp"
 #include "../core/tensor.hpp"
 #include "../precision/precision.hpp"
 #include "network.hpp"
@@ -27,12 +29,11 @@ public:
         : parameters_(static_cast<std::size_t>(Net::parameter_count)),
           buffers_(static_cast<std::size_t>(Net::buffer_count)) {
         std::uint32_t tensor = 0;
-        Net::for_each_operation([&]<int I>() {
-            using Op = typename Net::template OperationAt<I>;
-            fill<typename Op::Parameters>(parameters_.data() + Net::parameter_offset[I], seed, tensor);
-            if constexpr (requires { typename Op::Buffers; })
-                fill<typename Op::Buffers>(buffers_.data() + Net::buffer_offset[I], seed, tensor);
-        });
+        Scalar *parameter = parameters_.data(), *buffer = buffers_.data();
+        for (auto const& layer : tensor_table) {
+            parameter = fill(layer.parameters, parameter, seed, tensor);
+            buffer = fill(layer.buffers, buffer, seed, tensor);
+        }
     }
 
     [[nodiscard]] std::span<Scalar> parameters() { return parameters_; }
@@ -45,20 +46,16 @@ public:
 
     /// Every tensor with its PyTorch state-dict name, in state-dict order: weight, bias, running_mean, running_var,
     /// num_batches_tracked of each layer. The views point into this model.
-    [[nodiscard]] std::vector<TensorView> tensors() {
+    [[nodiscard, gnu::cold]] std::vector<TensorView> tensors() {
         std::vector<TensorView> list;
-        Net::for_each_operation([&]<int I>() {
-            using Op = typename Net::template OperationAt<I>;
-            using Node = typename Net::template NodeAt<I>;
-            if constexpr (Op::Parameters::size > 0)
-                describe<typename Op::Parameters>(list, Node::Name::text(),
-                                                  parameters_.data() + Net::parameter_offset[I]);
-            if constexpr (requires { typename Op::Buffers; }) {
-                describe<typename Op::Buffers>(list, Node::Name::text(), buffers_.data() + Net::buffer_offset[I]);
-                list.push_back(
-                    {Node::Name::text() + ".num_batches_tracked", {}, DataType::int64, &batches_tracked_[I]});
-            }
-        });
+        Scalar *parameter = parameters_.data(), *buffer = buffers_.data();
+        for (std::size_t i = 0; i < tensor_table.size(); ++i) {
+            auto const layer = Net::layer_table[i].name;
+            parameter = describe(list, layer, tensor_table[i].parameters, parameter);
+            buffer = describe(list, layer, tensor_table[i].buffers, buffer);
+            if (tensor_table[i].counts_batches)
+                list.push_back({concatenate(layer, ".num_batches_tracked"), {}, DataType::int64, &batches_tracked_[i]});
+        }
         return list;
     }
     /// The same for reading: nothing may be written through these views.
@@ -71,25 +68,61 @@ public:
     }
 
 private:
+    /// One tensor of a layer, as constants.
+    struct TensorRow {
+        std::string_view name;
+        std::span<int const> shape;
+        int size;
+        Fan fan;
+        void (*initialize)(std::span<Scalar>, Fan, Random&);
+    };
+    struct LayerTensors {
+        std::span<TensorRow const> parameters, buffers;
+        bool counts_batches;
+    };
+    template <class Scheme>
+    static void initialize(std::span<Scalar> values, Fan fan, Random& random) {
+        Scheme::fill(values, fan, random);
+    }
     template <class List>
-    static void fill(Scalar* at, std::uint64_t seed, std::uint32_t& tensor) {
-        List::for_each([&]<class P>(P) {
+    struct RowsOf;
+    template <class... Ps>
+    struct RowsOf<ParameterList<Ps...>> {
+        static constexpr std::array<TensorRow, sizeof...(Ps)> rows{
+            TensorRow{Ps::name, detail::ExtentsOf<typename Ps::Extents>::value, Ps::Extents::size, Ps::fan,
+                      &initialize<typename Ps::Initialization>}...};
+    };
+    static constexpr auto tensor_table = [] {
+        std::array<LayerTensors, static_cast<std::size_t>(Net::operation_count)> table{};
+        Net::for_each_operation([&]<int I>() {
+            using Op = typename Net::template OperationAt<I>;
+            table[I].parameters = RowsOf<typename Op::Parameters>::rows;
+            if constexpr (detail::has_buffers<Op>()) {
+                table[I].buffers = RowsOf<typename Op::Buffers>::rows;
+                table[I].counts_batches = true;
+            }
+        });
+        return table;
+    }();
+
+    /// Initialises tensors that lie one behind the other; returns their end.
+    [[gnu::cold]] static Scalar* fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
+                                      std::uint32_t& tensor) {
+        for (auto const& row : rows) {
             Random random(seed, Purpose::initialization, tensor++);
-            P::Initialization::fill(std::span<Scalar>(at, static_cast<std::size_t>(P::Extents::size)), P::fan, random);
-            at += P::Extents::size;
-        });
+            row.initialize(std::span<Scalar>(at, static_cast<std::size_t>(row.size)), row.fan, random);
+            at += row.size;
+        }
+        return at;
     }
-    template <class List>
-    static void describe(std::vector<TensorView>& list, std::string const& layer, Scalar* at) {
-        List::for_each([&]<class P>(P) {
+    [[gnu::cold]] static Scalar* describe(std::vector<TensorView>& list, std::string_view layer,
+                                          std::span<TensorRow const> rows, Scalar* at) {
+        for (auto const& row : rows) {
             list.push_back(
-                {layer + "." + std::string(P::name), extents(typename P::Extents{}), data_type_of<Scalar>, at});
-            at += P::Extents::size;
-        });
-    }
-    template <int... E>
-    static std::vector<std::int64_t> extents(Shape<E...>) {
-        return {E...};
+                {concatenate(layer, ".", row.name), {row.shape.begin(), row.shape.end()}, data_type_of<Scalar>, at});
+            at += row.size;
+        }
+        return at;
     }
 
     AlignedVector<Scalar> parameters_, buffers_;

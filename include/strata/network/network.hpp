@@ -2,6 +2,7 @@
 #pragma once
 
 #include "expand.hpp"
+#include "layer_table.hpp"
 #include "plan.hpp"
 
 namespace strata {
@@ -130,20 +131,10 @@ private:
     }
 
 public:
+    /// A row for every operation in order: what names, summaries and messages are made from.
+    static constexpr auto layer_table = detail::layer_table(Nodes{});
     /// False where two layers with parameters or buffers have one name; such a network cannot be saved.
-    static constexpr bool names_differ = [] {
-        bool differ = true;
-        for_each_operation([&]<int I>() {
-            for_each_operation([&]<int J>() {
-                using A = OperationAt<I>;
-                using B = OperationAt<J>;
-                if constexpr (I < J && A::Parameters::size + detail::BufferSize::of<A>() > 0 &&
-                              B::Parameters::size + detail::BufferSize::of<B>() > 0)
-                    differ = differ && !NodeAt<I>::Name::equals(typename NodeAt<J>::Name{});
-            });
-        });
-        return differ;
-    }();
+    static constexpr bool names_differ = detail::names_differ(layer_table);
 
     /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
     static constexpr auto parameter_offset = offsets<detail::ParameterSize>();

@@ -4,7 +4,6 @@
 #include "../data/loader.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
-#include "../network/describe.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../schedule/schedule.hpp"
 #include "evaluation.hpp"
@@ -41,7 +40,8 @@ public:
     using Storage = typename Precision::storage;
     static constexpr int outputs = Net::OutputShape::size;
 
-    Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed, NonFinite non_finite)
+    [[gnu::cold]] Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed,
+                          NonFinite non_finite)
         : model_(seed.value),
           optimizer_(optimizer),
           schedule_(schedule),
@@ -81,10 +81,12 @@ public:
 
     /// Trains until `options.epochs` epochs are done in all, evaluating on `test` after each. Continues where the
     /// trainer stands, also in mid epoch. Exceptions of transforms and callbacks come out of here.
-    History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
+    [[gnu::cold]] History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
         return fit(train, &test, options);
     }
-    History const& fit(Dataset const& train, FitOptions const& options = {}) { return fit(train, nullptr, options); }
+    [[gnu::cold]] History const& fit(Dataset const& train, FitOptions const& options = {}) {
+        return fit(train, nullptr, options);
+    }
 
     /// One step on a batch: forward, backward, update. Throws Error when the batch does not fit the network, or when
     /// loss or gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then.
@@ -137,7 +139,7 @@ public:
     // ---- evaluation ------------------------------------------------------------------------------------------------
 
     /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order.
-    [[nodiscard]] Evaluation evaluate(Dataset const& data, int batch_size = 256) {
+    [[nodiscard, gnu::cold]] Evaluation evaluate(Dataset const& data, int batch_size = 256) {
         input.check(data, "evaluate");
         Evaluation all;
         if (data.classes() > 0) all.predictions.resize(data.size());
@@ -172,16 +174,16 @@ public:
     // ---- checkpoints -----------------------------------------------------------------------------------------------
 
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
-    void save_checkpoint(std::string const& path) {
+    [[gnu::cold]] void save_checkpoint(std::string const& path) {
         static_cast<void>(model());
         auto metadata = to_metadata(state_);
         metadata["optimizer"] = Optimizer::name;
         metadata["precision"] = dtype_name(data_type_of<Scalar>);
-        write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_), {metadata.begin(), metadata.end()});
+        write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_), metadata);
     }
     /// Continues from a checkpoint of the same network, precision and optimizer; hyperparameters and schedule are this
     /// trainer's. Throws Error, the trainer untouched, when the file is torn, foreign or of another network.
-    void load_checkpoint(std::string const& path) {
+    [[gnu::cold]] void load_checkpoint(std::string const& path) {
         CheckpointFile const file(path);
         TrainingState state = training_state_from(file.metadata(), path);
         auto const expect = [&](char const* entry, std::string const& mine) {
@@ -210,7 +212,7 @@ private:
         }(),
         Net::InputShape::rank == 1, outputs, Loss::classifies};
 
-    History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
+    [[gnu::cold]] History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         options.check();
@@ -292,7 +294,7 @@ private:
         progress.update(shown);
     }
 
-    void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
+    [[gnu::cold]] void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
         EpochRecord record;
         record.epoch = state_.epoch + 1;
         record.step = state_.step;
@@ -335,13 +337,12 @@ private:
     }
 
     /// Where a non-finite number comes from, in words.
-    std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
+    [[gnu::cold]] std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
         if (auto const bad = first_non_finite_sample(batch); bad >= 0)
             return concatenate("the input of sample ", bad, " of the batch is not finite");
-        NetworkDescription const network = describe<Net>();
-        auto const layer = [&](int i) {
-            auto const& l = network.layers[static_cast<std::size_t>(i)];
-            return concatenate("layer ", l.name, " (", l.type, ")");
+        auto const layer = [](int i) {
+            LayerRow const& row = Net::layer_table[static_cast<std::size_t>(i)];
+            return concatenate("layer ", row.name, " (", row.type, ")");
         };
         if (int const operation = executor_.first_non_finite(model_, batch, key); operation >= 0)
             return concatenate("the output of ", layer(operation), " is not finite");
@@ -355,9 +356,10 @@ private:
         return "the gradient's norm is not finite";
     }
     /// Weights, buffers and optimizer state under the names they have in a checkpoint.
-    static std::vector<TensorView> checkpoint_tensors(ModelType& model, AlignedVector<Scalar>& optimizer_state) {
+    [[gnu::cold]] static std::vector<TensorView> checkpoint_tensors(ModelType& model,
+                                                                    AlignedVector<Scalar>& optimizer_state) {
         auto tensors = model.tensors();
-        for (auto& tensor : tensors) tensor.name = "model." + tensor.name;
+        for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
         for (int k = 0; k < Optimizer::states; ++k)
             tensors.push_back({concatenate("optimizer.", k),
                                {Net::parameter_count},

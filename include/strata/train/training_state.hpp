@@ -25,33 +25,33 @@ struct TrainingState {
 };
 
 namespace detail {
-/// Calls f(name, member) for every number of a state.
-template <class State, class F>
-void for_each_number(State& state, F f) {
-    f("seed", state.seed);
-    f("step", state.step);
-    f("updates", state.updates);
-    f("epoch", state.epoch);
-    f("batch", state.batch);
-    f("learning_rate", state.learning_rate);
-    f("epoch_loss", state.epoch_loss);
-    f("epoch_correct", state.epoch_correct);
-    f("epoch_samples", state.epoch_samples);
-    f("batch_size", state.batch_size);
-    f("dataset_size", state.dataset_size);
-    f("shuffle", state.shuffle);
-    f("drop_last", state.drop_last);
-}
+/// A number of a state: one of the two members.
+struct StateNumber {
+    char const* name;
+    std::int64_t TrainingState::*count = nullptr;
+    double TrainingState::*real = nullptr;
+};
+/// All but the seed.
+inline constexpr StateNumber state_numbers[] = {{"step", &TrainingState::step},
+                                                {"updates", &TrainingState::updates},
+                                                {"epoch", &TrainingState::epoch},
+                                                {"batch", &TrainingState::batch},
+                                                {"learning_rate", nullptr, &TrainingState::learning_rate},
+                                                {"epoch_loss", nullptr, &TrainingState::epoch_loss},
+                                                {"epoch_correct", &TrainingState::epoch_correct},
+                                                {"epoch_samples", &TrainingState::epoch_samples},
+                                                {"batch_size", &TrainingState::batch_size},
+                                                {"dataset_size", &TrainingState::dataset_size},
+                                                {"shuffle", &TrainingState::shuffle},
+                                                {"drop_last", &TrainingState::drop_last}};
 }  // namespace detail
 
 /// The state as texts of exact numbers.
-inline std::map<std::string, std::string> to_metadata(TrainingState const& state) {
+[[gnu::cold]] inline std::map<std::string, std::string> to_metadata(TrainingState const& state) {
     std::map<std::string, std::string> metadata;
-    detail::for_each_number(state, [&](char const* name, auto const& number) {
-        char digits[64];
-        auto const end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-        metadata[name] = std::string(digits, end);
-    });
+    metadata["seed"] = concatenate(state.seed);
+    for (auto const& number : detail::state_numbers)
+        metadata[number.name] = number.count ? concatenate(state.*number.count) : exact_text(state.*number.real);
     metadata["history"] = to_text(state.history);
     return metadata;
 }
@@ -65,14 +65,21 @@ TrainingState training_state_from(Metadata const& metadata, std::string const& s
         if (entry == metadata.end()) fail(source, ": the checkpoint has no entry \"", name, "\"");
         return entry->second;
     };
-    detail::for_each_number(state, [&](char const* name, auto& number) {
+    auto const read = [&](char const* name, auto& number) {
         std::string const& text = text_of(name);
         auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
         if (error != std::errc{} || end != text.data() + text.size())
             fail(source, ": the checkpoint's entry \"", name, "\" is \"", text, "\", expected a number");
-        if constexpr (std::is_integral_v<std::remove_reference_t<decltype(number)>>)
-            if (number < 0) fail(source, ": the checkpoint's entry \"", name, "\" is negative");
-    });
+    };
+    read("seed", state.seed);
+    for (auto const& number : detail::state_numbers) {
+        if (number.real) {
+            read(number.name, state.*number.real);
+            continue;
+        }
+        read(number.name, state.*number.count);
+        if (state.*number.count < 0) fail(source, ": the checkpoint's entry \"", number.name, "\" is negative");
+    }
     state.history = history_from_text(text_of("history"));
     return state;
 }
