@@ -103,7 +103,7 @@ public:
 
     /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
     /// messages.
-    int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
+    [[gnu::cold]] int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
         watch_ = &found;
         train_tiles(model, batch, random);
@@ -156,7 +156,7 @@ private:
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
 
-    StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+    STRATA_ONE_COPY StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
         int const S = detail::tile_samples(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
@@ -198,7 +198,7 @@ private:
 
     /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a
     /// team.
-    void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::span<Step const> steps,
+    STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::span<Step const> steps,
                   int S, std::size_t stride, bool kept) {
         detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
         barrier.wait(team.size);
@@ -268,7 +268,7 @@ private:
     }
 
     /// Merges the leaves in a binary tree over the leaf index; every worker does it for parameters of its own.
-    void merge_gradients(int leaves, detail::Share share) {
+    STRATA_ONE_COPY void merge_gradients(int leaves, detail::Share share) {
         constexpr std::ptrdiff_t count = Net::parameter_count;
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
             std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
@@ -287,7 +287,7 @@ private:
         }
     }
 
-    StepResult merged_result(int batch, int leaves) {
+    STRATA_ONE_COPY StepResult merged_result(int batch, int leaves) {
         StepResult result;
         result.samples = batch;
         for (int distance = 1; distance < leaves; distance *= 2)
@@ -326,7 +326,7 @@ private:
     }
 
     /// Notes the first operation whose output is not finite, in the order of the op list.
-    void watch(Context const& c, Step const& step, int S) {
+    [[gnu::cold]] void watch(Context const& c, Step const& step, int S) {
         if (step.operation < 0 || step.operation >= *watch_ || step.dx >= 0 ||
             step.reduction != detail::Reduction::none)
             return;
