@@ -71,7 +71,8 @@ class CheckpointFile {
 public:
     /// Reads the file. Throws Error that says why it is refused: no safetensors file or a truncated one, a safetensors
     /// file that is no checkpoint, another version, or contents that do not match the checksum.
-    explicit CheckpointFile(std::string path) : file_(std::move(path)), metadata_(file_.metadata()) {
+    template <std::convertible_to<std::string> Path>
+    explicit CheckpointFile(Path const& path) : file_(path), metadata_(file_.metadata()) {
         if (take("strata.format") != detail::checkpoint_format)
             fail(file_.path(), ": expected a Strata checkpoint, got a safetensors file without its mark");
         if (auto const version = take("strata.version"); version != detail::checkpoint_version)

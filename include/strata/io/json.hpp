@@ -40,14 +40,43 @@ namespace strata {
     return quoted.append(1, '"');
 }
 
+namespace detail {
+struct JsonSource {
+    char const* next;
+    char const* end;
+    bool end_seen = false;
+};
+struct JsonAdapter {  // what the lexer reads characters from
+    using char_type = char;
+    JsonSource* source;
+    std::char_traits<char>::int_type get_character() {
+        if (source->next != source->end) return std::char_traits<char>::to_int_type(*source->next++);
+        source->end_seen = true;
+        return std::char_traits<char>::eof();
+    }
+};
+struct JsonNumberTypes {
+    using number_integer_t = std::int64_t;
+    using number_unsigned_t = std::uint64_t;
+    using number_float_t = double;
+    using string_t = std::string;
+};
+using JsonLexer = nlohmann::detail::lexer<JsonNumberTypes, JsonAdapter>;
+}  // namespace detail
+
 /// Reads a JSON text from front to back, value by value. The caller says what comes next, so that nothing is stored
 /// that it does not want and nothing in the text can make the reader recurse. Every mismatch throws Error with the
 /// subject (the file), the place last set with at() and the byte.
+///
+/// A template, as are the functions that read files with it, so that programs that read none do not compile the lexer.
+template <class Lexer = detail::JsonLexer>
 class JsonReader {
 public:
     /// `text` must outlive the reader.
     JsonReader(std::string_view text, std::string subject)
-        : source_{text.data(), text.data() + text.size()}, subject_(std::move(subject)), lexer_(Adapter{&source_}) {
+        : source_{text.data(), text.data() + text.size()},
+          subject_(std::move(subject)),
+          lexer_(detail::JsonAdapter{&source_}) {
         advance();
     }
     JsonReader(JsonReader const&) = delete;
@@ -118,28 +147,7 @@ public:
     }
 
 private:
-    struct Source {
-        char const* next;
-        char const* end;
-        bool end_seen = false;
-    };
-    struct Adapter {  // what the lexer reads characters from
-        using char_type = char;
-        Source* source;
-        std::char_traits<char>::int_type get_character() {
-            if (source->next != source->end) return std::char_traits<char>::to_int_type(*source->next++);
-            source->end_seen = true;
-            return std::char_traits<char>::eof();
-        }
-    };
-    struct NumberTypes {
-        using number_integer_t = std::int64_t;
-        using number_unsigned_t = std::uint64_t;
-        using number_float_t = double;
-        using string_t = std::string;
-    };
-    using Lexer = nlohmann::detail::lexer<NumberTypes, Adapter>;
-    using Token = Lexer::token_type;
+    using Token = typename Lexer::token_type;
 
     void advance() { token_ = lexer_.scan(); }
 
@@ -155,7 +163,7 @@ private:
         refuse("expected ", expected, " at byte ", byte, ", got ", Lexer::token_type_name(token_));
     }
 
-    Source source_;
+    detail::JsonSource source_;
     std::string subject_;
     std::string place_;
     Lexer lexer_;

@@ -36,8 +36,8 @@ inline std::string_view accepted_dtypes(DataType target) {
 ///
 /// Everything is checked first. Throws one Error with a line for every difference (missing, unexpected, wrong shape,
 /// wrong dtype); no target is touched then.
-inline void load_tensors(SafetensorsFile const& file, std::span<TensorView const> targets,
-                         LoadOptions const& options = {}) {
+template <std::same_as<SafetensorsFile> File>
+void load_tensors(File const& file, std::span<TensorView const> targets, LoadOptions const& options = {}) {
     std::string differences;
     std::size_t count = 0;
     auto const differ = [&](auto const&... parts) {

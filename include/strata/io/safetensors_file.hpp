@@ -1,6 +1,7 @@
 // Reading a safetensors file.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -17,7 +18,8 @@ class SafetensorsFile {
 public:
     /// Reads the file. The header is checked before the data are read; nothing is allocated that the file's length does
     /// not cover. Throws Error that names the file, the tensor and what was expected.
-    explicit SafetensorsFile(std::string path) : path_(std::move(path)) {
+    template <std::convertible_to<std::string> Path>
+    explicit SafetensorsFile(Path const& path) : path_(path) {
         auto file = FileDescriptor::open_to_read(path_);
         auto const file_bytes = file.size();
         if (file_bytes < 8)
@@ -30,7 +32,7 @@ public:
         std::string text(static_cast<std::size_t>(header_bytes), '\0');
         file.read(text.data(), text.size());
         data_bytes_ = file_bytes - 8 - header_bytes;
-        header_ = parse_safetensors_header(text, data_bytes_, path_);
+        header_ = parse_safetensors_header<JsonReader<>>(text, data_bytes_, path_);
         data_.reset(new (std::nothrow) std::byte[static_cast<std::size_t>(data_bytes_)]);
         if (!data_) fail(path_, ": not enough memory for ", data_bytes_, " bytes of data");
         file.read(data_.get(), static_cast<std::size_t>(data_bytes_));

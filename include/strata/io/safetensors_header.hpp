@@ -111,7 +111,8 @@ inline std::optional<std::uint64_t> checked_bytes(std::vector<std::int64_t> cons
 }
 
 // Reads one tensor's description; reader.at() has its name.
-inline StoredTensor read_stored_tensor(JsonReader& reader) {
+template <class Reader>
+StoredTensor read_stored_tensor(Reader& reader) {
     // PyTorch's own limit; without one, a header of 100 MB could ask for gigabytes of extents.
     constexpr std::size_t most_dimensions = 64;
     StoredTensor tensor;
@@ -150,7 +151,8 @@ inline StoredTensor read_stored_tensor(JsonReader& reader) {
 }
 
 // Checks a tensor against itself and the data section.
-inline void check_stored_tensor(JsonReader const& reader, StoredTensor& tensor, std::uint64_t data_bytes) {
+template <class Reader>
+void check_stored_tensor(Reader const& reader, StoredTensor& tensor, std::uint64_t data_bytes) {
     if (tensor.begin > tensor.end || tensor.end > data_bytes)
         reader.refuse("expected \"data_offsets\" within the ", data_bytes, " bytes of data, got [", tensor.begin, ", ",
                       tensor.end, "]");
@@ -168,11 +170,12 @@ inline void check_stored_tensor(JsonReader const& reader, StoredTensor& tensor, 
 
 /// Parses and checks the text of a header against the length of the data section. Allocates in proportion to the text.
 /// Throws Error, beginning with `path`, that names the tensor and what was expected.
-[[nodiscard]] inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes,
-                                                                std::string const& path) {
+template <class Reader = JsonReader<>>
+[[nodiscard]] SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes,
+                                                         std::string const& path) {
     if (text.empty() || text.front() != '{') fail(path, ", header: expected a JSON object that begins with \"{\"");
     SafetensorsHeader header;
-    JsonReader reader(text, path);
+    Reader reader(text, path);
     reader.at("header");
     reader.object([&](std::string const& key) {
         if (key == "__metadata__") {
