@@ -1,0 +1,352 @@
+// Winograd convolution on the CPU for 3x3 taps, stride 1, no groups: the forward pass and, with the channels exchanged
+// and the taps reversed, the input gradient. F(4x4, 3x3) needs a quarter of direct convolution's multiplications, and
+// F(2x2, 3x3), for images of at most 2 x 2, four ninths.
+//
+// The output tiles of an image in rows, S samples each, are one row of numbers, and a vector is a piece of it: so every
+// tile size fills its vectors. Vectors of part of a tile are read where they lie; those of several tiles (S below the
+// width) and of tiles that reach over the border are gathered first. A block of vectors is transformed for all input
+// channels, which a second-level cache holds, then multiplied at each of the (M + 2)^2 points by the transformed
+// weights of a chunk of output channels, and the chunk is transformed back. Each output's sum runs over the channels in
+// order, and every vector is treated alike, so no split of the items changes bits.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "direct_convolution.hpp"
+#include "winograd_transform.hpp"
+
+namespace strata::detail {
+
+/// The register block of the products: output channels times vectors, as the registers allow (32 for AVX-512).
+template <class L>
+inline constexpr int winograd_channels = width_of<L> * sizeof(scalar_of<L>) == 64 ? 8 : 4;
+template <class L>
+inline constexpr int winograd_vectors = 2;
+
+/// True for the geometries that winograd_correlate and winograd_weight_gradient know; the number of groups is not in g.
+constexpr bool is_winograd(Correlation const& g) {
+    return g.taps_height == 3 && g.taps_width == 3 && g.stride_height == 1 && g.stride_width == 1 &&
+           g.dilation_height == 1 && g.dilation_width == 1;
+}
+
+/// How a Winograd correlation with M x M outputs a tile is cut up, and where its parts lie in the scratch memory.
+template <int M, class L>
+struct WinogradLayout {
+    static constexpr int N = width_of<L>, points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
+    int samples, tile_rows, tile_columns;
+    int vectors, block_vectors, blocks;  ///< vectors of the image; of a block; blocks of vectors
+    int channels, chunk, chunks;         ///< output channels; of a chunk; chunks of channels
+    /// Transformed weights are [block of output channels][point][input channel][channel of the block], transformed
+    /// inputs [point][channel][vector of the block], products [point][output channel of the chunk][vector of the
+    /// block].
+    std::ptrdiff_t weight_point, weight_block, input_point, product_point;
+    std::ptrdiff_t weights, inputs, products;
+
+    constexpr WinogradLayout(Correlation const& g, int S)
+        : samples(S), tile_rows((g.out_height + M - 1) / M), tile_columns((g.out_width + M - 1) / M) {
+        vectors = (tile_rows * tile_columns * S + N - 1) / N;
+        block_vectors = std::min(vectors, winograd_vectors<L>);
+        blocks = (vectors + block_vectors - 1) / block_vectors;
+        int const channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
+        channels = g.out_channels;
+        chunk = std::min(16, channel_blocks * block_channels);
+        chunks = (channels + chunk - 1) / chunk;
+        // One vector more than needed, here and there: distances of many kilobytes share a few sets of the caches.
+        weight_point = (g.in_channels * block_channels + N - 1) / N * N;
+        weight_block = weight_point * points + N;
+        input_point = (g.in_channels * block_vectors + 1) * N;
+        product_point = (chunk * block_vectors + 1) * N;
+        weights = weight_block * channel_blocks;
+        inputs = input_point * points;
+        products = product_point * points;
+    }
+    /// Items of winograd_correlate: (block of vectors, chunk of output channels).
+    [[nodiscard]] constexpr int items() const { return blocks * chunks; }
+    /// Scalars of scratch memory: besides the parts, one patch, and what aligns them to 64 bytes.
+    [[nodiscard]] constexpr std::ptrdiff_t scratch() const {
+        return weights + inputs + products + points * N + static_cast<int>(64 / sizeof(scalar_of<L>));
+    }
+};
+
+/// Transforms the weights of a chunk's output channels, whole blocks of channels, zero where there is none.
+template <int M, class L, class T>
+[[gnu::noinline]] void winograd_weights(Correlation const& g, WinogradLayout<M, L> const& p, T const* w, T* to,
+                                        int chunk) {
+    constexpr int N = width_of<L>, CO = winograd_channels<L>, P = M + 2;
+    using Transform = WinogradTransform<M>;
+    int const end = std::min((chunk + 1) * p.chunk, g.out_channels);
+    std::ptrdiff_t const row = g.row_weights, tap = g.tap_weights, point = p.weight_point;
+    for (int o = chunk * p.chunk; o < end; o += CO)
+        for (int first = 0; first < g.in_channels * CO; first += N) {
+            T taps[9][N] = {};
+            int c = first / CO, u = first % CO;
+            T const* from = w + g.first_weight + (o + u) * g.out_weights + c * g.in_weights;
+            for (int n = 0; n < N; ++n) {
+                if (c < g.in_channels && o + u < end) {
+                    STRATA_UNROLL
+                    for (int k = 0; k < 9; ++k) taps[k][n] = from[k / 3 * row + k % 3 * tap];
+                }
+                from += g.out_weights;
+                if (++u == CO) {
+                    u = 0;
+                    ++c;
+                    from += g.in_weights - CO * g.out_weights;
+                }
+            }
+            L half[3][P];
+            STRATA_UNROLL
+            for (int q = 0; q < 3; ++q)
+                Transform::taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
+            T* at = to + o / CO * p.weight_block + first;
+            STRATA_UNROLL
+            for (int i = 0; i < P; ++i) {
+                L values[P];
+                Transform::taps({half[0][i], half[1][i], half[2][i]}, values);
+                STRATA_UNROLL
+                for (int j = 0; j < P; ++j, at += point) store_lane(at, values[j]);
+            }
+        }
+}
+
+/// Transforms a vector of patches of (M + 2)^2 inputs, which load(row, column) reads. `rows` holds it in between.
+template <int M, class L, class T, class Load>
+STRATA_INLINE void winograd_patch(Load const& load, T* rows, T* to, std::ptrdiff_t point) {
+    constexpr int N = width_of<L>, P = M + 2;
+    using Transform = WinogradTransform<M>;
+    STRATA_UNROLL
+    for (int j = 0; j < P; ++j) {
+        L d[P], v[P];
+        STRATA_UNROLL
+        for (int i = 0; i < P; ++i) d[i] = load(i, j);
+        Transform::inputs(d, v);
+        STRATA_UNROLL
+        for (int i = 0; i < P; ++i) store_lane(rows + (i * P + j) * N, v[i]);
+    }
+    STRATA_UNROLL
+    for (int i = 0; i < P; ++i) {
+        L d[P], v[P];
+        STRATA_UNROLL
+        for (int j = 0; j < P; ++j) d[j] = load_lane<L>(rows + (i * P + j) * N);
+        Transform::inputs(d, v);
+        STRATA_UNROLL
+        for (int j = 0; j < P; ++j, to += point) store_lane(to, v[j]);
+    }
+}
+
+/// Where the numbers of a vector of patches lie in a channel's image, in pieces of `length` neighbours: -1 for zeros,
+/// outside the image or beyond its last tile.
+template <int M, class L>
+[[gnu::noinline]] void winograd_offsets(Correlation const& g, WinogradLayout<M, L> const& p, int vector, int length,
+                                        int (*offsets)[(M + 2) * (M + 2)]) {
+    constexpr int N = width_of<L>, P = M + 2;
+    int const S = p.samples;
+    for (int piece = 0; piece < N; piece += length, ++offsets) {
+        int const tile = (vector * N + piece) / S, sample = (vector * N + piece) % S;
+        int const top = tile / p.tile_columns * M - g.pad_top, left = tile % p.tile_columns * M - g.pad_left;
+        for (int k = 0; k < p.points; ++k) {
+            int const h = top + k / P, w = left + k % P;
+            bool const inside =
+                tile < p.tile_rows * p.tile_columns && h >= 0 && h < g.in_height && w >= 0 && w < g.in_width;
+            (*offsets)[k] = inside ? (h * g.in_width + w) * S + sample : -1;
+        }
+    }
+}
+
+/// Gathers a vector of patches [M + 2][M + 2][N] in pieces of `Length` numbers.
+template <int M, int Length, int N, class T>
+[[gnu::noinline]] void winograd_gather(int const (*offsets)[(M + 2) * (M + 2)], T const* image, T* patch) {
+    static constexpr T zeros[Length] = {};
+    for (int piece = 0; piece < N; piece += Length, ++offsets, patch += Length)
+        for (int k = 0; k < (M + 2) * (M + 2); ++k) {
+            int const at = (*offsets)[k];
+            std::memcpy(patch + k * N, at < 0 ? zeros : image + at, sizeof zeros);
+        }
+}
+
+/// Transforms the inputs of vectors [begin, end) for all channels.
+template <int M, class L, class T>
+[[gnu::noinline]] void winograd_inputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* x, T* patch, T* to,
+                                       int begin, int end) {
+    constexpr int N = width_of<L>, P = M + 2;
+    int const S = p.samples;
+    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.in_width) * S, plane = g.in_height * pitch;
+    auto const each_channel = [&](int v, auto const& transform) {
+        for (int c = 0; c < g.in_channels; ++c)
+            transform(x + c * plane, to + (static_cast<std::ptrdiff_t>(c) * (end - begin) + v - begin) * N);
+    };
+    for (int v = begin; v < end; ++v) {
+        int const tile = v * N / S, sample = v * N % S;
+        int const top = tile / p.tile_columns * M - g.pad_top, left = tile % p.tile_columns * M - g.pad_left;
+        int offsets[N][P * P];
+        if (S % N == 0 && top >= 0 && left >= 0 && top + P <= g.in_height && left + P <= g.in_width) {
+            each_channel(v, [&](T const* image, T* at) {
+                T const* const from = image + top * pitch + left * S + sample;
+                auto const load = [&](int i, int j) { return load_lane<L>(from + i * pitch + j * S); };
+                winograd_patch<M, L>(load, patch, at, p.input_point);
+            });
+        } else if (S % N == 0) {
+            static constexpr T zeros[N] = {};
+            winograd_offsets(g, p, v, N, offsets);
+            each_channel(v, [&](T const* image, T* at) {
+                auto const load = [&](int i, int j) {
+                    int const offset = offsets[0][i * P + j];
+                    return load_lane<L>(offset < 0 ? zeros : image + offset);
+                };
+                winograd_patch<M, L>(load, patch, at, p.input_point);
+            });
+        } else {
+            winograd_offsets(g, p, v, S, offsets);
+            each_channel(v, [&](T const* image, T* at) {
+                switch (S) {
+                    case 8:
+                        winograd_gather<M, 8, N>(offsets, image, patch);
+                        break;
+                    case 4:
+                        winograd_gather<M, 4, N>(offsets, image, patch);
+                        break;
+                    case 2:
+                        winograd_gather<M, 2, N>(offsets, image, patch);
+                        break;
+                    default:
+                        winograd_gather<M, 1, N>(offsets, image, patch);
+                        break;
+                }
+                auto const load = [&](int i, int j) { return load_lane<L>(patch + (i * P + j) * N); };
+                winograd_patch<M, L>(load, patch, at, p.input_point);
+            });
+        }
+    }
+}
+
+/// The products at one point: V vectors of a block, `blocks` blocks of output channels, summed over the input channels.
+template <int V, class L, class T>
+[[gnu::noinline]] void winograd_products(T const* weight, std::ptrdiff_t weight_block, T const* in, T* out,
+                                         int in_channels, int blocks) {
+    constexpr int N = width_of<L>, CO = winograd_channels<L>;
+    for (int block = 0; block < blocks; ++block, weight += weight_block, out += CO * V * N) {
+        L sum[CO][V];
+        STRATA_UNROLL
+        for (int u = 0; u < CO; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = L(T(0));
+        }
+        T const* w = weight;
+        T const* from = in;
+        for (int c = 0; c < in_channels; ++c, w += CO, from += V * N) {
+            L x[V];
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) x[v] = load_lane<L>(from + v * N);
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) {
+                L const factor(w[u]);
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(factor, x[v], sum[u][v]);
+            }
+        }
+        STRATA_UNROLL
+        for (int u = 0; u < CO; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) store_lane(out + (u * V + v) * N, sum[u][v]);
+        }
+    }
+}
+
+/// Transforms the products of `channels` output channels back, adds the bias, and writes the tiles of vectors
+/// [begin, end) as far as they lie in the image.
+template <int M, class L, class T>
+[[gnu::noinline]] void winograd_outputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* from,
+                                        T const* bias, T* y, bool add, int begin, int end, int channels) {
+    constexpr int N = width_of<L>, P = M + 2;
+    using Transform = WinogradTransform<M>;
+    int const S = p.samples, length = std::min(S, N);
+    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * pitch;
+    for (int o = 0; o < channels; ++o, y += plane)
+        for (int v = begin; v < end; ++v, from += N) {
+            L half[M][P], out[M][M];
+            L const b(bias ? bias[o] : T(0));
+            STRATA_UNROLL
+            for (int j = 0; j < P; ++j) {
+                L m[P], q[M];
+                STRATA_UNROLL
+                for (int i = 0; i < P; ++i) m[i] = load_lane<L>(from + (i * P + j) * p.product_point);
+                Transform::products(m, q);
+                STRATA_UNROLL
+                for (int i = 0; i < M; ++i) half[i][j] = q[i];
+            }
+            STRATA_UNROLL
+            for (int i = 0; i < M; ++i) {
+                Transform::products(half[i], out[i]);
+                STRATA_UNROLL
+                for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
+            }
+            int const tile = v * N / S, sample = v * N % S;
+            int const row = tile / p.tile_columns * M, column = tile % p.tile_columns * M;
+            if (S % N == 0 && row + M <= g.out_height && column + M <= g.out_width) {
+                T* const to = y + row * pitch + column * S + sample;
+                STRATA_UNROLL
+                for (int i = 0; i < M; ++i) {
+                    STRATA_UNROLL
+                    for (int j = 0; j < M; ++j) {
+                        T* const at = to + i * pitch + j * S;
+                        store_lane(at, add ? load_lane<L>(at) + out[i][j] : out[i][j]);
+                    }
+                }
+                continue;
+            }
+            T values[M * M * N];
+            STRATA_UNROLL
+            for (int k = 0; k < M * M; ++k) store_lane(values + k * N, out[k / M][k % M]);
+            for (int piece = 0; piece < N; piece += length) {
+                int const t = (v * N + piece) / S, top = t / p.tile_columns * M, left = t % p.tile_columns * M;
+                for (int i = 0; i < M && top + i < g.out_height; ++i)
+                    for (int j = 0; j < M && left + j < g.out_width; ++j) {
+                        T* const to = y + (top + i) * pitch + (left + j) * S + (S < N ? 0 : sample);
+                        T const* const value = values + (i * M + j) * N + piece;
+                        STRATA_ROLLED
+                        for (int k = 0; k < length; ++k) to[k] = add ? to[k] + value[k] : value[k];
+                    }
+            }
+        }
+}
+
+/// The correlation g of x with the weights w, set or added to y; needs is_winograd(g), and S a multiple of the lane's
+/// width or a divisor of it. Items [begin, end) of WinogradLayout::items(), scratch of WinogradLayout::scratch()
+/// scalars. The weights of the chunks in the range are transformed first, every time.
+template <int M, class L, class T>
+[[gnu::noinline]] void winograd_correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S,
+                                          T* scratch, bool add, int begin, int end) {
+    constexpr int CO = winograd_channels<L>;
+    WinogradLayout<M, L> const p(g, S);
+    T* const weights = reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(scratch) + 63) / 64 * 64);
+    T* const inputs = weights + p.weights;
+    T* const products = inputs + p.inputs;
+    T* const patch = products + p.products;
+    std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
+    for (int item = begin; item < std::min(end, begin + p.chunks); ++item)
+        winograd_weights<M, L>(g, p, w, weights, item % p.chunks);
+    int block = -1, from = 0, to = 0;
+    for (int item = begin; item < end; ++item) {
+        if (item / p.chunks != block) {
+            block = item / p.chunks;
+            from = block * p.block_vectors;
+            to = std::min(from + p.block_vectors, p.vectors);
+            winograd_inputs<M, L>(g, p, x, patch, inputs, from, to);
+        }
+        int const channel = item % p.chunks * p.chunk, channels = std::min(p.chunk, g.out_channels - channel);
+        auto const multiply = [&]<int V>() {
+            for (int k = 0; k < p.points; ++k)
+                winograd_products<V, L>(weights + channel / CO * p.weight_block + k * p.weight_point, p.weight_block,
+                                        inputs + k * p.input_point, products + k * p.product_point, g.in_channels,
+                                        (channels + CO - 1) / CO);
+        };
+        if (to - from == 2)
+            multiply.template operator()<2>();
+        else
+            multiply.template operator()<1>();
+        winograd_outputs<M, L>(g, p, products, bias ? bias + channel : nullptr, y + channel * plane, add, from, to,
+                               channels);
+    }
+}
+
+}  // namespace strata::detail
