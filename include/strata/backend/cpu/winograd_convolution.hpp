@@ -153,6 +153,21 @@ template <int M, class L>
     }
 }
 
+/// Calls f with S as a constant; S is a power of two below 16.
+template <class F>
+STRATA_INLINE void with_length(int S, F const& f) {
+    switch (S) {
+        case 8:
+            return f(std::integral_constant<int, 8>{});
+        case 4:
+            return f(std::integral_constant<int, 4>{});
+        case 2:
+            return f(std::integral_constant<int, 2>{});
+        default:
+            return f(std::integral_constant<int, 1>{});
+    }
+}
+
 /// Gathers a vector of patches [M + 2][M + 2][N] in pieces of `Length` numbers.
 template <int M, int Length, int N, class T>
 [[gnu::noinline]] void winograd_gather(int const (*offsets)[(M + 2) * (M + 2)], T const* image, T* patch) {
@@ -198,20 +213,7 @@ template <int M, class L, class T>
         } else {
             winograd_offsets(g, p, v, S, offsets);
             each_channel(v, [&](T const* image, T* at) {
-                switch (S) {
-                    case 8:
-                        winograd_gather<M, 8, N>(offsets, image, patch);
-                        break;
-                    case 4:
-                        winograd_gather<M, 4, N>(offsets, image, patch);
-                        break;
-                    case 2:
-                        winograd_gather<M, 2, N>(offsets, image, patch);
-                        break;
-                    default:
-                        winograd_gather<M, 1, N>(offsets, image, patch);
-                        break;
-                }
+                with_length(S, [&](auto length) { winograd_gather<M, length.value, N>(offsets, image, patch); });
                 auto const load = [&](int i, int j) { return load_lane<L>(patch + (i * P + j) * N); };
                 winograd_patch<M, L>(load, patch, at, p.input_point);
             });
@@ -252,6 +254,32 @@ template <int V, class L, class T>
     }
 }
 
+/// Writes a vector of tiles [M][M][N] to a channel's image in pieces of S = `Length` numbers, as far as they lie in it.
+template <int Length, int M, class L, class T>
+[[gnu::noinline]] void winograd_scatter(Correlation const& g, WinogradLayout<M, L> const& p, T const* values, T* image,
+                                        bool add, int vector) {
+    constexpr int N = width_of<L>;
+    for (int piece = 0; piece < N; piece += Length, values += Length) {
+        int const tile = (vector * N + piece) / Length;
+        int const row = tile / p.tile_columns * M, column = tile % p.tile_columns * M;
+        int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
+        for (int i = 0; i < rows; ++i) {
+            T* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
+            for (int j = 0; j < columns; ++j, to += Length) {
+                T result[Length];
+                std::memcpy(result, values + (i * M + j) * N, sizeof result);
+                if (add) {
+                    T before[Length];
+                    std::memcpy(before, to, sizeof before);
+                    STRATA_UNROLL
+                    for (int k = 0; k < Length; ++k) result[k] = before[k] + result[k];
+                }
+                std::memcpy(to, result, sizeof result);
+            }
+        }
+    }
+}
+
 /// Transforms the products of `channels` output channels back, adds the bias, and writes the tiles of vectors
 /// [begin, end) as far as they lie in the image.
 template <int M, class L, class T>
@@ -259,7 +287,7 @@ template <int M, class L, class T>
                                         T const* bias, T* y, bool add, int begin, int end, int channels) {
     constexpr int N = width_of<L>, P = M + 2;
     using Transform = WinogradTransform<M>;
-    int const S = p.samples, length = std::min(S, N);
+    int const S = p.samples;
     std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * pitch;
     for (int o = 0; o < channels; ++o, y += plane)
         for (int v = begin; v < end; ++v, from += N) {
@@ -280,32 +308,24 @@ template <int M, class L, class T>
                 STRATA_UNROLL
                 for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
             }
-            int const tile = v * N / S, sample = v * N % S;
-            int const row = tile / p.tile_columns * M, column = tile % p.tile_columns * M;
-            if (S % N == 0 && row + M <= g.out_height && column + M <= g.out_width) {
-                T* const to = y + row * pitch + column * S + sample;
+            if (S % N == 0) {
+                int const tile = v * N / S, row = tile / p.tile_columns * M, column = tile % p.tile_columns * M;
+                int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
+                T* const to = y + row * pitch + column * S + v * N % S;
                 STRATA_UNROLL
                 for (int i = 0; i < M; ++i) {
                     STRATA_UNROLL
                     for (int j = 0; j < M; ++j) {
+                        if (i >= rows || j >= columns) continue;
                         T* const at = to + i * pitch + j * S;
                         store_lane(at, add ? load_lane<L>(at) + out[i][j] : out[i][j]);
                     }
                 }
-                continue;
-            }
-            T values[M * M * N];
-            STRATA_UNROLL
-            for (int k = 0; k < M * M; ++k) store_lane(values + k * N, out[k / M][k % M]);
-            for (int piece = 0; piece < N; piece += length) {
-                int const t = (v * N + piece) / S, top = t / p.tile_columns * M, left = t % p.tile_columns * M;
-                for (int i = 0; i < M && top + i < g.out_height; ++i)
-                    for (int j = 0; j < M && left + j < g.out_width; ++j) {
-                        T* const to = y + (top + i) * pitch + (left + j) * S + (S < N ? 0 : sample);
-                        T const* const value = values + (i * M + j) * N + piece;
-                        STRATA_ROLLED
-                        for (int k = 0; k < length; ++k) to[k] = add ? to[k] + value[k] : value[k];
-                    }
+            } else {
+                T values[M * M * N];
+                STRATA_UNROLL
+                for (int k = 0; k < M * M; ++k) store_lane(values + k * N, out[k / M][k % M]);
+                with_length(S, [&](auto length) { winograd_scatter<length.value>(g, p, values, y, add, v); });
             }
         }
 }
