@@ -2,19 +2,16 @@
 // and the taps reversed, the input gradient. F(4x4, 3x3) needs a quarter of direct convolution's multiplications, and
 // F(2x2, 3x3), for images of at most 2 x 2, four ninths.
 //
-// The output tiles of an image in rows, S samples each, are one row of numbers, and a vector is a piece of it: so every
-// tile size fills its vectors. Vectors of part of a tile are read where they lie; those of several tiles (S below the
-// width) and of tiles that reach over the border are gathered first. A block of vectors is transformed for all input
+// A block of vectors of patches (winograd_patch.hpp) is transformed for all input
 // channels, which a second-level cache holds, then multiplied at each of the (M + 2)^2 points by the transformed
 // weights of a chunk of output channels, and the chunk is transformed back. Each output's sum runs over the channels in
 // order, and every vector is treated alike, so no split of the items changes bits.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #include "direct_convolution.hpp"
-#include "winograd_transform.hpp"
+#include "winograd_patch.hpp"
 
 namespace strata::detail {
 
@@ -34,7 +31,7 @@ constexpr bool is_winograd(Correlation const& g) {
 template <int M, class L>
 struct WinogradLayout {
     static constexpr int N = width_of<L>, points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
-    int samples, tile_rows, tile_columns;
+    WinogradImage image;
     int vectors, block_vectors, blocks;  ///< vectors of the image; of a block; blocks of vectors
     int channels, chunk, chunks;         ///< output channels; of a chunk; chunks of channels
     /// Transformed weights are [block of output channels][point][input channel][channel of the block], transformed
@@ -44,8 +41,14 @@ struct WinogradLayout {
     std::ptrdiff_t weights, inputs, products;
 
     constexpr WinogradLayout(Correlation const& g, int S)
-        : samples(S), tile_rows((g.out_height + M - 1) / M), tile_columns((g.out_width + M - 1) / M) {
-        vectors = (tile_rows * tile_columns * S + N - 1) / N;
+        : image{g.in_height,
+                g.in_width,
+                g.pad_top,
+                g.pad_left,
+                S,
+                (g.out_height + M - 1) / M,
+                (g.out_width + M - 1) / M} {
+        vectors = image.vectors(N);
         block_vectors = std::min(vectors, winograd_vectors<L>);
         blocks = (vectors + block_vectors - 1) / block_vectors;
         int const channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
@@ -109,118 +112,6 @@ template <int M, class L, class T>
         }
 }
 
-/// Transforms a vector of patches of (M + 2)^2 inputs, which load(row, column) reads. `rows` holds it in between.
-template <int M, class L, class T, class Load>
-STRATA_INLINE void winograd_patch(Load const& load, T* rows, T* to, std::ptrdiff_t point) {
-    constexpr int N = width_of<L>, P = M + 2;
-    using Transform = WinogradTransform<M>;
-    STRATA_UNROLL
-    for (int j = 0; j < P; ++j) {
-        L d[P], v[P];
-        STRATA_UNROLL
-        for (int i = 0; i < P; ++i) d[i] = load(i, j);
-        Transform::inputs(d, v);
-        STRATA_UNROLL
-        for (int i = 0; i < P; ++i) store_lane(rows + (i * P + j) * N, v[i]);
-    }
-    STRATA_UNROLL
-    for (int i = 0; i < P; ++i) {
-        L d[P], v[P];
-        STRATA_UNROLL
-        for (int j = 0; j < P; ++j) d[j] = load_lane<L>(rows + (i * P + j) * N);
-        Transform::inputs(d, v);
-        STRATA_UNROLL
-        for (int j = 0; j < P; ++j, to += point) store_lane(to, v[j]);
-    }
-}
-
-/// Where the numbers of a vector of patches lie in a channel's image, in pieces of `length` neighbours: -1 for zeros,
-/// outside the image or beyond its last tile.
-template <int M, class L>
-[[gnu::noinline]] void winograd_offsets(Correlation const& g, WinogradLayout<M, L> const& p, int vector, int length,
-                                        int (*offsets)[(M + 2) * (M + 2)]) {
-    constexpr int N = width_of<L>, P = M + 2;
-    int const S = p.samples;
-    for (int piece = 0; piece < N; piece += length, ++offsets) {
-        int const tile = (vector * N + piece) / S, sample = (vector * N + piece) % S;
-        int const top = tile / p.tile_columns * M - g.pad_top, left = tile % p.tile_columns * M - g.pad_left;
-        for (int k = 0; k < p.points; ++k) {
-            int const h = top + k / P, w = left + k % P;
-            bool const inside =
-                tile < p.tile_rows * p.tile_columns && h >= 0 && h < g.in_height && w >= 0 && w < g.in_width;
-            (*offsets)[k] = inside ? (h * g.in_width + w) * S + sample : -1;
-        }
-    }
-}
-
-/// Calls f with S as a constant; S is a power of two below 16.
-template <class F>
-STRATA_INLINE void with_length(int S, F const& f) {
-    switch (S) {
-        case 8:
-            return f(std::integral_constant<int, 8>{});
-        case 4:
-            return f(std::integral_constant<int, 4>{});
-        case 2:
-            return f(std::integral_constant<int, 2>{});
-        default:
-            return f(std::integral_constant<int, 1>{});
-    }
-}
-
-/// Gathers a vector of patches [M + 2][M + 2][N] in pieces of `Length` numbers.
-template <int M, int Length, int N, class T>
-[[gnu::noinline]] void winograd_gather(int const (*offsets)[(M + 2) * (M + 2)], T const* image, T* patch) {
-    static constexpr T zeros[Length] = {};
-    for (int piece = 0; piece < N; piece += Length, ++offsets, patch += Length)
-        for (int k = 0; k < (M + 2) * (M + 2); ++k) {
-            int const at = (*offsets)[k];
-            std::memcpy(patch + k * N, at < 0 ? zeros : image + at, sizeof zeros);
-        }
-}
-
-/// Transforms the inputs of vectors [begin, end) for all channels.
-template <int M, class L, class T>
-[[gnu::noinline]] void winograd_inputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* x, T* patch, T* to,
-                                       int begin, int end) {
-    constexpr int N = width_of<L>, P = M + 2;
-    int const S = p.samples;
-    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.in_width) * S, plane = g.in_height * pitch;
-    auto const each_channel = [&](int v, auto const& transform) {
-        for (int c = 0; c < g.in_channels; ++c)
-            transform(x + c * plane, to + (static_cast<std::ptrdiff_t>(c) * (end - begin) + v - begin) * N);
-    };
-    for (int v = begin; v < end; ++v) {
-        int const tile = v * N / S, sample = v * N % S;
-        int const top = tile / p.tile_columns * M - g.pad_top, left = tile % p.tile_columns * M - g.pad_left;
-        int offsets[N][P * P];
-        if (S % N == 0 && top >= 0 && left >= 0 && top + P <= g.in_height && left + P <= g.in_width) {
-            each_channel(v, [&](T const* image, T* at) {
-                T const* const from = image + top * pitch + left * S + sample;
-                auto const load = [&](int i, int j) { return load_lane<L>(from + i * pitch + j * S); };
-                winograd_patch<M, L>(load, patch, at, p.input_point);
-            });
-        } else if (S % N == 0) {
-            static constexpr T zeros[N] = {};
-            winograd_offsets(g, p, v, N, offsets);
-            each_channel(v, [&](T const* image, T* at) {
-                auto const load = [&](int i, int j) {
-                    int const offset = offsets[0][i * P + j];
-                    return load_lane<L>(offset < 0 ? zeros : image + offset);
-                };
-                winograd_patch<M, L>(load, patch, at, p.input_point);
-            });
-        } else {
-            winograd_offsets(g, p, v, S, offsets);
-            each_channel(v, [&](T const* image, T* at) {
-                with_length(S, [&](auto length) { winograd_gather<M, length.value, N>(offsets, image, patch); });
-                auto const load = [&](int i, int j) { return load_lane<L>(patch + (i * P + j) * N); };
-                winograd_patch<M, L>(load, patch, at, p.input_point);
-            });
-        }
-    }
-}
-
 /// The products at one point: V vectors of a block, `blocks` blocks of output channels, summed over the input channels.
 template <int V, class L, class T>
 [[gnu::noinline]] void winograd_products(T const* weight, std::ptrdiff_t weight_block, T const* in, T* out,
@@ -261,7 +152,7 @@ template <int Length, int M, class L, class T>
     constexpr int N = width_of<L>;
     for (int piece = 0; piece < N; piece += Length, values += Length) {
         int const tile = (vector * N + piece) / Length;
-        int const row = tile / p.tile_columns * M, column = tile % p.tile_columns * M;
+        int const row = tile / p.image.tile_columns * M, column = tile % p.image.tile_columns * M;
         int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
         for (int i = 0; i < rows; ++i) {
             T* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
@@ -287,7 +178,7 @@ template <int M, class L, class T>
                                         T const* bias, T* y, bool add, int begin, int end, int channels) {
     constexpr int N = width_of<L>, P = M + 2;
     using Transform = WinogradTransform<M>;
-    int const S = p.samples;
+    int const S = p.image.samples;
     std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * pitch;
     for (int o = 0; o < channels; ++o, y += plane)
         for (int v = begin; v < end; ++v, from += N) {
@@ -309,7 +200,8 @@ template <int M, class L, class T>
                 for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
             }
             if (S % N == 0) {
-                int const tile = v * N / S, row = tile / p.tile_columns * M, column = tile % p.tile_columns * M;
+                int const tile = v * N / S, row = tile / p.image.tile_columns * M,
+                          column = tile % p.image.tile_columns * M;
                 int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
                 T* const to = y + row * pitch + column * S + v * N % S;
                 STRATA_UNROLL
@@ -351,7 +243,8 @@ template <int M, class L, class T>
             block = item / p.chunks;
             from = block * p.block_vectors;
             to = std::min(from + p.block_vectors, p.vectors);
-            winograd_inputs<M, L>(g, p, x, patch, inputs, from, to);
+            winograd_patches<WinogradInputPatch<M>, L>(p.image, x, g.in_channels, patch, inputs, p.input_point,
+                                                       (to - from) * p.N, p.N, from, to);
         }
         int const channel = item % p.chunks * p.chunk, channels = std::min(p.chunk, g.out_channels - channel);
         auto const multiply = [&]<int V>() {
