@@ -1,11 +1,11 @@
 // Winograd convolution on the CPU for 3x3 taps, stride 1, no groups: the forward pass and, with the channels exchanged
-// and the taps reversed, the input gradient. F(4x4, 3x3) needs a quarter of direct convolution's multiplications, and
-// F(2x2, 3x3), for images of at most 2 x 2, four ninths.
+// and the taps reversed, the input gradient. F(4x4, 3x3) does a quarter of direct convolution's multiplications,
+// F(2x2, 3x3) four ninths, with fewer idle numbers where images are small and tiles have few samples.
 //
-// A block of vectors of patches (winograd_patch.hpp) is transformed for all input
-// channels, which a second-level cache holds, then multiplied at each of the (M + 2)^2 points by the transformed
-// weights of a chunk of output channels, and the chunk is transformed back. Each output's sum runs over the channels in
-// order, and every vector is treated alike, so no split of the items changes bits.
+// A block of vectors of patches (winograd_patch.hpp) is transformed for all input channels, which a second-level cache
+// holds, then multiplied at each of the (M + 2)^2 points by the transformed weights of a chunk of output channels, and
+// the chunk is transformed back. Each output's sum runs over the channels in order, and all vectors are treated alike,
+// so no split of the items changes bits.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,20 @@
 
 namespace strata::detail {
 
-/// The register block of the products: output channels times vectors, as the registers allow (32 for AVX-512).
+/// Output channels of a register block, two vectors wide: as the registers allow (32 with AVX-512, else 16).
 template <class L>
 inline constexpr int winograd_channels = width_of<L> * sizeof(scalar_of<L>) == 64 ? 8 : 4;
-template <class L>
-inline constexpr int winograd_vectors = 2;
 
 /// True for the geometries that winograd_correlate and winograd_weight_gradient know; the number of groups is not in g.
 constexpr bool is_winograd(Correlation const& g) {
     return g.taps_height == 3 && g.taps_width == 3 && g.stride_height == 1 && g.stride_width == 1 &&
            g.dilation_height == 1 && g.dilation_width == 1;
+}
+
+/// Scratch memory need not begin on a cache line; vectors that cross one cost twice.
+template <class T>
+T* aligned_to_cache_line(T* p) {
+    return reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(p) + 63) / 64 * 64);
 }
 
 /// How a Winograd correlation with M x M outputs a tile is cut up, and where its parts lie in the scratch memory.
@@ -33,7 +37,7 @@ struct WinogradLayout {
     static constexpr int N = width_of<L>, points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
     WinogradImage image;
     int vectors, block_vectors, blocks;  ///< vectors of the image; of a block; blocks of vectors
-    int channels, chunk, chunks;         ///< output channels; of a chunk; chunks of channels
+    int chunk, chunks;                   ///< output channels of a chunk, chunks
     /// Transformed weights are [block of output channels][point][input channel][channel of the block], transformed
     /// inputs [point][channel][vector of the block], products [point][output channel of the chunk][vector of the
     /// block].
@@ -49,12 +53,11 @@ struct WinogradLayout {
                 (g.out_height + M - 1) / M,
                 (g.out_width + M - 1) / M} {
         vectors = image.vectors(N);
-        block_vectors = std::min(vectors, winograd_vectors<L>);
+        block_vectors = std::min(vectors, winograd_step);
         blocks = (vectors + block_vectors - 1) / block_vectors;
         int const channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
-        channels = g.out_channels;
         chunk = std::min(16, channel_blocks * block_channels);
-        chunks = (channels + chunk - 1) / chunk;
+        chunks = (g.out_channels + chunk - 1) / chunk;
         // One vector more than needed, here and there: distances of many kilobytes share a few sets of the caches.
         weight_point = (g.in_channels * block_channels + N - 1) / N * N;
         weight_block = weight_point * points + N;
@@ -67,15 +70,15 @@ struct WinogradLayout {
     /// Items of winograd_correlate: (block of vectors, chunk of output channels).
     [[nodiscard]] constexpr int items() const { return blocks * chunks; }
     /// Scalars of scratch memory: besides the parts, one patch, and what aligns them to 64 bytes.
-    [[nodiscard]] constexpr std::ptrdiff_t scratch() const {
-        return weights + inputs + products + points * N + static_cast<int>(64 / sizeof(scalar_of<L>));
+    [[nodiscard]] constexpr int scratch() const {
+        return static_cast<int>(weights + inputs + products) + points * N + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
 };
 
 /// Transforms the weights of a chunk's output channels, whole blocks of channels, zero where there is none.
 template <int M, class L, class T>
-[[gnu::noinline]] void winograd_weights(Correlation const& g, WinogradLayout<M, L> const& p, T const* w, T* to,
-                                        int chunk) {
+STRATA_ONE_COPY void winograd_weights(Correlation const& g, WinogradLayout<M, L> const& p, T const* w, T* to,
+                                      int chunk) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>, P = M + 2;
     using Transform = WinogradTransform<M>;
     int const end = std::min((chunk + 1) * p.chunk, g.out_channels);
@@ -84,11 +87,11 @@ template <int M, class L, class T>
         for (int first = 0; first < g.in_channels * CO; first += N) {
             T taps[9][N] = {};
             int c = first / CO, u = first % CO;
-            T const* from = w + g.first_weight + (o + u) * g.out_weights + c * g.in_weights;
+            std::ptrdiff_t from = g.first_weight + (o + u) * g.out_weights + c * g.in_weights;
             for (int n = 0; n < N; ++n) {
                 if (c < g.in_channels && o + u < end) {
                     STRATA_UNROLL
-                    for (int k = 0; k < 9; ++k) taps[k][n] = from[k / 3 * row + k % 3 * tap];
+                    for (int k = 0; k < 9; ++k) taps[k][n] = w[from + k / 3 * row + k % 3 * tap];
                 }
                 from += g.out_weights;
                 if (++u == CO) {
@@ -114,8 +117,8 @@ template <int M, class L, class T>
 
 /// The products at one point: V vectors of a block, `blocks` blocks of output channels, summed over the input channels.
 template <int V, class L, class T>
-[[gnu::noinline]] void winograd_products(T const* weight, std::ptrdiff_t weight_block, T const* in, T* out,
-                                         int in_channels, int blocks) {
+STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_block, T const* in, T* out,
+                                       int in_channels, int blocks) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>;
     for (int block = 0; block < blocks; ++block, weight += weight_block, out += CO * V * N) {
         L sum[CO][V];
@@ -147,8 +150,8 @@ template <int V, class L, class T>
 
 /// Writes a vector of tiles [M][M][N] to a channel's image in pieces of S = `Length` numbers, as far as they lie in it.
 template <int Length, int M, class L, class T>
-[[gnu::noinline]] void winograd_scatter(Correlation const& g, WinogradLayout<M, L> const& p, T const* values, T* image,
-                                        bool add, int vector) {
+STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L> const& p, T const* values, T* image,
+                                      bool add, int vector) {
     constexpr int N = width_of<L>;
     for (int piece = 0; piece < N; piece += Length, values += Length) {
         int const tile = (vector * N + piece) / Length;
@@ -174,8 +177,8 @@ template <int Length, int M, class L, class T>
 /// Transforms the products of `channels` output channels back, adds the bias, and writes the tiles of vectors
 /// [begin, end) as far as they lie in the image.
 template <int M, class L, class T>
-[[gnu::noinline]] void winograd_outputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* from,
-                                        T const* bias, T* y, bool add, int begin, int end, int channels) {
+STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* from, T const* bias,
+                                      T* y, bool add, int begin, int end, int channels) {
     constexpr int N = width_of<L>, P = M + 2;
     using Transform = WinogradTransform<M>;
     int const S = p.image.samples;
@@ -217,7 +220,8 @@ template <int M, class L, class T>
                 T values[M * M * N];
                 STRATA_UNROLL
                 for (int k = 0; k < M * M; ++k) store_lane(values + k * N, out[k / M][k % M]);
-                with_length(S, [&](auto length) { winograd_scatter<length.value>(g, p, values, y, add, v); });
+                with_length(S,
+                            [&](auto length) { winograd_scatter<decltype(length)::value>(g, p, values, y, add, v); });
             }
         }
 }
@@ -226,11 +230,11 @@ template <int M, class L, class T>
 /// width or a divisor of it. Items [begin, end) of WinogradLayout::items(), scratch of WinogradLayout::scratch()
 /// scalars. The weights of the chunks in the range are transformed first, every time.
 template <int M, class L, class T>
-[[gnu::noinline]] void winograd_correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S,
-                                          T* scratch, bool add, int begin, int end) {
+STRATA_ONE_COPY void winograd_correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S,
+                                        T* scratch, bool add, int begin, int end) {
     constexpr int CO = winograd_channels<L>;
     WinogradLayout<M, L> const p(g, S);
-    T* const weights = reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(scratch) + 63) / 64 * 64);
+    T* const weights = aligned_to_cache_line(scratch);
     T* const inputs = weights + p.weights;
     T* const products = inputs + p.inputs;
     T* const patch = products + p.products;
@@ -247,16 +251,11 @@ template <int M, class L, class T>
                                                        (to - from) * p.N, p.N, from, to);
         }
         int const channel = item % p.chunks * p.chunk, channels = std::min(p.chunk, g.out_channels - channel);
-        auto const multiply = [&]<int V>() {
-            for (int k = 0; k < p.points; ++k)
-                winograd_products<V, L>(weights + channel / CO * p.weight_block + k * p.weight_point, p.weight_block,
-                                        inputs + k * p.input_point, products + k * p.product_point, g.in_channels,
-                                        (channels + CO - 1) / CO);
-        };
-        if (to - from == 2)
-            multiply.template operator()<2>();
-        else
-            multiply.template operator()<1>();
+        auto const multiply = to - from == 2 ? winograd_products<2, L, T> : winograd_products<1, L, T>;
+        for (int k = 0; k < p.points; ++k)
+            multiply(weights + channel / CO * p.weight_block + k * p.weight_point, p.weight_block,
+                     inputs + k * p.input_point, products + k * p.product_point, g.in_channels,
+                     (channels + CO - 1) / CO);
         winograd_outputs<M, L>(g, p, products, bias ? bias + channel : nullptr, y + channel * plane, add, from, to,
                                channels);
     }

@@ -72,8 +72,8 @@ STRATA_INLINE void winograd_patch(Load const& load, T* rows, T* to, std::ptrdiff
 /// Where the numbers of a vector of N lie in a channel's image, in pieces of `length` neighbours: -1 for zeros, outside
 /// the image or beyond its last tile.
 template <class Patch>
-[[gnu::noinline]] void winograd_offsets(WinogradImage const& image, int N, int vector, int length,
-                                        int (*offsets)[Patch::size * Patch::size]) {
+STRATA_ONE_COPY void winograd_offsets(WinogradImage const& image, int N, int vector, int length,
+                                      int (*offsets)[Patch::size * Patch::size]) {
     int const S = image.samples;
     for (int piece = 0; piece < N; piece += length, ++offsets) {
         int const tile = (vector * N + piece) / S, sample = (vector * N + piece) % S;
@@ -104,7 +104,7 @@ STRATA_INLINE void with_length(int S, F const& f) {
 
 /// Gathers a vector of patches [size][size][N] in pieces of `Length` numbers.
 template <class Patch, int Length, int N, class T>
-[[gnu::noinline]] void winograd_gather(int const (*offsets)[Patch::size * Patch::size], T const* image, T* patch) {
+STRATA_ONE_COPY void winograd_gather(int const (*offsets)[Patch::size * Patch::size], T const* image, T* patch) {
     static constexpr T zeros[Length] = {};
     for (int piece = 0; piece < N; piece += Length, ++offsets, patch += Length)
         for (int k = 0; k < Patch::size * Patch::size; ++k) {
@@ -113,35 +113,38 @@ template <class Patch, int Length, int N, class T>
         }
 }
 
+/// The most vectors that winograd_patches transforms in a call.
+inline constexpr int winograd_step = 2;
+
 /// Transforms vectors [begin, end) of `channels` channels: the value at a point goes to
 /// to[point * step_point + channel * step_channel + (vector - begin) * step_vector]. `rows` is memory for a patch,
 /// points x points vectors.
 template <class Patch, class L, class T>
-[[gnu::noinline]] void winograd_patches(WinogradImage const& image, T const* x, int channels, T* rows, T* to,
-                                        std::ptrdiff_t step_point, std::ptrdiff_t step_channel,
-                                        std::ptrdiff_t step_vector, int begin, int end) {
+STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, T const* x, int channels, T* rows, T* to,
+                                      std::ptrdiff_t step_point, std::ptrdiff_t step_channel,
+                                      std::ptrdiff_t step_vector, int begin, int end) {
     constexpr int N = width_of<L>, size = Patch::size;
     int const S = image.samples;
     std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(image.width) * S, plane = image.plane();
-    for (int v = begin; v < end; ++v) {
+    auto const each_channel = [&](int v, auto const& transform) {
         T* const target = to + (v - begin) * step_vector;
-        auto const each_channel = [&](auto const& transform) {
-            for (int c = 0; c < channels; ++c) transform(x + c * plane, target + c * step_channel);
-        };
+        for (int c = 0; c < channels; ++c) transform(x + c * plane, target + c * step_channel);
+    };
+    // Vectors inside the image are worked on together: neighbours share cache lines and their columns.
+    std::ptrdiff_t first[winograd_step];
+    int inside[winograd_step], count = 0;
+    for (int v = begin; v < end; ++v) {
         int const tile = v * N / S;
         int const top = tile / image.tile_columns * Patch::tile - image.pad_top;
         int const left = tile % image.tile_columns * Patch::tile - image.pad_left;
         int offsets[N][size * size];
         if (S % N == 0 && top >= 0 && left >= 0 && top + size <= image.height && left + size <= image.width) {
-            std::ptrdiff_t const first = top * pitch + left * S + v * N % S;
-            each_channel([&](T const* from, T* at) {
-                auto const load = [&](int i, int j) { return load_lane<L>(from + first + i * pitch + j * S); };
-                winograd_patch<Patch, L>(load, rows, at, step_point);
-            });
+            first[count] = top * pitch + left * S + v * N % S;
+            inside[count++] = v - begin;
         } else if (S % N == 0) {
             static constexpr T zeros[N] = {};
             winograd_offsets<Patch>(image, N, v, N, offsets);
-            each_channel([&](T const* from, T* at) {
+            each_channel(v, [&](T const* from, T* at) {
                 auto const load = [&](int i, int j) {
                     int const offset = offsets[0][i * size + j];
                     return load_lane<L>(offset < 0 ? zeros : from + offset);
@@ -151,13 +154,21 @@ template <class Patch, class L, class T>
         } else {
             winograd_offsets<Patch>(image, N, v, S, offsets);
             T gathered[size * size * N];
-            each_channel([&](T const* from, T* at) {
-                with_length(S, [&](auto length) { winograd_gather<Patch, length.value, N>(offsets, from, gathered); });
+            each_channel(v, [&](T const* from, T* at) {
+                with_length(S, [&](auto length) {
+                    winograd_gather<Patch, decltype(length)::value, N>(offsets, from, gathered);
+                });
                 auto const load = [&](int i, int j) { return load_lane<L>(gathered + (i * size + j) * N); };
                 winograd_patch<Patch, L>(load, rows, at, step_point);
             });
         }
     }
+    for (int c = 0; c < channels && count > 0; ++c)
+        for (int k = 0; k < count; ++k) {
+            T const* const from = x + c * plane + first[k];
+            auto const load = [&](int i, int j) { return load_lane<L>(from + i * pitch + j * S); };
+            winograd_patch<Patch, L>(load, rows, to + c * step_channel + inside[k] * step_vector, step_point);
+        }
 }
 
 }  // namespace strata::detail

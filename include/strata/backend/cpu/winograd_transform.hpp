@@ -3,11 +3,18 @@
 //
 //   F(m, r):  outputs = A^T [(G taps) . (B^T inputs)],  m + 2 products in place of 3 m
 //
-// Source: Winograd 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016. The points are 0,
-// infinity and ±1 for m = 2, 0, infinity and ±3/4, ±3/2 for m = 4: the constants of A and B are exact binary numbers,
-// and float32 errors are half of what the usual ±1, ±2 give (relative to the largest output, 64 channels of normal
-// data: 1.4e-6 against 4.6e-6; direct 0.6e-6). Every product is part of a multiply_add or stands alone, so that no
-// compiler's choice of contraction can change bits.
+// Source: Winograd 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016.
+//
+// The points are 0, infinity and ±1 for m = 2; 0, infinity, ±3/4 and ±3/2 for m = 4. These four keep the constants of A
+// and B exact and float32's errors at half (the largest: a third) of what the usual ±1, ±2 give. Root mean square error
+// against double, relative to the results', normal data with x >= 0, 16 samples:
+//
+//   float32                    direct   F(4x4)   F(2x2)     weight gradient   direct   F(4x4)   F(2x2)
+//   16 channels, 32 x 32       1.5e-7   4.0e-7   1.4e-7                       4.0e-7   2.6e-6   1.7e-6
+//   64 channels,  8 x  8       2.8e-7   7.3e-7   2.4e-7                       1.1e-7   7.4e-7   4.4e-7
+//   256 channels, 8 x  8       5.8e-7   1.4e-6   4.5e-7                       1.1e-7   7.1e-7   4.3e-7
+//
+// Every product is part of a multiply_add or stands alone, so that no compiler's choice of contraction changes bits.
 #pragma once
 
 #include "../../core/lane.hpp"
