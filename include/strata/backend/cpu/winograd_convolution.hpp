@@ -1,0 +1,264 @@
+// Winograd convolution on the CPU for 3x3 taps, stride 1, no groups: the forward pass and, with the channels exchanged
+// and the taps reversed, the input gradient. F(4x4, 3x3) does a quarter of direct convolution's multiplications,
+// F(2x2, 3x3) four ninths, with fewer idle numbers where images are small and tiles have few samples.
+//
+// A block of vectors of patches (winograd_patch.hpp) is transformed for all input channels, which a second-level cache
+// holds, then multiplied at each of the (M + 2)^2 points by the transformed weights of a chunk of output channels, and
+// the chunk is transformed back. Each output's sum runs over the channels in order, and all vectors are treated alike,
+// so no split of the items changes bits.
+#pragma once
+
+#include <cstdint>
+
+#include "direct_convolution.hpp"
+#include "winograd_patch.hpp"
+
+namespace strata::detail {
+
+/// Output channels of a register block, two vectors wide: as the registers allow (32 with AVX-512, else 16).
+template <class L>
+inline constexpr int winograd_channels = width_of<L> * sizeof(scalar_of<L>) == 64 ? 8 : 4;
+
+/// True for the geometries that winograd_correlate and winograd_weight_gradient know; the number of groups is not in g.
+constexpr bool is_winograd(Correlation const& g) {
+    return g.taps_height == 3 && g.taps_width == 3 && g.stride_height == 1 && g.stride_width == 1 &&
+           g.dilation_height == 1 && g.dilation_width == 1;
+}
+
+/// Scratch memory need not begin on a cache line; vectors that cross one cost twice.
+template <class T>
+T* aligned_to_cache_line(T* p) {
+    return reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(p) + 63) / 64 * 64);
+}
+
+/// How a Winograd correlation with M x M outputs a tile is cut up, and where its parts lie in the scratch memory.
+template <int M, class L>
+struct WinogradLayout {
+    static constexpr int N = width_of<L>, points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
+    WinogradImage image;
+    int vectors, block_vectors, blocks;  ///< vectors of the image; of a block; blocks of vectors
+    int chunk, chunks;                   ///< output channels of a chunk, chunks
+    /// Transformed weights are [block of output channels][point][input channel][channel of the block], transformed
+    /// inputs [point][channel][vector of the block], products [point][output channel of the chunk][vector of the
+    /// block].
+    std::ptrdiff_t weight_point, weight_block, input_point, product_point;
+    std::ptrdiff_t weights, inputs, products;
+
+    constexpr WinogradLayout(Correlation const& g, int S)
+        : image{g.in_height,
+                g.in_width,
+                g.pad_top,
+                g.pad_left,
+                S,
+                (g.out_height + M - 1) / M,
+                (g.out_width + M - 1) / M} {
+        vectors = image.vectors(N);
+        block_vectors = std::min(vectors, winograd_step);
+        blocks = (vectors + block_vectors - 1) / block_vectors;
+        int const channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
+        chunk = std::min(16, channel_blocks * block_channels);
+        chunks = (g.out_channels + chunk - 1) / chunk;
+        // One vector more than needed, here and there: distances of many kilobytes share a few sets of the caches.
+        weight_point = (g.in_channels * block_channels + N - 1) / N * N;
+        weight_block = weight_point * points + N;
+        input_point = (g.in_channels * block_vectors + 1) * N;
+        product_point = (chunk * block_vectors + 1) * N;
+        weights = weight_block * channel_blocks;
+        inputs = input_point * points;
+        products = product_point * points;
+    }
+    /// Items of winograd_correlate: (block of vectors, chunk of output channels).
+    [[nodiscard]] constexpr int items() const { return blocks * chunks; }
+    /// Scalars of scratch memory: besides the parts, one patch, and what aligns them to 64 bytes.
+    [[nodiscard]] constexpr int scratch() const {
+        return static_cast<int>(weights + inputs + products) + points * N + static_cast<int>(64 / sizeof(scalar_of<L>));
+    }
+};
+
+/// Transforms the weights of a chunk's output channels, whole blocks of channels, zero where there is none.
+template <int M, class L, class T>
+STRATA_ONE_COPY void winograd_weights(Correlation const& g, WinogradLayout<M, L> const& p, T const* w, T* to,
+                                      int chunk) {
+    constexpr int N = width_of<L>, CO = winograd_channels<L>, P = M + 2;
+    using Transform = WinogradTransform<M>;
+    int const end = std::min((chunk + 1) * p.chunk, g.out_channels);
+    std::ptrdiff_t const row = g.row_weights, tap = g.tap_weights, point = p.weight_point;
+    for (int o = chunk * p.chunk; o < end; o += CO)
+        for (int first = 0; first < g.in_channels * CO; first += N) {
+            T taps[9][N] = {};
+            int c = first / CO, u = first % CO;
+            std::ptrdiff_t from = g.first_weight + (o + u) * g.out_weights + c * g.in_weights;
+            for (int n = 0; n < N; ++n) {
+                if (c < g.in_channels && o + u < end) {
+                    STRATA_UNROLL
+                    for (int k = 0; k < 9; ++k) taps[k][n] = w[from + k / 3 * row + k % 3 * tap];
+                }
+                from += g.out_weights;
+                if (++u == CO) {
+                    u = 0;
+                    ++c;
+                    from += g.in_weights - CO * g.out_weights;
+                }
+            }
+            L half[3][P];
+            STRATA_UNROLL
+            for (int q = 0; q < 3; ++q)
+                Transform::taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
+            T* at = to + o / CO * p.weight_block + first;
+            STRATA_UNROLL
+            for (int i = 0; i < P; ++i) {
+                L values[P];
+                Transform::taps({half[0][i], half[1][i], half[2][i]}, values);
+                STRATA_UNROLL
+                for (int j = 0; j < P; ++j, at += point) store_lane(at, values[j]);
+            }
+        }
+}
+
+/// The products at one point: V vectors of a block, `blocks` blocks of output channels, summed over the input channels.
+template <int V, class L, class T>
+STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_block, T const* in, T* out,
+                                       int in_channels, int blocks) {
+    constexpr int N = width_of<L>, CO = winograd_channels<L>;
+    for (int block = 0; block < blocks; ++block, weight += weight_block, out += CO * V * N) {
+        L sum[CO][V];
+        STRATA_UNROLL
+        for (int u = 0; u < CO; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = L(T(0));
+        }
+        T const* w = weight;
+        T const* from = in;
+        for (int c = 0; c < in_channels; ++c, w += CO, from += V * N) {
+            L x[V];
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) x[v] = load_lane<L>(from + v * N);
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) {
+                L const factor(w[u]);
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(factor, x[v], sum[u][v]);
+            }
+        }
+        STRATA_UNROLL
+        for (int u = 0; u < CO; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) store_lane(out + (u * V + v) * N, sum[u][v]);
+        }
+    }
+}
+
+/// Writes a vector of tiles [M][M][N] to a channel's image in pieces of S = `Length` numbers, as far as they lie in it.
+template <int Length, int M, class L, class T>
+STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L> const& p, T const* values, T* image,
+                                      bool add, int vector) {
+    constexpr int N = width_of<L>;
+    for (int piece = 0; piece < N; piece += Length, values += Length) {
+        int const tile = (vector * N + piece) / Length;
+        int const row = tile / p.image.tile_columns * M, column = tile % p.image.tile_columns * M;
+        int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
+        for (int i = 0; i < rows; ++i) {
+            T* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
+            for (int j = 0; j < columns; ++j, to += Length) {
+                T result[Length];
+                std::memcpy(result, values + (i * M + j) * N, sizeof result);
+                if (add) {
+                    T before[Length];
+                    std::memcpy(before, to, sizeof before);
+                    STRATA_UNROLL
+                    for (int k = 0; k < Length; ++k) result[k] = before[k] + result[k];
+                }
+                std::memcpy(to, result, sizeof result);
+            }
+        }
+    }
+}
+
+/// Transforms the products of `channels` output channels back, adds the bias, and writes the tiles of vectors
+/// [begin, end) as far as they lie in the image.
+template <int M, class L, class T>
+STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* from, T const* bias,
+                                      T* y, bool add, int begin, int end, int channels) {
+    constexpr int N = width_of<L>, P = M + 2;
+    using Transform = WinogradTransform<M>;
+    int const S = p.image.samples;
+    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * pitch;
+    for (int o = 0; o < channels; ++o, y += plane)
+        for (int v = begin; v < end; ++v, from += N) {
+            L half[M][P], out[M][M];
+            L const b(bias ? bias[o] : T(0));
+            STRATA_UNROLL
+            for (int j = 0; j < P; ++j) {
+                L m[P], q[M];
+                STRATA_UNROLL
+                for (int i = 0; i < P; ++i) m[i] = load_lane<L>(from + (i * P + j) * p.product_point);
+                Transform::products(m, q);
+                STRATA_UNROLL
+                for (int i = 0; i < M; ++i) half[i][j] = q[i];
+            }
+            STRATA_UNROLL
+            for (int i = 0; i < M; ++i) {
+                Transform::products(half[i], out[i]);
+                STRATA_UNROLL
+                for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
+            }
+            if (S % N == 0) {
+                int const tile = v * N / S, row = tile / p.image.tile_columns * M,
+                          column = tile % p.image.tile_columns * M;
+                int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
+                T* const to = y + row * pitch + column * S + v * N % S;
+                STRATA_UNROLL
+                for (int i = 0; i < M; ++i) {
+                    STRATA_UNROLL
+                    for (int j = 0; j < M; ++j) {
+                        if (i >= rows || j >= columns) continue;
+                        T* const at = to + i * pitch + j * S;
+                        store_lane(at, add ? load_lane<L>(at) + out[i][j] : out[i][j]);
+                    }
+                }
+            } else {
+                T values[M * M * N];
+                STRATA_UNROLL
+                for (int k = 0; k < M * M; ++k) store_lane(values + k * N, out[k / M][k % M]);
+                with_length(S,
+                            [&](auto length) { winograd_scatter<decltype(length)::value>(g, p, values, y, add, v); });
+            }
+        }
+}
+
+/// The correlation g of x with the weights w, set or added to y; needs is_winograd(g), and S a multiple of the lane's
+/// width or a divisor of it. Items [begin, end) of WinogradLayout::items(), scratch of WinogradLayout::scratch()
+/// scalars. The weights of the chunks in the range are transformed first, every time.
+template <int M, class L, class T>
+STRATA_ONE_COPY void winograd_correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S,
+                                        T* scratch, bool add, int begin, int end) {
+    constexpr int CO = winograd_channels<L>;
+    WinogradLayout<M, L> const p(g, S);
+    T* const weights = aligned_to_cache_line(scratch);
+    T* const inputs = weights + p.weights;
+    T* const products = inputs + p.inputs;
+    T* const patch = products + p.products;
+    std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
+    for (int item = begin; item < std::min(end, begin + p.chunks); ++item)
+        winograd_weights<M, L>(g, p, w, weights, item % p.chunks);
+    int block = -1, from = 0, to = 0;
+    for (int item = begin; item < end; ++item) {
+        if (item / p.chunks != block) {
+            block = item / p.chunks;
+            from = block * p.block_vectors;
+            to = std::min(from + p.block_vectors, p.vectors);
+            winograd_patches<WinogradInputPatch<M>, L>(p.image, x, g.in_channels, patch, inputs, p.input_point,
+                                                       (to - from) * p.N, p.N, from, to);
+        }
+        int const channel = item % p.chunks * p.chunk, channels = std::min(p.chunk, g.out_channels - channel);
+        auto const multiply = to - from == 2 ? winograd_products<2, L, T> : winograd_products<1, L, T>;
+        for (int k = 0; k < p.points; ++k)
+            multiply(weights + channel / CO * p.weight_block + k * p.weight_point, p.weight_block,
+                     inputs + k * p.input_point, products + k * p.product_point, g.in_channels,
+                     (channels + CO - 1) / CO);
+        winograd_outputs<M, L>(g, p, products, bias ? bias + channel : nullptr, y + channel * plane, add, from, to,
+                               channels);
+    }
+}
+
+}  // namespace strata::detail
