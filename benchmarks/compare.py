@@ -1,8 +1,8 @@
 """Runs the programs of a comparison in turn, prints a line a work and writes JSON. Called by compare.sh.
 
-usage: compare.py JSON COMPILER BLAS PROGRAMS FILTER THREADS SECONDS
+usage: compare.py JSON COMPILER FILTER THREADS SECONDS STRATA PEER=COMMAND...
 
-PROGRAMS is the directory of networks (Strata), libtorch_networks and dlib_lenet; the rest is compare.sh's.
+STRATA is the program networks, a COMMAND the same for another framework; the rest is compare.sh's.
 """
 import json
 import math
@@ -10,12 +10,12 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import statistics
 import subprocess
 import sys
 
 ROUNDS = 3
-PEERS = {"libtorch": "libtorch_networks", "dlib": "dlib_lenet"}
 
 # Ratios to LibTorch that are to be reached, by the beginning of a work's name; the first that fits counts.
 GOALS = [
@@ -39,13 +39,13 @@ def goal_of(work, peer):
     return next((goal for pattern, goal in GOALS if re.match(pattern + r"\b", work)), None)
 
 
-def lines_of(program, *arguments):
-    return subprocess.run([program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+def lines_of(command, *arguments):
+    return subprocess.run([*command, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
 
 
-def check_values(program):
+def check_values(command):
     """Values by name, from lines "network quantity value"."""
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines_of(program, "losses"))}
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines_of(command, "losses"))}
 
 
 def difference(ours, theirs):
@@ -59,9 +59,13 @@ def difference(ours, theirs):
     return max(abs(ours[name] - value) for name, value in theirs.items())
 
 
-def measure(program, work, threads, seconds):
-    """Images/s and peak MiB of one work in a process of its own: no work's name is part of another's."""
-    (line,) = lines_of(program, work, threads, seconds)
+def measure(command, work, threads, seconds):
+    """Images/s and peak MiB of one work in a process of its own: no work's name is part of another's. None where the
+    framework does not do this work."""
+    lines = lines_of(command, work, threads, seconds)
+    if not lines:
+        return None
+    (line,) = lines
     values = dict(field.split("=") for field in line.split()[2:])
     return float(values["images_per_s"]), float(values["peak_MiB"])
 
@@ -79,14 +83,14 @@ def machine():
 
 
 def main():
-    path, compiler, blas, directory, name_part, threads, seconds = sys.argv[1:]
-    programs = {peer: f"{directory}/{program}" for peer, program in PEERS.items()}
-    strata = f"{directory}/networks"
+    path, compiler, name_part, threads, seconds, program, *others = sys.argv[1:]
+    strata = [program]
+    commands = {name: shlex.split(command) for name, command in (other.split("=", 1) for other in others)}
 
     ours = check_values(strata)
     peers_of = {}  # by network
-    for peer, program in programs.items():
-        theirs = check_values(program)
+    for peer, command in commands.items():
+        theirs = check_values(command)
         print(f"{len(theirs)} check values agree with {peer}; largest difference {difference(ours, theirs):.1e}", file=sys.stderr)
         for network in {name.split()[0] for name in theirs}:
             peers_of.setdefault(network, []).append(peer)
@@ -95,40 +99,38 @@ def main():
     if not works:
         sys.exit("No work has this filter in its name.")
     results = []
-    print(f"{'work':<36} {'peer':<9} {'strata':>10} {'peer':>10} {'ratio':>6} {'goal':>5} {'MiB':>6} {'peer':>6}")
+    print(f"{'work':<36} {'peer':<12} {'strata':>10} {'peer':>10} {'ratio':>6} {'goal':>5} {'MiB':>6} {'peer':>6}")
     for work in works:
         network, mode, batch, work_threads = (field.split("=")[-1] for field in work.split())
-        sides = {"strata": strata, **{peer: programs[peer] for peer in peers_of[network]}}
+        sides = {"strata": strata, **{peer: commands[peer] for peer in peers_of.get(network, [])}}
         runs = {name: [] for name in sides}
         for _ in range(ROUNDS):
-            for name, program in sides.items():
-                runs[name].append(measure(program, work, work_threads, seconds))
-        own = side(runs["strata"])
-        for peer in peers_of[network]:
-            other, goal = side(runs[peer]), goal_of(work, peer)
+            for name, command in sides.items():
+                runs[name].append(measure(command, work, work_threads, seconds))
+        own = side(runs.pop("strata"))
+        for peer, theirs in runs.items():
+            if None in theirs:
+                continue
+            other, goal = side(theirs), goal_of(work, peer)
             ratio = own["median"] / other["median"]
             print(
-                f"{work:<36} {peer:<9} {own['median']:>10.1f} {other['median']:>10.1f} {ratio:>6.2f} {goal or '-':>5} "
+                f"{work:<36} {peer:<12} {own['median']:>10.1f} {other['median']:>10.1f} {ratio:>6.2f} {goal or '-':>5} "
                 f"{own['peak_MiB']:>6.0f} {other['peak_MiB']:>6.0f}",
                 flush=True,
             )
             entry = {"work": work, "network": network, "mode": mode, "batch": int(batch), "threads": int(work_threads)}
             results.append({**entry, "peer": peer, "strata": own, "other": other, "ratio": ratio, "goal": goal})
 
-    rates = {(r["peer"], r["work"]): r for r in results}
-    scaling = [
-        (one["work"].rsplit(" ", 1)[0], rates["libtorch", one["work"][:-1] + "2"], one)
-        for one in results
-        if one["peer"] == "libtorch" and one["threads"] == 1 and ("libtorch", one["work"][:-1] + "2") in rates
-    ]
-    if scaling:
-        print(f"\n{'2 threads over 1':<36} {'peer':<9} {'strata':>10} {'peer':>10} {'':>6} {'goal':>5}")
-    for work, two, one in scaling:
-        ratios = [two[name]["median"] / one[name]["median"] for name in ("strata", "other")]
+    with_two = {(r["peer"], r["work"][:-1]): r for r in results if r["threads"] == 2}
+    pairs = [(one, two) for one in results if one["threads"] == 1 and (two := with_two.get((one["peer"], one["work"][:-1])))]
+    if pairs:
+        print(f"\n{'2 threads over 1':<36} {'peer':<12} {'strata':>10} {'peer':>10} {'':>6} {'goal':>5}")
+    for one, two in pairs:
+        ours, theirs = (two[name]["median"] / one[name]["median"] for name in ("strata", "other"))
         goal = SCALING_GOAL if two["goal"] else "-"
-        print(f"{work:<36} {'libtorch':<9} {ratios[0]:>10.2f} {ratios[1]:>10.2f} {'':>6} {goal:>5}")
+        print(f"{one['work'].rsplit(' ', 1)[0]:<36} {one['peer']:<12} {ours:>10.2f} {theirs:>10.2f} {'':>6} {goal:>5}")
 
-    content = {"machine": machine(), "compiler": compiler, "blas": blas, "seconds": float(seconds), "works": results}
+    content = {"machine": machine(), "compiler": compiler, "seconds": float(seconds), "works": results}
     pathlib.Path(path).write_text(json.dumps(content, indent=1) + "\n")
     print(f"all runs are in {path}", file=sys.stderr)
 

@@ -18,32 +18,14 @@ fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=.ci/install.sh
 . "$root/.ci/install.sh"
+# shellcheck source=benchmarks/build.sh
+. "$root/benchmarks/build.sh"
 
 install_missing c++=g++ cmake=cmake make=make python3=python3 header:Eigen/Core=libeigen3-dev header:zlib.h=zlib1g-dev \
     header:torch/csrc/api/include/torch/torch.h=libtorch-dev header:dlib/dnn.h=libdlib-dev
+install_openblas
+build_programs networks libtorch_networks dlib_lenet
 
-# Debian's LibTorch and dlib take whatever libblas.so.3 is; with the reference BLAS they are up to three times as slow.
-# The OpenMP variant of OpenBLAS uses the threads that LibTorch is told to use.
-blas() { readlink -f "$(ldconfig -p | awk '$1 == "libblas.so.3" { print $NF; exit }')"; }
-if [[ $(blas) != *openblas* ]]; then install_packages libopenblas0-openmp; fi
-if [[ $(blas) != *openblas* ]]; then
-    echo "libblas.so.3 is $(blas): LibTorch and dlib would be slow; choose OpenBLAS with update-alternatives." >&2
-    exit 1
-fi
-
-build=$root/build/benchmarks
-log=$build/build.log
-mkdir -p "$build"
-echo "building all sides for this machine" >&2
-if ! {
-    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSTRATA_ARCH=native -DSTRATA_BENCHMARKS=ON \
-        -DSTRATA_EXAMPLES=OFF -DSTRATA_TESTS=OFF && cmake --build "$build" --target networks libtorch_networks dlib_lenet
-} >"$log" 2>&1; then
-    cat "$log" >&2
-    echo "The benchmarks do not build; the output above is also in $log." >&2
-    exit 1
-fi
-
-compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
-exec python3 "$root/benchmarks/compare.py" "$build/compare.json" "$("$compiler" --version | head -n 1), -O3 -march=native" \
-    "$(basename "$(dirname "$(blas)")")" "$build/benchmarks" "${1:-}" "${2:-0}" "${3:-1}"
+programs=$build/benchmarks
+exec python3 "$root/benchmarks/compare.py" "$build/compare.json" "$(compiler)" "${1:-}" "${2:-0}" "${3:-1}" \
+    "$programs/networks" "libtorch=${programs@Q}/libtorch_networks" "dlib=${programs@Q}/dlib_lenet"

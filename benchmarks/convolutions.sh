@@ -16,22 +16,13 @@ fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=.ci/install.sh
 . "$root/.ci/install.sh"
+# shellcheck source=benchmarks/build.sh
+. "$root/benchmarks/build.sh"
 
 install_missing c++=g++ cmake=cmake make=make python3=python3 header:Eigen/Core=libeigen3-dev header:dnnl.hpp=libdnnl-dev \
     header:benchmark/benchmark.h=libbenchmark-dev
 
-build=$root/build/benchmarks
-log=$build/build.log
-mkdir -p "$build"
-echo "building for this machine" >&2
-if ! {
-    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSTRATA_ARCH=native -DSTRATA_BENCHMARKS=ON \
-        -DSTRATA_EXAMPLES=OFF -DSTRATA_TESTS=OFF && cmake --build "$build" --target convolutions
-} >"$log" 2>&1; then
-    cat "$log" >&2
-    echo "The benchmark does not build; the output above is also in $log." >&2
-    exit 1
-fi
+build_programs convolutions
 
 threads=${2:-0}
 [ "$threads" != 0 ] || threads='[12]'

@@ -9,48 +9,15 @@ import time
 
 import numpy
 import torch
-from torch import nn
 from torch.nn import functional
+
+from pytorch_models import NETWORKS
 
 # Mean and standard deviation of the inputs, weight decay, whether images are cropped and flipped and the learning rate falls.
 RECIPES = {
     "lenet": ([0.5] * 3, [0.5] * 3, 0.0, False),
     "resnet20": ([0.49140, 0.48216, 0.44653], [0.24703, 0.24349, 0.26159], 1e-4, True),
 }
-
-
-def conv3x3(channels_in, channels, stride=1):
-    layer = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
-    nn.init.kaiming_normal_(layer.weight)
-    return layer
-
-
-class Block(nn.Module):
-    def __init__(self, channels_in, channels):
-        super().__init__()
-        self.stride, self.added = (1 if channels_in == channels else 2), channels - channels_in
-        self.conv1, self.bn1 = conv3x3(channels_in, channels, self.stride), nn.BatchNorm2d(channels)
-        self.conv2, self.bn2 = conv3x3(channels, channels), nn.BatchNorm2d(channels)
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x)))))
-        if self.added:
-            x = functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.added // 2, self.added // 2))
-        return functional.relu(x + y)
-
-
-def lenet():
-    return nn.Sequential(
-        nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )  # fmt: skip
-
-
-def resnet20():
-    widths = [16] * 4 + [32] * 3 + [64] * 3
-    blocks = [Block(before, after) for before, after in zip(widths, widths[1:])]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
-    return nn.Sequential(conv3x3(3, 16), nn.BatchNorm2d(16), nn.ReLU(), *blocks, *head)
 
 
 def read(directory, names):
@@ -76,7 +43,7 @@ def main():
     mean, std = (255 * torch.tensor(values).view(3, 1, 1) for values in (mean, std))
     torch.set_num_threads(int(threads))
     torch.manual_seed(int(seed))
-    network = {"lenet": lenet, "resnet20": resnet20}[name]()
+    network = NETWORKS[name]()
     optimizer = torch.optim.SGD(network.parameters(), float(learning_rate), 0.9, weight_decay=weight_decay)
     images, labels = read(data, [f"data_batch_{i}" for i in range(1, 6)])
     test_images, test_labels = read(data, ["test_batch"])

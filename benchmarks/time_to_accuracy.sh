@@ -15,13 +15,13 @@ fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=.ci/install.sh
 . "$root/.ci/install.sh"
+# shellcheck source=benchmarks/build.sh
+. "$root/benchmarks/build.sh"
 
 install_missing c++=g++ cmake=cmake make=make header:Eigen/Core=libeigen3-dev header:zlib.h=zlib1g-dev \
     header:nlohmann/json.hpp=nlohmann-json3-dev header:CLI/CLI.hpp=libcli11-dev
-[ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import numpy, torch' 2>/dev/null || install_packages python3-torch python3-numpy
-if [[ $(readlink -f "$(ldconfig -p | awk '$1 == "libblas.so.3" { print $NF; exit }')") != *openblas* ]]; then
-    install_packages libopenblas0-openmp  # Debian's PyTorch takes any BLAS, the slow reference one included
-fi
+if ! /usr/bin/python3 -c 'import numpy, torch' 2>/dev/null; then install_packages python3-torch python3-numpy; fi
+install_openblas
 
 build=$root/build/time_to_accuracy
 mkdir -p "$build"
