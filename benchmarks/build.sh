@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154
 # Sourced by the scripts here, which name the repository in $root.
 
-# build_programs PROGRAM...: builds programs of this directory for this machine, in $build/benchmarks. Exits with the
-# compiler's output where that does not work.
 build=$root/build/benchmarks
 export PYTHONDONTWRITEBYTECODE=1  # no __pycache__ among the sources
+
+# build_programs PROGRAM...: builds programs of this directory for this machine, in $build/benchmarks. Exits with the
+# compiler's output where that does not work.
 build_programs() {
     local log=$build/build.log
     mkdir -p "$build"
