@@ -4,7 +4,7 @@
 #
 # usage: benchmarks/compile_time.sh [FILTER] [RUNS] [COMPILER...]
 #
-# FILTER is a part of a build's name, such as "strata lenet" or "g++ release" (default: all), RUNS of each build
+# FILTER is a part of a build's name, such as "strata lenet" or "release strata" (default: all), RUNS of each build
 # (default 3), COMPILER defaults to g++, and clang++ where it is installed. Debug is -O0 -g, release -O3, both for this
 # machine. Prints medians: processor seconds (user and system), the memory of the largest process, the size of the
 # program without symbols, and what g++ -O3 is to reach.
