@@ -1,52 +1,30 @@
 #!/usr/bin/env bash
-# What a user waits for: compiling and linking a LeNet trainer (lenet_trainer.cpp), optimised for this machine.
+# What a user waits for: compiling and linking trainers of LeNet, VGG-16 and ResNet-50 (compile_time/), beside the same
+# programs in dlib.
 #
-# usage: benchmarks/compile_time.sh [COMPILER...]
+# usage: benchmarks/compile_time.sh [FILTER] [RUNS] [COMPILER...]
 #
-# COMPILER defaults to g++, and clang++ where it is installed. Prints the medians of three builds: processor seconds
-# (user and system), and the memory of the largest process.
+# FILTER is a part of a build's name, such as "strata lenet" or "release strata" (default: all), RUNS of each build
+# (default 3), COMPILER defaults to g++, and clang++ where it is installed. Debug is -O0 -g, release -O3, both for this
+# machine. Prints medians: processor seconds (user and system), the memory of the largest process, the size of the
+# program without symbols, and what g++ -O3 is to reach.
 set -euo pipefail
 
 if [[ ${1:-} == -* ]]; then
-    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=.ci/install.sh
 . "$root/.ci/install.sh"
 
-install_missing g++=g++ python3=python3 header:Eigen/Core=libeigen3-dev header:zlib.h=zlib1g-dev
+install_missing g++=g++ python3=python3 strip=binutils header:Eigen/Core=libeigen3-dev header:zlib.h=zlib1g-dev \
+    header:nlohmann/json.hpp=nlohmann-json3-dev header:dlib/dnn.h=libdlib-dev
 
-compilers=("$@")
+filter=${1:-} runs=${2:-3}
+compilers=("${@:3}")
 if [ ${#compilers[@]} -eq 0 ]; then
     compilers=(g++)
     if command -v clang++ >/dev/null; then compilers+=(clang++); fi
 fi
-
-exec python3 - "$root" "${compilers[@]}" <<'PYTHON'
-import os, statistics, subprocess, sys, tempfile
-
-root, compilers = sys.argv[1], sys.argv[2:]
-eigen = next((path for path in ("/usr/include/eigen3", "/usr/local/include/eigen3") if os.path.isdir(path)), "/usr/include")
-flags = ["-std=c++20", "-O3", "-march=native", "-fopenmp", "-pthread", f"-I{root}/include", "-isystem", eigen]
-failed = False
-with tempfile.TemporaryDirectory() as directory:
-    for compiler in compilers:
-        runs = []
-        for _ in range(3):
-            process = subprocess.Popen([compiler, *flags, f"{root}/benchmarks/lenet_trainer.cpp", "-lz", "-o",
-                                        f"{directory}/lenet_trainer"])
-            # The usage of the driver and of what it started: compiler, assembler, linker.
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode != 0:
-                break
-            runs.append((usage.ru_utime, usage.ru_stime, usage.ru_maxrss / 1024))
-        if len(runs) < 3:
-            print(f"{compiler} does not compile lenet_trainer.cpp.", file=sys.stderr)
-            failed = True
-            continue
-        user, system, memory = (statistics.median(column) for column in zip(*runs))
-        print(f"{compiler} user_s={user:.2f} system_s={system:.2f} peak_MiB={memory:.0f}", flush=True)
-sys.exit(failed)
-PYTHON
+exec python3 "$root/benchmarks/compile_time.py" "$root" "$filter" "$runs" "${compilers[@]}"

@@ -106,11 +106,52 @@ struct ResNet20 : nn::Module {
     }
 };
 
+struct SeparableNet : nn::Module {
+    nn::Sequential layers;
+
+    void norm_relu(int channels) {
+        layers->push_back(nn::BatchNorm2d(channels));
+        layers->push_back(nn::ReLU(nn::ReLUOptions(/*inplace=*/true)));
+    }
+    SeparableNet() {
+        layers->push_back(conv3x3(3, 32, 1, false));
+        norm_relu(32);
+        int in = 32;
+        for (int const channels : {64, 128, 128, 256}) {
+            int const stride = channels > in ? 2 : 1;
+            layers->push_back(
+                nn::Conv2d(nn::Conv2dOptions(in, in, 3).stride(stride).padding(1).groups(in).bias(false)));
+            norm_relu(in);
+            layers->push_back(nn::Conv2d(nn::Conv2dOptions(in, channels, 1).bias(false)));
+            norm_relu(channels);
+            in = channels;
+        }
+        layers->push_back(nn::AdaptiveAvgPool2d(1));
+        layers->push_back(nn::Flatten());
+        layers->push_back(nn::Linear(256, 10));
+        register_module("layers", layers);
+    }
+    Tensor forward(Tensor const& x) { return layers->forward(x); }
+};
+
+struct Mlp : nn::Module {
+    nn::Sequential layers{nn::Linear(784, 1024), nn::ReLU(), nn::Linear(1024, 1024), nn::ReLU(), nn::Linear(1024, 10)};
+
+    Mlp() { register_module("layers", layers); }
+    Tensor forward(Tensor const& x) { return layers->forward(x); }
+};
+
+static std::vector<std::int64_t> batch_shape(benchmark::Subject const& subject, benchmark::Samples const& samples) {
+    std::vector<std::int64_t> shape{static_cast<std::int64_t>(samples.labels.size())};
+    shape.insert(shape.end(), subject.input.begin(), subject.input.end());
+    return shape;
+}
+
 // The samples as tensors; the images are used where they lie.
 struct Batch {
     Tensor images, labels;
-    explicit Batch(benchmark::Samples& samples)
-        : images(torch::from_blob(samples.images.data(), {static_cast<long>(samples.labels.size()), 3, 32, 32})),
+    Batch(benchmark::Subject const& subject, benchmark::Samples& samples)
+        : images(torch::from_blob(samples.images.data(), batch_shape(subject, samples))),
           labels(torch::from_blob(samples.labels.data(), {static_cast<long>(samples.labels.size())}, torch::kInt32)
                      .to(torch::kInt64)) {}
 };
@@ -140,8 +181,8 @@ static void measure(benchmark::Subject const& subject, benchmark::Selection cons
     for (int const threads : selection.threads) {
         torch::set_num_threads(threads);
         for (int const size : subject.batches) {
-            benchmark::Samples samples(size);
-            Batch const batch(samples);
+            benchmark::Samples samples(subject, size);
+            Batch const batch(subject, samples);
             benchmark::Work const train{subject.name, "train", size, threads};
             if (train.selected(selection)) {
                 Net net;
@@ -169,8 +210,8 @@ static void check(benchmark::Subject const& subject) {
         for (auto& parameter : net.named_parameters())
             weights.fill(parameter.key(), parameter.value().sizes(), parameter.value().template data_ptr<float>());
     }
-    benchmark::Samples samples(benchmark::check_batch);
-    Batch const batch(samples);
+    benchmark::Samples samples(subject, benchmark::check_batch);
+    Batch const batch(subject, samples);
     Training<Net> training(net);
     std::vector<double> losses;
     for (int step = 0; step < benchmark::check_steps; ++step) losses.push_back(training.step(batch));
@@ -194,6 +235,8 @@ int main(int argument_count, char** arguments) try {
     run<LeNet>(benchmark::lenet, selection);
     run<Vgg6>(benchmark::vgg6, selection);
     run<ResNet20>(benchmark::resnet20, selection);
+    run<SeparableNet>(benchmark::separable, selection);
+    run<Mlp>(benchmark::mlp, selection);
 } catch (std::exception const& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

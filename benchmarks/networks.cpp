@@ -1,7 +1,8 @@
-// Strata's side of the comparison with LibTorch: training steps and inference of three networks on 3 x 32 x 32 inputs.
+// Strata's side of the comparison with other frameworks: training steps and inference of five networks.
 //
-//     networks [FILTER] [THREADS] [SECONDS]   one line a work whose label contains FILTER, SECONDS of measuring each
-//     networks losses                         values that must equal those of libtorch_networks
+//     networks [FILTER] [THREADS] [SECONDS]   one line a work whose label contains FILTER, SECONDS of measuring each;
+//                                             SECONDS 0 only names the works
+//     networks losses                         values that must equal those of the other programs
 #include <exception>
 
 #include <strata/strata.hpp>
@@ -29,6 +30,15 @@ using ResNet20 =
     Network<Input<3, 32, 32>, Conv3x3<16>, BatchNorm2d<>, ReLU, Repeat<3, Block<16>>,  //
             Block<32, 2>, Repeat<2, Block<32>>, Block<64, 2>, Repeat<2, Block<64>>, GlobalAvgPool2d, Linear<10>>;
 
+// Depthwise-separable blocks (Howard et al. 2017, arXiv:1704.04861) at the size of CIFAR's images.
+template <int In, int Out>
+using Separable = Sequential<Conv2d<In, 3, Stride<(Out > In ? 2 : 1)>, Padding<1>, Groups<In>, NoBias>, BatchNorm2d<>,
+                             ReLU, Conv2d<Out, 1, NoBias>, BatchNorm2d<>, ReLU>;
+using SeparableNet = Network<Input<3, 32, 32>, Conv3x3<32>, BatchNorm2d<>, ReLU, Separable<32, 64>, Separable<64, 128>,
+                             Separable<128, 128>, Separable<128, 256>, GlobalAvgPool2d, Linear<10>>;
+
+using Mlp = Network<Input<784>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;
+
 template <class Net>
 static auto trainer_of(int threads) {
     return train<Net>(Cpu{.threads = threads},
@@ -39,7 +49,7 @@ template <class Net>
 static void measure(benchmark::Subject const& subject, benchmark::Selection const& selection) {
     for (int const threads : selection.threads)
         for (int const batch : subject.batches) {
-            benchmark::Samples const samples(batch);
+            benchmark::Samples const samples(subject, batch);
             benchmark::Work const training{subject.name, "train", batch, threads};
             if (training.selected(selection)) {
                 auto trainer = trainer_of<Net>(threads);
@@ -64,7 +74,7 @@ static void check(benchmark::Subject const& subject) {
         if (tensor.name.ends_with("weight") || tensor.name.ends_with("bias"))
             weights.fill(tensor.name, tensor.shape, static_cast<float*>(tensor.data));
     trainer.set_model(start);
-    benchmark::Samples const samples(benchmark::check_batch);
+    benchmark::Samples const samples(subject, benchmark::check_batch);
     std::vector<double> losses;
     for (int step = 0; step < benchmark::check_steps; ++step)
         losses.push_back(trainer.train_step(samples.images, samples.labels).loss);
@@ -86,6 +96,8 @@ int main(int argument_count, char** arguments) try {
     run<LeNet>(benchmark::lenet, selection);
     run<Vgg6>(benchmark::vgg6, selection);
     run<ResNet20>(benchmark::resnet20, selection);
+    run<SeparableNet>(benchmark::separable, selection);
+    run<Mlp>(benchmark::mlp, selection);
 } catch (std::exception const& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -1,5 +1,5 @@
-// The works that both sides of the comparison do, the data they do them on, how they are timed and how they are
-// printed. C++17 and free of Strata, because the LibTorch side includes it too.
+// The works that all sides of the comparison do, the data they do them on, how they are timed and how they are
+// printed. C++17 and free of Strata, because the other frameworks' programs include it too.
 #pragma once
 
 #include <algorithm>
@@ -15,17 +15,20 @@
 
 namespace benchmark {
 
-constexpr std::size_t image_size = 3 * 32 * 32, classes = 10;
+constexpr std::size_t classes = 10;
 constexpr double learning_rate = 0.001, momentum = 0.9;
 
-/// What a network is measured on.
+/// What a network is measured on: the extents of a sample, and the batches.
 struct Subject {
     char const* name;
+    std::vector<std::int64_t> input;
     std::vector<int> batches;
 };
-inline Subject const lenet{"lenet", {1, 4, 64, 256}};
-inline Subject const vgg6{"vgg6", {1, 64}};
-inline Subject const resnet20{"resnet20", {1, 128}};
+inline Subject const lenet{"lenet", {3, 32, 32}, {1, 4, 64, 256}};
+inline Subject const vgg6{"vgg6", {3, 32, 32}, {1, 64}};
+inline Subject const resnet20{"resnet20", {3, 32, 32}, {1, 128}};
+inline Subject const separable{"separable", {3, 32, 32}, {1, 64}};  // depthwise-separable blocks
+inline Subject const mlp{"mlp", {784}, {1, 64, 256}};
 
 /// A number in [-1, 1) for each index (SplitMix64's mixing: Steele, Lea, Flood, OOPSLA 2014).
 inline double number(std::uint64_t index) {
@@ -35,19 +38,21 @@ inline double number(std::uint64_t index) {
     return static_cast<double>((z ^ (z >> 31)) >> 40) * 0x1p-23 - 1.0;
 }
 
-/// Images [batch][3][32][32] and labels [batch], the same on both sides.
+/// Images [batch][extents of a sample…] and labels [batch], the same on all sides.
 struct Samples {
     std::vector<float> images;
     std::vector<std::int32_t> labels;
 
-    explicit Samples(int batch)
-        : images(static_cast<std::size_t>(batch) * image_size), labels(static_cast<std::size_t>(batch)) {
+    Samples(Subject const& subject, int batch) : labels(static_cast<std::size_t>(batch)) {
+        std::size_t size = labels.size();
+        for (auto const extent : subject.input) size *= static_cast<std::size_t>(extent);
+        images.resize(size);
         for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(1.7 * number(i));
         for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>((i * 7 + 3) % classes);
     }
 };
 
-/// Fills parameter tensors, visited in PyTorch's state-dict order, with the same weights on both sides: Kaiming uniform
+/// Fills parameter tensors, visited in PyTorch's state-dict order, with the same weights on all sides: Kaiming uniform
 /// for matrices, about 1 for the weights of a BatchNorm, small for biases.
 class Weights {
 public:
@@ -72,7 +77,7 @@ private:
 struct Selection {
     std::string filter;  ///< a work is measured when its label contains this
     std::vector<int> threads{1, 2};
-    double seconds = 1.0;  ///< of measuring, a work
+    double seconds = 1.0;  ///< of measuring, a work; 0: the works are only named
 
     Selection(int argument_count, char** arguments) {
         if (argument_count > 1) filter = arguments[1];
@@ -93,10 +98,25 @@ struct Work {
         return std::string(network) + " " + mode + " batch=" + std::to_string(batch) +
                " threads=" + std::to_string(threads);
     }
+    /// Whether the work is to be measured; names it where the selection only asks for the names.
     [[nodiscard]] bool selected(Selection const& selection) const {
-        return label().find(selection.filter) != std::string::npos;
+        if (label().find(selection.filter) == std::string::npos) return false;
+        if (selection.seconds <= 0) std::puts(label().c_str());
+        return selection.seconds > 0;
     }
 };
+
+/// The most memory that this process has had so far, in MiB; 0 where there is no /proc. Not getrusage's ru_maxrss,
+/// which also counts the process that started this one.
+inline double peak_memory() {
+    double kibibytes = 0;
+    if (std::FILE* const status = std::fopen("/proc/self/status", "r")) {
+        for (char line[256]; std::fgets(line, sizeof line, status) && kibibytes <= 0;)
+            if (std::string_view(line).substr(0, 6) == "VmHWM:") kibibytes = std::atof(line + 6);
+        std::fclose(status);
+    }
+    return kibibytes / 1024;
+}
 
 /// Repeats a step for the selected time, and at least five times, and prints the work's line with the median.
 template <class Step>
@@ -115,12 +135,13 @@ void measure(Work const& work, Selection const& selection, Step step) {
     }
     auto const middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
     std::nth_element(times.begin(), middle, times.end());
-    std::printf("%s median_ms=%.4f images_per_s=%.1f\n", work.label().c_str(), *middle * 1e3, work.batch / *middle);
+    std::printf("%s median_ms=%.4f images_per_s=%.1f peak_MiB=%.1f\n", work.label().c_str(), *middle * 1e3,
+                work.batch / *middle, peak_memory());
     std::fflush(stdout);
 }
 
 /// The check values of a network: `losses` of its training steps from `Weights`, then `outputs` [batch][classes] in
-/// evaluation mode. compare.sh wants them equal on both sides before it believes any time.
+/// evaluation mode. compare.py wants them equal on all sides before it believes any time.
 inline void print_check(char const* network, std::vector<double> const& losses, std::vector<float> const& outputs) {
     double sum = 0;
     for (float const output : outputs) sum += std::abs(static_cast<double>(output));

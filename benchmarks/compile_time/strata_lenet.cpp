@@ -1,6 +1,6 @@
-// The program whose compile time is watched (compile_time.sh): a user's LeNet on CIFAR-10, trained and saved.
+// A user's LeNet on CIFAR-10, trained and saved.
 //
-//     lenet_trainer DIR    DIR holds data_batch_1.bin … data_batch_5.bin and test_batch.bin
+//     strata_lenet DIR    DIR holds data_batch_1.bin … data_batch_5.bin and test_batch.bin
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -1,0 +1,55 @@
+"""Times the builds of compile_time.sh. usage: compile_time.py ROOT FILTER RUNS COMPILER..."""
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+BUILDS = {"debug": ["-O0", "-g"], "release": ["-O3"]}
+GOALS = {"g++ release strata lenet": (6, 450), "g++ release strata resnet50": (30, 1024)}  # seconds, MiB
+
+
+def flags(root, framework):
+    if framework == "dlib":
+        return ["-std=c++17", "-w"], ["-ldlib", "-lblas"]
+    eigen = next((path for path in ("/usr/include/eigen3", "/usr/local/include/eigen3") if os.path.isdir(path)), "/usr/include")
+    return ["-std=c++20", f"-I{root}/include", "-isystem", eigen], ["-lz"]
+
+
+def build(command):
+    """Processor seconds and peak MiB of the driver and of what it starts: compiler, assembler, linker. Exits on errors."""
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"This does not compile: {' '.join(command)}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def main():
+    root, name_part, runs, compilers = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+    print(f"{'build':<32} {'seconds':>8} {'goal':>5} {'MiB':>6} {'goal':>5} {'binary KiB':>11}")
+    with tempfile.TemporaryDirectory() as directory:
+        program = f"{directory}/program"
+        for compiler in compilers:
+            for build_type, options in BUILDS.items():
+                for network in ("lenet", "vgg16", "resnet50"):
+                    for framework in ("strata", "dlib"):
+                        name = f"{os.path.basename(compiler)} {build_type} {framework} {network}"
+                        if name_part not in name:
+                            continue
+                        before, after = flags(root, framework)
+                        source = f"{root}/benchmarks/compile_time/{framework}_{network}.cpp"
+                        command = [compiler, *before, *options, "-march=native", "-fopenmp", source, "-o", program, *after]
+                        seconds, memory = map(statistics.median, zip(*(build(command) for _ in range(runs))))
+                        subprocess.run(["strip", program], check=True)
+                        goals = GOALS.get(name, ("-", "-"))
+                        print(
+                            f"{name:<32} {seconds:>8.1f} {goals[0]:>5} {memory:>6.0f} {goals[1]:>5} "
+                            f"{os.path.getsize(program) / 1024:>11.0f}",
+                            flush=True,
+                        )
+
+
+if __name__ == "__main__":
+    main()
