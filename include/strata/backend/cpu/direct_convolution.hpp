@@ -51,25 +51,49 @@ struct Correlation {
     }
 };
 
+/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart.
+template <bool Add, int S, class T>
+STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step, int count) {
+    for (int j = 0; j < count; ++j, from += from_step, to += to_step) {
+        T values[S];
+        std::copy_n(from, S, values);
+        for (int s = 0; s < S; ++s) values[s] = Add ? to[s] + values[s] : values[s];
+        std::copy_n(values, S, to);
+    }
+}
+template <bool Add, class T>
+STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S) {
+    if (S == 1) return move_columns<Add, 1>(from, from_step, to, to_step, count);
+    if (S == 2) return move_columns<Add, 2>(from, from_step, to, to_step, count);
+    if (S == 4) return move_columns<Add, 4>(from, from_step, to, to_step, count);
+    for (int s = 0; s < S; s += 8) move_columns<Add, 8>(from + s, from_step, to + s, to_step, count);
+}
+
+/// Columns [begin, end) of a phase of a packed row are columns of the image, from `column` on.
+struct PackedRun {
+    int begin, end, column;
+    constexpr PackedRun(Correlation const& g, int phase) {
+        int const columns = g.phase_columns(), stride = g.stride_width, before = g.pad_left - phase,
+                  reach = g.in_width + before;
+        end = reach <= 0 ? 0 : std::min(columns, (reach + stride - 1) / stride);
+        begin = before <= 0 ? 0 : std::min(end, (before + stride - 1) / stride);
+        column = begin * stride - before;
+    }
+};
+
 /// Packs a row [W][S]: column c of the packed row is input column c / phase_columns + (c % phase_columns) stride - pad.
 template <class T>
 STRATA_ONE_COPY void pack_row(Correlation const& g, T const* row, T* packed, int S) {
-    int const columns = g.phase_columns();
-    if (g.stride_width == 1) {  // one run of columns between two runs of zeros
-        int const from = std::clamp(g.pad_left, 0, columns), to = std::clamp(g.pad_left + g.in_width, from, columns);
-        std::fill_n(packed, from * S, T(0));
-        std::copy_n(row + static_cast<std::ptrdiff_t>(from - g.pad_left) * S, (to - from) * S, packed + from * S);
-        std::fill(packed + to * S, packed + columns * S, T(0));
-        return;
+    int const columns = g.phase_columns(), stride = g.stride_width;
+    for (int phase = 0; phase < stride; ++phase, packed += columns * S) {
+        PackedRun const run(g, phase);
+        std::fill_n(packed, run.begin * S, T(0));
+        if (stride == 1)
+            std::copy_n(row + run.column * S, (run.end - run.begin) * S, packed + run.begin * S);
+        else
+            move_columns<false>(row + run.column * S, stride * S, packed + run.begin * S, S, run.end - run.begin, S);
+        std::fill_n(packed + run.end * S, (columns - run.end) * S, T(0));
     }
-    for (int phase = 0; phase < g.stride_width; ++phase)
-        for (int c = 0; c < columns; ++c, packed += S) {
-            int const column = c * g.stride_width + phase - g.pad_left;
-            if (column >= 0 && column < g.in_width)
-                std::copy_n(row + column * S, S, packed);
-            else
-                std::fill_n(packed, S, T(0));
-        }
 }
 
 /// Where V vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
@@ -530,10 +554,19 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
     return most;
 }
 
+// Concepts, so that a kernel of fewer geometries is more specialised.
+/// Activations and parameters are one type.
+template <class Precision>
+concept UniformPrecision = is_uniform<Precision>;
+/// The input gradient is a correlation, or one for each phase of the stride.
+template <class G>
+concept PhasedGeometry = (G::stride_height == 1 && G::stride_width == 1) ||
+                         (G::dilation_height == 1 && G::dilation_width == 1);
+
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires detail::is_uniform<Precision>
+requires detail::UniformPrecision<Precision>
 struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{G::groups * G::out_height};
@@ -548,10 +581,8 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> {
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::is_uniform<Precision> &&
-         ((G::stride_height == 1 && G::stride_width == 1) ||
-          (G::dilation_height == 1 &&
-           G::dilation_width == 1))) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision>&&
+             detail::PhasedGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
@@ -580,7 +611,7 @@ requires(detail::is_uniform<Precision> &&
 };
 
 template <class G, class Scheme, class Precision>
-requires detail::is_uniform<Precision>
+requires detail::UniformPrecision<Precision>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr detail::Correlation const& g = detail::forward_correlation<G>;
