@@ -51,25 +51,49 @@ struct Correlation {
     }
 };
 
+/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart.
+template <bool Add, int S, class T>
+STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step, int count) {
+    for (int j = 0; j < count; ++j, from += from_step, to += to_step) {
+        T values[S];
+        std::copy_n(from, S, values);
+        for (int s = 0; s < S; ++s) values[s] = Add ? to[s] + values[s] : values[s];
+        std::copy_n(values, S, to);
+    }
+}
+template <bool Add, class T>
+STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S) {
+    if (S == 1) return move_columns<Add, 1>(from, from_step, to, to_step, count);
+    if (S == 2) return move_columns<Add, 2>(from, from_step, to, to_step, count);
+    if (S == 4) return move_columns<Add, 4>(from, from_step, to, to_step, count);
+    for (int s = 0; s < S; s += 8) move_columns<Add, 8>(from + s, from_step, to + s, to_step, count);
+}
+
+/// Columns [begin, end) of a phase of a packed row are columns of the image, from `column` on.
+struct PackedRun {
+    int begin, end, column;
+    constexpr PackedRun(Correlation const& g, int phase) {
+        int const columns = g.phase_columns(), stride = g.stride_width, before = g.pad_left - phase,
+                  reach = g.in_width + before;
+        end = reach <= 0 ? 0 : std::min(columns, (reach + stride - 1) / stride);
+        begin = before <= 0 ? 0 : std::min(end, (before + stride - 1) / stride);
+        column = begin * stride - before;
+    }
+};
+
 /// Packs a row [W][S]: column c of the packed row is input column c / phase_columns + (c % phase_columns) stride - pad.
 template <class T>
 STRATA_ONE_COPY void pack_row(Correlation const& g, T const* row, T* packed, int S) {
-    int const columns = g.phase_columns();
-    if (g.stride_width == 1) {  // one run of columns between two runs of zeros
-        int const from = std::clamp(g.pad_left, 0, columns), to = std::clamp(g.pad_left + g.in_width, from, columns);
-        std::fill_n(packed, from * S, T(0));
-        std::copy_n(row + static_cast<std::ptrdiff_t>(from - g.pad_left) * S, (to - from) * S, packed + from * S);
-        std::fill(packed + to * S, packed + columns * S, T(0));
-        return;
+    int const columns = g.phase_columns(), stride = g.stride_width;
+    for (int phase = 0; phase < stride; ++phase, packed += columns * S) {
+        PackedRun const run(g, phase);
+        std::fill_n(packed, run.begin * S, T(0));
+        if (stride == 1)
+            std::copy_n(row + run.column * S, (run.end - run.begin) * S, packed + run.begin * S);
+        else
+            move_columns<false>(row + run.column * S, stride * S, packed + run.begin * S, S, run.end - run.begin, S);
+        std::fill_n(packed + run.end * S, (columns - run.end) * S, T(0));
     }
-    for (int phase = 0; phase < g.stride_width; ++phase)
-        for (int c = 0; c < columns; ++c, packed += S) {
-            int const column = c * g.stride_width + phase - g.pad_left;
-            if (column >= 0 && column < g.in_width)
-                std::copy_n(row + column * S, S, packed);
-            else
-                std::fill_n(packed, S, T(0));
-        }
 }
 
 /// Where V vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
@@ -500,41 +524,81 @@ constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int 
             w.first};
 }
 
-/// Row h of dx of a group, phase by phase.
+/// Numbers of a phase's rows that lie apart from dx before their columns are spread.
+constexpr int spread_numbers(Correlation const& g, int S, int N) {
+    return S % N == 0 ? 0 : g.out_channels * g.rows_together(S, N) * g.out_width * S;
+}
+
+/// Rows [begin, end) of dx of a group, phase by phase.
 template <class L, class T>
-void input_gradient_row(Correlation const& f, T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int group,
-                        int h) {
+void input_gradient_rows(Correlation const& f, T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int group,
+                         int begin, int end) {
+    constexpr int N = width_of<L>;
+    T const* const none = nullptr;
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(f.in_height) * f.in_width * S;
-    for (int phase = 0; phase < f.stride_width; ++phase) {
-        auto const [g, row0, column0] = backward_phase(f, (h + f.pad_top) % f.stride_height, phase);
-        if (g.out_width == 0) continue;
-        T* const to = dx + (row0 * f.in_width + column0) * S;
-        std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(f.stride_height) * f.in_width * S;
-        int const i = (h - row0) / f.stride_height, item = group * g.out_height + i;
-        if (g.taps_height > 0 && g.taps_width > 0) {
-            T const* const none = nullptr;
-            correlate<L>(g, dy, w, none, to, S, scratch, add, item, item + 1, plane, row, f.stride_width);
-        } else if (!add) {  // no tap reaches these pixels
-            for (int c = 0; c < f.in_channels; ++c)
-                for (int column = 0; column < g.out_width; ++column)
-                    std::fill_n(to + (group * f.in_channels + c) * plane + i * row + column * f.stride_width * S, S,
-                                T(0));
+    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(f.stride_height) * f.in_width * S;
+    dx += group * f.in_channels * plane;
+    dy += group * f.out_channels * static_cast<std::ptrdiff_t>(f.out_height) * f.out_width * S;
+    w += group * f.group_weights;
+    auto const rows_before = [&](int h, int row0) {  // of a phase
+        return h <= row0 ? 0 : (h - row0 + f.stride_height - 1) / f.stride_height;
+    };
+    for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
+        for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
+            auto [g, row0, column0] = backward_phase(f, phase_row, phase_column);
+            int const from = rows_before(begin, row0), to = std::min(g.out_height, rows_before(end, row0));
+            T* const y = dx + (row0 * f.in_width + column0) * S;
+            if (g.out_width == 0 || from >= to) continue;
+            if (g.taps_height <= 0 || g.taps_width <= 0) {  // no tap reaches these pixels
+                for (int c = 0; !add && c < f.in_channels; ++c)
+                    for (int i = from; i < to; ++i)
+                        for (int column = 0; column < g.out_width; ++column)
+                            std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, T(0));
+            } else if (S % N == 0) {
+                correlate<L>(g, dy, w, none, y, S, scratch, add, from, to, plane, row, f.stride_width);
+            } else {  // columns of small tiles are no vectors: rows are made apart, then spread
+                int const length = g.out_width * S, together = g.rows_together(S, N), top = g.pad_top;
+                for (int i = from, count = 0; i < to; i += count) {
+                    count = std::min(together, to - i);
+                    g.pad_top = top - i;
+                    g.out_height = count;
+                    T* const apart = scratch + correlation_scratch<T>(g, S);
+                    correlate<L>(g, dy, w, none, apart, S, scratch, false, 0, count, count * length, length);
+                    for (int c = 0; c < g.out_channels; ++c)
+                        for (int r = 0; r < count; ++r)
+                            (add ? move_columns<true, T> : move_columns<false, T>)(apart + (c * count + r) * length, S,
+                                                                                   y + c * plane + (i + r) * row,
+                                                                                   f.stride_width * S, g.out_width, S);
+                }
+            }
         }
-    }
 }
 template <class T>
 constexpr int input_gradient_scratch(Correlation const& f, int S) {
     int most = 0;
+    bool const strided = f.stride_height > 1 || f.stride_width > 1;
     for (int row = 0; row < f.stride_height; ++row)
-        for (int column = 0; column < f.stride_width; ++column)
-            most = std::max(most, correlation_scratch<T>(backward_phase(f, row, column).correlation, S));
+        for (int column = 0; column < f.stride_width; ++column) {
+            Correlation const g = backward_phase(f, row, column).correlation;
+            most = std::max(
+                most, correlation_scratch<T>(g, S) + (strided ? spread_numbers(g, S, width_of<widest_lane<T>>) : 0));
+        }
     return most;
 }
+
+// Concepts, so that a kernel of fewer geometries is more specialised.
+/// Activations and parameters are one type.
+template <class Precision>
+concept UniformPrecision = is_uniform<Precision>;
+/// The input gradient is a correlation, or one for each phase of the stride.
+template <class G>
+concept PhasedGeometry = (G::stride_height == 1 && G::stride_width == 1) ||
+                         (G::dilation_height == 1 && G::dilation_width == 1);
 
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires detail::is_uniform<Precision>
+requires detail::UniformPrecision<Precision>
 struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{G::groups * G::out_height};
@@ -549,10 +613,8 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> {
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::is_uniform<Precision> &&
-         ((G::stride_height == 1 && G::stride_width == 1) ||
-          (G::dilation_height == 1 &&
-           G::dilation_width == 1))) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision>&&
+             detail::PhasedGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
@@ -565,23 +627,19 @@ requires(detail::is_uniform<Precision> &&
             T const* const none = nullptr;
             detail::correlate<L>(g, a.dy, a.parameters, none, a.dx, a.stride, a.scratch, add, begin, end,
                                  G::height * G::width * a.stride, G::width * a.stride);
-        } else if (a.stride % width_of<L> == 0) {
-            for (int item = begin; item < end; ++item)
-                detail::input_gradient_row<L>(f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, item / G::height,
-                                              item % G::height);
-        } else {  // small tiles: the generic kernel's items are rows of channels
-            constexpr int channels = G::channels / G::groups;
-            for (int item = begin; item < end; ++item)
-                for (int c = 0; c < channels; ++c) {
-                    int const row = (item / G::height * channels + c) * G::height + item % G::height;
-                    GenericInputGradient<Convolution<G, Scheme>, Precision>::run(a, row, row + 1);
-                }
+        } else {
+            for (int item = begin, count = 0; item < end; item += count) {
+                int const group = item / G::height, h = item % G::height;
+                count = std::min(G::height - h, end - item);
+                detail::input_gradient_rows<L>(f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h,
+                                               h + count);
+            }
         }
     }
 };
 
 template <class G, class Scheme, class Precision>
-requires detail::is_uniform<Precision>
+requires detail::UniformPrecision<Precision>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr int blocks = G::groups * detail::tap_blocks(detail::forward_correlation<G>);
