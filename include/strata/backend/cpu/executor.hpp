@@ -10,6 +10,7 @@
 #include "../../optimizer/optimizer.hpp"
 #include "direct_convolution.hpp"
 #include "linear_kernel.hpp"
+#include "mixed_kernel.hpp"
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
