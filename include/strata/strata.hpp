@@ -27,6 +27,8 @@
 #include "optimizer/adam.hpp"
 #include "optimizer/adamw.hpp"
 #include "optimizer/sgd.hpp"
+#include "precision/loss_scale.hpp"
+#include "precision/mixed.hpp"
 #include "schedule/constant.hpp"
 #include "schedule/cosine_annealing.hpp"
 #include "schedule/lambda_lr.hpp"

@@ -102,7 +102,7 @@ LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> 
                       RandomKey random = {}) {
     using T = typename Precision::storage;
     int const in = layer.in, out = layer.out, S = layer.lanes, batch = static_cast<int>(x.size()) / in;
-    std::vector<T> const weights(parameters.begin(), parameters.end());
+    std::vector<typename Precision::master> const weights(parameters.begin(), parameters.end());
     std::vector<typename Precision::accumulation> gradient(weights.size());
     LayerResult result{std::vector<double>(static_cast<std::size_t>(batch * out)), std::vector<double>(x.size()), {}};
     T const nan = std::numeric_limits<T>::quiet_NaN();

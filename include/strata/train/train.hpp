@@ -38,19 +38,21 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 
 /// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01},
 /// StepLR{.step_size = 5})`. Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer
-/// SGD{}, schedule ConstantLR{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter makes no sense.
+/// SGD{}, schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter
+/// makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
     static_assert(network, "train: the first template argument is a Network<Input<…>, layers…>");
     static_assert(known,
-                  "train takes policies: a backend, a precision, a loss, an optimizer, a schedule, Seed, NonFinite");
+                  "train takes policies: a backend, a precision, a loss, an optimizer, a schedule, a loss scale, Seed, "
+                  "NonFinite");
     if constexpr (network && known) {
         constexpr bool single =
             detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
             detail::at_most_one<LossPolicy, Policies...> && detail::at_most_one<OptimizerPolicy, Policies...> &&
             detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
-            detail::at_most_one<NonFinitePolicy, Policies...>;
+            detail::at_most_one<NonFinitePolicy, Policies...> && detail::at_most_one<LossScalePolicy, Policies...>;
         static_assert(single, "train: two policies of the same kind");
         if constexpr (single) {
             auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
@@ -62,7 +64,8 @@ template <class Net, class... Policies>
                            std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
                            std::remove_const_t<decltype(schedule)>>(
                 backend, loss, optimizer, schedule, detail::policy_or<SeedPolicy>(Seed{}, policies...),
-                detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...));
+                detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...),
+                detail::policy_or<LossScalePolicy>(NoLossScale{}, policies...).scaling());
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
 #include "../optimizer/optimizer.hpp"
+#include "../precision/loss_scale.hpp"
 #include "../schedule/schedule.hpp"
 #include "evaluation.hpp"
 #include "fit_options.hpp"
@@ -37,15 +38,16 @@ public:
     using ModelType = Model<Net, Precision>;
     using Executor = typename Backend::template Executor<Net, Precision, Loss>;
     using Scalar = typename Precision::master;
-    using Storage = typename Precision::storage;
+    using Value = typename Precision::compute;
     static constexpr int outputs = Net::OutputShape::size;
 
     [[gnu::cold]] Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed,
-                          NonFinite non_finite)
+                          NonFinite non_finite, LossScaling loss_scaling = {})
         : model_(seed.value),
           optimizer_(optimizer),
           schedule_(schedule),
           non_finite_(non_finite),
+          loss_scaling_(loss_scaling),
           executor_(backend, loss),
           optimizer_state_(static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count),
                            Scalar(0)) {
@@ -89,7 +91,8 @@ public:
     }
 
     /// One step on a batch: forward, backward, update. Throws Error when the batch does not fit the network, or when
-    /// loss or gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then.
+    /// loss or gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then. A gradient that
+    /// overflows for a dynamic loss scale is no error: the step is left out and the scale reduced.
     StepResult train_step(Batch const& batch) {
         input.check(batch, "train_step");
         to_device();
@@ -98,25 +101,27 @@ public:
         if (!std::isfinite(value.learning_rate))
             fail("training step ", state_.step, ": the schedule's learning rate is not finite");
         RandomKey const key{state_.seed, 0, static_cast<std::uint32_t>(state_.step)};
-        StepResult const result = executor_.gradients(model_, batch, key);
+        StepResult const result = scaled_gradients(batch, key);
+        bool const overflow = !result.finite && scale_is_to_blame(result);
         if (result.finite) {
             executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
                              {value.learning_rate, value.momentum, state_.updates});
             host_is_old_ = true;
             ++state_.updates;
-        } else if (!non_finite_.skip) {
+        } else if (!overflow && !non_finite_.skip) {
             fail("training step ", state_.step, ": ", non_finite_place(batch, key, result));
         }
+        if (loss_scaling_.is_dynamic()) loss_scaling_.step(result.finite, state_.loss_scale, state_.loss_scale_steps);
         state_.learning_rate = value.learning_rate;
         ++state_.step;
         return result;
     }
     /// The same on samples [batch][C][H][W] and labels [batch].
-    StepResult train_step(std::span<Storage const> samples, std::span<std::int32_t const> labels) {
+    StepResult train_step(std::span<Value const> samples, std::span<std::int32_t const> labels) {
         Batch batch;
         batch.size = static_cast<int>(labels.size());
         batch.shape = input.shape;
-        batch.type = data_type_of<Storage>;
+        batch.type = data_type_of<Value>;
         batch.inputs = samples.data();
         batch.labels = labels.data();
         if (samples.size() != labels.size() * batch.shape.size())
@@ -130,6 +135,10 @@ public:
     [[nodiscard]] SchedulePosition& position() { return position_; }
     /// Learning rate of the last step.
     [[nodiscard]] double learning_rate() const { return state_.learning_rate; }
+    /// What the loss's gradient is multiplied by in the next step.
+    [[nodiscard]] double loss_scale() const {
+        return loss_scaling_.is_dynamic() && state_.loss_scale > 0 ? state_.loss_scale : loss_scaling_.initial;
+    }
     /// Steps, epochs and history so far.
     [[nodiscard]] TrainingState const& state() const { return state_; }
     /// Makes fit return after the current step; to be called from callbacks.
@@ -160,9 +169,9 @@ public:
     }
 
     /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
-    [[nodiscard]] std::vector<Storage> predict(Dataset const& data, int batch_size = 256) {
+    [[nodiscard]] std::vector<Value> predict(Dataset const& data, int batch_size = 256) {
         input.check(data.shape(), "predict");
-        std::vector<Storage> all(data.size() * static_cast<std::size_t>(outputs));
+        std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
         std::size_t done = 0;
         for_each_batch(data, batch_size, [&](Batch const& batch) {
             executor_.evaluate(model_, batch, nullptr, all.data() + done);
@@ -331,6 +340,20 @@ private:
         while (Batch const* batch = loader.next()) f(*batch);
     }
 
+    StepResult scaled_gradients(Batch const& batch, RandomKey key) {
+        if (loss_scaling_.is_dynamic()) state_.loss_scale = loss_scale();
+        if constexpr (requires { executor_.gradients(model_, batch, key, 1.0); }) {
+            return executor_.gradients(model_, batch, key, loss_scale());
+        } else {
+            if (loss_scale() != 1) fail("training step ", state_.step, ": this backend does not scale losses");
+            return executor_.gradients(model_, batch, key);
+        }
+    }
+    /// Whether a smaller loss scale may help: the loss itself does not depend on it, and 1 scales nothing up.
+    [[nodiscard]] bool scale_is_to_blame(StepResult const& result) const {
+        return loss_scaling_.is_dynamic() && std::isfinite(result.loss) && state_.loss_scale > 1;
+    }
+
     void to_device() {
         if (device_is_old_) executor_.load(model_, optimizer_state_);
         device_is_old_ = false;
@@ -372,6 +395,7 @@ private:
     Optimizer optimizer_;
     Schedule schedule_;
     NonFinite non_finite_;
+    LossScaling loss_scaling_;
     mutable Executor executor_;
     mutable AlignedVector<Scalar> optimizer_state_;
     mutable bool host_is_old_ = false;

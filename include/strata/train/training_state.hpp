@@ -21,6 +21,8 @@ struct TrainingState {
     std::int64_t epoch_correct = 0, epoch_samples = 0;
     // What the position in an epoch means depends on these.
     std::int64_t batch_size = 0, dataset_size = 0, shuffle = 1, drop_last = 0;
+    double loss_scale = 0;  ///< a dynamic one; 0 before the first step
+    std::int64_t loss_scale_steps = 0;
     History history;
 };
 
@@ -30,6 +32,7 @@ struct StateNumber {
     char const* name;
     std::int64_t TrainingState::*count = nullptr;
     double TrainingState::*real = nullptr;
+    bool newer = false;  ///< older checkpoints do not have it: it keeps its default then
 };
 /// All but the seed.
 inline constexpr StateNumber state_numbers[] = {{"step", &TrainingState::step},
@@ -43,7 +46,9 @@ inline constexpr StateNumber state_numbers[] = {{"step", &TrainingState::step},
                                                 {"batch_size", &TrainingState::batch_size},
                                                 {"dataset_size", &TrainingState::dataset_size},
                                                 {"shuffle", &TrainingState::shuffle},
-                                                {"drop_last", &TrainingState::drop_last}};
+                                                {"drop_last", &TrainingState::drop_last},
+                                                {"loss_scale", nullptr, &TrainingState::loss_scale, true},
+                                                {"loss_scale_steps", &TrainingState::loss_scale_steps, nullptr, true}};
 }  // namespace detail
 
 /// The state as texts of exact numbers.
@@ -73,6 +78,7 @@ TrainingState training_state_from(Metadata const& metadata, std::string const& s
     };
     read("seed", state.seed);
     for (auto const& number : detail::state_numbers) {
+        if (number.newer && metadata.find(number.name) == metadata.end()) continue;
         if (number.real) {
             read(number.name, state.*number.real);
             continue;

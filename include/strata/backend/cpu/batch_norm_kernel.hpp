@@ -134,9 +134,9 @@ struct BatchNormScale {
 };
 
 /// y = (x - mean) scale + shift for vectors [begin, end) of the tile's numbers.
-template <class T>
-STRATA_ONE_COPY void normalize(T const* x, T* y, double const* statistics, int pitch, BatchNormScale<T> affine,
-                               int length, int numbers, int begin, int end) {
+template <class T, class Storage>
+STRATA_ONE_COPY void normalize(Storage const* x, Storage* y, double const* statistics, int pitch,
+                               BatchNormScale<T> affine, int length, int numbers, int begin, int end) {
     using L = widest_lane<T>;
     for_channel_parts<width_of<L>>(length, numbers, begin, end, [&](int channel, int at, int stop) {
         double const* const s = statistics + static_cast<std::ptrdiff_t>(channel) * pitch;
@@ -146,16 +146,16 @@ STRATA_ONE_COPY void normalize(T const* x, T* y, double const* statistics, int p
         T const shift = affine.bias ? affine.bias[channel] : T(0);
         for (; at + width_of<L> <= stop; at += width_of<L>)
             store_lane(y + at, multiply_add(load_lane<L>(x + at) - L(mean), L(scale), L(shift)));
-        for (; at < stop; ++at) y[at] = multiply_add(x[at] - mean, scale, shift);
+        for (; at < stop; ++at) store_lane(y + at, multiply_add(load_lane<T>(x + at) - mean, scale, shift));
     });
 }
 
 /// dx = scale (dy - mean(dy) - xhat mean(dy xhat)), set or added, for vectors [begin, end) of the tile's numbers; zero
 /// in empty lanes: the means make their gradient non-zero, and it must not reach the layers below.
-template <class T>
-STRATA_ONE_COPY void normalize_gradient(T const* x, T const* dy, T* dx, double const* statistics, int pitch,
-                                        T const* weight, int length, int numbers, int S, int samples, bool add,
-                                        int begin, int end) {
+template <class T, class Storage>
+STRATA_ONE_COPY void normalize_gradient(Storage const* x, Storage const* dy, Storage* dx, double const* statistics,
+                                        int pitch, T const* weight, int length, int numbers, int S, int samples,
+                                        bool add, int begin, int end) {
     using L = widest_lane<T>;
     for_channel_parts<width_of<L>>(length, numbers, begin, end, [&](int channel, int first, int stop) {
         double const* const s = statistics + static_cast<std::ptrdiff_t>(channel) * pitch;
@@ -173,8 +173,8 @@ STRATA_ONE_COPY void normalize_gradient(T const* x, T const* dy, T* dx, double c
                 store_lane(dx + at, add ? load_lane<L>(dx + at) + value : value);
             }
         for (; at < stop; ++at) {
-            T const value = at % S < samples ? gradient(x[at], dy[at]) : T(0);
-            dx[at] = add ? dx[at] + value : value;
+            T const value = at % S < samples ? gradient(load_lane<T>(x + at), load_lane<T>(dy + at)) : T(0);
+            store_lane(dx + at, add ? load_lane<T>(dx + at) + value : value);
         }
     });
 }
@@ -201,26 +201,27 @@ struct GatherBackward {
 }  // namespace detail
 
 template <class X, bool HasAffine, Real M, Real E, int Rank, class Precision>
-requires detail::is_uniform<Precision>
+requires std::is_same_v<typename Precision::compute, typename Precision::master>
 struct ForwardKernel<BatchNormalization<X, HasAffine, M, E, Rank>, Precision> {
     using Op = BatchNormalization<X, HasAffine, M, E, Rank>;
     static constexpr Items items{X::size, Items::By::number};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         typename Precision::master const* const none = nullptr;
-        detail::normalize(a.x, a.y, a.statistics, Op::statistics_per_channel,
-                          {HasAffine ? a.parameters : none, HasAffine ? a.parameters + Op::channels : none},
-                          Op::pixels * a.stride, X::size * a.stride, begin, end);
+        detail::normalize<typename Precision::master>(
+            a.x, a.y, a.statistics, Op::statistics_per_channel,
+            {HasAffine ? a.parameters : none, HasAffine ? a.parameters + Op::channels : none}, Op::pixels * a.stride,
+            X::size * a.stride, begin, end);
     }
 };
 template <class X, bool HasAffine, Real M, Real E, int Rank, class Precision>
-requires detail::is_uniform<Precision>
+requires std::is_same_v<typename Precision::compute, typename Precision::master>
 struct InputGradientKernel<BatchNormalization<X, HasAffine, M, E, Rank>, Precision> {
     using Op = BatchNormalization<X, HasAffine, M, E, Rank>;
     static constexpr Items items{X::size, Items::By::number};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::normalize_gradient(a.x, a.dy, a.dx, a.statistics, Op::statistics_per_channel,
-                                   HasAffine ? a.parameters : nullptr, Op::pixels * a.stride, X::size * a.stride,
-                                   a.stride, a.samples, a.write == GradientWrite::add, begin, end);
+        detail::normalize_gradient<typename Precision::master>(
+            a.x, a.dy, a.dx, a.statistics, Op::statistics_per_channel, HasAffine ? a.parameters : nullptr,
+            Op::pixels * a.stride, X::size * a.stride, a.stride, a.samples, a.write == GradientWrite::add, begin, end);
     }
 };
 

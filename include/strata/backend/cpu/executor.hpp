@@ -10,6 +10,7 @@
 #include "../../optimizer/optimizer.hpp"
 #include "direct_convolution.hpp"
 #include "linear_kernel.hpp"
+#include "mixed_kernel.hpp"
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
@@ -23,6 +24,7 @@ class CpuExecutor {
     using Step = detail::ProgramStep<Precision, Loss>;
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
+    using Value = typename Precision::compute;
 
 public:
     using ModelType = Model<Net, Precision>;
@@ -64,8 +66,10 @@ public:
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
     /// Throws Error where a BatchNorm would see one value a channel.
-    StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
+    /// The loss's gradient is multiplied by `loss_scale`, and the gradient of the batch divided by it.
+    StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         check_batch(batch.size);
+        loss_scale_ = loss_scale;
         return train_tiles(model, batch, random);
     }
 
@@ -97,7 +101,7 @@ public:
     }
 
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
-    StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
+    StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Value* outputs) {
         return evaluate_tiles(model, batch, predictions, outputs);
     }
 
@@ -142,7 +146,8 @@ private:
     /// Scratch memory of a worker, in whole cache lines.
     template <bool Training>
     static constexpr std::size_t scratch_size() {
-        return (static_cast<std::size_t>(program<Training>.scratch) + 15) / 16 * 16;
+        constexpr std::size_t line = 64 / sizeof(Storage);
+        return (static_cast<std::size_t>(program<Training>.scratch) + line - 1) / line * line;
     }
     template <bool Training>
     void grow_scratch() {
@@ -224,7 +229,7 @@ private:
         }
     }
 
-    StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
+    StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions, Value* outputs) {
         int const S = detail::tile_samples(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
@@ -251,6 +256,7 @@ private:
         c.batch = &batch;
         c.random = random;
         c.loss = &loss_;
+        c.loss_scale = loss_scale_;
         c.scratch = scratch_.data() + static_cast<std::size_t>(worker) * scratch_stride_;
         return c;
     }
@@ -279,6 +285,10 @@ private:
                     Gradient const* const other = gradients_.data() + (leaf + distance) * count;
                     for (std::ptrdiff_t i = from; i < to; ++i) into[i] += other[i];
                 }
+            if (loss_scale_ != 1) {
+                auto const unscale = static_cast<Gradient>(1 / loss_scale_);
+                for (std::ptrdiff_t i = from; i < to; ++i) gradients_[static_cast<std::size_t>(i)] *= unscale;
+            }
             double squares = 0;
             for (std::ptrdiff_t i = from; i < to; ++i)
                 squares += static_cast<double>(gradients_[static_cast<std::size_t>(i)]) *
@@ -333,7 +343,7 @@ private:
         Storage const* const y = c.workspace + static_cast<std::ptrdiff_t>(step.place.y) * S;
         for (int e = 0; e < output_size(step.operation); ++e)
             for (int s = 0; s < c.samples; ++s)
-                if (!std::isfinite(y[e * S + s])) {
+                if (!std::isfinite(static_cast<Value>(y[e * S + s]))) {
                     *watch_ = step.operation;
                     return;
                 }
@@ -357,6 +367,7 @@ private:
     std::vector<detail::BatchResult> results_;
     AlignedVector<Scalar> next_buffers_;
     int* watch_ = nullptr;
+    double loss_scale_ = 1;
 };
 
 }  // namespace strata

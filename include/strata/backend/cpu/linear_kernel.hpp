@@ -137,13 +137,13 @@ STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dwei
 
 /// dbias(o) += sum_s dy(o, s).
 template <class L, class T>
-STRATA_ONE_COPY void bias_gradient(T const* dy, T* dbias, int outputs, int values) {
+STRATA_ONE_COPY void bias_gradient(T const* dy, scalar_of<L>* dbias, int outputs, int values) {
     for (int o = 0; o < outputs; ++o) {
         T const* const row = dy + static_cast<std::ptrdiff_t>(o) * values;
-        L total(T(0));
+        L total(0);
         int at = 0;
         for (; at + width_of<L> <= values; at += width_of<L>) total = total + load_lane<L>(row + at);
-        T rest = sum(total);
+        scalar_of<L> rest = sum(total);
         for (; at < values; ++at) rest += row[at];
         dbias[o] += rest;
     }

@@ -85,8 +85,8 @@ STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int f
 }
 
 /// columns[k][s] = rows[s][k] for `count` k and S samples; `pitch` apart are the rows.
-template <class L, class T>
-STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, T* columns, int count, int S) {
+template <class L, class T, class To>
+STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int count, int S) {
     constexpr int N = width_of<L>;
     int const blocks = count / N * N;
     for (int s = 0; s < S; s += N)
@@ -99,7 +99,7 @@ STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, T* columns, int co
             for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * S + s, block[j]);
         }
     for (int k = blocks; k < count; ++k)
-        for (int s = 0; s < S; ++s) columns[k * S + s] = rows[s * pitch + k];
+        for (int s = 0; s < S; ++s) columns[k * S + s] = static_cast<To>(rows[s * pitch + k]);
 }
 
 }  // namespace strata::detail

@@ -26,13 +26,13 @@ STRATA_ONE_COPY void max_pool_forward(PoolImage const& g, T const* x, T* y, T* p
         std::ptrdiff_t out = static_cast<std::ptrdiff_t>(item) * g.out_width * S;
         for (int j = 0; j < g.out_width; ++j, corner += (SW - 1) * S)
             for (int s = 0; s < S; s += width_of<L>, out += width_of<L>, corner += width_of<L>) {
-                L best = load_lane<L>(corner), place(T(0));
+                L best = load_lane<L>(corner), place(0);
                 STRATA_UNROLL
                 for (int tap = 1; tap < KH * KW; ++tap) {
                     L const value = load_lane<L>(corner + (tap / KW * row + tap % KW * S));
                     auto const wins = (value > best) | (value != value);
                     best = select(wins, value, best);
-                    place = select(wins, L(static_cast<T>(tap)), place);
+                    place = select(wins, L(tap), place);
                 }
                 store_lane(y + out, best);
                 if (places) store_lane(places + out, place);
@@ -61,7 +61,7 @@ STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T 
                 STRATA_UNROLL
                 for (int tap = 0; tap < KH * KW; ++tap) {
                     T* const to = corner + (tap / KW * row + tap % KW * S);
-                    L const value = select(place == L(static_cast<T>(tap)), gradient, L(T(0)));
+                    L const value = select(place == L(tap), gradient, L(0));
                     store_lane(to, add ? load_lane<L>(to) + value : value);
                 }
             }
@@ -73,8 +73,7 @@ STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T 
 }  // namespace detail
 
 template <class Win, class Precision>
-requires(detail::is_uniform<Precision>&& Win::pad_height == 0 &&
-         Win::pad_width == 0) struct ForwardKernel<MaxPooling<Win>, Precision> {
+requires(Win::pad_height == 0 && Win::pad_width == 0) struct ForwardKernel<MaxPooling<Win>, Precision> {
     static constexpr Items items{Win::Output::template extent<0> * Win::out_height};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         with_lane<typename Precision::compute>(a.stride, [&]<class L>() {
@@ -85,15 +84,13 @@ requires(detail::is_uniform<Precision>&& Win::pad_height == 0 &&
 };
 
 template <class Win, class Precision>
-requires(detail::is_uniform<Precision>&& Win::pad_height == 0 && Win::pad_width == 0 &&
-         Win::stride_height == Win::kernel_height &&
+requires(Win::pad_height == 0 && Win::pad_width == 0 && Win::stride_height == Win::kernel_height &&
          Win::stride_width == Win::kernel_width) struct InputGradientKernel<MaxPooling<Win>, Precision> {
     static constexpr Items items{Win::Output::template extent<0> *
                                  ((Win::height + Win::kernel_height - 1) / Win::kernel_height)};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        using T = typename Precision::storage;
-        T const* const places = a.extra;
-        with_lane<T>(a.stride, [&]<class L>() {
+        typename Precision::storage const* const places = a.extra;
+        with_lane<typename Precision::compute>(a.stride, [&]<class L>() {
             detail::max_pool_input_gradient<Win::kernel_height, Win::kernel_width, L>(
                 detail::pool_image<Win>, a.dy, places, a.dx, a.stride, a.write == GradientWrite::add, begin, end);
         });

@@ -40,8 +40,9 @@ struct TileContext {
     Share share{};
     Loss const* loss = nullptr;  ///< null: outputs only
     BatchResult* result = nullptr;
-    std::int32_t* predictions = nullptr;  ///< [batch], null when not wanted
-    Storage* outputs = nullptr;           ///< [batch][outputs], null when not wanted
+    std::int32_t* predictions = nullptr;             ///< [batch], null when not wanted
+    typename Precision::compute* outputs = nullptr;  ///< [batch][outputs], null when not wanted
+    double loss_scale = 1;                           ///< factor of the loss's gradient
 };
 
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the parameters and
@@ -161,7 +162,7 @@ template <class OutputShape, class L, class Precision, class Loss>
 [[gnu::cold, gnu::noinline]] void finish_tile(TileContext<Precision, Loss> const& c,
                                               typename Precision::storage* values,
                                               typename Precision::storage* gradient,
-                                              typename Precision::storage* targets) {
+                                              typename Precision::compute* targets) {
     int const S = c.stride;
     using Storage = typename Precision::storage;
     using T = typename Precision::compute;
@@ -169,7 +170,7 @@ template <class OutputShape, class L, class Precision, class Loss>
     if (c.outputs)
         for (int s = 0; s < c.samples; ++s)
             for (int k = 0; k < outputs; ++k)
-                c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = values[k * S + s];
+                c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = static_cast<T>(values[k * S + s]);
     if (targets && c.batch->targets) fill_targets(targets, *c.batch, outputs, c.first, c.samples, S);
     for (int first = 0; first < c.samples || (gradient && first < S); first += N) {
         int const real = std::clamp(c.samples - first, 0, N);
@@ -179,15 +180,21 @@ template <class OutputShape, class L, class Precision, class Loss>
         TileView<OutputShape, L, Storage const> const x{values + first, S};
         store_lane(best, predicted_class<outputs>(x));
         if (c.loss) {
-            using DX = TileView<OutputShape, L, Storage>;
-            L const scale = select(first_lanes<L>(real), L(static_cast<T>(1.0 / c.batch->size)), L(T(0)));
-            LossInput<TileView<OutputShape, L, Storage const>, DX, TileView<OutputShape, L, Storage const>> const io{
-                x,
-                DX{gradient ? gradient + first : nullptr, S},
-                {targets ? targets + first : nullptr, S},
-                load_lane<L>(label),
-                scale};
+            using DX = TileView<OutputShape, L, T>;
+            constexpr bool direct = std::is_same_v<Storage, T>;
+            T own[direct ? 1 : outputs * N];  // the gradient before it is rounded to storage: losses work in it
+            DX dx{nullptr, direct ? S : N};
+            if constexpr (direct)
+                dx.data = gradient ? gradient + first : nullptr;
+            else
+                dx.data = gradient ? own : nullptr;
+            L const scale =
+                select(first_lanes<L>(real), L(static_cast<T>(1.0 / c.batch->size * c.loss_scale)), L(T(0)));
+            LossInput<TileView<OutputShape, L, Storage const>, DX, TileView<OutputShape, L, T const>> const io{
+                x, dx, {targets ? targets + first : nullptr, S}, load_lane<L>(label), scale};
             store_lane(loss, L(c.loss->template operator()<outputs>(io)));
+            if constexpr (!direct)
+                for (int k = 0; gradient && k < outputs; ++k) store_lane(gradient + k * S + first, dx[k]);
         }
         for (int s = 0; s < real; ++s) {
             if (c.loss) c.result->loss += static_cast<double>(loss[s]);
@@ -205,9 +212,19 @@ public:
     using Step = ProgramStep<Precision, Loss>;
     static constexpr int outputs = Net::OutputShape::size;
 
+private:
+    /// Targets are kept as compute scalars behind the plan, so that rounding does not move them.
+    static constexpr int target_scalars =
+        static_cast<int>(sizeof(typename Precision::compute) / sizeof(typename Precision::storage));
+    static constexpr int target_offset(int plan_size) {
+        return Loss::classifies ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
+    }
+    static constexpr int target_size = Loss::classifies ? 0 : outputs * target_scalars;
+
+public:
     /// Scalars of one sample's workspace: the plan and, for regression, the targets.
-    static constexpr int training_size = Net::training_plan.size + (Loss::classifies ? 0 : outputs);
-    static constexpr int inference_size = Net::inference_plan.size + (Loss::classifies ? 0 : outputs);
+    static constexpr int training_size = target_offset(Net::training_plan.size) + target_size;
+    static constexpr int inference_size = target_offset(Net::inference_plan.size) + target_size;
 
 private:
     template <int I>
@@ -236,7 +253,7 @@ private:
         };
         using T = typename Precision::compute;
         using L = widest_lane<T>;
-        auto* const targets = at(Loss::classifies ? -1 : size);
+        auto* const targets = reinterpret_cast<T*>(at(Loss::classifies ? -1 : target_offset(size)));
         if (c.stride % width_of<L> == 0)
             finish_tile<typename Net::OutputShape, L>(c, at(value), at(gradient_at), targets);
         else if constexpr (width_of<L> > 1)  // small tiles: not worth a third copy of the code

@@ -30,23 +30,27 @@ STRATA_ONE_COPY void convert_values(void const* from, DataType type, std::size_t
 /// batch; empty lanes hold zeros.
 template <class T>
 STRATA_ONE_COPY void fill_tile(T* tile, Batch const& batch, int first, int count, int stride, int begin, int end) {
+    using C = std::conditional_t<std::is_floating_point_v<T>, T, float>;  // short types are for storage only
     constexpr int chunk = 128;
-    T rows[16 * chunk];
+    C rows[16 * chunk];
     std::size_t const size = batch.shape.size();
     int const pixels = batch.shape.height * batch.shape.width;
     for (int element = begin, length = 0; element < end; element += length) {
         int const channel = element / pixels;
         length = std::min({chunk, (channel + 1) * pixels - element, end - element});
-        auto const scale = static_cast<T>(batch.scale ? batch.scale[channel] : 1.0);
-        auto const shift = static_cast<T>(batch.scale ? batch.shift[channel] : 0.0);
+        auto const scale = static_cast<C>(batch.scale ? batch.scale[channel] : 1.0);
+        auto const shift = static_cast<C>(batch.scale ? batch.shift[channel] : 0.0);
         T* const to = tile + element * stride;
-        for (int s = 0; s < count; ++s)
+        for (int s = 0; s < count; ++s) {
+            C* row = rows + s * chunk;
+            if constexpr (std::is_same_v<C, T>) row = stride == 1 ? to : row;
             convert_values(batch.inputs, batch.type,
                            static_cast<std::size_t>(first + s) * size + static_cast<std::size_t>(element), length,
-                           scale, shift, stride == 1 ? to : rows + s * chunk);
-        if (stride == 1) continue;
-        for (int s = count; s < stride; ++s) std::fill_n(rows + s * chunk, length, T(0));
-        with_lane<T>(stride, [&]<class L>() { transpose_rows<L>(rows, chunk, to, length, stride); });
+                           scale, shift, row);
+        }
+        if (stride == 1 && std::is_same_v<C, T>) continue;
+        for (int s = count; s < stride; ++s) std::fill_n(rows + s * chunk, length, C(0));
+        with_lane<C>(stride, [&]<class L>() { transpose_rows<L>(rows, chunk, to, length, stride); });
     }
 }
 

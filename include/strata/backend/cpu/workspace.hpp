@@ -21,7 +21,7 @@ template <class Net, class Precision = Float32>
 class Workspace {
 public:
     using ModelType = Model<Net, Precision>;
-    using Storage = typename Precision::storage;
+    using Value = typename Precision::compute;
     static constexpr int outputs = Net::OutputShape::size;
 
     /// One thread unless told otherwise: servers run one workspace a thread.
@@ -29,7 +29,7 @@ public:
 
     /// Samples [batch][C][H][W], row-major, as numbers. Returns [batch][outputs], valid until the next call.
     /// Throws Error when the values are not a whole, positive number of samples.
-    std::span<Storage const> run(ModelType const& model, std::span<Storage const> samples) {
+    std::span<Value const> run(ModelType const& model, std::span<Value const> samples) {
         constexpr auto size = static_cast<std::size_t>(Net::InputShape::size);
         if (samples.empty() || samples.size() % size != 0)
             fail("inference: got ", samples.size(), " values, expected a positive multiple of ", size,
@@ -37,12 +37,12 @@ public:
         Batch batch;
         batch.size = static_cast<int>(samples.size() / size);
         batch.shape = {1, 1, Net::InputShape::size};
-        batch.type = data_type_of<Storage>;
+        batch.type = data_type_of<Value>;
         batch.inputs = samples.data();
         return run(model, batch);
     }
     /// A batch of a loader or of one's own, images as uint8 included.
-    std::span<Storage const> run(ModelType const& model, Batch const& batch) {
+    std::span<Value const> run(ModelType const& model, Batch const& batch) {
         if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
             fail("inference: got a batch of ", batch.size, " samples of ", batch.shape.size(),
                  " values, expected at least 1 of ", Net::InputShape::size);
@@ -58,7 +58,7 @@ public:
 
 private:
     CpuExecutor<Net, Precision, NoLoss> executor_;
-    AlignedVector<Storage> outputs_;
+    AlignedVector<Value> outputs_;
 };
 
 }  // namespace strata

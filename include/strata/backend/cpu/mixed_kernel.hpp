@@ -1,0 +1,225 @@
+// Convolution and Linear of mixed precision, on any processor: a tile's numbers are converted to float once, the float
+// kernels do the work, and what they give is rounded to storage. So nothing is slower than Float32 by more than two
+// passes over the tile.
+#pragma once
+
+#include "../../precision/mixed.hpp"
+#include "direct_convolution.hpp"
+
+namespace strata {
+
+namespace detail {
+
+/// to[k] = from[k], rounded where the target is short; or added.
+template <class From, class To>
+STRATA_ONE_COPY void convert_numbers(From const* from, To* to, std::ptrdiff_t count, bool add = false) {
+    using L = widest_lane<float>;
+    std::ptrdiff_t k = 0;
+    for (; k + width_of<L> <= count; k += width_of<L>) {
+        L const value = load_lane<L>(from + k);
+        store_lane(to + k, add ? load_lane<L>(to + k) + value : value);
+    }
+    for (; k < count; ++k) {
+        float const value = load_lane<float>(from + k);
+        store_lane(to + k, add ? load_lane<float>(to + k) + value : value);
+    }
+}
+
+/// Rows [begin, end) of (group, row) of channels of `length` numbers: what a kernel's items wrote in float goes to
+/// storage. Rows lie [group][channel][row].
+template <class Short>
+void store_rows(float const* from, Short* to, int channels, int rows, int length, bool add, int begin, int end) {
+    for (int item = begin, count = 0; item < end; item += count) {
+        int const row = item % rows, group = item / rows;
+        count = std::min(rows - row, end - item);
+        for (int c = 0; c < channels; ++c) {
+            std::ptrdiff_t const at =
+                (static_cast<std::ptrdiff_t>(group * channels + c) * rows + row) * static_cast<std::ptrdiff_t>(length);
+            convert_numbers(from + at, to + at, static_cast<std::ptrdiff_t>(count) * length, add);
+        }
+    }
+}
+
+/// Float copies of a kernel's operands in scratch memory, each beginning on a cache line.
+struct FloatCopies {
+    float* next;
+    static constexpr int floats(int numbers) { return (numbers + 15) / 16 * 16; }
+    float* take(int numbers) {
+        float* const at = next;
+        next += floats(numbers);
+        return at;
+    }
+    template <class Short>
+    float const* copy(Short const* from, int numbers) {
+        float* const to = take(numbers);
+        convert_numbers(from, to, numbers);
+        return to;
+    }
+};
+/// Scratch of two operands and of the float kernel, in short numbers.
+template <class Op, class Short>
+constexpr int float_scratch(int S, int inner) {
+    return (FloatCopies::floats(Op::Input::size * S) + FloatCopies::floats(Op::Output::size * S) + inner) *
+           static_cast<int>(sizeof(float) / sizeof(Short));
+}
+
+/// The passes of an operation through float.
+template <class Op, class Short>
+struct ThroughFloatForward;
+template <class Op, class Short>
+struct ThroughFloatInputGradient;
+template <class Op, class Short>
+struct ThroughFloatParameterGradient;
+
+template <class G, class Scheme, class Short>
+struct ThroughFloatForward<Convolution<G, Scheme>, Short> {
+    using Op = Convolution<G, Scheme>;
+    static constexpr Correlation g = forward_correlation<G>;
+    static constexpr Items items{G::groups * G::out_height};
+    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, correlation_scratch<float>(g, S)); }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        int const S = a.stride;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        float const* const x = copies.copy(a.x, Op::Input::size * S);
+        float* const y = copies.take(Op::Output::size * S);
+        float const* const bias = G::bias ? a.parameters + Op::Parameters::size - G::out_channels : nullptr;
+        correlate<widest_lane<float>>(g, x, a.parameters, bias, y, S, copies.next, false, begin, end,
+                                      G::out_height * G::out_width * S, G::out_width * S);
+        store_rows(y, a.y, G::group_out_channels, G::out_height, G::out_width * S, false, begin, end);
+    }
+};
+template <class G, class Scheme, class Short>
+requires((G::stride_height == 1 && G::stride_width == 1) ||
+         (G::dilation_height == 1 &&
+          G::dilation_width == 1)) struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
+    using Op = Convolution<G, Scheme>;
+    static constexpr Items items{G::groups * G::height};
+    static constexpr int scratch(int S) {
+        return float_scratch<Op, Short>(S, input_gradient_scratch<float>(forward_correlation<G>, S));
+    }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        int const S = a.stride;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        float const* const dy = copies.copy(a.dy, Op::Output::size * S);
+        float* const dx = copies.take(Op::Input::size * S);
+        using L = widest_lane<float>;
+        if constexpr (G::stride_height == 1 && G::stride_width == 1) {
+            static constexpr Correlation g = backward_phase(forward_correlation<G>, 0, 0).correlation;
+            float const* const none = nullptr;
+            correlate<L>(g, dy, a.parameters, none, dx, S, copies.next, false, begin, end, G::height * G::width * S,
+                         G::width * S);
+        } else if (S % width_of<L> == 0) {
+            for (int item = begin; item < end; ++item)
+                input_gradient_row<L>(forward_correlation<G>, dy, a.parameters, dx, S, copies.next, false,
+                                      item / G::height, item % G::height);
+        } else {  // small tiles: the generic kernel's items are rows of channels
+            KernelData<Float32> b;
+            b.dy = dy;
+            b.dx = dx;
+            b.parameters = a.parameters;
+            b.stride = S;
+            for (int item = begin; item < end; ++item)
+                for (int c = 0; c < G::group_channels; ++c) {
+                    int const row = (item / G::height * G::group_channels + c) * G::height + item % G::height;
+                    GenericInputGradient<Op, Float32>::run(b, row, row + 1);
+                }
+        }
+        store_rows(dx, a.dx, G::group_channels, G::height, G::width * S, a.write == GradientWrite::add, begin, end);
+    }
+};
+template <class G, class Scheme, class Short>
+struct ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {
+    using Op = Convolution<G, Scheme>;
+    static constexpr Correlation g = forward_correlation<G>;
+    static constexpr int blocks = G::groups * tap_blocks(g);
+    static constexpr Items items{blocks + 1};  // the last one is the bias
+    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, weight_gradient_scratch<float>(g, S)); }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        int const S = a.stride;
+        using L = widest_lane<float>;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        if (begin < std::min(end, blocks)) {
+            float const* const x = copies.copy(a.x, Op::Input::size * S);
+            float const* const dy = copies.copy(a.dy, Op::Output::size * S);
+            weight_gradient<L>(g, x, dy, a.gradient, S, copies.next, begin, std::min(end, blocks));
+        }
+        if (G::bias && begin < end && end == items.count)
+            bias_gradient<L>(a.dy, a.gradient + Op::Parameters::size - G::out_channels, G::out_channels,
+                             G::out_height * G::out_width * S);
+    }
+};
+
+template <int I, int O, bool HasBias, class Scheme, class Short>
+struct ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, Short> {
+    using Op = AffineMap<I, O, HasBias, Scheme>;
+    static constexpr Items items{O};
+    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, S * I); }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        int const S = a.stride;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        float const* const x = copies.copy(a.x, I * S);
+        float* const y = copies.take(O * S);
+        affine_forward<widest_lane<float>>(a.parameters, HasBias ? a.parameters + I * O : nullptr, x, y, I, S,
+                                           copies.next, begin, end);
+        store_rows(y, a.y, 1, O, S, false, begin, end);
+    }
+};
+template <int I, int O, bool HasBias, class Scheme, class Short>
+struct ThroughFloatInputGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
+    using Op = AffineMap<I, O, HasBias, Scheme>;
+    static constexpr int block = width_of<widest_lane<float>>;
+    static constexpr Items items{(I + block - 1) / block};
+    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, S * I); }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        int const S = a.stride, from = begin * block, to = std::min(end * block, I);
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        float const* const dy = copies.copy(a.dy, O * S);
+        float* const dx = copies.take(I * S);
+        affine_input_gradient<widest_lane<float>>(a.parameters, dy, dx, I, O, S, copies.next, false, from, to);
+        store_rows(dx, a.dx, 1, I, S, a.write == GradientWrite::add, from, to);
+    }
+};
+template <int I, int O, bool HasBias, class Scheme, class Short>
+struct ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
+    using Op = AffineMap<I, O, HasBias, Scheme>;
+    using L = widest_lane<float>;
+    static constexpr int blocks = (I + width_of<L> - 1) / width_of<L>;
+    static constexpr Items items{blocks + 1};  // the last one is the bias
+    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, 0); }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        int const S = a.stride;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        if (begin < std::min(end, blocks)) {
+            float const* const x = copies.copy(a.x, I * S);
+            float const* const dy = copies.copy(a.dy, O * S);
+            outer_product_over_samples<L>(x, dy, a.gradient, I, O, S, begin, std::min(end, blocks));
+        }
+        if (HasBias && begin < end && end == items.count) bias_gradient<L>(a.dy, a.gradient + I * O, O, S);
+    }
+};
+
+}  // namespace detail
+
+template <class G, class Scheme, class Short>
+struct ForwardKernel<Convolution<G, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatForward<Convolution<G, Scheme>, Short> {};
+template <class G, class Scheme, class Short>
+requires((G::stride_height == 1 && G::stride_width == 1) ||
+         (G::dilation_height == 1 &&
+          G::dilation_width == 1)) struct InputGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
+};
+template <class G, class Scheme, class Short>
+struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {};
+template <int I, int O, bool HasBias, class Scheme, class Short>
+struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, Short> {};
+template <int I, int O, bool HasBias, class Scheme, class Short>
+struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatInputGradient<AffineMap<I, O, HasBias, Scheme>, Short> {};
+template <int I, int O, bool HasBias, class Scheme, class Short>
+struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {};
+
+}  // namespace strata

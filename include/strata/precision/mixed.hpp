@@ -1,0 +1,23 @@
+// Mixed precision: activations and their gradients are stored in a short type, arithmetic, parameter gradients,
+// parameters and optimizer state are float.
+//
+// `Mixed<bfloat16>` needs no loss scaling, for bfloat16 has float's range. Weights are rounded to bfloat16 where a
+// kernel multiplies in that type (AVX512-BF16); products are exact and sums are float everywhere. Source: Micikevicius
+// et al., arXiv:1710.03740; Kalamkar et al., arXiv:1905.12322.
+#pragma once
+
+#include "../core/bfloat16.hpp"
+#include "precision.hpp"
+
+namespace strata {
+
+template <class Short>
+struct Mixed {
+    using policy = PrecisionPolicy;
+    using storage = Short;
+    using compute = float;
+    using accumulation = float;
+    using master = float;
+};
+
+}  // namespace strata

@@ -1,0 +1,24 @@
+// labels: isa
+// Convolutions of Mixed<bfloat16> on their fast kernels: strides, padding, dilation, groups, odd channels.
+#include "mixed_layer.hpp"
+
+#include "strata/backend/cpu/mixed_kernel.hpp"
+
+using namespace strata;
+using X = Shape<3, 7, 6>;
+
+TEST_CASE("kernel sizes and padding") {
+    compare_mixed<Conv2d<4, 5>, X>();
+    compare_mixed<Conv2d<4, 1, NoBias>, X>();
+    compare_mixed<Conv2d<5, 3, Padding<1>>, X>();
+    compare_mixed<Conv2d<4, 4, SamePadding>, X>();
+}
+TEST_CASE("strides and dilation") {
+    compare_mixed<Conv2d<4, Size{3, 2}, Stride<2>, Padding<1>>, X>();
+    compare_mixed<Conv2d<3, 3, SamePadding, Dilation<2>>, X>();
+}
+TEST_CASE("groups and many channels") {
+    compare_mixed<Conv2d<6, 3, Padding<1>, Groups<2>>, Shape<4, 7, 6>>();
+    compare_mixed<Conv2d<4, 3, Padding<1>, Groups<4>>, Shape<4, 7, 6>>();
+    compare_mixed<Conv2d<13, 3, Padding<1>>, Shape<8, 9, 10>>();
+}

@@ -1,0 +1,76 @@
+// Kernels of Mixed<bfloat16> against the generic ones in double, on tiles of any size.
+//
+// Inputs, weights and dy are bfloat16 to begin with, so that products are exact in float wherever they are taken, and
+// what differs is known: sums in float, and one rounding of y and dx to bfloat16.
+#pragma once
+
+#include "../layer/layer_run.hpp"
+#include "strata/precision/mixed.hpp"
+
+namespace strata {
+
+inline std::vector<double> short_values(std::uint32_t seed, std::size_t count) {
+    auto values = reference_values(seed, count);
+    for (double& v : values) v = static_cast<float>(bfloat16(v));
+    return values;
+}
+
+/// The largest excess of |got - expected| over what rounding explains: half a unit of a bfloat16 of this size
+/// (`storage`), and a float sum of some hundred terms of size 1, where a little less than half a unit becomes a little
+/// more.
+inline double excess(std::vector<double> const& got, std::vector<double> const& expected, bool storage) {
+    REQUIRE(got.size() == expected.size());
+    double worst = -1;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        double const allowed = 2e-5 + (storage ? std::fabs(expected[i]) * 0x1.01p-8 : 0);
+        double const off = std::fabs(got[i] - expected[i]) - allowed;
+        worst = off > worst || off != off ? off : worst;
+    }
+    return worst;
+}
+
+template <class Op, int S>
+void compare_mixed_tile(LayerResult const& oracle, std::vector<double> const& x, std::vector<double> const& parameters,
+                        std::vector<double> const& dy) {
+    CAPTURE(S);
+    auto const layer = kernels_of<Op, Mixed<bfloat16>, S>();
+    auto const result = run_layer(layer, x, parameters, dy);
+    CHECK(excess(result.y, oracle.y, true) <= 0);
+    CHECK(excess(result.dx, oracle.dx, true) <= 0);
+    CHECK(excess(result.dparameters, oracle.dparameters, false) <= 0);
+    for (int const parts : {2, 3}) {  // a team may split a kernel anywhere: the same bits
+        auto const split = run_layer(layer, x, parameters, dy, parts);
+        CHECK(split.y == result.y);
+        CHECK(split.dx == result.dx);
+        CHECK(split.dparameters == result.dparameters);
+    }
+    // What a sample gives does not depend on where in a tile it stands.
+    std::vector<double> many_x, many_dy;
+    for (int k = 0; k < 2 * S - 1; ++k) {
+        many_x.insert(many_x.end(), x.begin(), x.begin() + layer.in);
+        many_dy.insert(many_dy.end(), dy.begin(), dy.begin() + layer.out);
+    }
+    auto const many = run_layer(layer, many_x, parameters, many_dy);
+    int different = 0;
+    for (std::size_t i = 0; i < many.y.size(); ++i)
+        different += many.y[i] == many.y[i % static_cast<std::size_t>(layer.out)] ? 0 : 1;
+    for (std::size_t i = 0; i < many.dx.size(); ++i)
+        different += many.dx[i] == many.dx[i % static_cast<std::size_t>(layer.in)] ? 0 : 1;
+    CHECK(different == 0);
+}
+
+/// All passes of a layer on tiles of all sizes, full and ragged.
+template <class Layer, class X>
+void compare_mixed() {
+    using Op = typename Layer::template On<X>;
+    constexpr std::size_t batch = 19;  // a full tile of 16 and a ragged one
+    auto const x = short_values(1, batch * static_cast<std::size_t>(Op::Input::size)),
+               parameters = short_values(2, static_cast<std::size_t>(Op::Parameters::size)),
+               dy = short_values(4, batch * static_cast<std::size_t>(Op::Output::size));
+    auto const oracle = run_layer(generic_kernels_of<Op, Float64, 1>(), x, parameters, dy);
+    CAPTURE(Op::type);
+    [&]<int... S>(std::integer_sequence<int, S...>) { (compare_mixed_tile<Op, S>(oracle, x, parameters, dy), ...); }
+    (std::integer_sequence<int, 1, 2, 4, 8, 16>{});
+}
+
+}  // namespace strata
