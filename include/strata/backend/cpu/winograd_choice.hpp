@@ -24,7 +24,7 @@ constexpr double direct_cycles(Correlation const& g, int S, int N) {
 constexpr double direct_gradient_cycles(Correlation const& g, int S, int N) {
     int const row = (g.out_width * S + N - 1) / N;
     double const taps = 3 * rows_inside(g) * g.in_channels * g.out_channels;
-    return taps * ((1.35 + 1.3 / row) * g.out_height * row + 6);
+    return taps * ((1.05 + 0.6 / row) * g.out_height * row + 10);
 }
 
 /// What Winograd costs besides the products, in cycles: a vector of inputs of one channel, of outputs, of output
