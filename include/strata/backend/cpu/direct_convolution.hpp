@@ -598,8 +598,7 @@ concept PhasedGeometry = (G::stride_height == 1 && G::stride_width == 1) ||
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+struct DirectForward {
     using T = typename Precision::compute;
     static constexpr Items items{G::groups * G::out_height};
     static constexpr int scratch(int S) { return detail::correlation_scratch<T>(detail::forward_correlation<G>, S); }
@@ -613,8 +612,7 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> {
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::PhasedGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+struct DirectInputGradient {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
@@ -639,8 +637,7 @@ requires(detail::UniformPrecision<Precision>&&
 };
 
 template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+struct DirectParameterGradient {
     using T = typename Precision::compute;
     static constexpr int blocks = G::groups * detail::tap_blocks(detail::forward_correlation<G>);
     static constexpr Items items{blocks + 1};  // the last one is the bias
@@ -650,11 +647,27 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::weight_gradient<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.dy, a.gradient, a.stride,
                                                 a.scratch, begin, std::min(end, blocks));
-        if (G::bias && begin < end && end == items.count)
-            detail::bias_gradient<widest_lane<T>>(
-                a.dy, a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels, G::out_channels,
-                G::out_height * G::out_width * a.stride);
+        if (G::bias && begin < end && end == items.count) add_bias(a);
     }
+    static void add_bias(KernelData<Precision> const& a) {
+        detail::bias_gradient<widest_lane<T>>(a.dy,
+                                              a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels,
+                                              G::out_channels, G::out_height * G::out_width * a.stride);
+    }
+};
+
+template <class G, class Scheme, class Precision>
+requires detail::UniformPrecision<Precision>
+struct ForwardKernel<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {
+};
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision>&&
+             detail::PhasedGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision>
+    : DirectInputGradient<G, Scheme, Precision> {
+};
+template <class G, class Scheme, class Precision>
+requires detail::UniformPrecision<Precision>
+struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> : DirectParameterGradient<G, Scheme, Precision> {
 };
 
 }  // namespace strata

@@ -8,12 +8,14 @@
 #pragma once
 
 #include "../../optimizer/optimizer.hpp"
+#include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
 #include "linear_kernel.hpp"
 #include "mixed_kernel.hpp"
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
+#include "winograd_kernel.hpp"
 
 namespace strata {
 
@@ -203,8 +205,8 @@ private:
 
     /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a
     /// team.
-    STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot, std::span<Step const> steps,
-                  int S, std::size_t stride, bool kept) {
+    STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot,
+                                  std::span<Step const> steps, int S, std::size_t stride, bool kept) {
         detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
         barrier.wait(team.size);
         c.share = team;

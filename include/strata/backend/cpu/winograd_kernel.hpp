@@ -1,0 +1,154 @@
+// The kernels of 3x3 convolutions that Winograd makes faster: which tile each pass takes is a constant of the geometry
+// and the tile size. Float32 only, unless a precision policy says otherwise with a member `winograd`:
+//
+//     struct DirectFloat32 : Float32 { static constexpr bool winograd = false; };
+#pragma once
+
+#include "winograd_choice.hpp"
+
+namespace strata {
+
+namespace detail {
+
+template <class Precision>
+consteval bool allows_winograd() {
+    if constexpr (requires { Precision::winograd; })
+        return Precision::winograd;
+    else
+        return std::is_same_v<typename Precision::compute, float>;
+}
+/// One group of at least two channels with 3x3 taps, stride 1, no dilation.
+template <class G, class Precision>
+concept WinogradGeometry = allows_winograd<Precision>() && G::groups == 1 && G::channels > 1 &&
+                           is_winograd(forward_correlation<G>);
+
+/// The tiles that a pass takes for S = 1, 2, 4, 8, 16 samples: 4, 2, or 0 for direct convolution.
+struct WinogradTiles {
+    int tiles[5];
+    [[nodiscard]] constexpr int of(int S) const {
+        return tiles[S >= 16 ? 4 : S >= 8 ? 3 : S >= 4 ? 2 : S >= 2 ? 1 : 0];
+    }
+    [[nodiscard]] constexpr bool have(int tile) const {
+        for (int const t : tiles)
+            if (t == tile) return true;
+        return false;
+    }
+    [[nodiscard]] constexpr bool any() const { return have(4) || have(2); }
+};
+template <class L>
+constexpr WinogradTiles winograd_tiles(Correlation const& g) {
+    return {{winograd_tile<L>(g, 1), winograd_tile<L>(g, 2), winograd_tile<L>(g, 4), winograd_tile<L>(g, 8),
+             winograd_tile<L>(g, 16)}};
+}
+template <class L>
+constexpr WinogradTiles winograd_gradient_tiles(Correlation const& g) {
+    return {{winograd_gradient_tile<L>(g, 1), winograd_gradient_tile<L>(g, 2), winograd_gradient_tile<L>(g, 4),
+             winograd_gradient_tile<L>(g, 8), winograd_gradient_tile<L>(g, 16)}};
+}
+
+template <class G>
+constexpr Correlation backward_correlation = backward_phase(forward_correlation<G>, 0, 0).correlation;
+
+/// Scalars of scratch memory of a pass on tiles of S samples.
+template <class L, template <int, class> class Layout>
+constexpr int winograd_scratch(WinogradTiles const& tiles, Correlation const& g, int S) {
+    int const tile = tiles.of(S);
+    return tile == 4   ? static_cast<int>(Layout<4, L>(g, S).scratch())
+           : tile == 2 ? static_cast<int>(Layout<2, L>(g, S).scratch())
+                       : 0;
+}
+
+/// Runs f<M>() with the pass's tile; false where direct convolution is the faster one. Only tiles in use are compiled.
+template <WinogradTiles Tiles, class F>
+STRATA_INLINE bool with_winograd(int S, F const& f) {
+    int const tile = Tiles.of(S);
+    if constexpr (Tiles.have(4))
+        if (tile == 4) return f.template operator()<4>(), true;
+    if constexpr (Tiles.have(2))
+        if (tile == 2) return f.template operator()<2>(), true;
+    return false;
+}
+/// Item `begin` of `count` in `items` items.
+constexpr int item_of(int begin, int count, int items) {
+    return static_cast<int>(static_cast<long>(begin) * items / count);
+}
+
+}  // namespace detail
+
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision>&&
+             detail::WinogradGeometry<G, Precision>) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+    using Direct = DirectForward<G, Scheme, Precision>;
+    using L = widest_lane<typename Precision::compute>;
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        constexpr auto const& g = detail::forward_correlation<G>;
+        int const winograd = detail::winograd_scratch<L, detail::WinogradLayout>(detail::winograd_tiles<L>(g), g, S);
+        return winograd > 0 ? winograd : Direct::scratch(S);
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        constexpr auto const& g = detail::forward_correlation<G>;
+        if (!detail::with_winograd<detail::winograd_tiles<L>(g)>(a.stride, [&]<int M>() {
+                int const n = detail::WinogradLayout<M, L>(g, a.stride).items();
+                detail::winograd_correlate<M, L>(
+                    g, a.x, a.parameters, G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
+                    a.stride, a.scratch, false, detail::item_of(begin, items.count, n),
+                    detail::item_of(end, items.count, n));
+            }))
+            Direct::run(a, begin, end);
+    }
+};
+
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
+             detail::WinogradGeometry<G, Precision>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+    using Direct = DirectInputGradient<G, Scheme, Precision>;
+    using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        constexpr auto const& g = detail::backward_correlation<G>;
+        int const winograd = detail::winograd_scratch<L, detail::WinogradLayout>(detail::winograd_tiles<L>(g), g, S);
+        return winograd > 0 ? winograd : Direct::scratch(S);
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        constexpr auto const& g = detail::backward_correlation<G>;
+        if (!detail::with_winograd<detail::winograd_tiles<L>(g)>(a.stride, [&]<int M>() {
+                int const n = detail::WinogradLayout<M, L>(g, a.stride).items();
+                T const* const none = nullptr;
+                detail::winograd_correlate<M, L>(g, a.dy, a.parameters, none, a.dx, a.stride, a.scratch,
+                                                 a.write == GradientWrite::add, detail::item_of(begin, items.count, n),
+                                                 detail::item_of(end, items.count, n));
+            }))
+            Direct::run(a, begin, end);
+    }
+};
+
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision>&&
+             detail::WinogradGeometry<G, Precision>) struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+    using Direct = DirectParameterGradient<G, Scheme, Precision>;
+    using L = widest_lane<typename Precision::compute>;
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        constexpr auto const& g = detail::forward_correlation<G>;
+        int const winograd =
+            detail::winograd_scratch<L, detail::WinogradGradientLayout>(detail::winograd_gradient_tiles<L>(g), g, S);
+        return winograd > 0 ? winograd : Direct::scratch(S);
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        constexpr auto const& g = detail::forward_correlation<G>;
+        bool const done = detail::with_winograd<detail::winograd_gradient_tiles<L>(g)>(a.stride, [&]<int M>() {
+            int const n = detail::WinogradGradientLayout<M, L>(g, a.stride).items();
+            detail::winograd_weight_gradient<M, L>(g, a.x, a.dy, a.gradient, a.stride, a.scratch,
+                                                   detail::item_of(std::min(begin, Direct::blocks), Direct::blocks, n),
+                                                   detail::item_of(std::min(end, Direct::blocks), Direct::blocks, n));
+        });
+        if (!done)
+            Direct::run(a, begin, end);
+        else if (G::bias && begin < end && end == items.count)
+            Direct::add_bias(a);
+    }
+};
+
+}  // namespace strata
