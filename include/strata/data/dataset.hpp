@@ -35,10 +35,10 @@ public:
     /// Number of classes, 0 when there are no labels.
     [[nodiscard]] int classes() const { return classes_; }
     /// One name a class, or empty.
-    [[nodiscard]] std::vector<std::string> const& class_names() const { return *class_names_; }
+    [[nodiscard]] std::vector<std::string> const& class_names() const { return notes_->class_names; }
     /// [N] labels in 0 … classes - 1, or empty.
     [[nodiscard]] std::span<std::int32_t const> labels() const {
-        return classes_ > 0 ? std::span(labels_->data(), size_) : std::span<std::int32_t const>();
+        return classes_ > 0 ? std::span(notes_->labels.data(), size_) : std::span<std::int32_t const>();
     }
     /// Values of one target row, 0 when there are no targets.
     [[nodiscard]] int outputs() const { return outputs_; }
@@ -98,9 +98,9 @@ public:
     [[nodiscard, gnu::cold]] Dataset with_class_names(std::vector<std::string> names) const {
         if (names.size() != static_cast<std::size_t>(classes_))
             fail("with_class_names: got ", names.size(), " names for ", classes_, " classes");
-        Dataset result = *this;
-        result.class_names_ = std::make_shared<std::vector<std::string> const>(std::move(names));
-        return result;
+        Notes notes = *notes_;
+        notes.class_names = std::move(names);
+        return with_notes(size_, std::move(notes));
     }
 
     /// The first n samples. Throws Error unless 1 <= n <= size().
@@ -116,19 +116,15 @@ public:
     [[nodiscard, gnu::cold]] Dataset subset(std::vector<std::size_t> const& indices) const {
         if (indices.empty()) fail("subset: no indices given");
         check_count(indices.size());
-        std::vector<std::uint32_t> positions;
-        std::vector<std::int32_t> labels_of_subset;
-        positions.reserve(indices.size());
+        Notes notes;
+        notes.class_names = notes_->class_names;
+        notes.positions.reserve(indices.size());
         for (auto const index : indices) {
             if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
-            positions.push_back(static_cast<std::uint32_t>(position(index)));
-            if (classes_ > 0) labels_of_subset.push_back((*labels_)[index]);
+            notes.positions.push_back(static_cast<std::uint32_t>(position(index)));
+            if (classes_ > 0) notes.labels.push_back(notes_->labels[index]);
         }
-        Dataset result = *this;
-        result.size_ = indices.size();
-        result.positions_ = std::make_shared<std::vector<std::uint32_t> const>(std::move(positions));
-        result.labels_ = std::make_shared<std::vector<std::int32_t> const>(std::move(labels_of_subset));
-        return result;
+        return with_notes(indices.size(), std::move(notes));
     }
 
     friend Dataset from_memory(Samples samples, SampleShape shape);
@@ -136,6 +132,14 @@ public:
     friend Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs);
 
 private:
+    /// What is known of the samples besides their values. One object and not three, because every type that is shared
+    /// costs compile time.
+    struct Notes {
+        std::vector<std::uint32_t> positions;  // of a subset's samples in samples_; empty: identity
+        std::vector<std::int32_t> labels;      // in the order of this dataset, at least size_; empty: none
+        std::vector<std::string> class_names;
+    };
+
     [[gnu::cold]] Dataset(Samples samples, SampleShape shape)
         : type_(samples.type),
           shape_(checked(shape)),
@@ -165,7 +169,16 @@ private:
         return shape;
     }
 
-    [[nodiscard]] std::size_t position(std::size_t index) const { return positions_ ? (*positions_)[index] : index; }
+    [[nodiscard]] std::size_t position(std::size_t index) const {
+        return notes_->positions.empty() ? index : notes_->positions[index];
+    }
+
+    [[nodiscard, gnu::cold]] Dataset with_notes(std::size_t size, Notes notes) const {
+        Dataset result = *this;
+        result.size_ = size;
+        result.notes_ = std::make_shared<Notes const>(std::move(notes));
+        return result;
+    }
 
     static void check_count(std::size_t count) {
         if (count > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
@@ -176,15 +189,16 @@ private:
         if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
         if (labels.values.size() != size_)
             fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
-        std::vector<std::int32_t> checked(size_);
+        Notes notes;
+        notes.labels.resize(size_);
         for (std::size_t i = 0; i < size_; ++i) {
             auto const label = labels.values[i];
             if (label < 0 || label >= classes)
                 fail("from_memory: label ", label, " of sample ", i, " is not in 0 to ", classes - 1, " (", classes,
                      " classes)");
-            checked[i] = static_cast<std::int32_t>(label);
+            notes.labels[i] = static_cast<std::int32_t>(label);
         }
-        labels_ = std::make_shared<std::vector<std::int32_t> const>(std::move(checked));
+        notes_ = std::make_shared<Notes const>(std::move(notes));
         classes_ = classes;
     }
 
@@ -209,9 +223,7 @@ private:
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
     std::shared_ptr<void const> samples_owner_, targets_owner_;
-    std::shared_ptr<std::vector<std::uint32_t> const> positions_;  // of a subset's samples in samples_; null: identity
-    std::shared_ptr<std::vector<std::int32_t> const> labels_;      // in the order of this dataset, at least size_
-    std::shared_ptr<std::vector<std::string> const> class_names_ = std::make_shared<std::vector<std::string> const>();
+    std::shared_ptr<Notes const> notes_ = std::make_shared<Notes const>();
     std::shared_ptr<Transforms const> transforms_ =
         std::make_shared<Transforms const>(DataType::float32, SampleShape{});
 };

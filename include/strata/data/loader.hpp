@@ -53,10 +53,11 @@ public:
         target_bytes_ = static_cast<std::size_t>(dataset_.outputs()) * size_of(dataset_.target_type());
         // One more than prefetch, for the caller's; but no more than an epoch has.
         int const ahead = options_.threads == 0 ? 0 : std::min(options_.prefetch, batches_ - 1);
-        slots_.resize(static_cast<std::size_t>(ahead) + 1);
+        slots_ = std::vector<Slot>(static_cast<std::size_t>(ahead) + 1);
         for (auto& slot : slots_) reserve(slot);
         try {
-            for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { work(); });
+            threads_ = std::vector<std::thread>(static_cast<std::size_t>(options_.threads));
+            for (auto& thread : threads_) thread = std::thread([this] { work(); });
         } catch (...) {
             stop();
             throw;
@@ -221,7 +222,8 @@ private:
             stopping_ = true;
         }
         wanted_.notify_all();
-        for (auto& thread : threads_) thread.join();
+        for (auto& thread : threads_)
+            if (thread.joinable()) thread.join();
     }
 
     Dataset dataset_;
