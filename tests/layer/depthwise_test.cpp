@@ -1,12 +1,51 @@
-// The depthwise kernels against LibTorch and, for many geometries, against the generic kernels in double.
+// The depthwise kernels against LibTorch and, for many geometries, against the generic kernels in double: on tiles of
+// every size, whole and split.
 #include "strata/backend/cpu/depthwise_convolution.hpp"
 
-#include "layer_run.hpp"
+#include "oracle_run.hpp"
 
 using namespace strata;
+
+template <class Geometry>
+constexpr bool is_depthwise = detail::DepthwiseGeometry<typename Geometry::Geometry>;
 
 TEST_CASE("depthwise kernels match LibTorch") {
     using Four = Shape<4, 7, 6>;
     compare_fast_with_libtorch<Conv2d<4, 3, Padding<1>, Groups<4>>, Four>("conv2d/4x7x6_o4_k3_s1_p1_g4");
     compare_fast_with_libtorch<Conv2d<8, 3, Padding<1>, Groups<4>, Stride<2>>, Four>("conv2d/4x7x6_o8_k3_s2_p1_g4");
+}
+
+TEST_CASE("they are found for groups of one channel, and for few outputs of each") {
+    static_assert(is_depthwise<Conv2d<4, 3, Groups<4>>::On<Shape<4, 7, 6>>>);
+    static_assert(is_depthwise<Conv2d<8, 3, Groups<4>>::On<Shape<4, 7, 6>>>);
+    static_assert(!is_depthwise<Conv2d<8, 3>::On<Shape<1, 28, 28>>>);
+    static_assert(!is_depthwise<Conv2d<8, 3, Groups<2>>::On<Shape<4, 7, 6>>>);
+}
+
+// 3x3 and 5x5 with stride 1 have blocks of rows: heights that fill them and that do not, rows of whole vectors and not.
+TEST_CASE("square kernels") {
+    compare_fast_with_generic<Conv2d<3, 3, Padding<1>, Groups<3>>, Shape<3, 9, 11>>();
+    compare_fast_with_generic<Conv2d<2, 3, Padding<1>, Groups<2>>, Shape<2, 8, 16>>();
+    compare_fast_with_generic<Conv2d<2, 3, Groups<2>, NoBias>, Shape<2, 5, 7>>();
+    compare_fast_with_generic<Conv2d<2, 3, Padding<2>, Groups<2>>, Shape<2, 3, 2>>();
+    compare_fast_with_generic<Conv2d<3, 5, Padding<2>, Groups<3>>, Shape<3, 6, 9>>();
+    compare_fast_with_generic<Conv2d<2, 5, SamePadding, Groups<2>>, Shape<2, 2, 3>>();
+}
+
+TEST_CASE("strides, dilation, other kernels, several outputs of a channel") {
+    compare_fast_with_generic<Conv2d<3, 3, Padding<1>, Stride<2>, Groups<3>>, Shape<3, 9, 12>>();
+    compare_fast_with_generic<Conv2d<2, 5, Padding<2>, Stride<3>, Groups<2>>, Shape<2, 11, 10>>();
+    compare_fast_with_generic<Conv2d<2, 3, Padding<0, 2>, Stride<1, 2>, Groups<2>>, Shape<2, 6, 9>>();
+    compare_fast_with_generic<Conv2d<2, 3, Padding<2>, Dilation<2>, Groups<2>>, Shape<2, 7, 8>>();
+    compare_fast_with_generic<Conv2d<2, 3, Padding<1>, Dilation<2>, Stride<2>, Groups<2>>, Shape<2, 9, 8>>();
+    compare_fast_with_generic<Conv2d<2, Size{2, 7}, Padding<3>, Groups<2>>, Shape<2, 6, 9>>();
+    compare_fast_with_generic<Conv2d<2, 1, Stride<2>, Groups<2>>, Shape<2, 6, 5>>();
+    compare_fast_with_generic<Conv2d<4, 3, Padding<1>, Groups<2>>, Shape<2, 6, 7>>();
+    compare_fast_with_generic<Conv2d<4, 3, Padding<1>, Groups<2>, Stride<2>, NoBias>, Shape<2, 6, 7>>();
+}
+
+// Planes of several bands in small tiles.
+TEST_CASE("a tall image") {
+    compare_fast_with_generic<Conv2d<1, 3, Padding<1>, Groups<1>>, Shape<1, 70, 40>>();
+    compare_fast_with_generic<Conv2d<1, 3, Padding<1>, Groups<1>, Stride<2>>, Shape<1, 70, 40>>();
 }

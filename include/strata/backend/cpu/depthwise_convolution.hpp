@@ -574,9 +574,9 @@ STRATA_ONE_COPY void depthwise_weight_gradient(Correlation const& g, DepthwisePl
     }
 }
 
-/// A geometry with one input channel a group.
+/// One input channel a group, and few output channels: more of them fill a block of the direct convolution.
 template <class G>
-concept DepthwiseGeometry = G::group_channels == 1;
+concept DepthwiseGeometry = G::group_channels == 1 && G::group_out_channels <= 3;
 
 }  // namespace detail
 

@@ -1,0 +1,28 @@
+// The kernels of 1x1 convolutions against the generic kernels in double: on tiles of every size, whole and split.
+#include "strata/backend/cpu/pointwise_convolution.hpp"
+
+#include "oracle_run.hpp"
+
+using namespace strata;
+
+template <class Op>
+constexpr bool is_pointwise = detail::PointwiseGeometry<typename Op::Geometry>;
+
+TEST_CASE("they are found for 1x1 kernels that take every pixel") {
+    static_assert(is_pointwise<Conv2d<4, 1>::On<Shape<16, 5, 4>>>);
+    static_assert(is_pointwise<Conv2d<32, 1, Groups<2>, NoBias>::On<Shape<16, 5, 4>>>);
+    static_assert(!is_pointwise<Conv2d<4, 1, Stride<2>>::On<Shape<16, 5, 4>>>);
+    static_assert(!is_pointwise<Conv2d<4, 1, Padding<1>>::On<Shape<16, 5, 4>>>);
+    static_assert(!is_pointwise<Conv2d<4, 3, Padding<1>>::On<Shape<16, 5, 4>>>);
+    static_assert(!is_pointwise<Conv2d<4, 1>::On<Shape<3, 5, 4>>>);
+}
+
+// Rows that fill blocks of six and do not, few rows (not packed) and many, columns that end within a vector.
+TEST_CASE("1x1 convolution") {
+    compare_fast_with_generic<Conv2d<13, 1>, Shape<20, 5, 7>>();
+    compare_fast_with_generic<Conv2d<24, 1, NoBias>, Shape<64, 4, 4>>();
+    compare_fast_with_generic<Conv2d<9, 1>, Shape<70, 3, 3>>();
+    compare_fast_with_generic<Conv2d<32, 1, Groups<2>>, Shape<16, 3, 5>>();
+    compare_fast_with_generic<Conv2d<1, 1>, Shape<8, 1, 1>>();
+    compare_fast_with_generic<Conv2d<7, 1>, Shape<16, 13, 12>>();  // the weight gradient in two pieces
+}
