@@ -2,7 +2,7 @@
 // Convolutions of Mixed<bfloat16> on their fast kernels: strides, padding, dilation, groups, odd channels.
 #include "mixed_layer.hpp"
 
-#include "strata/backend/cpu/mixed_kernel.hpp"
+#include "strata/backend/cpu/bfloat16_convolution.hpp"
 
 using namespace strata;
 using X = Shape<3, 7, 6>;
@@ -15,10 +15,18 @@ TEST_CASE("kernel sizes and padding") {
 }
 TEST_CASE("strides and dilation") {
     compare_mixed<Conv2d<4, Size{3, 2}, Stride<2>, Padding<1>>, X>();
+    compare_mixed<Conv2d<5, 3, Stride<2>, Padding<1>>, Shape<4, 8, 7>>();
+    compare_mixed<Conv2d<4, 1, Stride<3>>, X>();
     compare_mixed<Conv2d<3, 3, SamePadding, Dilation<2>>, X>();
+    compare_mixed<Conv2d<3, 2, Stride<2>, Dilation<2>>, X>();
 }
 TEST_CASE("groups and many channels") {
     compare_mixed<Conv2d<6, 3, Padding<1>, Groups<2>>, Shape<4, 7, 6>>();
     compare_mixed<Conv2d<4, 3, Padding<1>, Groups<4>>, Shape<4, 7, 6>>();
     compare_mixed<Conv2d<13, 3, Padding<1>>, Shape<8, 9, 10>>();
+}
+
+TEST_CASE("padding far wider than the kernel: blocks of vectors that see nothing else") {
+    compare_mixed<Conv2d<3, 1, Padding<6>>, Shape<2, 5, 6>>();
+    compare_mixed<Conv2d<3, 2, Padding<9>, Dilation<2>>, Shape<2, 5, 6>>();
 }
