@@ -58,9 +58,9 @@ public:
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
     /// fills tiles of 16 for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch) {
-        Tiling const tiling(batch, detail::tile_samples(batch));
+        Tiling const tiling(batch, detail::tile_samples<Net>(batch));
         auto const tile =
-            static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(detail::tile_samples(batch));
+            static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(detail::tile_samples<Net>(batch));
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
@@ -125,6 +125,7 @@ private:
     /// Leaves at most, and arenas for their gradients always: a constant of the network, bounded by 256 MiB. With fewer
     /// leaves than workers, teams share a leaf.
     static constexpr int max_leaves = [] {
+        if (detail::weights_dominate<Net>) return 1;
         std::size_t const fit =
             (std::size_t{256} << 20) / (sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1));
         return fit > 32 ? 32 : fit < 2 ? 2 : static_cast<int>(fit);
@@ -166,7 +167,7 @@ private:
     }
 
     STRATA_ONE_COPY StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
-        int const S = detail::tile_samples(batch.size);
+        int const S = detail::tile_samples<Net>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
@@ -234,7 +235,7 @@ private:
     }
 
     StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions, Value* outputs) {
-        int const S = detail::tile_samples(batch.size);
+        int const S = detail::tile_samples<Net>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));

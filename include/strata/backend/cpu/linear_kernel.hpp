@@ -85,9 +85,20 @@ STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, 
 template <class L, class T>
 STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, int inputs, int outputs, int S,
                                            T* scratch, bool add, int begin, int end) {
-    if (S % width_of<L> == 0) {
-        Product<T> const p{weight, 1, inputs,  dy,      S,
-                           dx,     S, outputs, nullptr, add ? ProductInit::accumulate : ProductInit::zero};
+    constexpr int N = width_of<L>;
+    auto const init = add ? ProductInit::accumulate : ProductInit::zero;
+    if (S > 16 && S % N == 0) {  // a wide tile is worth packing the columns of the weight that a block of inputs needs
+        for (int i = begin; i < end; i += N) {
+            int const columns = std::min(N, end - i);
+            for (int o = 0; o < outputs; ++o)
+                std::copy_n(weight + static_cast<std::ptrdiff_t>(o) * inputs + i, columns, scratch + o * N);
+            Product<T> const p{scratch, 1, N, dy, S, dx + i * S, S, outputs, nullptr, init};
+            product_rows<L>(p, 0, columns, 0, S);
+        }
+        return;
+    }
+    if (S % N == 0) {
+        Product<T> const p{weight, 1, inputs, dy, S, dx, S, outputs, nullptr, init};
         product_rows<L>(p, begin, end, 0, S);
         return;
     }
@@ -105,7 +116,7 @@ STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, 
 template <class L, class T>
 STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
                                                 int begin, int end) {
-    constexpr int N = width_of<L>, most = 16, wide = 4 * N;
+    constexpr int N = width_of<L>, most = 64, wide = 4 * N;
     int const stop = std::min(end * N, inputs);
     for (int i = begin * N, columns = 0; i < stop; i += columns) {
         columns = stop - i >= wide ? wide : std::min(N, stop - i);
@@ -113,7 +124,7 @@ STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dwei
             int const samples = std::min(most, S - s0);
             T transposed[most * wide];
             if (columns >= N) {
-                transpose_rows<L>(x + i * S + s0, S, transposed, samples, columns);
+                transpose_rows<L>(x + i * S + s0, S, transposed, columns, samples, columns);
                 Product<T> const p{dy + s0,     S,      1,       transposed, columns,
                                    dweight + i, inputs, samples, nullptr,    ProductInit::accumulate};
                 product_rows<L>(p, 0, outputs, 0, columns);
@@ -170,7 +181,7 @@ struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
     static constexpr int block = width_of<widest_lane<T>>;
     static constexpr Items items{(I + block - 1) / block};
-    static constexpr int scratch(int S) { return S % block == 0 ? 0 : S * I; }
+    static constexpr int scratch(int S) { return S % block != 0 ? S * I : S > 16 ? O * block : 0; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, a.stride, a.scratch,
                                                       a.write == GradientWrite::add, begin * block,

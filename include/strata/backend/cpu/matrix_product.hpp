@@ -84,9 +84,9 @@ STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int f
             for (int m = begin; m < end; ++m) product_block<1, 1, T>(p, m, n);
 }
 
-/// columns[k][s] = rows[s][k] for `count` k and S samples; `pitch` apart are the rows.
+/// columns[k][s] = rows[s][k] for `count` k and S samples; the rows are `pitch` apart, the columns `stride`.
 template <class L, class T, class To>
-STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int count, int S) {
+STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int stride, int count, int S) {
     constexpr int N = width_of<L>;
     int const blocks = count / N * N;
     for (int s = 0; s < S; s += N)
@@ -96,10 +96,10 @@ STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int c
             for (int j = 0; j < N; ++j) block[j] = load_lane<L>(rows + (s + j) * pitch + k);
             transpose(block);
             STRATA_UNROLL
-            for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * S + s, block[j]);
+            for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * stride + s, block[j]);
         }
     for (int k = blocks; k < count; ++k)
-        for (int s = 0; s < S; ++s) columns[k * S + s] = static_cast<To>(rows[s * pitch + k]);
+        for (int s = 0; s < S; ++s) columns[k * stride + s] = static_cast<To>(rows[s * pitch + k]);
 }
 
 }  // namespace strata::detail

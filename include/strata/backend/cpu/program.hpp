@@ -276,7 +276,7 @@ private:
         }
         template <class K>
         constexpr void kernel(Step step) {
-            for (int const S : {1, 2, 4, 8, 16}) scratch = std::max(scratch, scratch_of<K>(S));
+            for (int S = 1; S <= tile_samples<Net>(1 << 20); S *= 2) scratch = std::max(scratch, scratch_of<K>(S));
             step.kernel = &K::run;
             step.items = K::items;
             (*this)(step);

@@ -26,8 +26,8 @@ STRATA_ONE_COPY void convert_values(void const* from, DataType type, std::size_t
     }
 }
 
-/// Fills elements [begin, end) of a tile of `stride` samples, at most 16, with samples [first, first + count) of the
-/// batch; empty lanes hold zeros.
+/// Fills elements [begin, end) of a tile of `stride` samples with samples [first, first + count) of the batch; empty
+/// lanes hold zeros.
 template <class T>
 STRATA_ONE_COPY void fill_tile(T* tile, Batch const& batch, int first, int count, int stride, int begin, int end) {
     using C = std::conditional_t<std::is_floating_point_v<T>, T, float>;  // short types are for storage only
@@ -41,16 +41,20 @@ STRATA_ONE_COPY void fill_tile(T* tile, Batch const& batch, int first, int count
         auto const scale = static_cast<C>(batch.scale ? batch.scale[channel] : 1.0);
         auto const shift = static_cast<C>(batch.scale ? batch.shift[channel] : 0.0);
         T* const to = tile + element * stride;
-        for (int s = 0; s < count; ++s) {
-            C* row = rows + s * chunk;
-            if constexpr (std::is_same_v<C, T>) row = stride == 1 ? to : row;
-            convert_values(batch.inputs, batch.type,
-                           static_cast<std::size_t>(first + s) * size + static_cast<std::size_t>(element), length,
-                           scale, shift, row);
+        for (int group = 0; group < stride; group += 16) {
+            int const samples = std::min(16, stride - group), filled = std::clamp(count - group, 0, samples);
+            for (int s = 0; s < filled; ++s) {
+                C* row = rows + s * chunk;
+                if constexpr (std::is_same_v<C, T>) row = stride == 1 ? to : row;
+                convert_values(batch.inputs, batch.type,
+                               static_cast<std::size_t>(first + group + s) * size + static_cast<std::size_t>(element),
+                               length, scale, shift, row);
+            }
+            if (stride == 1 && std::is_same_v<C, T>) continue;
+            for (int s = filled; s < samples; ++s) std::fill_n(rows + s * chunk, length, C(0));
+            with_lane<C>(samples,
+                         [&]<class L>() { transpose_rows<L>(rows, chunk, to + group, stride, length, samples); });
         }
-        if (stride == 1 && std::is_same_v<C, T>) continue;
-        for (int s = count; s < stride; ++s) std::fill_n(rows + s * chunk, length, C(0));
-        with_lane<C>(stride, [&]<class L>() { transpose_rows<L>(rows, chunk, to, length, stride); });
     }
 }
 
@@ -70,10 +74,16 @@ void fill_targets(T* tile, Batch const& batch, int outputs, int first, int count
         }
 }
 
-/// Samples in a tile: the largest of 16, 8, 4, 2, 1 that the batch fills. A function of the batch alone, never of the
-/// threads.
+/// True for networks that are mostly matrices larger than a second-level cache (1 MB): what they wait for is weights,
+/// so many samples share each reading of them, and the whole batch is one leaf.
+template <class Net>
+inline constexpr bool weights_dominate = Net::parameter_count > (1 << 18) && Net::flops < 8.0 * Net::parameter_count;
+
+/// Samples in a tile: the largest power of two that the batch fills, at most 16, or 128 where weights dominate. A
+/// function of network and batch, never of the threads.
+template <class Net>
 constexpr int tile_samples(int batch) {
-    for (int s = 16; s > 1; s /= 2)
+    for (int s = weights_dominate<Net> ? 128 : 16; s > 1; s /= 2)
         if (batch >= s) return s;
     return 1;
 }
