@@ -12,6 +12,7 @@ namespace strata {
 namespace detail {
 // Sorts by name. qsort: a use of std::sort is 4 KB of code, which every program that saves a model would compile.
 inline void sort_by_name(std::vector<TensorView const*>& tensors) {
+    if (tensors.empty()) return;  // qsort wants a pointer that is not null
     std::qsort(tensors.data(), tensors.size(), sizeof tensors[0], [](void const* a, void const* b) {
         return (*static_cast<TensorView const* const*>(a))
             ->name.compare((*static_cast<TensorView const* const*>(b))->name);

@@ -104,7 +104,11 @@ public:
     /// Calls f.template operator()<I>() for every operation in order.
     template <class F>
     static constexpr void for_each_operation(F&& f) {
-        [&]<int... I>(std::integer_sequence<int, I...>) { (f.template operator()<I>(), ...); }
+        [&]<int... I>(std::integer_sequence<int, I...>) {
+            // Not a fold: clang nests those and takes at most 256.
+            using InOrder = int[];
+            static_cast<void>(InOrder{0, (static_cast<void>(f.template operator()<I>()), 0)...});
+        }
         (std::make_integer_sequence<int, operation_count>{});
     }
 
