@@ -3,7 +3,7 @@
 // outputs.
 #include "mixed_layer.hpp"
 
-#include "strata/backend/cpu/mixed_kernel.hpp"
+#include "strata/backend/cpu/bfloat16_linear.hpp"
 
 using namespace strata;
 

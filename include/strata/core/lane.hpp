@@ -75,7 +75,7 @@ STRATA_HD STRATA_INLINE L sum(L a) {
 
 // ---- SIMD lanes ----------------------------------------------------------------------------------------------------
 
-#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define STRATA_ISA avx512bf16
 #define STRATA_VECTOR_BYTES 64
 #elif defined(__AVX512F__) && defined(__AVX512DQ__)

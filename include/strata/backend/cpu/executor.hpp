@@ -8,10 +8,11 @@
 #pragma once
 
 #include "../../optimizer/optimizer.hpp"
+#include "bfloat16_convolution.hpp"
+#include "bfloat16_linear.hpp"
 #include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
 #include "linear_kernel.hpp"
-#include "mixed_kernel.hpp"
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"

@@ -1,0 +1,470 @@
+// Direct convolution of Mixed<bfloat16> by products of pairs (AVX512-BF16).
+//
+// A correlation's vector is 16 neighbouring sums of the flattened row W·S, as in direct_convolution.hpp, and a pair is
+// two channels: their rows are interleaved, padded and de-interleaved by the stride in scratch memory, some output rows
+// at a time. A last odd channel makes pairs with itself, of two neighbouring kernel rows. In the weight gradient a pair
+// is two neighbouring numbers of a row, so that rows are read as they lie. Sums run over (pair, p, q) in order,
+// wherever an output stands in a block. Rows of fewer than 16 numbers and strided input gradients go through float.
+#pragma once
+
+#include "bfloat16_pairs.hpp"
+#include "mixed_kernel.hpp"
+
+#if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+
+namespace strata {
+
+namespace detail {
+
+/// How a correlation's rows of pairs lie in scratch memory.
+struct PairLayout {
+    int channels;      ///< pairs of channels, and the odd one
+    int kernel_rows;   ///< of all of them: the odd channel has half as many
+    int rows;          ///< output rows that are worked on together
+    int pitch;         ///< pairs between packed rows: an odd number of cache lines, so that rows lie in different sets
+    int plane;         ///< pairs between packed channels
+    int weights;       ///< pairs of weights
+    int out_channels;  ///< rounded up to what the blocks compute
+
+    constexpr PairLayout(Correlation const& g, int S) {
+        constexpr int most = 192 << 10;  // bytes: a good part of a second-level cache
+        channels = (g.in_channels + 1) / 2;
+        kernel_rows = g.in_channels / 2 * g.taps_height + g.in_channels % 2 * ((g.taps_height + 1) / 2);
+        pitch = ((g.packed_columns() * S + 15) / 16 | 1) * 16;
+        rows = g.out_height;
+        while (rows > 1 && channels * g.rows_under(rows) * pitch * 4 > most) --rows;
+        plane = g.rows_under(rows) * pitch;
+        out_channels = (g.out_channels + 1) / 2 * 2;
+        weights = kernel_rows * g.taps_width * out_channels;
+    }
+    /// Pairs of scratch memory: weights, packed rows, one vector that is read beyond them, rounded weights.
+    [[nodiscard]] constexpr int scratch(Correlation const& g) const {
+        int const rounded = g.in_channels * g.out_channels * g.taps_height * g.taps_width;
+        return (weights + 15) / 16 * 16 + channels * plane + 16 + (rounded + 1) / 2;
+    }
+};
+
+/// Packs a row of two channels (either may be null: zeros), as pack_row.
+STRATA_ONE_COPY inline void pack_pair_row(Correlation const& g, bfloat16 const* a, bfloat16 const* b, Pair* to, int S) {
+    int const columns = g.phase_columns();
+    if (!a && !b) return static_cast<void>(std::fill_n(to, g.packed_columns() * S, Pair(0)));
+    auto const run = [&](int column, int count) {  // of numbers
+        if (a) return interleave(a + column * S, b ? b + column * S : nullptr, to, count);
+        interleave(b + column * S, nullptr, to, count);
+        for (int k = 0; k < count; ++k) to[k] <<= 16;
+    };
+    if (g.stride_width == 1) {  // one run of columns between two runs of zeros
+        int const from = std::clamp(g.pad_left, 0, columns), stop = std::clamp(g.pad_left + g.in_width, from, columns);
+        std::fill_n(to, from * S, Pair(0));
+        std::fill(to + stop * S, to + columns * S, Pair(0));
+        to += from * S;
+        run(from - g.pad_left, (stop - from) * S);
+        return;
+    }
+    for (int phase = 0; phase < g.stride_width; ++phase)
+        for (int c = 0; c < columns; ++c, to += S) {
+            int const column = c * g.stride_width + phase - g.pad_left;
+            if (column >= 0 && column < g.in_width)
+                run(column, S);
+            else
+                std::fill_n(to, S, Pair(0));
+        }
+}
+
+/// What a block of a correlation of pairs reads and writes.
+struct PairBlock {
+    Pair const* rows;  ///< under the first output row
+    Pair const* weights;
+    float const* bias;
+    bfloat16* y;
+    std::ptrdiff_t out_plane;  ///< numbers between output channels
+    std::ptrdiff_t plane, row_step;
+    int const* taps;  ///< offsets of the taps in a row
+    int channels, odd, taps_height, taps_width;
+    int first_row, end_row, first_tap, end_tap;  ///< kernel rows and taps that reach the image from the block
+    int stored;                                  ///< output channels
+    bool add;
+};
+
+/// Output channels of the next block when `left` are left.
+constexpr int pair_block_channels(int left) { return left == 6 || left == 7 || left >= 10 ? 6 : left >= 4 ? 4 : 2; }
+
+/// `CO` output channels of `V` vectors. Weights are [channel][kernel row][tap][CO].
+template <int CO, int V>
+STRATA_ONE_COPY void correlate_pairs_block(PairBlock const& d, BlockVectors<V> const& at) {
+    PairLane sum[CO][V];
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) sum[u][v] = PairLane(d.bias && u < d.stored ? d.bias[u] : 0.0f);
+    }
+    int const *const first_tap = d.taps + d.first_tap, *const end_tap = d.taps + d.end_tap;
+    for (int c = 0; c < d.channels; ++c) {
+        int const rows = c == d.odd ? 2 : 1;  // that a kernel row of pairs stands for
+        int const begin = d.first_row / rows, end = (d.end_row + rows - 1) / rows;
+        Pair const* row = d.rows + c * d.plane + begin * rows * d.row_step;
+        Pair const* w = d.weights + ((c * d.taps_height + begin) * d.taps_width + d.first_tap) * CO;
+        for (int p = begin; p < end; ++p, row += rows * d.row_step, w += d.taps_width * CO) {
+            Pair const* weight = w;
+            for (int const* tap = first_tap; tap != end_tap; ++tap, weight += CO) {
+                Pair const* const from = row + *tap;
+                PairLane in[V];
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) {
+                    in[v] = load_pairs(from + at.in[v]);
+                    hold_in_register(in[v]);
+                }
+                STRATA_UNROLL
+                for (int u = 0; u < CO; ++u) {
+                    PairLane const factor = broadcast_pair(weight + u);
+                    STRATA_UNROLL
+                    for (int v = 0; v < V; ++v) sum[u][v] = multiply_add_pairs(factor, in[v], sum[u][v]);
+                }
+            }
+        }
+    }
+    // Through memory: a loop over registers would keep them in memory all along.
+    float values[CO * V * 16];
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * 16, sum[u][v]);
+    }
+    STRATA_ROLLED
+    for (int u = 0; u < d.stored; ++u) {
+        STRATA_ROLLED
+        for (int v = 0; v < V; ++v) {
+            bfloat16* const to = d.y + u * d.out_plane + at.out[v];
+            PairLane value = load_lane<PairLane>(values + (u * V + v) * 16);
+            if (d.add) {
+                auto const old = load_lane<PairLane>(static_cast<bfloat16 const*>(to));
+                value = select(first_lanes<PairLane>(at.skip[v]), old, old + value);
+            }
+            store_lane(to, value);
+        }
+    }
+}
+
+/// All output channels of `V` vectors.
+template <int V>
+void correlate_pairs_vectors(PairBlock d, BlockVectors<V> const& at, int out_channels, int kernel_taps) {
+    for (int left = out_channels; left > 0;) {
+        int const count = pair_block_channels(left);
+        d.stored = std::min(left, count);
+        if (count == 6)
+            correlate_pairs_block<6, V>(d, at);
+        else if (count == 4)
+            correlate_pairs_block<4, V>(d, at);
+        else
+            correlate_pairs_block<2, V>(d, at);
+        left -= count;
+        d.weights += kernel_taps * count;
+        d.y += count * d.out_plane;
+        if (d.bias) d.bias += count;
+    }
+}
+
+/// Weights of a group as pairs, [block of output channels][channel][kernel row][tap][channel of the block].
+STRATA_ONE_COPY inline void pack_pair_weights(Correlation const& g, float const* w, Pair* to, bfloat16* rounded) {
+    convert_numbers(w, rounded,
+                    static_cast<std::ptrdiff_t>(g.out_channels) * g.in_channels * g.taps_height * g.taps_width);
+    bfloat16 const* const first = rounded + g.first_weight;
+    for (int o = 0; o < g.out_channels;) {
+        int const count = pair_block_channels(g.out_channels - o);
+        for (int c = 0; c < g.in_channels; c += 2) {
+            bool const odd = c + 1 == g.in_channels;
+            int const step = odd ? 2 : 1;
+            for (int p = 0; p < g.taps_height; p += step)
+                for (int q = 0; q < g.taps_width; ++q)
+                    for (int u = 0; u < count; ++u, ++to) {
+                        bfloat16 const* const at = first + std::min(o + u, g.out_channels - 1) * g.out_weights +
+                                                   c * g.in_weights + p * g.row_weights + q * g.tap_weights;
+                        Pair const second = !odd                    ? at[g.in_weights].bits
+                                            : p + 1 < g.taps_height ? at[g.row_weights].bits
+                                                                    : 0u;
+                        *to = at->bits | second << 16;
+                    }
+        }
+        o += count;
+    }
+}
+
+/// Items are (group, output row) of a correlation whose rows have at least 16 numbers. The output row i of channel o
+/// begins at y + o out_plane + i out_row.
+STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const* x, float const* w, float const* bias,
+                                            bfloat16* y, int S, bfloat16* scratch, bool add, int begin, int end,
+                                            std::ptrdiff_t out_plane, std::ptrdiff_t out_row) {
+    constexpr int N = 16, V = 4;
+    PairLayout const layout(g, S);
+    int const length = g.out_width * S, row_vectors = (length + N - 1) / N;
+    int taps[64];
+    auto* const weights = reinterpret_cast<Pair*>(scratch);
+    Pair* const packed = weights + (layout.weights + 15) / 16 * 16;
+    auto* const rounded = reinterpret_cast<bfloat16*>(packed + layout.channels * layout.plane + N);
+    for (int q = 0; q < g.taps_width; ++q) taps[q] = g.tap_column(q) * S;
+
+    PairBlock d;
+    d.rows = packed;
+    d.weights = weights;
+    d.out_plane = out_plane;
+    d.plane = layout.plane;
+    d.row_step = static_cast<std::ptrdiff_t>(g.dilation_height) * layout.pitch;
+    d.taps = taps;
+    d.channels = layout.channels;
+    d.odd = g.in_channels % 2 != 0 ? layout.channels - 1 : -1;
+    d.taps_height = g.taps_height;
+    d.taps_width = g.taps_width;
+    d.add = add;
+    for (int item = begin, count = 0, packed_group = -1; item < end; item += count) {
+        int const first = item % g.out_height, group = item / g.out_height;
+        count = std::min({layout.rows, end - item, g.out_height - first});
+        if (group != packed_group) pack_pair_weights(g, w + group * g.group_weights, weights, rounded);
+        packed_group = group;
+        for (int c = 0; c < layout.channels; ++c) {
+            bfloat16 const* const image =
+                x + static_cast<std::ptrdiff_t>(group * g.in_channels + 2 * c) * g.in_height * g.in_width * S;
+            auto const row_of = [&](int channel, int h) -> bfloat16 const* {
+                if (h < 0 || h >= g.in_height) return nullptr;
+                return image + static_cast<std::ptrdiff_t>(channel * g.in_height + h) * g.in_width * S;
+            };
+            for (int r = 0; r < g.rows_under(count); ++r) {
+                int const h = g.in_row(first, 0) + r;
+                pack_pair_row(g, row_of(0, h), c == d.odd ? row_of(0, h + g.dilation_height) : row_of(1, h),
+                              packed + c * layout.plane + r * layout.pitch, S);
+            }
+        }
+        d.bias = bias ? bias + group * g.out_channels : nullptr;
+        d.y = y + group * g.out_channels * out_plane + first * out_row;
+
+        // The vectors of the rows one after another; a row's last one is moved back to end with the row.
+        int const vectors = count * row_vectors;
+        auto const place = [&](int k, int& in, int& out, int& skip) {
+            int const row = k / row_vectors, from = (k - row * row_vectors) * N, at = std::min(from, length - N);
+            in = row * g.stride_height * layout.pitch + at;
+            out = row * static_cast<int>(out_row) + at;
+            skip = from - at;
+        };
+        // Kernel rows and taps that see nothing but padding from vectors [k, last] are left out.
+        auto const reach = [&](int k, int last) {
+            int const row = k / row_vectors, last_row = last / row_vectors, dilation = g.dilation_height;
+            d.first_row = std::max(0, (dilation - 1 - g.in_row(first + last_row, 0)) / dilation);
+            d.end_row = std::min(g.taps_height, (g.in_height - 1 - g.in_row(first + row, 0)) / dilation + 1);
+            if (g.in_height - 1 < g.in_row(first + row, 0)) d.end_row = 0;
+            d.first_tap = 0;
+            d.end_tap = g.taps_width;
+            if (g.stride_width > 1 || row != last_row) return;
+            int const from = std::min((k - row * row_vectors) * N, length - N) / S,
+                      to = std::min((last - row * row_vectors + 1) * N - 1, length - 1) / S;
+            d.first_tap = std::max(0, (g.pad_left - to + g.dilation_width - 1) / g.dilation_width);
+            d.end_tap = std::min(g.taps_width, (g.in_width - 1 + g.pad_left - from) / g.dilation_width + 1);
+        };
+        int const kernel_taps = layout.kernel_rows * g.taps_width;
+        int k = 0;
+        for (; k + V <= vectors; k += V) {
+            BlockVectors<V> at;
+            for (int v = 0; v < V; ++v) place(k + v, at.in[v], at.out[v], at.skip[v]);
+            reach(k, k + V - 1);
+            correlate_pairs_vectors(d, at, g.out_channels, kernel_taps);
+        }
+        for (; k < vectors; ++k) {
+            BlockVectors<1> at;
+            place(k, at.in[0], at.out[0], at.skip[0]);
+            reach(k, k);
+            correlate_pairs_vectors(d, at, g.out_channels, kernel_taps);
+        }
+    }
+}
+
+// ---- weight gradient -----------------------------------------------------------------------------------------------
+
+/// The weight gradient of CO output channels and a block of taps over `rows` rows of `length` numbers: sums of products
+/// of dy[u] and the taps' rows. taps[row][k] is where a tap's row begins.
+template <int CO>
+STRATA_ONE_COPY void pair_gradient_block(bfloat16 const* const (&dy)[CO], std::ptrdiff_t dy_pitch,
+                                         bfloat16 const* const* taps, int rows, int length, float* const (&dw)[CO],
+                                         int stored) {
+    constexpr int Q = 6;
+    PairLane total[CO][Q];
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int q = 0; q < Q; ++q) total[u][q] = PairLane(0.0f);
+    }
+    auto const read = [](bfloat16 const* from, __mmask32 mask) {
+        PairLane value(_mm512_castsi512_ps(_mm512_maskz_loadu_epi16(mask, from)));
+        hold_in_register(value);
+        return value;
+    };
+    for (int i = 0; i < rows; ++i, taps += Q) {
+        bfloat16 const *row[Q], *from[CO];
+        STRATA_UNROLL
+        for (int q = 0; q < Q; ++q) row[q] = taps[q];
+        STRATA_UNROLL
+        for (int u = 0; u < CO; ++u) from[u] = dy[u] + i * dy_pitch;
+        for (int at = 0; at < length; at += 32) {
+            // What lies behind a row is neither read nor multiplied.
+            __mmask32 const mask = length - at >= 32 ? ~__mmask32(0) : (__mmask32(1) << (length - at)) - 1;
+            PairLane gradient[CO];
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) gradient[u] = read(from[u] + at, mask);
+            STRATA_UNROLL
+            for (int q = 0; q < Q; ++q) {
+                PairLane const value = read(row[q] + at, mask);
+                STRATA_UNROLL
+                for (int u = 0; u < CO; ++u) total[u][q] = multiply_add_pairs(gradient[u], value, total[u][q]);
+            }
+        }
+    }
+    float sums[CO][Q];
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int q = 0; q < Q; ++q) sums[u][q] = sum(total[u][q]);
+    }
+    STRATA_ROLLED
+    for (int u = 0; u < CO; ++u) {
+        STRATA_ROLLED
+        for (int q = 0; q < stored; ++q) dw[u][q] += sums[u][q];
+    }
+}
+
+/// How the weight gradient lays out its rows.
+struct PairGradientLayout {
+    bool packs;
+    int taps;      ///< of one input channel
+    int channels;  ///< that a block of taps spans at most
+    int pitch;
+    constexpr PairGradientLayout(Correlation const& g, int S)
+        : packs(g.stride_width != 1 || g.pad_left != 0 || g.phase_columns() > g.in_width),
+          taps(g.taps_height * g.taps_width),
+          channels(std::min(g.in_channels, (6 + taps - 2) / taps + 1)),
+          pitch(packs ? g.packed_columns() * S : g.in_width * S) {}
+    /// Numbers of scratch memory: pointers to rows, a row of zeros, packed rows.
+    [[nodiscard]] constexpr int scratch(Correlation const& g, int S) const {
+        return g.out_height * 6 * static_cast<int>(sizeof(void*) / sizeof(bfloat16)) + g.packed_columns() * S +
+               (packs ? channels * g.in_height * pitch : 0);
+    }
+};
+constexpr int pair_tap_blocks(Correlation const& g) { return (g.in_channels * g.taps_height * g.taps_width + 5) / 6; }
+
+/// Items are (group, block of six neighbouring taps of the input channels), so weights in PyTorch's layout.
+STRATA_ONE_COPY inline void pair_weight_gradient(Correlation const& g, bfloat16 const* x, bfloat16 const* dy, float* dw,
+                                                 int S, bfloat16* scratch, int begin, int end) {
+    constexpr int Q = 6;
+    PairGradientLayout const layout(g, S);
+    int const blocks = pair_tap_blocks(g), length = g.out_width * S, all_taps = g.in_channels * layout.taps;
+    auto** const taps = reinterpret_cast<bfloat16 const**>(scratch);
+    bfloat16* const zeros = scratch + g.out_height * Q * static_cast<int>(sizeof(void*) / sizeof(bfloat16));
+    std::fill_n(zeros, g.packed_columns() * S, bfloat16(0));
+    bfloat16* const packed = zeros + g.packed_columns() * S;
+    std::ptrdiff_t const slot = static_cast<std::ptrdiff_t>(g.in_height) * layout.pitch;
+    int packed_channels[Q + 1];
+    std::fill_n(packed_channels, Q + 1, -1);
+
+    for (int item = begin; item < end; ++item) {
+        int const group = item / blocks, first = item % blocks * Q, stored = std::min(Q, all_taps - first);
+        bfloat16 const* channels[Q + 1];
+        for (int c = first / layout.taps; c <= (first + stored - 1) / layout.taps; ++c) {
+            int const channel = group * g.in_channels + c, place = c % layout.channels;
+            bfloat16 const*& input = channels[place];
+            input = x + static_cast<std::ptrdiff_t>(channel) * g.in_height * g.in_width * S;
+            if (!layout.packs) continue;
+            bfloat16* const to = packed + place * slot;
+            if (packed_channels[place] != channel)
+                for (int row = 0; row < g.in_height; ++row)
+                    pack_row(g, input + static_cast<std::ptrdiff_t>(row) * g.in_width * S, to + row * layout.pitch, S);
+            packed_channels[place] = channel;
+            input = to;
+        }
+        for (int k = 0; k < Q; ++k) {  // idle taps repeat the first one
+            int const tap = first + (k < stored ? k : 0), place = tap / layout.taps % layout.channels,
+                      p = tap % layout.taps / g.taps_width, q = tap % g.taps_width;
+            for (int i = 0; i < g.out_height; ++i) {
+                int const h = g.in_row(i, p);
+                taps[i * Q + k] =
+                    h < 0 || h >= g.in_height
+                        ? zeros
+                        : channels[place] + static_cast<std::ptrdiff_t>(h) * layout.pitch + g.tap_column(q) * S;
+            }
+        }
+        std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * length;
+        bfloat16 const* const from = dy + group * g.out_channels * plane;
+        float* const to = dw + group * g.group_weights + first;
+        int o = 0;
+        for (; o + 4 <= g.out_channels; o += 4) {
+            bfloat16 const* const source[4] = {from + o * plane, from + (o + 1) * plane, from + (o + 2) * plane,
+                                               from + (o + 3) * plane};
+            float* const target[4] = {to + o * g.out_weights, to + (o + 1) * g.out_weights,
+                                      to + (o + 2) * g.out_weights, to + (o + 3) * g.out_weights};
+            pair_gradient_block<4>(source, length, taps, g.out_height, length, target, stored);
+        }
+        for (; o < g.out_channels; o += 2) {
+            bool const idle = o + 1 == g.out_channels;
+            float unused[Q] = {};
+            bfloat16 const* const source[2] = {from + o * plane, from + (idle ? o : o + 1) * plane};
+            float* const target[2] = {to + o * g.out_weights, idle ? unused : to + (o + 1) * g.out_weights};
+            pair_gradient_block<2>(source, length, taps, g.out_height, length, target, stored);
+        }
+    }
+}
+
+/// Whether a correlation's rows hold a vector of pairs.
+constexpr bool fills_pairs(Correlation const& g, int S) { return g.out_width * S >= 16 && g.taps_width <= 64; }
+
+}  // namespace detail
+
+template <class G, class Scheme>
+struct ForwardKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
+    using Float = detail::ThroughFloatForward<Convolution<G, Scheme>, bfloat16>;
+    static constexpr Items items = Float::items;
+    static constexpr int scratch(int S) {
+        constexpr auto const& g = detail::forward_correlation<G>;
+        return detail::fills_pairs(g, S) ? 2 * detail::PairLayout(g, S).scratch(g) : Float::scratch(S);
+    }
+    static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
+        constexpr auto const& g = detail::forward_correlation<G>;
+        if (!detail::fills_pairs(g, a.stride)) return Float::run(a, begin, end);
+        float const* const bias =
+            G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
+        detail::correlate_pairs(g, a.x, a.parameters, bias, a.y, a.stride, a.scratch, false, begin, end,
+                                G::out_height * G::out_width * a.stride, G::out_width * a.stride);
+    }
+};
+
+template <class G, class Scheme>
+requires(G::stride_height == 1 &&
+         G::stride_width == 1) struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
+    using Float = detail::ThroughFloatInputGradient<Convolution<G, Scheme>, bfloat16>;
+    static constexpr detail::Correlation g = detail::backward_phase(detail::forward_correlation<G>, 0, 0).correlation;
+    static constexpr Items items = Float::items;
+    static constexpr int scratch(int S) {
+        return detail::fills_pairs(g, S) ? 2 * detail::PairLayout(g, S).scratch(g) : Float::scratch(S);
+    }
+    static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
+        if (!detail::fills_pairs(g, a.stride)) return Float::run(a, begin, end);
+        detail::correlate_pairs(g, a.dy, a.parameters, nullptr, a.dx, a.stride, a.scratch,
+                                a.write == GradientWrite::add, begin, end, G::height * G::width * a.stride,
+                                G::width * a.stride);
+    }
+};
+
+template <class G, class Scheme>
+struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
+    static constexpr int blocks = G::groups * detail::pair_tap_blocks(detail::forward_correlation<G>);
+    static constexpr Items items{blocks + 1};  // the last one is the bias
+    static constexpr int scratch(int S) {
+        constexpr auto const& g = detail::forward_correlation<G>;
+        return detail::PairGradientLayout(g, S).scratch(g, S);
+    }
+    static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
+        detail::pair_weight_gradient(detail::forward_correlation<G>, a.x, a.dy, a.gradient, a.stride, a.scratch, begin,
+                                     std::min(end, blocks));
+        if (G::bias && begin < end && end == items.count)
+            detail::bias_gradient<widest_lane<float>>(
+                a.dy, a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels, G::out_channels,
+                G::out_height * G::out_width * a.stride);
+    }
+};
+
+}  // namespace strata
+#endif
