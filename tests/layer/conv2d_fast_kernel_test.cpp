@@ -30,3 +30,15 @@ TEST_CASE("groups and depthwise") {
     compare_fast_with_libtorch<Conv2d<4, 3, Padding<1>, Groups<4>>, Four>("conv2d/4x7x6_o4_k3_s1_p1_g4");
     compare_fast_with_libtorch<Conv2d<8, 3, Padding<1>, Groups<4>, Stride<2>>, Four>("conv2d/4x7x6_o8_k3_s2_p1_g4");
 }
+
+TEST_CASE("padding far wider than the kernel: blocks of vectors that see nothing else") {
+    using Op = Conv2d<3, 1, Padding<6>>::On<Shape<2, 5, 6>>;
+    auto const x = reference_values(1, 2 * Op::Input::size), parameters = reference_values(2, Op::Parameters::size),
+               dy = reference_values(4, 2 * Op::Output::size);
+    auto const oracle = run_layer(generic_kernels_of<Op, Float64, 1>(), x, parameters, dy);
+    auto const fast = run_layer(kernels_of<Op, Float64, 16>(), x, parameters, dy);
+    double worst = 0;
+    for (std::size_t i = 0; i < fast.y.size(); ++i) worst = std::max(worst, std::fabs(fast.y[i] - oracle.y[i]));
+    for (std::size_t i = 0; i < fast.dx.size(); ++i) worst = std::max(worst, std::fabs(fast.dx[i] - oracle.dx[i]));
+    CHECK(worst < 1e-14);  // sums of two products and a bias
+}

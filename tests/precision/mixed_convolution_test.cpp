@@ -22,3 +22,8 @@ TEST_CASE("groups and many channels") {
     compare_mixed<Conv2d<4, 3, Padding<1>, Groups<4>>, Shape<4, 7, 6>>();
     compare_mixed<Conv2d<13, 3, Padding<1>>, Shape<8, 9, 10>>();
 }
+
+TEST_CASE("padding far wider than the kernel: blocks of vectors that see nothing else") {
+    compare_mixed<Conv2d<3, 1, Padding<6>>, Shape<2, 5, 6>>();
+    compare_mixed<Conv2d<3, 2, Padding<9>, Dilation<2>>, Shape<2, 5, 6>>();
+}

@@ -247,16 +247,22 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
         // Kernel rows and taps that see nothing but padding from vectors [k, last] are left out.
         auto const reach = [&](int k, int last) {
             int const row = k / row_vectors, last_row = last / row_vectors, dilation = g.dilation_height;
-            d.first_row = std::max(0, (dilation - 1 - g.in_row(first + last_row, 0)) / dilation);
-            d.end_row = std::min(g.taps_height, (g.in_height - 1 - g.in_row(first + row, 0)) / dilation + 1);
-            if (g.in_height - 1 < g.in_row(first + row, 0)) d.end_row = 0;
+            // Rows and columns may lie in the padding altogether: then nothing is left.
+            auto const end_of = [](int inside, int step, int most) {
+                return inside < 0 ? 0 : std::min(inside / step + 1, most);
+            };
+            auto const first_of = [](int outside, int step, int end) {
+                return std::clamp((outside + step - 1) / step, 0, end);
+            };
+            d.end_row = end_of(g.in_height - 1 - g.in_row(first + row, 0), dilation, g.taps_height);
+            d.first_row = first_of(-g.in_row(first + last_row, 0), dilation, d.end_row);
             d.first_tap = 0;
             d.end_tap = g.taps_width;
             if (g.stride_width > 1 || row != last_row) return;
             int const from = std::min((k - row * row_vectors) * N, length - N) / S,
                       to = std::min((last - row * row_vectors + 1) * N - 1, length - 1) / S;
-            d.first_tap = std::max(0, (g.pad_left - to + g.dilation_width - 1) / g.dilation_width);
-            d.end_tap = std::min(g.taps_width, (g.in_width - 1 + g.pad_left - from) / g.dilation_width + 1);
+            d.end_tap = end_of(g.in_width - 1 + g.pad_left - from, g.dilation_width, g.taps_width);
+            d.first_tap = first_of(g.pad_left - to, g.dilation_width, d.end_tap);
         };
         int const kernel_taps = layout.kernel_rows * g.taps_width;
         int k = 0;

@@ -276,8 +276,8 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
         // Taps that see nothing but padding from columns [from, to] are left out.
         auto const reach = [&](int from, int to) {
             if (g.stride_width > 1) return;
-            d.first_tap = std::max(0, (g.pad_left - to + g.dilation_width - 1) / g.dilation_width);
-            d.end_tap = std::min(g.taps_width, (g.in_width - 1 + g.pad_left - from) / g.dilation_width + 1);
+            d.end_tap = std::clamp((g.in_width - 1 + g.pad_left - from) / g.dilation_width + 1, 0, g.taps_width);
+            d.first_tap = std::clamp((g.pad_left - to + g.dilation_width - 1) / g.dilation_width, 0, d.end_tap);
         };
         d.first_tap = 0;
         d.end_tap = g.taps_width;
