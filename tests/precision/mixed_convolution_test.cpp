@@ -15,7 +15,10 @@ TEST_CASE("kernel sizes and padding") {
 }
 TEST_CASE("strides and dilation") {
     compare_mixed<Conv2d<4, Size{3, 2}, Stride<2>, Padding<1>>, X>();
+    compare_mixed<Conv2d<5, 3, Stride<2>, Padding<1>>, Shape<4, 8, 7>>();
+    compare_mixed<Conv2d<4, 1, Stride<3>>, X>();
     compare_mixed<Conv2d<3, 3, SamePadding, Dilation<2>>, X>();
+    compare_mixed<Conv2d<3, 2, Stride<2>, Dilation<2>>, X>();
 }
 TEST_CASE("groups and many channels") {
     compare_mixed<Conv2d<6, 3, Padding<1>, Groups<2>>, Shape<4, 7, 6>>();

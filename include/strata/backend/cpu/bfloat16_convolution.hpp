@@ -4,7 +4,8 @@
 // two channels: their rows are interleaved, padded and de-interleaved by the stride in scratch memory, some output rows
 // at a time. A last odd channel makes pairs with itself, of two neighbouring kernel rows. In the weight gradient a pair
 // is two neighbouring numbers of a row, so that rows are read as they lie. Sums run over (pair, p, q) in order,
-// wherever an output stands in a block. Rows of fewer than 16 numbers and strided input gradients go through float.
+// wherever an output stands in a block. Rows of fewer than 16 numbers go through float, and so do strided input
+// gradients of tiles of fewer samples.
 #pragma once
 
 #include "bfloat16_pairs.hpp"
@@ -39,8 +40,7 @@ struct PairLayout {
     }
     /// Pairs of scratch memory: weights, packed rows, one vector that is read beyond them, rounded weights.
     [[nodiscard]] constexpr int scratch(Correlation const& g) const {
-        int const rounded = g.in_channels * g.out_channels * g.taps_height * g.taps_width;
-        return (weights + 15) / 16 * 16 + channels * plane + 16 + (rounded + 1) / 2;
+        return (weights + 15) / 16 * 16 + channels * plane + 16 + (static_cast<int>(g.group_weights) + 1) / 2;
     }
 };
 
@@ -166,8 +166,7 @@ void correlate_pairs_vectors(PairBlock d, BlockVectors<V> const& at, int out_cha
 
 /// Weights of a group as pairs, [block of output channels][channel][kernel row][tap][channel of the block].
 STRATA_ONE_COPY inline void pack_pair_weights(Correlation const& g, float const* w, Pair* to, bfloat16* rounded) {
-    convert_numbers(w, rounded,
-                    static_cast<std::ptrdiff_t>(g.out_channels) * g.in_channels * g.taps_height * g.taps_width);
+    convert_numbers(w, rounded, g.group_weights);
     bfloat16 const* const first = rounded + g.first_weight;
     for (int o = 0; o < g.out_channels;) {
         int const count = pair_block_channels(g.out_channels - o);
@@ -190,10 +189,11 @@ STRATA_ONE_COPY inline void pack_pair_weights(Correlation const& g, float const*
 }
 
 /// Items are (group, output row) of a correlation whose rows have at least 16 numbers. The output row i of channel o
-/// begins at y + o out_plane + i out_row.
+/// begins at y + o out_plane + i out_row, its columns are out_column apart (more than 1 only where whole vectors are
+/// samples of one column).
 STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const* x, float const* w, float const* bias,
                                             bfloat16* y, int S, bfloat16* scratch, bool add, int begin, int end,
-                                            std::ptrdiff_t out_plane, std::ptrdiff_t out_row) {
+                                            std::ptrdiff_t out_plane, std::ptrdiff_t out_row, int out_column = 1) {
     constexpr int N = 16, V = 4;
     PairLayout const layout(g, S);
     int const length = g.out_width * S, row_vectors = (length + N - 1) / N;
@@ -241,7 +241,7 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
         auto const place = [&](int k, int& in, int& out, int& skip) {
             int const row = k / row_vectors, from = (k - row * row_vectors) * N, at = std::min(from, length - N);
             in = row * g.stride_height * layout.pitch + at;
-            out = row * static_cast<int>(out_row) + at;
+            out = row * static_cast<int>(out_row) + (out_column == 1 ? at : at / S * S * out_column + at % S);
             skip = from - at;
         };
         // Kernel rows and taps that see nothing but padding from vectors [k, last] are left out.
@@ -251,8 +251,8 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
             auto const end_of = [](int inside, int step, int most) {
                 return inside < 0 ? 0 : std::min(inside / step + 1, most);
             };
-            auto const first_of = [](int outside, int step, int end) {
-                return std::clamp((outside + step - 1) / step, 0, end);
+            auto const first_of = [](int outside, int step, int most) {
+                return std::clamp((outside + step - 1) / step, 0, most);
             };
             d.end_row = end_of(g.in_height - 1 - g.in_row(first + row, 0), dilation, g.taps_height);
             d.first_row = first_of(-g.in_row(first + last_row, 0), dilation, d.end_row);
@@ -414,6 +414,41 @@ STRATA_ONE_COPY inline void pair_weight_gradient(Correlation const& g, bfloat16 
     }
 }
 
+/// Rows [begin, end) of dx of a group, phase by phase of the stride; S is a multiple of 16.
+inline void pair_input_gradient_rows(Correlation const& f, bfloat16 const* dy, float const* w, bfloat16* dx, int S,
+                                     bfloat16* scratch, bool add, int group, int begin, int end) {
+    std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(f.in_height) * f.in_width * S;
+    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(f.stride_height) * f.in_width * S;
+    dx += group * f.in_channels * plane;
+    dy += group * f.out_channels * static_cast<std::ptrdiff_t>(f.out_height) * f.out_width * S;
+    w += group * f.group_weights;
+    for (int phase = 0; phase < f.stride_height * f.stride_width; ++phase) {
+        auto const [g, row0, column0] = backward_phase(f, phase / f.stride_width, phase % f.stride_width);
+        auto const rows_before = [&, first = row0](int h) {
+            return h <= first ? 0 : (h - first + f.stride_height - 1) / f.stride_height;
+        };
+        int const from = rows_before(begin), to = std::min(g.out_height, rows_before(end));
+        if (g.out_width == 0 || from >= to) continue;
+        bfloat16* const y = dx + (row0 * f.in_width + column0) * S;
+        if (g.taps_height > 0 && g.taps_width > 0) {
+            correlate_pairs(g, dy, w, nullptr, y, S, scratch, add, from, to, plane, row, f.stride_width);
+            continue;
+        }
+        for (int c = 0; !add && c < f.in_channels; ++c)  // no tap reaches these pixels
+            for (int i = from; i < to; ++i)
+                for (int column = 0; column < g.out_width; ++column)
+                    std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, bfloat16(0));
+    }
+}
+constexpr int pair_input_gradient_scratch(Correlation const& f, int S) {
+    int most = 0;
+    for (int phase = 0; phase < f.stride_height * f.stride_width; ++phase) {
+        Correlation const g = backward_phase(f, phase / f.stride_width, phase % f.stride_width).correlation;
+        most = std::max(most, 2 * PairLayout(g, S).scratch(g));
+    }
+    return most;
+}
+
 /// Whether a correlation's rows hold a vector of pairs.
 constexpr bool fills_pairs(Correlation const& g, int S) { return g.out_width * S >= 16 && g.taps_width <= 64; }
 
@@ -438,20 +473,34 @@ struct ForwardKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
 };
 
 template <class G, class Scheme>
-requires(G::stride_height == 1 &&
-         G::stride_width == 1) struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
+requires detail::PhasedGeometry<G>
+struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
     using Float = detail::ThroughFloatInputGradient<Convolution<G, Scheme>, bfloat16>;
-    static constexpr detail::Correlation g = detail::backward_phase(detail::forward_correlation<G>, 0, 0).correlation;
+    static constexpr bool strided = G::stride_height != 1 || G::stride_width != 1;
     static constexpr Items items = Float::items;
+    static constexpr bool by_pairs(int S) { return strided ? S % 16 == 0 && G::kernel_width <= 64 : detail::fills_pairs(g, S); }
     static constexpr int scratch(int S) {
-        return detail::fills_pairs(g, S) ? 2 * detail::PairLayout(g, S).scratch(g) : Float::scratch(S);
+        return by_pairs(S) ? detail::pair_input_gradient_scratch(f, S) : Float::scratch(S);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
-        if (!detail::fills_pairs(g, a.stride)) return Float::run(a, begin, end);
-        detail::correlate_pairs(g, a.dy, a.parameters, nullptr, a.dx, a.stride, a.scratch,
-                                a.write == GradientWrite::add, begin, end, G::height * G::width * a.stride,
-                                G::width * a.stride);
+        if (!by_pairs(a.stride)) return Float::run(a, begin, end);
+        bool const add = a.write == GradientWrite::add;
+        if constexpr (!strided) {
+            detail::correlate_pairs(g, a.dy, a.parameters, nullptr, a.dx, a.stride, a.scratch, add, begin, end,
+                                    G::height * G::width * a.stride, G::width * a.stride);
+        } else {
+            for (int item = begin, count = 0; item < end; item += count) {
+                int const group = item / G::height, h = item % G::height;
+                count = std::min(G::height - h, end - item);
+                detail::pair_input_gradient_rows(f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h,
+                                                 h + count);
+            }
+        }
     }
+
+private:
+    static constexpr detail::Correlation const& f = detail::forward_correlation<G>;
+    static constexpr detail::Correlation g = detail::backward_phase(f, 0, 0).correlation;
 };
 
 template <class G, class Scheme>

@@ -57,7 +57,8 @@ STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step
     for (int j = 0; j < count; ++j, from += from_step, to += to_step) {
         T values[S];
         std::copy_n(from, S, values);
-        for (int s = 0; s < S; ++s) values[s] = Add ? to[s] + values[s] : values[s];
+        if constexpr (Add)
+            for (int s = 0; s < S; ++s) values[s] += to[s];
         std::copy_n(values, S, to);
     }
 }

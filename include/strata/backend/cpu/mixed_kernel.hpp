@@ -89,9 +89,8 @@ struct ThroughFloatForward<Convolution<G, Scheme>, Short> {
     }
 };
 template <class G, class Scheme, class Short>
-requires((G::stride_height == 1 && G::stride_width == 1) ||
-         (G::dilation_height == 1 &&
-          G::dilation_width == 1)) struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
+requires PhasedGeometry<G>
+struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
     using Op = Convolution<G, Scheme>;
     static constexpr Items items{G::groups * G::height};
     static constexpr int scratch(int S) {
@@ -108,21 +107,13 @@ requires((G::stride_height == 1 && G::stride_width == 1) ||
             float const* const none = nullptr;
             correlate<L>(g, dy, a.parameters, none, dx, S, copies.next, false, begin, end, G::height * G::width * S,
                          G::width * S);
-        } else if (S % width_of<L> == 0) {
-            for (int item = begin; item < end; ++item)
-                input_gradient_row<L>(forward_correlation<G>, dy, a.parameters, dx, S, copies.next, false,
-                                      item / G::height, item % G::height);
-        } else {  // small tiles: the generic kernel's items are rows of channels
-            KernelData<Float32> b;
-            b.dy = dy;
-            b.dx = dx;
-            b.parameters = a.parameters;
-            b.stride = S;
-            for (int item = begin; item < end; ++item)
-                for (int c = 0; c < G::group_channels; ++c) {
-                    int const row = (item / G::height * G::group_channels + c) * G::height + item % G::height;
-                    GenericInputGradient<Op, Float32>::run(b, row, row + 1);
-                }
+        } else {
+            for (int item = begin, count = 0; item < end; item += count) {
+                int const group = item / G::height, h = item % G::height;
+                count = std::min(G::height - h, end - item);
+                input_gradient_rows<L>(forward_correlation<G>, dy, a.parameters, dx, S, copies.next, false, group, h,
+                                       h + count);
+            }
         }
         store_rows(dx, a.dx, G::group_channels, G::height, G::width * S, a.write == GradientWrite::add, begin, end);
     }
@@ -204,9 +195,8 @@ template <class G, class Scheme, class Short>
 struct ForwardKernel<Convolution<G, Scheme>, Mixed<Short>>
     : detail::ThroughFloatForward<Convolution<G, Scheme>, Short> {};
 template <class G, class Scheme, class Short>
-requires((G::stride_height == 1 && G::stride_width == 1) ||
-         (G::dilation_height == 1 &&
-          G::dilation_width == 1)) struct InputGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
+requires detail::PhasedGeometry<G>
+struct InputGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
     : detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
 };
 template <class G, class Scheme, class Short>
