@@ -301,25 +301,28 @@ STRATA_ONE_COPY void pair_gradient_block(bfloat16 const* const (&dy)[CO], std::p
         hold_in_register(value);
         return value;
     };
+    auto const multiply = [&](auto const& from, auto const& row, int at, __mmask32 mask)
+        __attribute__((always_inline)) {
+        PairLane gradient[CO];
+        STRATA_UNROLL
+        for (int u = 0; u < CO; ++u) gradient[u] = read(from[u] + at, mask);
+        STRATA_UNROLL
+        for (int q = 0; q < Q; ++q) {
+            PairLane const value = read(row[q] + at, mask);
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) total[u][q] = multiply_add_pairs(gradient[u], value, total[u][q]);
+        }
+    };
     for (int i = 0; i < rows; ++i, taps += Q) {
         bfloat16 const *row[Q], *from[CO];
         STRATA_UNROLL
         for (int q = 0; q < Q; ++q) row[q] = taps[q];
         STRATA_UNROLL
         for (int u = 0; u < CO; ++u) from[u] = dy[u] + i * dy_pitch;
-        for (int at = 0; at < length; at += 32) {
-            // What lies behind a row is neither read nor multiplied.
-            __mmask32 const mask = length - at >= 32 ? ~__mmask32(0) : (__mmask32(1) << (length - at)) - 1;
-            PairLane gradient[CO];
-            STRATA_UNROLL
-            for (int u = 0; u < CO; ++u) gradient[u] = read(from[u] + at, mask);
-            STRATA_UNROLL
-            for (int q = 0; q < Q; ++q) {
-                PairLane const value = read(row[q] + at, mask);
-                STRATA_UNROLL
-                for (int u = 0; u < CO; ++u) total[u][q] = multiply_add_pairs(gradient[u], value, total[u][q]);
-            }
-        }
+        int at = 0;
+        for (; at + 32 <= length; at += 32) multiply(from, row, at, ~__mmask32(0));
+        if (at < length)  // what lies behind a row is neither read nor multiplied
+            multiply(from, row, at, (__mmask32(1) << (length - at)) - 1);
     }
     float sums[CO][Q];
     STRATA_UNROLL
@@ -385,13 +388,10 @@ STRATA_ONE_COPY inline void pair_weight_gradient(Correlation const& g, bfloat16 
         for (int k = 0; k < Q; ++k) {  // idle taps repeat the first one
             int const tap = first + (k < stored ? k : 0), place = tap / layout.taps % layout.channels,
                       p = tap % layout.taps / g.taps_width, q = tap % g.taps_width;
-            for (int i = 0; i < g.out_height; ++i) {
-                int const h = g.in_row(i, p);
+            bfloat16 const* const image = channels[place] + g.tap_column(q) * S;
+            for (int i = 0, h = g.in_row(0, p); i < g.out_height; ++i, h += g.stride_height)
                 taps[i * Q + k] =
-                    h < 0 || h >= g.in_height
-                        ? zeros
-                        : channels[place] + static_cast<std::ptrdiff_t>(h) * layout.pitch + g.tap_column(q) * S;
-            }
+                    h < 0 || h >= g.in_height ? zeros : image + static_cast<std::ptrdiff_t>(h) * layout.pitch;
         }
         std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * length;
         bfloat16 const* const from = dy + group * g.out_channels * plane;
@@ -478,7 +478,9 @@ struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
     using Float = detail::ThroughFloatInputGradient<Convolution<G, Scheme>, bfloat16>;
     static constexpr bool strided = G::stride_height != 1 || G::stride_width != 1;
     static constexpr Items items = Float::items;
-    static constexpr bool by_pairs(int S) { return strided ? S % 16 == 0 && G::kernel_width <= 64 : detail::fills_pairs(g, S); }
+    static constexpr bool by_pairs(int S) {
+        return strided ? S % 16 == 0 && G::kernel_width <= 64 : detail::fills_pairs(g, S);
+    }
     static constexpr int scratch(int S) {
         return by_pairs(S) ? detail::pair_input_gradient_scratch(f, S) : Float::scratch(S);
     }

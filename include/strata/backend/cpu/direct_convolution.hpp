@@ -574,11 +574,6 @@ void input_gradient_rows(Correlation const& f, T const* dy, T const* w, T* dx, i
             }
         }
 }
-template <class L, class T>
-void input_gradient_row(Correlation const& f, T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int group,
-                        int h) {
-    input_gradient_rows<L>(f, dy, w, dx, S, scratch, add, group, h, h + 1);
-}
 template <class T>
 constexpr int input_gradient_scratch(Correlation const& f, int S) {
     int most = 0;
