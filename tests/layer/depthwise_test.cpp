@@ -39,6 +39,7 @@ TEST_CASE("strides, dilation, other kernels, several outputs of a channel") {
     compare_fast_with_generic<Conv2d<2, 3, Padding<2>, Dilation<2>, Groups<2>>, Shape<2, 7, 8>>();
     compare_fast_with_generic<Conv2d<2, 3, Padding<1>, Dilation<2>, Stride<2>, Groups<2>>, Shape<2, 9, 8>>();
     compare_fast_with_generic<Conv2d<2, Size{2, 7}, Padding<3>, Groups<2>>, Shape<2, 6, 9>>();
+    compare_fast_with_generic<Conv2d<2, 3, Padding<6>, Stride<2>, Groups<2>>, Shape<2, 4, 3>>();  // windows of zeros
     compare_fast_with_generic<Conv2d<2, 1, Stride<2>, Groups<2>>, Shape<2, 6, 5>>();
     compare_fast_with_generic<Conv2d<4, 3, Padding<1>, Groups<2>>, Shape<2, 6, 7>>();
     compare_fast_with_generic<Conv2d<4, 3, Padding<1>, Groups<2>, Stride<2>, NoBias>, Shape<2, 6, 7>>();
