@@ -59,10 +59,7 @@ STRATA_ONE_COPY void pointwise_multiply(Product<T> const& p, int rows, T* panel,
                 T const* const from = p.b + k * p.b_k + n;
                 int at = 0;
                 for (; at + N <= held; at += N) store_lane(to + at, load_lane<L>(from + at));
-                if (at < held) {
-                    std::fill_n(to + at, N, T(0));
-                    std::copy(from + at, from + held, to + at);
-                }
+                std::copy(from + at, from + held, to + at);  // what lies behind is computed and dropped
             }
             block.b = panel;
             block.b_k = columns;
