@@ -7,6 +7,8 @@
 //   master        parameters and optimizer state
 #pragma once
 
+#include <concepts>
+
 namespace strata {
 
 /// Tag of precision policies.
@@ -29,5 +31,13 @@ struct Float64 {
     using accumulation = double;
     using master = double;
 };
+
+namespace detail {
+/// One scalar type in all roles: what most fast kernels ask for.
+template <class Precision>
+concept UniformPrecision = std::same_as<typename Precision::storage, typename Precision::compute> &&
+    std::same_as<typename Precision::storage, typename Precision::master> &&
+    std::same_as<typename Precision::storage, typename Precision::accumulation>;
+}  // namespace detail
 
 }  // namespace strata

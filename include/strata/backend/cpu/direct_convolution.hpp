@@ -588,9 +588,6 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
 }
 
 // Concepts, so that a kernel of fewer geometries is more specialised.
-/// Activations and parameters are one type.
-template <class Precision>
-concept UniformPrecision = is_uniform<Precision>;
 /// The input gradient is a correlation, or one for each phase of the stride.
 template <class G>
 concept PhasedGeometry = (G::stride_height == 1 && G::stride_width == 1) ||

@@ -10,6 +10,7 @@
 
 #include "../../core/operation.hpp"
 #include "../../network/plan.hpp"
+#include "../../precision/precision.hpp"
 
 namespace strata {
 
@@ -233,12 +234,6 @@ struct GenericParameterGradient {
 };
 
 namespace detail {
-/// True where activations and parameters are one type, as the fast kernels need.
-template <class Precision>
-inline constexpr bool is_uniform = std::is_same_v<typename Precision::storage, typename Precision::compute>&&
-    std::is_same_v<typename Precision::compute, typename Precision::master>&&
-        std::is_same_v<typename Precision::compute, typename Precision::accumulation>;
-
 /// Scalars of KernelData::scratch that a kernel uses on a tile of S samples.
 template <class Kernel>
 constexpr int scratch_of(int S) {

@@ -163,7 +163,7 @@ STRATA_ONE_COPY void bias_gradient(T const* dy, scalar_of<L>* dbias, int outputs
 }  // namespace detail
 
 template <int I, int O, bool HasBias, class Scheme, class Precision>
-requires detail::is_uniform<Precision>
+requires detail::UniformPrecision<Precision>
 struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{O};
@@ -175,7 +175,7 @@ struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
 };
 
 template <int I, int O, bool HasBias, class Scheme, class Precision>
-requires detail::is_uniform<Precision>
+requires detail::UniformPrecision<Precision>
 struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
@@ -190,7 +190,7 @@ struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
 };
 
 template <int I, int O, bool HasBias, class Scheme, class Precision>
-requires detail::is_uniform<Precision>
+requires detail::UniformPrecision<Precision>
 struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;  // vectors lie along the inputs, whatever the tile

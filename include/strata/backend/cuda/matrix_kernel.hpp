@@ -11,16 +11,11 @@
 
 #include "../../layer/conv2d.hpp"
 #include "../../layer/linear.hpp"
+#include "../../precision/precision.hpp"
 #include "body.hpp"
 #include "device_buffer.hpp"
 
 namespace strata::detail {
-
-/// Products need one scalar type throughout; mixed precision will bring kernels of its own.
-template <class Precision>
-concept UniformPrecision = std::same_as<typename Precision::storage, typename Precision::compute> &&
-    std::same_as<typename Precision::storage, typename Precision::master> &&
-    std::same_as<typename Precision::storage, typename Precision::accumulation>;
 
 /// Not a matrix product: the generic bodies run.
 template <class Op>
