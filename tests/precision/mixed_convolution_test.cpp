@@ -30,3 +30,7 @@ TEST_CASE("padding far wider than the kernel: blocks of vectors that see nothing
     compare_mixed<Conv2d<3, 1, Padding<6>>, Shape<2, 5, 6>>();
     compare_mixed<Conv2d<3, 2, Padding<9>, Dilation<2>>, Shape<2, 5, 6>>();
 }
+
+TEST_CASE("3x3 with many channels, where Winograd is the faster way") {
+    compare_mixed<Conv2d<32, 3, Padding<1>>, Shape<32, 8, 8>>();
+}

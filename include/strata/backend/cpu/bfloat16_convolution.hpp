@@ -452,76 +452,89 @@ constexpr int pair_input_gradient_scratch(Correlation const& f, int S) {
 /// Whether a correlation's rows hold a vector of pairs.
 constexpr bool fills_pairs(Correlation const& g, int S) { return g.out_width * S >= 16 && g.taps_width <= 64; }
 
-}  // namespace detail
+/// How much faster pairs are than Float32's direct kernels, measured.
+inline constexpr double pair_speed = 1.8;
 
 template <class G, class Scheme>
-struct ForwardKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
-    using Float = detail::ThroughFloatForward<Convolution<G, Scheme>, bfloat16>;
+struct PairForward {
+    static constexpr double speed = pair_speed;
+    using Float = ThroughFloatForward<Convolution<G, Scheme>, bfloat16>;
     static constexpr Items items = Float::items;
     static constexpr int scratch(int S) {
-        constexpr auto const& g = detail::forward_correlation<G>;
-        return detail::fills_pairs(g, S) ? 2 * detail::PairLayout(g, S).scratch(g) : Float::scratch(S);
+        constexpr auto const& g = forward_correlation<G>;
+        return fills_pairs(g, S) ? 2 * PairLayout(g, S).scratch(g) : Float::scratch(S);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
-        constexpr auto const& g = detail::forward_correlation<G>;
-        if (!detail::fills_pairs(g, a.stride)) return Float::run(a, begin, end);
+        constexpr auto const& g = forward_correlation<G>;
+        if (!fills_pairs(g, a.stride)) return Float::run(a, begin, end);
         float const* const bias =
             G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
-        detail::correlate_pairs(g, a.x, a.parameters, bias, a.y, a.stride, a.scratch, false, begin, end,
-                                G::out_height * G::out_width * a.stride, G::out_width * a.stride);
+        correlate_pairs(g, a.x, a.parameters, bias, a.y, a.stride, a.scratch, false, begin, end,
+                        G::out_height * G::out_width * a.stride, G::out_width * a.stride);
     }
 };
 
 template <class G, class Scheme>
-requires detail::PhasedGeometry<G>
-struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
-    using Float = detail::ThroughFloatInputGradient<Convolution<G, Scheme>, bfloat16>;
+requires PhasedGeometry<G>
+struct PairInputGradient {
+    static constexpr double speed = pair_speed;
+    using Float = ThroughFloatInputGradient<Convolution<G, Scheme>, bfloat16>;
     static constexpr bool strided = G::stride_height != 1 || G::stride_width != 1;
     static constexpr Items items = Float::items;
-    static constexpr bool by_pairs(int S) {
-        return strided ? S % 16 == 0 && G::kernel_width <= 64 : detail::fills_pairs(g, S);
-    }
-    static constexpr int scratch(int S) {
-        return by_pairs(S) ? detail::pair_input_gradient_scratch(f, S) : Float::scratch(S);
-    }
+    static constexpr bool by_pairs(int S) { return strided ? S % 16 == 0 && G::kernel_width <= 64 : fills_pairs(g, S); }
+    static constexpr int scratch(int S) { return by_pairs(S) ? pair_input_gradient_scratch(f, S) : Float::scratch(S); }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (!by_pairs(a.stride)) return Float::run(a, begin, end);
         bool const add = a.write == GradientWrite::add;
         if constexpr (!strided) {
-            detail::correlate_pairs(g, a.dy, a.parameters, nullptr, a.dx, a.stride, a.scratch, add, begin, end,
-                                    G::height * G::width * a.stride, G::width * a.stride);
+            correlate_pairs(g, a.dy, a.parameters, nullptr, a.dx, a.stride, a.scratch, add, begin, end,
+                            G::height * G::width * a.stride, G::width * a.stride);
         } else {
             for (int item = begin, count = 0; item < end; item += count) {
                 int const group = item / G::height, h = item % G::height;
                 count = std::min(G::height - h, end - item);
-                detail::pair_input_gradient_rows(f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h,
-                                                 h + count);
+                pair_input_gradient_rows(f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h, h + count);
             }
         }
     }
 
 private:
-    static constexpr detail::Correlation const& f = detail::forward_correlation<G>;
-    static constexpr detail::Correlation g = detail::backward_phase(f, 0, 0).correlation;
+    static constexpr Correlation const& f = forward_correlation<G>;
+    static constexpr Correlation g = backward_phase(f, 0, 0).correlation;
 };
 
 template <class G, class Scheme>
-struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>> {
-    static constexpr int blocks = G::groups * detail::pair_tap_blocks(detail::forward_correlation<G>);
+struct PairParameterGradient {
+    static constexpr double speed = pair_speed;
+    static constexpr int blocks = G::groups * pair_tap_blocks(forward_correlation<G>);
     static constexpr Items items{blocks + 1};  // the last one is the bias
     static constexpr int scratch(int S) {
-        constexpr auto const& g = detail::forward_correlation<G>;
-        return detail::PairGradientLayout(g, S).scratch(g, S);
+        constexpr auto const& g = forward_correlation<G>;
+        return PairGradientLayout(g, S).scratch(g, S);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
-        detail::pair_weight_gradient(detail::forward_correlation<G>, a.x, a.dy, a.gradient, a.stride, a.scratch, begin,
-                                     std::min(end, blocks));
+        pair_weight_gradient(forward_correlation<G>, a.x, a.dy, a.gradient, a.stride, a.scratch, begin,
+                             std::min(end, blocks));
         if (G::bias && begin < end && end == items.count)
-            detail::bias_gradient<widest_lane<float>>(
-                a.dy, a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels, G::out_channels,
-                G::out_height * G::out_width * a.stride);
+            bias_gradient<widest_lane<float>>(a.dy,
+                                              a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels,
+                                              G::out_channels, G::out_height * G::out_width * a.stride);
     }
 };
+
+}  // namespace detail
+
+template <class G, class Scheme>
+struct ForwardKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
+    : detail::DirectOrWinogradForward<detail::PairForward<G, Scheme>, G, bfloat16> {};
+template <class G, class Scheme>
+requires detail::PhasedGeometry<G>
+struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
+    : detail::DirectOrWinogradInputGradient<detail::PairInputGradient<G, Scheme>, G, bfloat16> {
+};
+template <class G, class Scheme>
+struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
+    : detail::DirectOrWinogradParameterGradient<detail::PairParameterGradient<G, Scheme>, G, bfloat16> {};
 
 }  // namespace strata
 #endif

@@ -1,10 +1,10 @@
 // Convolution and Linear of mixed precision, on any processor: a tile's numbers are converted to float once, the float
 // kernels do the work, and what they give is rounded to storage. So nothing is slower than Float32 by more than two
-// passes over the tile.
+// passes over the tile. Winograd's kernels read and write storage themselves.
 #pragma once
 
 #include "../../precision/mixed.hpp"
-#include "direct_convolution.hpp"
+#include "winograd_kernel.hpp"
 
 namespace strata {
 
@@ -74,6 +74,7 @@ struct ThroughFloatParameterGradient;
 template <class G, class Scheme, class Short>
 struct ThroughFloatForward<Convolution<G, Scheme>, Short> {
     using Op = Convolution<G, Scheme>;
+    static constexpr double speed = 1;  ///< beside Float32's direct kernel
     static constexpr Correlation g = forward_correlation<G>;
     static constexpr Items items{G::groups * G::out_height};
     static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, correlation_scratch<float>(g, S)); }
@@ -92,6 +93,7 @@ template <class G, class Scheme, class Short>
 requires PhasedGeometry<G>
 struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
     using Op = Convolution<G, Scheme>;
+    static constexpr double speed = 1;  ///< beside Float32's direct kernel
     static constexpr Items items{G::groups * G::height};
     static constexpr int scratch(int S) {
         return float_scratch<Op, Short>(S, input_gradient_scratch<float>(forward_correlation<G>, S));
@@ -121,6 +123,7 @@ struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
 template <class G, class Scheme, class Short>
 struct ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {
     using Op = Convolution<G, Scheme>;
+    static constexpr double speed = 1;  ///< beside Float32's direct kernel
     static constexpr Correlation g = forward_correlation<G>;
     static constexpr int blocks = G::groups * tap_blocks(g);
     static constexpr Items items{blocks + 1};  // the last one is the bias
@@ -189,11 +192,98 @@ struct ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
     }
 };
 
+// ---- direct convolution or Winograd --------------------------------------------------------------------------------
+
+/// The tiles that Winograd takes beside a direct kernel `speed` times as fast as Float32's.
+template <class G, class Short>
+constexpr WinogradTiles mixed_winograd_tiles(Correlation const& g, double speed) {
+    if constexpr (WinogradGeometry<G, Mixed<Short>>)
+        return winograd_tiles<widest_lane<float>>(g, speed);
+    else
+        return {};
+}
+template <class Short>
+constexpr int float_numbers(int count) {
+    return count * static_cast<int>(sizeof(float) / sizeof(Short));
+}
+
+template <class Direct, class G, class Short>
+struct DirectOrWinogradForward {
+    using L = widest_lane<float>;
+    static constexpr WinogradTiles tiles = mixed_winograd_tiles<G, Short>(forward_correlation<G>, Direct::speed);
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        int const winograd = winograd_scratch<L, WinogradLayout>(tiles, forward_correlation<G>, S);
+        return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
+    }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        constexpr auto const& g = forward_correlation<G>;
+        if (!with_winograd<tiles>(a.stride, [&]<int M>() {
+                int const n = WinogradLayout<M, L>(g, a.stride).items();
+                winograd_correlate<M, L>(g, a.x, a.parameters,
+                                         G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
+                                         a.stride, reinterpret_cast<float*>(a.scratch), false,
+                                         item_of(begin, items.count, n), item_of(end, items.count, n));
+            }))
+            Direct::run(a, begin, end);
+    }
+};
+template <class Direct, class G, class Short>
+struct DirectOrWinogradInputGradient {
+    using L = widest_lane<float>;
+    static constexpr WinogradTiles tiles = mixed_winograd_tiles<G, Short>(backward_correlation<G>, Direct::speed);
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        int const winograd = winograd_scratch<L, WinogradLayout>(tiles, backward_correlation<G>, S);
+        return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
+    }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        constexpr auto const& g = backward_correlation<G>;
+        if (!with_winograd<tiles>(a.stride, [&]<int M>() {
+                int const n = WinogradLayout<M, L>(g, a.stride).items();
+                float const* const none = nullptr;
+                winograd_correlate<M, L>(g, a.dy, a.parameters, none, a.dx, a.stride,
+                                         reinterpret_cast<float*>(a.scratch), a.write == GradientWrite::add,
+                                         item_of(begin, items.count, n), item_of(end, items.count, n));
+            }))
+            Direct::run(a, begin, end);
+    }
+};
+template <class Direct, class G, class Short>
+struct DirectOrWinogradParameterGradient {
+    using L = widest_lane<float>;
+    static constexpr WinogradTiles tiles = [] {
+        if constexpr (WinogradGeometry<G, Mixed<Short>>)
+            return winograd_gradient_tiles<L>(forward_correlation<G>, Direct::speed);
+        else
+            return WinogradTiles{};
+    }();
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        int const winograd = winograd_scratch<L, WinogradGradientLayout>(tiles, forward_correlation<G>, S);
+        return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
+    }
+    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
+        constexpr auto const& g = forward_correlation<G>;
+        bool const done = with_winograd<tiles>(a.stride, [&]<int M>() {
+            int const n = WinogradGradientLayout<M, L>(g, a.stride).items();
+            winograd_weight_gradient<M, L>(g, a.x, a.dy, a.gradient, a.stride, reinterpret_cast<float*>(a.scratch),
+                                           item_of(std::min(begin, Direct::blocks), Direct::blocks, n),
+                                           item_of(std::min(end, Direct::blocks), Direct::blocks, n));
+        });
+        if (!done)
+            Direct::run(a, begin, end);
+        else if (G::bias && begin < end && end == items.count)
+            bias_gradient<L>(a.dy, a.gradient + G::out_channels * g.out_weights, G::out_channels,
+                             G::out_height * G::out_width * a.stride);
+    }
+};
+
 }  // namespace detail
 
 template <class G, class Scheme, class Short>
 struct ForwardKernel<Convolution<G, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatForward<Convolution<G, Scheme>, Short> {};
+    : detail::DirectOrWinogradForward<detail::ThroughFloatForward<Convolution<G, Scheme>, Short>, G, Short> {};
 template <class G, class Scheme, class Short>
 requires detail::PhasedGeometry<G>
 struct InputGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
@@ -201,7 +291,8 @@ struct InputGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
 };
 template <class G, class Scheme, class Short>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {};
+    : detail::DirectOrWinogradParameterGradient<detail::ThroughFloatParameterGradient<Convolution<G, Scheme>, Short>, G,
+                                                Short> {};
 template <int I, int O, bool HasBias, class Scheme, class Short>
 struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
     : detail::ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, Short> {};

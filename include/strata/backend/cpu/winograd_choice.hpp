@@ -49,11 +49,11 @@ constexpr double winograd_cycles(Correlation const& g, int S) {
 }
 
 /// The tile of outputs, 4 or 2, with which Winograd is the fastest way to compute the correlation g, forward or input
-/// gradient, of a tile of S samples; 0 where direct convolution is. One group.
+/// gradient, of a tile of S samples; 0 where direct convolution is, `speed` times as fast as in float. One group.
 template <class L>
-constexpr int winograd_tile(Correlation const& g, int S) {
+constexpr int winograd_tile(Correlation const& g, int S, double speed = 1) {
     if (!is_winograd(g) || (S % width_of<L> != 0 && width_of<L> % S != 0)) return 0;
-    double const direct = 0.9 * direct_cycles(g, S, width_of<L>);
+    double const direct = 0.9 / speed * direct_cycles(g, S, width_of<L>);
     double const four = winograd_cycles<4, L>(g, S), two = winograd_cycles<2, L>(g, S);
     if (std::min(four, two) > direct) return 0;
     return four <= two ? 4 : 2;
@@ -76,9 +76,9 @@ constexpr double winograd_gradient_cycles(Correlation const& g, int S) {
 
 /// The same for the weight gradient.
 template <class L>
-constexpr int winograd_gradient_tile(Correlation const& g, int S) {
+constexpr int winograd_gradient_tile(Correlation const& g, int S, double speed = 1) {
     if (!is_winograd(g) || (S % width_of<L> != 0 && width_of<L> % S != 0)) return 0;
-    double const direct = 0.9 * direct_gradient_cycles(g, S, width_of<L>);
+    double const direct = 0.9 / speed * direct_gradient_cycles(g, S, width_of<L>);
     double const four = winograd_gradient_cycles<4, L>(g, S), two = winograd_gradient_cycles<2, L>(g, S);
     if (std::min(four, two) > direct) return 0;
     return four <= two ? 4 : 2;

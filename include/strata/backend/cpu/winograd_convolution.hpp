@@ -149,8 +149,8 @@ STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_bl
 }
 
 /// Writes a vector of tiles [M][M][N] to a channel's image in pieces of S = `Length` numbers, as far as they lie in it.
-template <int Length, int M, class L, class T>
-STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L> const& p, T const* values, T* image,
+template <int Length, int M, class L, class T, class Y>
+STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L> const& p, T const* values, Y* image,
                                       bool add, int vector) {
     constexpr int N = width_of<L>;
     for (int piece = 0; piece < N; piece += Length, values += Length) {
@@ -158,17 +158,20 @@ STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L>
         int const row = tile / p.image.tile_columns * M, column = tile % p.image.tile_columns * M;
         int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
         for (int i = 0; i < rows; ++i) {
-            T* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
+            Y* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
             for (int j = 0; j < columns; ++j, to += Length) {
                 T result[Length];
                 std::memcpy(result, values + (i * M + j) * N, sizeof result);
                 if (add) {
-                    T before[Length];
+                    Y before[Length];
                     std::memcpy(before, to, sizeof before);
                     STRATA_UNROLL
                     for (int k = 0; k < Length; ++k) result[k] = before[k] + result[k];
                 }
-                std::memcpy(to, result, sizeof result);
+                if constexpr (std::is_same_v<T, Y>)
+                    std::memcpy(to, result, sizeof result);
+                else
+                    std::transform(result, result + Length, to, [](T value) { return static_cast<Y>(value); });
             }
         }
     }
@@ -176,9 +179,9 @@ STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L>
 
 /// Transforms the products of `channels` output channels back, adds the bias, and writes the tiles of vectors
 /// [begin, end) as far as they lie in the image.
-template <int M, class L, class T>
+template <int M, class L, class T, class Y>
 STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* from, T const* bias,
-                                      T* y, bool add, int begin, int end, int channels) {
+                                      Y* y, bool add, int begin, int end, int channels) {
     constexpr int N = width_of<L>, P = M + 2;
     using Transform = WinogradTransform<M>;
     int const S = p.image.samples;
@@ -206,13 +209,13 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
                 int const tile = v * N / S, row = tile / p.image.tile_columns * M,
                           column = tile % p.image.tile_columns * M;
                 int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
-                T* const to = y + row * pitch + column * S + v * N % S;
+                Y* const to = y + row * pitch + column * S + v * N % S;
                 STRATA_UNROLL
                 for (int i = 0; i < M; ++i) {
                     STRATA_UNROLL
                     for (int j = 0; j < M; ++j) {
                         if (i >= rows || j >= columns) continue;
-                        T* const at = to + i * pitch + j * S;
+                        Y* const at = to + i * pitch + j * S;
                         store_lane(at, add ? load_lane<L>(at) + out[i][j] : out[i][j]);
                     }
                 }
@@ -228,9 +231,9 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
 
 /// The correlation g of x with the weights w, set or added to y; needs is_winograd(g), and S a multiple of the lane's
 /// width or a divisor of it. Items [begin, end) of WinogradLayout::items(), scratch of WinogradLayout::scratch()
-/// scalars. The weights of the chunks in the range are transformed first, every time.
-template <int M, class L, class T>
-STRATA_ONE_COPY void winograd_correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S,
+/// scalars. The weights of the chunks in the range are transformed first, every time. X may be a short type of storage.
+template <int M, class L, class X, class T>
+STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T const* w, T const* bias, X* y, int S,
                                         T* scratch, bool add, int begin, int end) {
     constexpr int CO = winograd_channels<L>;
     WinogradLayout<M, L> const p(g, S);

@@ -36,14 +36,16 @@ struct WinogradTiles {
     [[nodiscard]] constexpr bool any() const { return have(4) || have(2); }
 };
 template <class L>
-constexpr WinogradTiles winograd_tiles(Correlation const& g) {
-    return {{winograd_tile<L>(g, 1), winograd_tile<L>(g, 2), winograd_tile<L>(g, 4), winograd_tile<L>(g, 8),
-             winograd_tile<L>(g, 16)}};
+constexpr WinogradTiles winograd_tiles(Correlation const& g, double speed = 1) {
+    WinogradTiles all{};
+    for (int k = 0; k < 5; ++k) all.tiles[k] = winograd_tile<L>(g, 1 << k, speed);
+    return all;
 }
 template <class L>
-constexpr WinogradTiles winograd_gradient_tiles(Correlation const& g) {
-    return {{winograd_gradient_tile<L>(g, 1), winograd_gradient_tile<L>(g, 2), winograd_gradient_tile<L>(g, 4),
-             winograd_gradient_tile<L>(g, 8), winograd_gradient_tile<L>(g, 16)}};
+constexpr WinogradTiles winograd_gradient_tiles(Correlation const& g, double speed = 1) {
+    WinogradTiles all{};
+    for (int k = 0; k < 5; ++k) all.tiles[k] = winograd_gradient_tile<L>(g, 1 << k, speed);
+    return all;
 }
 
 template <class G>

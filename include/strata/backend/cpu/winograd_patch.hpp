@@ -118,9 +118,9 @@ inline constexpr int winograd_step = 2;
 
 /// Transforms vectors [begin, end) of `channels` channels: the value at a point goes to
 /// to[point * step_point + channel * step_channel + (vector - begin) * step_vector]. `rows` is memory for a patch,
-/// points x points vectors.
-template <class Patch, class L, class T>
-STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, T const* x, int channels, T* rows, T* to,
+/// points x points vectors. X may be a short type of storage.
+template <class Patch, class L, class X, class T>
+STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, X const* x, int channels, T* rows, T* to,
                                       std::ptrdiff_t step_point, std::ptrdiff_t step_channel,
                                       std::ptrdiff_t step_vector, int begin, int end) {
     constexpr int N = width_of<L>, size = Patch::size;
@@ -142,9 +142,9 @@ STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, T const* x, in
             first[count] = top * pitch + left * S + v * N % S;
             inside[count++] = v - begin;
         } else if (S % N == 0) {
-            static constexpr T zeros[N] = {};
+            static constexpr X zeros[N] = {};
             winograd_offsets<Patch>(image, N, v, N, offsets);
-            each_channel(v, [&](T const* from, T* at) {
+            each_channel(v, [&](X const* from, T* at) {
                 auto const load = [&](int i, int j) {
                     int const offset = offsets[0][i * size + j];
                     return load_lane<L>(offset < 0 ? zeros : from + offset);
@@ -153,19 +153,20 @@ STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, T const* x, in
             });
         } else {
             winograd_offsets<Patch>(image, N, v, S, offsets);
-            T gathered[size * size * N];
-            each_channel(v, [&](T const* from, T* at) {
+            X gathered[size * size * N];
+            each_channel(v, [&](X const* from, T* at) {
                 with_length(S, [&](auto length) {
                     winograd_gather<Patch, decltype(length)::value, N>(offsets, from, gathered);
                 });
-                auto const load = [&](int i, int j) { return load_lane<L>(gathered + (i * size + j) * N); };
+                X const* const values = gathered;
+                auto const load = [&](int i, int j) { return load_lane<L>(values + (i * size + j) * N); };
                 winograd_patch<Patch, L>(load, rows, at, step_point);
             });
         }
     }
     for (int c = 0; c < channels && count > 0; ++c)
         for (int k = 0; k < count; ++k) {
-            T const* const from = x + c * plane + first[k];
+            X const* const from = x + c * plane + first[k];
             auto const load = [&](int i, int j) { return load_lane<L>(from + i * pitch + j * S); };
             winograd_patch<Patch, L>(load, rows, to + c * step_channel + inside[k] * step_vector, step_point);
         }

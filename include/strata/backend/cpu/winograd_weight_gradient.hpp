@@ -134,8 +134,8 @@ STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums,
 
 /// Adds the weight gradient of the correlation g of x to dw; needs is_winograd(g), and S a multiple of the lane's width
 /// or a divisor of it. Items [begin, end) of WinogradGradientLayout::items(), scratch of its scratch() scalars.
-template <int M, class L, class T>
-STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch,
+template <int M, class L, class X, class T>
+STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, X const* dy, T* dw, int S, T* scratch,
                                               int begin, int end) {
     constexpr int N = width_of<L>;
     WinogradGradientLayout<M, L> const p(g, S);
