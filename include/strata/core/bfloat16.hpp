@@ -43,19 +43,19 @@ template <class L>
 requires std::same_as < scalar_of<L>,
 float > STRATA_INLINE L load_lane(bfloat16 const* from) {
     constexpr int N = width_of<L>;
-    if constexpr (N == 1) {
-        return static_cast<float>(*from);
-    } else {
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
-        if constexpr (N == 16)
-            return L(_mm512_castsi512_ps(_mm512_slli_epi32(
-                _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(from))), 16)));
+    if constexpr (N == 16) {
+        return L(_mm512_castsi512_ps(
+            _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(from))), 16)));
+    } else
 #endif
 #ifdef __AVX2__
-        if constexpr (N == 8)
-            return L(_mm256_castsi256_ps(
-                _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(from))), 16)));
+        if constexpr (N == 8) {
+        return L(_mm256_castsi256_ps(
+            _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(from))), 16)));
+    } else
 #endif
+    {
         float values[static_cast<std::size_t>(N)];
         for (int k = 0; k < N; ++k) values[k] = static_cast<float>(from[k]);
         return load_lane<L>(static_cast<float const*>(values));
@@ -67,26 +67,23 @@ template <class L>
 requires std::same_as < scalar_of<L>,
 float > STRATA_INLINE void store_lane(bfloat16* to, L lane) {
     constexpr int N = width_of<L>;
-    if constexpr (N == 1) {
-        *to = static_cast<bfloat16>(lane);
-    } else {
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
-        if constexpr (N == 16) {
-            auto* const at = reinterpret_cast<__m256i*>(to);
+    if constexpr (N == 16) {
+        auto* const at = reinterpret_cast<__m256i*>(to);
 #ifdef __AVX512BF16__
-            _mm256_storeu_si256(at, (__m256i)_mm512_cvtneps_pbh(lane.v));
+        _mm256_storeu_si256(at, (__m256i)_mm512_cvtneps_pbh(lane.v));
 #else
-            __m512i const all = _mm512_castps_si512(lane.v);
-            __m512i const odd = _mm512_and_si512(_mm512_srli_epi32(all, 16), _mm512_set1_epi32(1));
-            __m512i const rounded = _mm512_add_epi32(_mm512_add_epi32(all, _mm512_set1_epi32(0x7fff)), odd);
-            __m512i const quiet = _mm512_or_si512(all, _mm512_set1_epi32(0x400000));
-            __mmask16 const nan = _mm512_cmp_ps_mask(lane.v, lane.v, _CMP_UNORD_Q);
-            _mm256_storeu_si256(
-                at, _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16)));
+        __m512i const all = _mm512_castps_si512(lane.v);
+        __m512i const odd = _mm512_and_si512(_mm512_srli_epi32(all, 16), _mm512_set1_epi32(1));
+        __m512i const rounded = _mm512_add_epi32(_mm512_add_epi32(all, _mm512_set1_epi32(0x7fff)), odd);
+        __m512i const quiet = _mm512_or_si512(all, _mm512_set1_epi32(0x400000));
+        __mmask16 const nan = _mm512_cmp_ps_mask(lane.v, lane.v, _CMP_UNORD_Q);
+        _mm256_storeu_si256(at,
+                            _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16)));
 #endif
-            return;
-        }
+    } else
 #endif
+    {
         float values[static_cast<std::size_t>(N)];
         store_lane(static_cast<float*>(values), lane);
         for (int k = 0; k < N; ++k) to[k] = static_cast<bfloat16>(values[k]);

@@ -482,7 +482,9 @@ struct PairInputGradient {
     static constexpr bool strided = G::stride_height != 1 || G::stride_width != 1;
     static constexpr Items items = Float::items;
     static constexpr bool by_pairs(int S) { return strided ? S % 16 == 0 && G::kernel_width <= 64 : fills_pairs(g, S); }
-    static constexpr int scratch(int S) { return by_pairs(S) ? pair_input_gradient_scratch(f, S) : Float::scratch(S); }
+    static constexpr int scratch(int S) {
+        return by_pairs(S) ? pair_input_gradient_scratch(forward_correlation<G>, S) : Float::scratch(S);
+    }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (!by_pairs(a.stride)) return Float::run(a, begin, end);
         bool const add = a.write == GradientWrite::add;
@@ -493,14 +495,14 @@ struct PairInputGradient {
             for (int item = begin, count = 0; item < end; item += count) {
                 int const group = item / G::height, h = item % G::height;
                 count = std::min(G::height - h, end - item);
-                pair_input_gradient_rows(f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h, h + count);
+                pair_input_gradient_rows(forward_correlation<G>, a.dy, a.parameters, a.dx, a.stride, a.scratch, add,
+                                         group, h, h + count);
             }
         }
     }
 
 private:
-    static constexpr Correlation const& f = forward_correlation<G>;
-    static constexpr Correlation g = backward_phase(f, 0, 0).correlation;
+    static constexpr Correlation g = backward_phase(forward_correlation<G>, 0, 0).correlation;
 };
 
 template <class G, class Scheme>
