@@ -253,9 +253,14 @@ struct LaneTraits {
     using Scalar = typename L::Scalar;
     static constexpr int width = L::width;
 };
-template <ScalarLane L>
-struct LaneTraits<L> {
-    using Scalar = L;
+template <>
+struct LaneTraits<float> {
+    using Scalar = float;
+    static constexpr int width = 1;
+};
+template <>
+struct LaneTraits<double> {
+    using Scalar = double;
     static constexpr int width = 1;
 };
 template <class L>
