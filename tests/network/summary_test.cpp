@@ -74,8 +74,8 @@ TEST_CASE("the summary is a table in columns, then the totals") {
           "parameters            565,056 (2.16 MiB)\n"
           "forward, a sample     1.84 MFLOP\n"
           "training, a sample    5.10 MFLOP\n"
-          "workspace, training   1.00 MiB a worker\n"
-          "workspace, inference  39.1 KiB a worker\n");
+          "workspace, training   1.00 MiB a tile of 16\n"
+          "workspace, inference  39.1 KiB a tile of 16\n");
 }
 
 TEST_CASE("a network without layers has a summary") {

@@ -31,8 +31,8 @@ struct NetworkDescription {
     double forward_flops = 0;   ///< one sample
     double training_flops = 0;  ///< forward and backward, one sample
     std::int64_t parameter_bytes = 0;
-    std::int64_t training_workspace_bytes = 0;   ///< of one worker
-    std::int64_t inference_workspace_bytes = 0;  ///< of one worker
+    std::int64_t training_workspace_bytes = 0;   ///< of a tile of 16 samples
+    std::int64_t inference_workspace_bytes = 0;  ///< of a tile of 16 samples
 };
 
 namespace detail {
@@ -105,8 +105,8 @@ inline std::string format_summary(NetworkDescription const& network) {
     total("parameters", format_count(network.parameters) + " (" + format_bytes(network.parameter_bytes) + ")");
     total("forward, a sample", format_flops(network.forward_flops));
     total("training, a sample", format_flops(network.training_flops));
-    total("workspace, training", format_bytes(network.training_workspace_bytes) + " a worker");
-    total("workspace, inference", format_bytes(network.inference_workspace_bytes) + " a worker");
+    total("workspace, training", format_bytes(network.training_workspace_bytes) + " a tile of 16");
+    total("workspace, inference", format_bytes(network.inference_workspace_bytes) + " a tile of 16");
     return text;
 }
 
