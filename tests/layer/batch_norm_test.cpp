@@ -97,3 +97,35 @@ TEST_CASE("the first layer may be a BatchNorm without parameters: nobody wants i
     // d loss / d bias is the mean of the targets.
     CHECK(executor.gradient()[24] == doctest::Approx((targets[0] + targets[3] + targets[6]) / 3));
 }
+
+TEST_CASE("a team's split changes no bit of the input gradient, whatever the compiler contracts") {
+    using Op = BatchNorm2d<>::On<Shape<3, 7, 7>>;  // channels end within vectors
+    auto const x = reference_values(1, 147), dy = reference_values(2, 147), parameters = reference_values(3, 6);
+    for (bool const backward : {false, true}) {
+        auto const run = [&](int parts) {
+            std::vector<float> const x_tile(x.begin(), x.end()), dy_tile(dy.begin(), dy.end()),
+                weights(parameters.begin(), parameters.end());
+            std::vector<double> statistics;
+            for (int c = 0; c < 3; ++c)
+                for (double const s : {0.1, 1.3, 0.2, -0.4}) statistics.push_back(s + 0.01 * c);
+            std::vector<float> out(147);
+            KernelData<Float32> data;
+            data.x = x_tile.data();
+            data.dy = dy_tile.data();
+            data.y = out.data();
+            data.dx = out.data();
+            data.write = GradientWrite::overwrite;
+            data.parameters = weights.data();
+            data.statistics = statistics.data();
+            data.samples = data.stride = 1;
+            for (int part = 0; part < parts; ++part) {
+                detail::Share const share{part, parts};
+                int const items = Items{147, Items::By::number}.of_tile(1, width_of<widest_lane<float>>);
+                (backward ? &InputGradientKernel<Op, Float32>::run : &ForwardKernel<Op, Float32>::run)(
+                    data, share.begin(items), share.end(items));
+            }
+            return out;
+        };
+        for (int const parts : {2, 3, 4, 5}) CHECK(run(parts) == run(1));
+    }
+}

@@ -1,7 +1,8 @@
 // bfloat16: the upper half of a float, a type of storage. Arithmetic is done in float: load_lane and store_lane convert
 // between bfloat16 in memory and float lanes, rounding to the nearest, ties to even.
 //
-// AVX512-BF16's instruction takes numbers below the smallest normal one (1.2e-38) for zero; elsewhere they are kept.
+// AVX512-BF16's instruction takes numbers below the smallest normal one (1.2e-38) for zero, so code compiled for it
+// does so everywhere; elsewhere they are kept.
 #pragma once
 
 #include <bit>
@@ -33,6 +34,9 @@ struct bfloat16 {
 private:
     static constexpr std::uint16_t nearest(float value) {
         auto const all = std::bit_cast<std::uint32_t>(value);
+#ifdef __AVX512BF16__
+        if ((all & 0x7f800000u) == 0) return static_cast<std::uint16_t>(all >> 16 & 0x8000u);  // as the vectors
+#endif
         if (value != value) return static_cast<std::uint16_t>(all >> 16 | 0x40u);  // quiet, or it would be infinity
         return static_cast<std::uint16_t>((all + 0x7fffu + (all >> 16 & 1u)) >> 16);
     }

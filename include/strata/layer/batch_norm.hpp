@@ -100,7 +100,7 @@ struct BatchNormalization {
         if constexpr (HasAffine) scale *= io.p(Weight{})(at[0]);
         L const xhat = (io.x[flat(at)] - L(static_cast<T>(s[mean]))) * L(deviation);
         L const centered = io.dy[flat(at)] - L(static_cast<T>(s[mean_dy]));
-        return (centered - xhat * L(static_cast<T>(s[mean_dy_xhat]))) * L(scale);
+        return multiply_add(-xhat, L(static_cast<T>(s[mean_dy_xhat])), centered) * L(scale);
     }
 
 private:

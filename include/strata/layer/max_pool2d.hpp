@@ -18,12 +18,17 @@ struct MaxPooling {
     using Parameters = NoParameters;
     static constexpr Keep keep = Keep::nothing;
     static constexpr bool keeps_extra = true;
+    /// Places are numbers of the storage type, which must know them all: bfloat16 counts to 256.
+    template <class Storage>
+    static constexpr bool counts = sizeof(Storage) > 2 || Win::kernel_height* Win::kernel_width <= 256;
     static constexpr double flops = static_cast<double>(Output::size) * Win::kernel_height * Win::kernel_width;
     static constexpr std::string_view type = "MaxPool2d";
 
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<3> at, Io const& io) {
         using L = typename Io::L;
+        static_assert(counts<std::remove_pointer_t<decltype(io.extra.data)>>,
+                      "MaxPool2d: a window of more than 256 pixels needs Float32");
         auto const [c, i, j] = at;
         L best = L(0), place = L(-1);
         Win::for_pixels(i, j, [&, c = c](int h, int w, int tap) {

@@ -11,6 +11,7 @@
 // arXiv:1710.03740, section 3.2.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -25,13 +26,15 @@ struct LossScalePolicy {};
 struct LossScaling {
     double initial = 1, growth = 1, backoff = 1;
     std::int64_t interval = 0;
+    /// A dynamic scale falls no further: its inverse must be a number too.
+    static constexpr double smallest = 0x1p-100;
     [[nodiscard]] bool is_dynamic() const { return interval > 0; }
 
     /// Moves a dynamic scale after a step; `finite_steps` counts them, in a row and since it last grew. The scale stays
     /// where growing would leave float's range.
     void step(bool finite, double& scale, std::int64_t& finite_steps) const {
         if (!finite) {
-            scale *= backoff;
+            scale = std::max(scale * backoff, smallest);
             finite_steps = 0;
         } else if (++finite_steps == interval) {
             finite_steps = 0;

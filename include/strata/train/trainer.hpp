@@ -111,7 +111,9 @@ public:
         } else if (!overflow && !non_finite_.skip) {
             fail("training step ", state_.step, ": ", non_finite_place(batch, key, result));
         }
-        if (loss_scaling_.is_dynamic()) loss_scaling_.step(result.finite, state_.loss_scale, state_.loss_scale_steps);
+        // Where the loss itself is not finite, the scale is not to blame.
+        if (loss_scaling_.is_dynamic() && (result.finite || std::isfinite(result.loss)))
+            loss_scaling_.step(result.finite, state_.loss_scale, state_.loss_scale_steps);
         state_.learning_rate = value.learning_rate;
         ++state_.step;
         return result;
@@ -190,8 +192,9 @@ public:
         metadata["precision"] = dtype_name(data_type_of<Scalar>);
         write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_), metadata);
     }
-    /// Continues from a checkpoint of the same network, precision and optimizer; hyperparameters and schedule are this
-    /// trainer's. Throws Error, the trainer untouched, when the file is torn, foreign or of another network.
+    /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
+    /// share theirs); hyperparameters and schedule are this trainer's. Throws Error, the trainer untouched, when the
+    /// file is torn, foreign or of another network.
     [[gnu::cold]] void load_checkpoint(std::string const& path) {
         CheckpointFile const file(path);
         TrainingState state = training_state_from(file.metadata(), path);

@@ -164,7 +164,7 @@ STRATA_ONE_COPY void normalize_gradient(Storage const* x, Storage const* dy, Sto
         T const scale = weight ? deviation * weight[channel] : deviation;
         auto const gradient = [&]<class V>(V value, V g) {
             V const xhat = (value - V(mean)) * V(deviation);
-            return (g - V(mean_dy) - xhat * V(mean_dy_xhat)) * V(scale);
+            return multiply_add(-xhat, V(mean_dy_xhat), g - V(mean_dy)) * V(scale);  // no compiler decides on the fma
         };
         int at = first;
         if (samples == S)

@@ -342,7 +342,7 @@ private:
 
     /// Notes the first operation whose output is not finite, in the order of the op list.
     [[gnu::cold]] void watch(Context const& c, Step const& step, int S) {
-        if (step.operation < 0 || step.operation >= *watch_ || step.dx >= 0 ||
+        if (step.backward || step.operation < 0 || step.operation >= *watch_ ||
             step.reduction != detail::Reduction::none)
             return;
         Storage const* const y = c.workspace + static_cast<std::ptrdiff_t>(step.place.y) * S;

@@ -163,7 +163,9 @@ struct ThroughFloatInputGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
     using Op = AffineMap<I, O, HasBias, Scheme>;
     static constexpr int block = width_of<widest_lane<float>>;
     static constexpr Items items{(I + block - 1) / block};
-    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, S * I); }
+    static constexpr int scratch(int S) {
+        return float_scratch<Op, Short>(S, InputGradientKernel<Op, Float32>::scratch(S));
+    }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         int const S = a.stride, from = begin * block, to = std::min(end * block, I);
         FloatCopies copies{reinterpret_cast<float*>(a.scratch)};

@@ -74,6 +74,8 @@ STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T 
 
 template <class Win, class Precision>
 requires(Win::pad_height == 0 && Win::pad_width == 0) struct ForwardKernel<MaxPooling<Win>, Precision> {
+    static_assert(MaxPooling<Win>::template counts<typename Precision::storage>,
+                  "MaxPool2d: a window of more than 256 pixels needs Float32");
     static constexpr Items items{Win::Output::template extent<0> * Win::out_height};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         with_lane<typename Precision::compute>(a.stride, [&]<class L>() {

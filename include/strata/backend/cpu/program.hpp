@@ -64,6 +64,7 @@ struct ProgramStep {
     GradientWrite write = GradientWrite::none;
     Reduction reduction = Reduction::none;
     int operation = -1;
+    bool backward = false;
 };
 
 /// A program as the executor sees it: tables and sizes.
@@ -117,16 +118,29 @@ void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, L
     step.kernel(kernel_data(step, c), c.share.begin(items), c.share.end(items));
 }
 
+/// True where two steps of `numbers` scalars a sample work on the same memory or on different memory, but not on parts
+/// of each other's: then a piece of one needs no other piece of the other.
+template <class Precision, class Loss>
+bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, Loss> const& b, int numbers) {
+    for (int const p : {a.place.x, a.place.other, a.place.y, a.place.dy, a.dx})
+        for (int const q : {b.place.x, b.place.other, b.place.y, b.place.dy, b.dx})
+            if (p >= 0 && q >= 0 && p != q && p - q < numbers && q - p < numbers) return false;
+    return true;
+}
+
 /// Length of the chain of steps that begins at the first one: steps that do pointwise work on the same numbers, one
 /// after another, run piece by piece while the piece is in the cache.
 template <class Precision, class Loss>
-int chain_length(std::span<ProgramStep<Precision, Loss> const> steps, int S) {
+STRATA_ONE_COPY int chain_length(std::span<ProgramStep<Precision, Loss> const> steps, int S) {
     constexpr int N = width_of<widest_lane<typename Precision::compute>>;
     int const numbers = steps[0].items.pointwise();
     std::size_t length = 1;
     while (numbers > 0 && length < 8 && length < steps.size() && steps[length].items.pointwise() == numbers) {
         Items const& items = steps[length].items;
         if (items.by == Items::By::channel && numbers / items.count * S % N != 0) break;
+        bool apart = true;
+        for (std::size_t k = 0; k < length; ++k) apart = apart && pieces_match(steps[k], steps[length], numbers);
+        if (!apart) break;
         ++length;
     }
     Items const& first = steps[0].items;
@@ -182,7 +196,8 @@ template <class OutputShape, class L, class Precision, class Loss>
         if (c.loss) {
             using DX = TileView<OutputShape, L, T>;
             constexpr bool direct = std::is_same_v<Storage, T>;
-            T own[direct ? 1 : outputs * N];  // the gradient before it is rounded to storage: losses work in it
+            // Losses work in the gradient before it is rounded to storage.
+            T* const own = direct ? nullptr : reinterpret_cast<T*>(c.scratch);
             DX dx{nullptr, direct ? S : N};
             if constexpr (direct)
                 dx.data = gradient ? gradient + first : nullptr;
@@ -231,6 +246,12 @@ private:
     using Op = typename Net::template OperationAt<I>;
     static constexpr int n = Net::operation_count;
 
+    /// Scratch of the loss step: a vector's gradient where storage is too short for it.
+    static constexpr int loss_scratch =
+        std::is_same_v<typename Precision::storage, typename Precision::compute>
+            ? 0
+            : outputs * width_of<widest_lane<typename Precision::compute>> * target_scalars;
+
     template <int I, bool Training>
     static constexpr OperationPlace place() {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
@@ -270,6 +291,7 @@ private:
         Step* table;
         int count = 0;
         int scratch = 0;
+        bool backward = false;
         constexpr void operator()(Step const& step) {
             if (table) table[count] = step;
             ++count;
@@ -279,6 +301,7 @@ private:
             for (int S = 1; S <= tile_samples<Net>(1 << 20); S *= 2) scratch = std::max(scratch, scratch_of<K>(S));
             step.kernel = &K::run;
             step.items = K::items;
+            step.backward = backward;
             (*this)(step);
         }
     };
@@ -326,6 +349,8 @@ private:
         write({.fill = true});
         Net::for_each_operation([&]<int I>() { write_forward<I, Training>(write); });
         write({.finish = &finish<Training>});
+        write.scratch = std::max(write.scratch, loss_scratch);
+        write.backward = true;
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
         return write;
     }
