@@ -122,8 +122,10 @@ void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, L
 /// of each other's: then a piece of one needs no other piece of the other.
 template <class Precision, class Loss>
 bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, Loss> const& b, int numbers) {
-    for (int const p : {a.place.x, a.place.other, a.place.y, a.place.dy, a.dx})
-        for (int const q : {b.place.x, b.place.other, b.place.y, b.place.dy, b.dx})
+    int const places[] = {a.place.x, a.place.other, a.place.y, a.place.dy, a.dx},
+              others[] = {b.place.x, b.place.other, b.place.y, b.place.dy, b.dx};
+    for (int const p : places)
+        for (int const q : others)
             if (p >= 0 && q >= 0 && p != q && p - q < numbers && q - p < numbers) return false;
     return true;
 }
