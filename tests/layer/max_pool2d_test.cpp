@@ -1,4 +1,5 @@
-// MaxPool2d, its generic and its fast kernels, against LibTorch, ties included, and with NaN and infinities; its gradient by central differences.
+// MaxPool2d, its generic and its fast kernels, against LibTorch, ties included, and with NaN and infinities; its
+// gradient by central differences.
 #include "strata/backend/cpu/pooling_kernel.hpp"
 
 #include "layer_run.hpp"
