@@ -1,0 +1,301 @@
+// Correlation on the CPU: register blocks of output channels times vectors of the flattened row W·S.
+//
+// A row of a tile is W·S contiguous numbers, and a tap (p, q) is the same row shifted by q·S: so one kernel serves
+// every tile size, and a vector need not end at a column. Rows with horizontal padding or a stride are first packed:
+// zeros around them, and the columns of equal remainder by the stride side by side, so that every tap is a shift again.
+// Short rows (few samples, narrow images) share a block of vectors with the rows below them. The geometry is a run-time
+// value: one copy of the code serves every convolution of a program. Each output's sum runs over (channel, p, q) in
+// order, wherever it stands in a block.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "../../core/lane.hpp"
+
+namespace strata::detail {
+
+/// The numbers of a correlation with weights of any strides: the forward pass and, with the channels' roles exchanged
+/// and the taps reversed, the input gradient.
+struct Correlation {
+    int in_height, in_width, out_height, out_width;
+    int in_channels, out_channels;  ///< of one group
+    int taps_height, taps_width, stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
+    std::ptrdiff_t group_weights, out_weights, in_weights, row_weights, tap_weights, first_weight;  ///< weight strides
+
+    /// Columns of a packed row: as many of each remainder as the last tap of the last output reaches.
+    [[nodiscard]] constexpr int phase_columns() const {
+        return out_width + (taps_width - 1) * dilation_width / stride_width;
+    }
+    [[nodiscard]] constexpr int packed_columns() const { return phase_columns() * stride_width; }
+    /// True where the row as it is serves all taps, and whole vectors of N numbers.
+    [[nodiscard]] constexpr bool is_plain(int S, int N) const {
+        return stride_width == 1 && pad_left == 0 && phase_columns() <= in_width && out_width * S >= N;
+    }
+    /// Where tap q's row begins in a packed (or plain) row, in columns.
+    [[nodiscard]] constexpr int tap_column(int q) const {
+        int const at = q * dilation_width;
+        return at % stride_width * phase_columns() + at / stride_width;
+    }
+    /// The input row under kernel row p of output row i; may lie outside.
+    [[nodiscard]] constexpr int in_row(int i, int p) const { return i * stride_height + p * dilation_height - pad_top; }
+    /// True where every kernel row of every output row lies inside.
+    [[nodiscard]] constexpr bool rows_are_inside() const {
+        return in_row(0, 0) >= 0 && in_row(out_height - 1, taps_height - 1) < in_height;
+    }
+    /// Output rows that are worked on together: several where one does not fill a block of vectors.
+    [[nodiscard]] constexpr int rows_together(int S, int N) const { return out_width * S >= 4 * N ? 1 : 4; }
+    /// Input rows under that many output rows.
+    [[nodiscard]] constexpr int rows_under(int rows) const {
+        return (rows - 1) * stride_height + (taps_height - 1) * dilation_height + 1;
+    }
+};
+
+/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart.
+template <bool Add, int S, class T>
+STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step, int count) {
+    for (int j = 0; j < count; ++j, from += from_step, to += to_step) {
+        T values[S];
+        std::copy_n(from, S, values);
+        if constexpr (Add)
+            for (int s = 0; s < S; ++s) values[s] += to[s];
+        std::copy_n(values, S, to);
+    }
+}
+template <bool Add, class T>
+STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S) {
+    if (S == 1) return move_columns<Add, 1>(from, from_step, to, to_step, count);
+    if (S == 2) return move_columns<Add, 2>(from, from_step, to, to_step, count);
+    if (S == 4) return move_columns<Add, 4>(from, from_step, to, to_step, count);
+    for (int s = 0; s < S; s += 8) move_columns<Add, 8>(from + s, from_step, to + s, to_step, count);
+}
+
+/// Columns [begin, end) of a phase of a packed row are columns of the image, from `column` on.
+struct PackedRun {
+    int begin, end, column;
+    constexpr PackedRun(Correlation const& g, int phase) {
+        int const columns = g.phase_columns(), stride = g.stride_width, before = g.pad_left - phase,
+                  reach = g.in_width + before;
+        end = reach <= 0 ? 0 : std::min(columns, (reach + stride - 1) / stride);
+        begin = before <= 0 ? 0 : std::min(end, (before + stride - 1) / stride);
+        column = begin * stride - before;
+    }
+};
+
+/// Packs a row [W][S]: column c of the packed row is input column c / phase_columns + (c % phase_columns) stride - pad.
+template <class T>
+STRATA_ONE_COPY void pack_row(Correlation const& g, T const* row, T* packed, int S) {
+    int const columns = g.phase_columns(), stride = g.stride_width;
+    for (int phase = 0; phase < stride; ++phase, packed += columns * S) {
+        PackedRun const run(g, phase);
+        std::fill_n(packed, run.begin * S, T(0));
+        if (stride == 1)
+            std::copy_n(row + run.column * S, (run.end - run.begin) * S, packed + run.begin * S);
+        else
+            move_columns<false>(row + run.column * S, stride * S, packed + run.begin * S, S, run.end - run.begin, S);
+        std::fill_n(packed + run.end * S, (columns - run.end) * S, T(0));
+    }
+}
+
+/// Where V vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
+/// numbers of a vector are a neighbour's (only an addition has to know).
+template <int V>
+struct BlockVectors {
+    int in[V], out[V], skip[V];
+};
+
+/// What a block of a correlation reads and writes.
+template <class T>
+struct BlockData {
+    T const* const* rows;  ///< [(channel, p)] input rows, null outside the image
+    int const* taps;       ///< offsets of the taps in a row
+    T const* weights;
+    T const* bias;
+    T* y;
+    std::ptrdiff_t plane;  ///< scalars between output channels
+    bool add;
+    int stored;                      ///< numbers of a vector that are stored: fewer than N where a row is shorter
+    int channels = 0;                ///< of the block that are stored
+    int first_tap = 0, end_tap = 0;  ///< taps of a row that reach the image from any of the block's columns
+};
+
+/// A block of `CO` output channels times `V` vectors.
+template <int CO, int V, class L, class T>
+STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d, BlockVectors<V> const& at) {
+    L sum[CO][V];
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) sum[u][v] = L(d.bias ? d.bias[d.channels > 1 ? u : 0] : T(0));
+    }
+    T const* const* row = d.rows;
+    std::ptrdiff_t const out_weights = d.channels > 1 ? g.out_weights : 0;  // an idle channel repeats the first one
+    int const *const first_tap = d.taps + d.first_tap, *const end_tap = d.taps + d.end_tap;
+    std::ptrdiff_t const tap_weights = g.tap_weights;
+    for (int c = 0; c < g.in_channels; ++c)
+        for (int p = 0; p < g.taps_height; ++p, ++row) {
+            if (!*row) continue;
+            T const* w = d.weights + c * g.in_weights + p * g.row_weights + d.first_tap * tap_weights;
+            for (int const* tap = first_tap; tap != end_tap; ++tap, w += tap_weights) {
+                T const* const from = *row + *tap;
+                L in[V];
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) in[v] = load_lane<L>(from + at.in[v]);
+                STRATA_UNROLL
+                for (int u = 0; u < CO; ++u) {
+                    L const weight(w[u * out_weights]);
+                    STRATA_UNROLL
+                    for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(weight, in[v], sum[u][v]);
+                }
+            }
+        }
+    // Through memory: a loop over registers would keep them in memory all along.
+    constexpr int N = width_of<L>;
+    T values[CO * V * N];
+    STRATA_UNROLL
+    for (int u = 0; u < CO; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, sum[u][v]);
+    }
+    STRATA_ROLLED
+    for (int u = 0; u < d.channels; ++u) {
+        STRATA_ROLLED
+        for (int v = 0; v < V; ++v) {
+            T* const to = d.y + u * d.plane + at.out[v];
+            T const* const value = values + (u * V + v) * N;
+            if (d.stored < N) {
+                STRATA_ROLLED
+                for (int k = 0; k < d.stored; ++k) to[k] = d.add ? to[k] + value[k] : value[k];
+            } else if (d.add) {
+                L const old = load_lane<L>(to);
+                store_lane(to, select(first_lanes<L>(at.skip[v]), old, old + load_lane<L>(value)));
+            } else {
+                store_lane(to, load_lane<L>(value));
+            }
+        }
+    }
+}
+
+/// Vectors of a block: what the registers hold besides six channels of accumulators.
+inline constexpr int block_vectors = vector_bytes >= 64 ? 4 : 2;
+
+/// All output channels of `V` vectors, in blocks of six, four and two.
+template <int V, class L, class T>
+void correlate_vectors(Correlation const& g, BlockData<T> d, BlockVectors<V> const& at) {
+    for (int left = g.out_channels; left > 0;) {
+        int const count = d.channels = left == 6 || left == 7 || left >= 10 ? 6 : left >= 4 ? 4 : std::min(left, 2);
+        if (count == 6)
+            correlate_block<6, V, L>(g, d, at);
+        else if (count == 4)
+            correlate_block<4, V, L>(g, d, at);
+        else
+            correlate_block<2, V, L>(g, d, at);
+        left -= count;
+        d.weights += count * g.out_weights;
+        d.y += count * d.plane;
+        if (d.bias) d.bias += count;
+    }
+}
+
+/// Scalars of scratch memory for correlate: pointers to rows, offsets of taps, packed rows.
+template <class T>
+constexpr int correlation_scratch(Correlation const& g, int S) {
+    constexpr int N = width_of<widest_lane<T>>;
+    constexpr auto scalar = static_cast<int>(sizeof(T));
+    int const together = g.rows_together(S, N);
+    bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
+    int const rows = together > 1 ? g.rows_under(together) : g.taps_height;
+    return g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
+           (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar +
+           (packs ? g.in_channels * rows * g.packed_columns() * S + N : 0);
+}
+
+/// Items are (group, output row). The output row i of channel o begins at y + o plane + i out_row, its columns are
+/// out_column apart (more than 1 only where whole vectors are samples of one column).
+template <class L, class T>
+STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch,
+                               bool add, int begin, int end, std::ptrdiff_t plane, std::ptrdiff_t out_row,
+                               int out_column = 1) {
+    constexpr int N = width_of<L>, V = block_vectors;
+    int const length = g.out_width * S, row_vectors = (length + N - 1) / N, together = g.rows_together(S, N);
+    bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
+    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(packs ? g.packed_columns() : g.in_width) * S;
+    int const kernel_rows = g.in_channels * g.taps_height;
+    auto** const rows = reinterpret_cast<T const**>(scratch);
+    int* const taps = reinterpret_cast<int*>(rows + kernel_rows);
+    for (int q = 0; q < g.taps_width; ++q) taps[q] = g.tap_column(q) * S;
+    T* const packed = scratch + correlation_scratch<T>(g, S) -
+                      (packs ? g.in_channels * (together > 1 ? g.rows_under(together) : g.taps_height) * pitch + N : 0);
+
+    BlockData<T> d{rows, taps, nullptr, nullptr, nullptr, plane, add, std::min(N, length)};
+    for (int item = begin, count = 0; item < end; item += count) {
+        int const i = item % g.out_height, group = item / g.out_height;
+        count = std::min({together - i % together, end - item, g.out_height - i});
+        T* pack = packed;
+        for (int c = 0; c < g.in_channels; ++c) {
+            T const* const image =
+                x + static_cast<std::ptrdiff_t>(group * g.in_channels + c) * g.in_height * g.in_width * S;
+            T const* const first = pack;
+            if (packs && together > 1) {  // the rows under all output rows, zeros outside the image
+                for (int r = 0; r < g.rows_under(count); ++r, pack += pitch) {
+                    int const h = g.in_row(i, 0) + r;
+                    if (h < 0 || h >= g.in_height)
+                        std::fill_n(pack, pitch, T(0));
+                    else
+                        pack_row(g, image + static_cast<std::ptrdiff_t>(h) * g.in_width * S, pack, S);
+                }
+            }
+            for (int p = 0; p < g.taps_height; ++p) {
+                int const h = g.in_row(i, p);
+                T const*& row = rows[c * g.taps_height + p];
+                if (packs && together > 1) {
+                    row = first + p * g.dilation_height * pitch;
+                } else if (h < 0 || h >= g.in_height) {
+                    row = nullptr;
+                } else {
+                    row = image + static_cast<std::ptrdiff_t>(h) * g.in_width * S;
+                    if (!packs) continue;
+                    pack_row(g, row, pack, S);
+                    row = pack;
+                    pack += pitch;
+                }
+            }
+        }
+        d.weights = w + group * g.group_weights + g.first_weight;
+        d.bias = bias ? bias + group * g.out_channels : nullptr;
+        d.y = y + group * g.out_channels * plane + i * out_row;
+
+        // The vectors of the rows one after another; a row's last one is moved back to end with the row.
+        int const vectors = count * row_vectors;
+        auto const place = [&](int k, int& in, int& out, int& skip) {
+            int const row = k / row_vectors, from = (k - row * row_vectors) * N,
+                      at = std::max(0, std::min(from, length - N));
+            in = row * g.stride_height * static_cast<int>(pitch) + at;
+            out = row * static_cast<int>(out_row) + (out_column == 1 ? at : at / S * S * out_column + at % S);
+            skip = from - at;
+        };
+        // Taps that see nothing but padding from columns [from, to] are left out.
+        auto const reach = [&](int from, int to) {
+            if (g.stride_width > 1) return;
+            d.end_tap = std::clamp((g.in_width - 1 + g.pad_left - from) / g.dilation_width + 1, 0, g.taps_width);
+            d.first_tap = std::clamp((g.pad_left - to + g.dilation_width - 1) / g.dilation_width, 0, d.end_tap);
+        };
+        d.first_tap = 0;
+        d.end_tap = g.taps_width;
+        int k = 0;
+        for (; k + V <= vectors; k += V) {
+            BlockVectors<V> at;
+            for (int v = 0; v < V; ++v) place(k + v, at.in[v], at.out[v], at.skip[v]);
+            if (count == 1) reach(at.in[0] / S, (at.in[V - 1] + N - 1) / S);
+            correlate_vectors<V, L>(g, d, at);
+        }
+        for (; k < vectors; ++k) {
+            BlockVectors<1> at;
+            place(k, at.in[0], at.out[0], at.skip[0]);
+            if (count == 1) reach(at.in[0] / S, (at.in[0] + N - 1) / S);
+            correlate_vectors<1, L>(g, d, at);
+        }
+    }
+}
+
+}  // namespace strata::detail
