@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <Eigen/Core>
 #include <limits>
 #include <strata/data/dataset.hpp>
 #include <string>

@@ -266,8 +266,8 @@ TEST_CASE("a checkpoint is refused where an entry is missing or no number") {
         return t.error([&] { t.trainer.load_checkpoint(path); });
     };
     CHECK(load_with([](auto& m) { m.erase("step"); }) == path + ": the checkpoint has no entry \"step\"");
-    CHECK_CONTAINS(load_with([](auto& m) { m["batch"] = "2x"; }), "entry \"batch\" is \"2x\", expected a number");
-    CHECK_CONTAINS(load_with([](auto& m) { m["epoch"] = "-1"; }), "entry \"epoch\" is negative");
-    CHECK_CONTAINS(load_with([](auto& m) { m["history"] = "soon"; }), "history: line 1");
+    CHECK_CONTAINS(load_with([](auto& m) { m.set("batch", "2x"); }), "entry \"batch\" is \"2x\", expected a number");
+    CHECK_CONTAINS(load_with([](auto& m) { m.set("epoch", "-1"); }), "entry \"epoch\" is negative");
+    CHECK_CONTAINS(load_with([](auto& m) { m.set("history", "soon"); }), "history: line 1");
     CHECK_CONTAINS(load_with([](auto& m) { m.erase("optimizer"); }), "optimizer (none)");
 }

@@ -1,4 +1,4 @@
-// The only macros of Strata, and the one place where Eigen is configured.
+// The only macros of Strata.
 //
 // STRATA_HD       marks a function that runs on the host and on the device (empty outside nvcc). Under nvcc it is
 // `constexpr`, which
@@ -8,32 +8,11 @@
 // STRATA_INLINE   forces inlining: lane arithmetic must not become a call.
 // STRATA_UNROLL   unrolls the loop that follows (register blocks must live in registers).
 // STRATA_ROLLED   keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
+// STRATA_SCALAR   in the body of a loop keeps GCC from vectorising it: what is left over from whole vectors is not
+// worth
+//                 the compile time.
 // STRATA_ONE_COPY of a kernel's code: neither inlined nor cloned for the constants of a caller.
 #pragma once
-
-// In a .cu file Eigen 3.4 turns its vectorisation off (106 -> 5.5 GFLOP/s measured) unless EIGEN_NO_CUDA is defined
-// before it is first included.
-#if defined(__CUDACC__) && defined(EIGEN_CORE_H) && !defined(EIGEN_NO_CUDA)
-static_assert(false, "include <strata/...> before any Eigen header in .cu files, or define EIGEN_NO_CUDA first");
-#endif
-#ifndef EIGEN_NO_CUDA
-#define EIGEN_NO_CUDA
-#endif
-#ifndef EIGEN_NO_HIP
-#define EIGEN_NO_HIP
-#endif
-
-// GCC 12 reports -Wmaybe-uninitialized inside its own AVX-512 intrinsics (_mm512_undefined_ps); users must never see
-// it.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Core>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
 #ifdef __CUDACC__
 #ifndef __CUDACC_RELAXED_CONSTEXPR__
@@ -65,4 +44,10 @@ static_assert(false, "include <strata/...> before any Eigen header in .cu files,
 #define STRATA_ONE_COPY __attribute__((noinline, noclone))
 #else
 #define STRATA_ONE_COPY __attribute__((noinline))
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDA_ARCH__)
+#define STRATA_SCALAR asm("")
+#else
+#define STRATA_SCALAR static_cast<void>(0)
 #endif

@@ -20,6 +20,7 @@
 #include <type_traits>
 
 #include "config.hpp"
+#include "eigen.hpp"
 
 namespace strata {
 

@@ -70,7 +70,10 @@ public:
             for (std::size_t i = 0; i < values; ++i) static_cast<float*>(to)[i] = static_cast<float>(bytes[i]) / 255.0f;
         } else {
             auto const* const doubles = static_cast<double const*>(from);
-            for (std::size_t i = 0; i < values; ++i) static_cast<float*>(to)[i] = static_cast<float>(doubles[i]);
+            for (std::size_t i = 0; i < values; ++i) {
+                STRATA_SCALAR;  // doubles are rare
+                static_cast<float*>(to)[i] = static_cast<float>(doubles[i]);
+            }
         }
         if (transforms_->empty()) return;
         Random random(seed, Purpose::augmentation, epoch, static_cast<std::uint32_t>(index));

@@ -46,7 +46,11 @@ using SampleFunction = std::function<void(std::span<float> sample, SampleShape s
 template <class T>
 void flip_horizontally(T* sample, SampleShape shape) {
     auto const width = static_cast<std::size_t>(shape.width);
-    for (T *row = sample, *const end = sample + shape.size(); row != end; row += width) std::reverse(row, row + width);
+    for (T *row = sample, *const end = sample + shape.size(); row != end; row += width)
+        for (T *left = row, *right = row + width; left < --right; ++left) {
+            if constexpr (sizeof(T) > 1) STRATA_SCALAR;  // images are bytes
+            std::swap(*left, *right);
+        }
 }
 
 /// Moves a sample [C][H][W] in place: y(c, h, w) = x(c, h + down, w + right), 0 where that lies outside. The elements

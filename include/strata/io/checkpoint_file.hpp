@@ -60,9 +60,9 @@ inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vect
         sum += detail::checksum_of(tensor.name, tensor.type, tensor.shape, tensor.data, *bytes);
     }
     auto checksum = detail::checkpoint_checksum(metadata, sum);
-    metadata["strata.format"] = detail::checkpoint_format;
-    metadata["strata.version"] = detail::checkpoint_version;
-    metadata["strata.checksum"] = std::move(checksum);
+    metadata.add("strata.format", detail::checkpoint_format);
+    metadata.add("strata.version", detail::checkpoint_version);
+    metadata.add("strata.checksum", std::move(checksum));
     write_safetensors(path, tensors, metadata);
 }
 
@@ -100,8 +100,10 @@ public:
 
 private:
     std::string take(char const* key) {
-        auto const node = metadata_.extract(key);
-        return node.empty() ? "" : node.mapped();
+        std::string const* const found = metadata_.find(key);
+        std::string text = found ? *found : "";
+        metadata_.erase(key);
+        return text;
     }
 
     SafetensorsFile file_;

@@ -10,9 +10,7 @@ namespace strata {
 /// when the file cannot be written; an older file then stays.
 template <class Net, class Precision>
 void save(Model<Net, Precision> const& model, std::string const& path) {
-    Metadata metadata;
-    metadata["format"] = "pt";
-    write_safetensors(path, model.tensors(), metadata);
+    write_safetensors(path, model.tensors(), {{"format", "pt"}});
 }
 
 /// Fills a model from a file. Every name, shape and dtype is checked first; throws one Error that lists all

@@ -20,14 +20,12 @@
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
 #include "json.hpp"
+#include "metadata.hpp"
 
 namespace strata {
 
 static_assert(std::endian::native == std::endian::little,
               "safetensors files are copied as they are: little-endian only");
-
-/// Free text that travels with the tensors.
-using Metadata = std::map<std::string, std::string>;
 
 /// A tensor as a safetensors header describes it.
 struct StoredTensor {
@@ -180,7 +178,7 @@ template <class Reader = JsonReader<>>
     reader.object([&](std::string const& key) {
         if (key == "__metadata__") {
             reader.at("header, \"__metadata__\"");
-            reader.object([&](std::string const& name) { header.metadata[name] = reader.string("a string"); });
+            reader.object([&](std::string name) { header.metadata.add(std::move(name), reader.string("a string")); });
         } else {
             reader.at(concatenate("tensor ", json_quoted(key)));
             auto tensor = detail::read_stored_tensor(reader);

@@ -188,8 +188,8 @@ public:
     [[gnu::cold]] void save_checkpoint(std::string const& path) {
         static_cast<void>(model());
         auto metadata = to_metadata(state_);
-        metadata["optimizer"] = Optimizer::name;
-        metadata["precision"] = dtype_name(data_type_of<Scalar>);
+        metadata.add("optimizer", Optimizer::name);
+        metadata.add("precision", std::string(dtype_name(data_type_of<Scalar>)));
         write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_), metadata);
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
@@ -199,11 +199,10 @@ public:
         CheckpointFile const file(path);
         TrainingState state = training_state_from(file.metadata(), path);
         auto const expect = [&](char const* entry, std::string const& mine) {
-            auto const written = file.metadata().find(entry);
-            if (written == file.metadata().end() || written->second != mine)
-                fail(path, ": the checkpoint was written with ", entry, " ",
-                     written == file.metadata().end() ? std::string("(none)") : written->second, ", this trainer uses ",
-                     mine);
+            std::string const* const written = file.metadata().find(entry);
+            if (!written || *written != mine)
+                fail(path, ": the checkpoint was written with ", entry, " ", written ? *written : "(none)",
+                     ", this trainer uses ", mine);
         };
         expect("optimizer", Optimizer::name);
         expect("precision", std::string(dtype_name(data_type_of<Scalar>)));
@@ -336,7 +335,7 @@ private:
     }
 
     template <class F>
-    void for_each_batch(Dataset const& data, int batch_size, F f) {
+    [[gnu::cold]] void for_each_batch(Dataset const& data, int batch_size, F f) {
         to_device();
         Loader loader(data, {.batch_size = batch_size, .shuffle = false, .seed = state_.seed, .threads = 0});
         loader.begin_epoch(0);

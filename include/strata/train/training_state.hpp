@@ -2,8 +2,8 @@
 #pragma once
 
 #include <charconv>
-#include <map>
 
+#include "../io/metadata.hpp"
 #include "metrics.hpp"
 
 namespace strata {
@@ -52,23 +52,22 @@ inline constexpr StateNumber state_numbers[] = {{"step", &TrainingState::step},
 }  // namespace detail
 
 /// The state as texts of exact numbers.
-[[gnu::cold]] inline std::map<std::string, std::string> to_metadata(TrainingState const& state) {
-    std::map<std::string, std::string> metadata;
-    metadata["seed"] = concatenate(state.seed);
+[[gnu::cold]] inline Metadata to_metadata(TrainingState const& state) {
+    Metadata metadata;
+    metadata.add("seed", concatenate(state.seed));
     for (auto const& number : detail::state_numbers)
-        metadata[number.name] = number.count ? concatenate(state.*number.count) : exact_text(state.*number.real);
-    metadata["history"] = to_text(state.history);
+        metadata.add(number.name, number.count ? concatenate(state.*number.count) : exact_text(state.*number.real));
+    metadata.add("history", to_text(state.history));
     return metadata;
 }
 
 /// The state that to_metadata wrote. Throws Error that names `source` and what is missing or malformed.
-template <class Metadata>
-TrainingState training_state_from(Metadata const& metadata, std::string const& source) {
+[[gnu::cold]] inline TrainingState training_state_from(Metadata const& metadata, std::string const& source) {
     TrainingState state;
     auto const text_of = [&](char const* name) -> std::string const& {
-        auto const entry = metadata.find(name);
-        if (entry == metadata.end()) fail(source, ": the checkpoint has no entry \"", name, "\"");
-        return entry->second;
+        std::string const* const text = metadata.find(name);
+        if (!text) fail(source, ": the checkpoint has no entry \"", name, "\"");
+        return *text;
     };
     auto const read = [&](char const* name, auto& number) {
         std::string const& text = text_of(name);
@@ -78,7 +77,7 @@ TrainingState training_state_from(Metadata const& metadata, std::string const& s
     };
     read("seed", state.seed);
     for (auto const& number : detail::state_numbers) {
-        if (number.newer && metadata.find(number.name) == metadata.end()) continue;
+        if (number.newer && !metadata.find(number.name)) continue;
         if (number.real) {
             read(number.name, state.*number.real);
             continue;

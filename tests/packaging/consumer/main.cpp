@@ -4,6 +4,8 @@
 #include <strata/strata.hpp>
 #include <thread>
 
+#include <Eigen/Core>  // after Strata, which has taken Eigen's packets alone
+
 int main() {
     strata::Random random(1, strata::Purpose::user);
     Eigen::ArrayXf const numbers = Eigen::ArrayXf::Constant(8, static_cast<float>(random.uniform()));

@@ -165,7 +165,10 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
             T const* const value = values + (u * V + v) * N;
             if (d.stored < N) {
                 STRATA_ROLLED
-                for (int k = 0; k < d.stored; ++k) to[k] = d.add ? to[k] + value[k] : value[k];
+                for (int k = 0; k < d.stored; ++k) {
+                    STRATA_SCALAR;
+                    to[k] = d.add ? to[k] + value[k] : value[k];
+                }
             } else if (d.add) {
                 L const old = load_lane<L>(to);
                 store_lane(to, select(first_lanes<L>(at.skip[v]), old, old + load_lane<L>(value)));

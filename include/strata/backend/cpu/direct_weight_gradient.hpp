@@ -49,7 +49,10 @@ STRATA_ONE_COPY void weight_gradient_block(T const* const (&dy)[CO], std::ptrdif
     STRATA_ROLLED
     for (int u = 0; u < CO; ++u) {
         STRATA_ROLLED
-        for (int q = 0; q < stored; ++q) dw[u][q] += sums[u][q];
+        for (int q = 0; q < stored; ++q) {
+            STRATA_SCALAR;
+            dw[u][q] += sums[u][q];
+        }
     }
 }
 

@@ -34,7 +34,7 @@ public:
     using ModelType = Model<Net, Precision>;
     using Scalar = typename Precision::master;
 
-    CpuExecutor(Cpu cpu, Loss loss) : workers_(detail::worker_count(cpu)), loss_(loss) {
+    [[gnu::cold]] CpuExecutor(Cpu cpu, Loss loss) : workers_(detail::worker_count(cpu)), loss_(loss) {
         barriers_ = std::vector<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
         next_buffers_.resize(static_cast<std::size_t>(Net::buffer_count));
         statistics_.resize(static_cast<std::size_t>(Net::statistic_count) + 1);
@@ -234,7 +234,8 @@ private:
         }
     }
 
-    StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions, Value* outputs) {
+    STRATA_ONE_COPY StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
+                                              Value* outputs) {
         int const S = detail::tile_samples<Net>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
@@ -325,7 +326,10 @@ private:
         using L = widest_lane<Scalar>;
         std::ptrdiff_t i = from;
         for (; i + width_of<L> <= to; i += width_of<L>) update_at<L>(apply, weights, gradient, state, i);
-        for (; i < to; ++i) update_at<Scalar>(apply, weights, gradient, state, i);
+        for (; i < to; ++i) {
+            STRATA_SCALAR;
+            update_at<Scalar>(apply, weights, gradient, state, i);
+        }
     }
     template <class L, class Apply>
     static STRATA_INLINE void update_at(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,

@@ -104,6 +104,7 @@ template <class Op, class Precision, class L>
 STRATA_INLINE int elementwise_input_gradient(KernelData<Precision> const& a, int from, int end) {
     auto const io = body_input<Op, Precision, L>(a, 1, 0);
     for (; from + width_of<L> <= end; from += width_of<L>) {
+        STRATA_SCALAR;  // vectors come as L
         L const value = Op::input_gradient(Position<1>{from}, io);
         store_lane(a.dx + from, a.write == GradientWrite::add ? load_lane<L>(a.dx + from) + value : value);
     }

@@ -48,7 +48,10 @@ STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T*
         STRATA_ROLLED
         for (int s = 0; s < Q; ++s) {
             T rest = sums[u][s] + (bias ? bias[o + u] : T(0));
-            for (int i = full; i < inputs; ++i) rest += row[u][i] * x[s * inputs + i];
+            for (int i = full; i < inputs; ++i) {
+                STRATA_SCALAR;
+                rest += row[u][i] * x[s * inputs + i];
+            }
             y[(o + u) * S + s] = rest;
         }
     }
@@ -69,7 +72,10 @@ STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, 
     T const* samples = x;
     if (S > 1) {
         for (int i = 0; i < inputs; ++i)
-            for (int s = 0; s < S; ++s) scratch[s * inputs + i] = x[i * S + s];
+            for (int s = 0; s < S; ++s) {
+                STRATA_SCALAR;
+                scratch[s * inputs + i] = x[i * S + s];
+            }
         samples = scratch;
     }
     for (int o = begin; o < end; o += 4) {
@@ -106,6 +112,7 @@ STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, 
     product_rows<L>(p, 0, S, begin, end);
     for (int i = begin; i < end; ++i)
         for (int s = 0; s < S; ++s) {
+            STRATA_SCALAR;
             T const value = scratch[static_cast<std::ptrdiff_t>(s) * inputs + i];
             dx[i * S + s] = add ? dx[i * S + s] + value : value;
         }
@@ -133,14 +140,20 @@ STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dwei
             // The last columns go through a copy, the row's neighbour is not ours to touch.
             std::fill_n(transposed, samples * N, T(0));
             for (int c = 0; c < columns; ++c)
-                for (int s = 0; s < samples; ++s) transposed[s * N + c] = x[(i + c) * S + s0 + s];
+                for (int s = 0; s < samples; ++s) {
+                    STRATA_SCALAR;
+                    transposed[s * N + c] = x[(i + c) * S + s0 + s];
+                }
             T sums[most * N];
             for (int o = 0; o < outputs; o += most) {
                 int const rows = std::min(most, outputs - o);
                 Product<T> const p{dy + o * S + s0, S, 1, transposed, N, sums, N, samples, nullptr, ProductInit::zero};
                 product_rows<L>(p, 0, rows, 0, N);
                 for (int u = 0; u < rows; ++u)
-                    for (int c = 0; c < columns; ++c) dweight[(o + u) * inputs + i + c] += sums[u * N + c];
+                    for (int c = 0; c < columns; ++c) {
+                        STRATA_SCALAR;
+                        dweight[(o + u) * inputs + i + c] += sums[u * N + c];
+                    }
             }
         }
     }
@@ -155,7 +168,10 @@ STRATA_ONE_COPY void bias_gradient(T const* dy, scalar_of<L>* dbias, int outputs
         int at = 0;
         for (; at + width_of<L> <= values; at += width_of<L>) total = total + load_lane<L>(row + at);
         scalar_of<L> rest = sum(total);
-        for (; at < values; ++at) rest += row[at];
+        for (; at < values; ++at) {
+            STRATA_SCALAR;
+            rest += row[at];
+        }
         dbias[o] += rest;
     }
 }

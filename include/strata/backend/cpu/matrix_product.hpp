@@ -99,7 +99,10 @@ STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int s
             for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * stride + s, block[j]);
         }
     for (int k = blocks; k < count; ++k)
-        for (int s = 0; s < S; ++s) columns[k * stride + s] = static_cast<To>(rows[s * pitch + k]);
+        for (int s = 0; s < S; ++s) {
+            STRATA_SCALAR;
+            columns[k * stride + s] = static_cast<To>(rows[s * pitch + k]);
+        }
 }
 
 }  // namespace strata::detail

@@ -14,7 +14,10 @@ template <class T>
 STRATA_ONE_COPY void convert_values(void const* from, DataType type, std::size_t offset, int count, T scale, T shift,
                                     T* to) {
     auto const convert = [&](auto const* values) {
-        for (int k = 0; k < count; ++k) to[k] = static_cast<T>(values[k]) * scale + shift;
+        for (int k = 0; k < count; ++k) {
+            if (sizeof(*values) == 8) STRATA_SCALAR;  // doubles are rare
+            to[k] = static_cast<T>(values[k]) * scale + shift;
+        }
     };
     switch (type) {
         case DataType::uint8:
