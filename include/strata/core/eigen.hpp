@@ -5,17 +5,7 @@
 // program may include before or after. Other versions and instruction sets get Eigen/Core.
 #pragma once
 
-// In a .cu file Eigen 3.4 turns its vectorisation off (106 -> 5.5 GFLOP/s measured) unless EIGEN_NO_CUDA is defined
-// before it is first included.
-#if defined(__CUDACC__) && defined(EIGEN_CORE_H) && !defined(EIGEN_NO_CUDA)
-static_assert(false, "include <strata/...> before any Eigen header in .cu files, or define EIGEN_NO_CUDA first");
-#endif
-#ifndef EIGEN_NO_CUDA
-#define EIGEN_NO_CUDA
-#endif
-#ifndef EIGEN_NO_HIP
-#define EIGEN_NO_HIP
-#endif
+#include "config.hpp"
 
 // GCC 12 reports -Wmaybe-uninitialized inside its own AVX-512 intrinsics (_mm512_undefined_ps); users must never see
 // it.
