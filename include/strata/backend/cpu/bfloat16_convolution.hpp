@@ -81,7 +81,7 @@ struct PairBlock {
     int channels, odd, taps_height, taps_width;
     int first_row, end_row, first_tap, end_tap;  ///< kernel rows and taps that reach the image from the block
     int stored;                                  ///< output channels
-    bool add;
+    bool add, relu;                              ///< to y; what is stored is its ReLU
 };
 
 /// Output channels of the next block when `left` are left.
@@ -138,6 +138,7 @@ STRATA_ONE_COPY void correlate_pairs_block(PairBlock const& d, BlockVectors<V> c
                 auto const old = load_lane<PairLane>(static_cast<bfloat16 const*>(to));
                 value = select(first_lanes<PairLane>(at.skip[v]), old, old + value);
             }
+            if (d.relu) value = ReLU::forward(value);
             store_lane(to, value);
         }
     }
@@ -191,7 +192,8 @@ STRATA_ONE_COPY inline void pack_pair_weights(Correlation const& g, float const*
 /// samples of one column).
 STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const* x, float const* w, float const* bias,
                                             bfloat16* y, int S, bfloat16* scratch, bool add, int begin, int end,
-                                            std::ptrdiff_t out_plane, std::ptrdiff_t out_row, int out_column = 1) {
+                                            std::ptrdiff_t out_plane, std::ptrdiff_t out_row, int out_column = 1,
+                                            bool relu = false) {
     constexpr int N = 16, V = 4;
     PairLayout const layout(g, S);
     int const length = g.out_width * S, row_vectors = (length + N - 1) / N;
@@ -213,6 +215,7 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
     d.taps_height = g.taps_height;
     d.taps_width = g.taps_width;
     d.add = add;
+    d.relu = relu;
     for (int item = begin, count = 0, packed_group = -1; item < end; item += count) {
         int const first = item % g.out_height, group = item / g.out_height;
         count = std::min({layout.rows, end - item, g.out_height - first});
@@ -335,7 +338,7 @@ struct PairForward {
         float const* const bias =
             G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
         correlate_pairs(g, a.x, a.parameters, bias, a.y, a.stride, a.scratch, false, begin, end,
-                        G::out_height * G::out_width * a.stride, G::out_width * a.stride);
+                        G::out_height * G::out_width * a.stride, G::out_width * a.stride, 1, a.relu);
     }
 };
 

@@ -15,10 +15,10 @@ namespace detail {
 /// Outputs whose weights are rounded at a time; so many that a block stays in the cache.
 inline constexpr int pair_rows = 12;
 
-/// y(o, s) = bias(o) + sum over pairs of inputs, for outputs [begin, end); S is a multiple of 16. `scratch` holds
-/// ceil(inputs / 2) (S + 12) pairs.
+/// y(o, s) = bias(o) + sum over pairs of inputs, or its ReLU, for outputs [begin, end); S is a multiple of 16.
+/// `scratch` holds ceil(inputs / 2) (S + 12) pairs.
 STRATA_ONE_COPY inline void pair_affine_forward(float const* weight, float const* bias, bfloat16 const* x, bfloat16* y,
-                                                int inputs, int S, Pair* scratch, int begin, int end) {
+                                                int inputs, int S, Pair* scratch, int begin, int end, bool relu) {
     int const pairs = (inputs + 1) / 2;
     for (int i = 0; i < pairs; ++i)
         interleave(x + 2 * i * S, 2 * i + 1 < inputs ? x + (2 * i + 1) * S : nullptr, scratch + i * S, S);
@@ -37,7 +37,9 @@ STRATA_ONE_COPY inline void pair_affine_forward(float const* weight, float const
                                       y + static_cast<std::ptrdiff_t>(o) * S,
                                       S,
                                       pairs,
-                                      bias ? bias + o : nullptr};
+                                      bias ? bias + o : nullptr,
+                                      false,
+                                      relu};
         pair_product(p, 0, count, S);
     }
 }
@@ -126,6 +128,7 @@ constexpr int pair_scratch(int pairs) { return 2 * pairs; }
 template <int I, int O, bool HasBias, class Scheme>
 struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<bfloat16>> {
     using Float = detail::ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, bfloat16>;
+    static constexpr bool applies_relu = true;
     static constexpr Items items = Float::items;
     static constexpr int scratch(int S) {
         return S % 16 == 0 ? detail::pair_scratch((I + 1) / 2 * (S + detail::pair_rows)) : Float::scratch(S);
@@ -133,7 +136,7 @@ struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<bfloat16>> {
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.stride % 16 != 0) return Float::run(a, begin, end);
         detail::pair_affine_forward(a.parameters, HasBias ? a.parameters + I * O : nullptr, a.x, a.y, I, a.stride,
-                                    reinterpret_cast<detail::Pair*>(a.scratch), begin, end);
+                                    reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);
     }
 };
 

@@ -70,6 +70,7 @@ struct PairProduct {
     int depth;                    ///< pairs
     float const* bias = nullptr;  ///< [m], null for zeros
     bool add = false;             ///< to what `out` holds
+    bool relu = false;            ///< out is the product's ReLU
 };
 
 /// Rows [m, m + M), V vectors of columns from n on.
@@ -102,7 +103,8 @@ STRATA_INLINE void pair_product_block(PairProduct<Out> const& p, int m, int n) {
         STRATA_UNROLL
         for (int v = 0; v < V; ++v) {
             Out* const to = p.out + (m + u) * p.out_row + n + v * 16;
-            store_lane(to, p.add ? load_lane<PairLane>(to) + sum[u][v] : sum[u][v]);
+            PairLane const value = p.relu ? ReLU::forward(sum[u][v]) : sum[u][v];
+            store_lane(to, p.add ? load_lane<PairLane>(to) + value : value);
         }
     }
 }

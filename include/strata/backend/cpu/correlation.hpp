@@ -12,6 +12,7 @@
 #include <cstddef>
 
 #include "../../core/lane.hpp"
+#include "../../layer/relu.hpp"
 
 namespace strata::detail {
 
@@ -117,6 +118,7 @@ struct BlockData {
     int stored;                      ///< numbers of a vector that are stored: fewer than N where a row is shorter
     int channels = 0;                ///< of the block that are stored
     int first_tap = 0, end_tap = 0;  ///< taps of a row that reach the image from any of the block's columns
+    bool relu = false;               ///< what is stored is its ReLU
 };
 
 /// A block of `CO` output channels times `V` vectors.
@@ -155,7 +157,7 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, sum[u][v]);
+        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, d.relu ? ReLU::forward(sum[u][v]) : sum[u][v]);
     }
     STRATA_ROLLED
     for (int u = 0; u < d.channels; ++u) {
@@ -214,11 +216,12 @@ constexpr int correlation_scratch(Correlation const& g, int S) {
 }
 
 /// Items are (group, output row). The output row i of channel o begins at y + o plane + i out_row, its columns are
-/// out_column apart (more than 1 only where whole vectors are samples of one column).
+/// out_column apart (more than 1 only where whole vectors are samples of one column). `relu`: y is its ReLU, where
+/// nothing is added.
 template <class L, class T>
 STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch,
                                bool add, int begin, int end, std::ptrdiff_t plane, std::ptrdiff_t out_row,
-                               int out_column = 1) {
+                               int out_column = 1, bool relu = false) {
     constexpr int N = width_of<L>, V = block_vectors;
     int const length = g.out_width * S, row_vectors = (length + N - 1) / N, together = g.rows_together(S, N);
     bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
@@ -231,6 +234,7 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
                       (packs ? g.in_channels * (together > 1 ? g.rows_under(together) : g.taps_height) * pitch + N : 0);
 
     BlockData<T> d{rows, taps, nullptr, nullptr, nullptr, plane, add, std::min(N, length)};
+    d.relu = relu;
     for (int item = begin, count = 0; item < end; item += count) {
         int const i = item % g.out_height, group = item / g.out_height;
         count = std::min({together - i % together, end - item, g.out_height - i});

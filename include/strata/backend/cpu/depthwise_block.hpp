@@ -23,7 +23,8 @@ struct DepthwisePlanes {
     T const* bias;
     T* y;
     std::ptrdiff_t y_plane, out_row;
-    int out_column;  ///< columns between neighbouring outputs
+    int out_column;     ///< columns between neighbouring outputs
+    bool relu = false;  ///< y is its ReLU, where nothing is added
 };
 
 /// Output rows and vectors of a block: 16 accumulators, 9 weights and 4 operands of 32 registers, or 8 of 16 registers.
@@ -62,6 +63,7 @@ struct DepthwiseData {
     int count;                 ///< rows that are stored
     int first_tap, end_tap;    ///< taps of a row that reach the image (V = 1; else all do)
     int skip = 0, stored = 0;  ///< numbers [skip, stored) of a vector are stored (V = 1; else all are)
+    bool relu = false;         ///< what is stored is its ReLU
 };
 
 /// Stores a block's sums.
@@ -71,7 +73,7 @@ STRATA_INLINE void depthwise_store(DepthwiseData<T> const& d, L const (&sum)[R][
     if (V == 1 && d.stored - d.skip < N) {
         T values[R * N];
         STRATA_UNROLL
-        for (int r = 0; r < R; ++r) store_lane(values + r * N, sum[r][0]);
+        for (int r = 0; r < R; ++r) store_lane(values + r * N, d.relu ? ReLU::forward(sum[r][0]) : sum[r][0]);
         STRATA_ROLLED
         for (int r = 0; r < d.count; ++r) {
             T* const to = d.y + r * d.out_row + out;
@@ -87,7 +89,8 @@ STRATA_INLINE void depthwise_store(DepthwiseData<T> const& d, L const (&sum)[R][
         STRATA_UNROLL
         for (int v = 0; v < V; ++v) {
             T* const at = to + v * out_step;
-            store_lane(at, d.add ? load_lane<L>(at) + sum[r][v] : sum[r][v]);
+            L const value = d.relu ? ReLU::forward(sum[r][v]) : sum[r][v];
+            store_lane(at, d.add ? load_lane<L>(at) + value : value);
         }
     }
 }

@@ -75,7 +75,8 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                        .first_tap = 0,
                        .end_tap = g.taps_width,
                        .skip = 0,
-                       .stored = N};
+                       .stored = N,
+                       .relu = planes.relu};
     ColumnRange const full(g);
     auto const border = [&](int from, int to) {
         for (int j = from; j < to; ++j) {
@@ -204,6 +205,7 @@ template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision>&&
              detail::DepthwiseGeometry<G>) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
+    static constexpr bool applies_relu = true;
     static constexpr Items items{G::out_channels * G::out_height};
     static constexpr int scratch(int S) {
         return detail::DepthwiseScratch<T>(detail::forward_correlation<G>, S).size();
@@ -219,7 +221,8 @@ requires(detail::UniformPrecision<Precision>&&
             .y = a.y,
             .y_plane = std::ptrdiff_t{G::out_height * G::out_width} * a.stride,
             .out_row = G::out_width * a.stride,
-            .out_column = 1};
+            .out_column = 1,
+            .relu = a.relu};
         detail::depthwise_rectangles(begin, end, G::out_height, [&](int channel, int end_channel, int from, int to) {
             detail::depthwise_correlate<widest_lane<T>>(detail::forward_correlation<G>, planes, a.stride, a.scratch,
                                                         false, channel, end_channel, from, to);

@@ -148,6 +148,7 @@ concept PhasedGeometry = (G::stride_height == 1 && G::stride_width == 1) ||
 template <class G, class Scheme, class Precision>
 struct DirectForward {
     using T = typename Precision::compute;
+    static constexpr bool applies_relu = true;
     static constexpr Items items{G::groups * G::out_height};
     static constexpr int scratch(int S) { return detail::correlation_scratch<T>(detail::forward_correlation<G>, S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -155,7 +156,7 @@ struct DirectForward {
             G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
         detail::correlate<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.parameters, bias, a.y, a.stride,
                                           a.scratch, false, begin, end, G::out_height * G::out_width * a.stride,
-                                          G::out_width * a.stride);
+                                          G::out_width * a.stride, 1, a.relu);
     }
 };
 

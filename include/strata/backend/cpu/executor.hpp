@@ -226,9 +226,10 @@ private:
                 length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
                 if (length > 1)
                     detail::run_chain(rest.first(length), c);
+                else if (watch_)
+                    run_and_watch(c, rest[0]);
                 else
                     detail::run_step(rest[0], c, Net::InputShape::size);
-                if (watch_) watch(c, rest[0], S);
                 barrier.wait(team.size);
             }
         }
@@ -344,18 +345,20 @@ private:
             store_lane(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
     }
 
-    /// Notes the first operation whose output is not finite, in the order of the op list.
-    [[gnu::cold]] void watch(Context const& c, Step const& step, int S) {
-        if (step.backward || step.operation < 0 || step.operation >= *watch_ ||
-            step.reduction != detail::Reduction::none)
-            return;
-        Storage const* const y = c.workspace + static_cast<std::ptrdiff_t>(step.place.y) * S;
+    /// Runs a step and notes the first operation whose output is not finite, in the order of the op list. A ReLU that
+    /// is part of the step comes afterwards: it would hide -infinity.
+    [[gnu::cold]] void run_and_watch(Context const& c, Step step) {
+        bool const relu = std::exchange(step.relu, false);
+        detail::run_step(step, c, Net::InputShape::size);
+        if (step.backward || step.operation < 0 || step.reduction != detail::Reduction::none) return;
+        Storage* const y = c.workspace + static_cast<std::ptrdiff_t>(step.place.y) * c.stride;
         for (int e = 0; e < output_size(step.operation); ++e)
-            for (int s = 0; s < c.samples; ++s)
-                if (!std::isfinite(static_cast<Value>(y[e * S + s]))) {
+            for (int s = 0; s < c.stride; ++s) {
+                Storage& value = y[e * c.stride + s];
+                if (s < c.samples && step.operation < *watch_ && !std::isfinite(static_cast<Value>(value)))
                     *watch_ = step.operation;
-                    return;
-                }
+                if (relu) value = Storage(ReLU::forward(static_cast<Value>(value)));
+            }
     }
     static int output_size(int operation) {
         static constexpr auto sizes = [] {

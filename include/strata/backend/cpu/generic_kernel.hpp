@@ -3,7 +3,8 @@
 //
 // A kernel works on one tile and on a range of its items, so that a team can split it; what an item computes does not
 // depend on the range it comes in. Faster kernels are found where they specialise ForwardKernel, InputGradientKernel or
-// ParameterGradientKernel for an operation.
+// ParameterGradientKernel for an operation. A forward kernel with `static constexpr bool applies_relu = true` applies
+// the ReLU that follows the operation to what it stores, where KernelData::relu says so.
 #pragma once
 
 #include <algorithm>
@@ -31,9 +32,10 @@ struct KernelData {
     double* partial = nullptr;                             ///< the tile's parts of them
     Storage* scratch = nullptr;  ///< memory of the worker, as much as the kernel's `scratch` says
     RandomKey random{};
-    int sample = 0;   ///< index in the batch of the tile's first sample
-    int samples = 0;  ///< real samples in the tile
-    int stride = 1;   ///< samples that the tile holds, empty lanes included: scalars between neighbouring elements
+    int sample = 0;     ///< index in the batch of the tile's first sample
+    int samples = 0;    ///< real samples in the tile
+    int stride = 1;     ///< samples that the tile holds, empty lanes included: scalars between neighbouring elements
+    bool relu = false;  ///< y takes the ReLU that follows; only for kernels that say `applies_relu`
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.

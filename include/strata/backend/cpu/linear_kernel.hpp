@@ -11,10 +11,11 @@ namespace strata {
 
 namespace detail {
 
-/// y(o, s) = bias(o) + weight(o) . x(s) for outputs [o, stop), at most four, and Q samples: lanes along the inputs.
+/// y(o, s) = bias(o) + weight(o) . x(s), or its ReLU, for outputs [o, stop), at most four, and Q samples: lanes along
+/// the inputs.
 template <int Q, class L, class T>
-STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o,
-                                  int stop) {
+STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o, int stop,
+                                  bool relu) {
     constexpr int N = width_of<L>;
     int const rows = stop - o, full = inputs / N * N;
     T const* row[4];
@@ -52,20 +53,20 @@ STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T*
                 STRATA_SCALAR;
                 rest += row[u][i] * x[s * inputs + i];
             }
-            y[(o + u) * S + s] = rest;
+            y[(o + u) * S + s] = relu ? ReLU::forward(rest) : rest;
         }
     }
 }
 
-/// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s) for outputs [begin, end). Tiles of whole vectors have the samples in
-/// the lanes; smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
+/// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s), or its ReLU, for outputs [begin, end). Tiles of whole vectors have
+/// the samples in the lanes; smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
 template <class L, class T>
 STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch,
-                                    int begin, int end) {
+                                    int begin, int end, bool relu = false) {
     constexpr int N = width_of<L>;
     if (S % N == 0) {
-        Product<T> const p{weight, inputs, 1,      x,    S,
-                           y,      S,      inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero};
+        Product<T> const p{
+            weight, inputs, 1, x, S, y, S, inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero, relu};
         product_rows<L>(p, begin, end, 0, S);
         return;
     }
@@ -81,8 +82,9 @@ STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, 
     for (int o = begin; o < end; o += 4) {
         int const stop = std::min(o + 4, end);
         int s = 0;
-        for (; s + 4 <= S; s += 4) dot_products<4, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop);
-        for (; s < S; ++s) dot_products<1, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop);
+        for (; s + 4 <= S; s += 4)
+            dot_products<4, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop, relu);
+        for (; s < S; ++s) dot_products<1, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop, relu);
     }
 }
 
@@ -182,11 +184,13 @@ template <int I, int O, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
 struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
+    static constexpr bool applies_relu = true;
     static constexpr Items items{O};
     static constexpr int scratch(int S) { return S % width_of<widest_lane<T>> == 0 ? 0 : S * I; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         T const* const bias = HasBias ? a.parameters + I * O : nullptr;
-        detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, I, a.stride, a.scratch, begin, end);
+        detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, I, a.stride, a.scratch, begin, end,
+                                               a.relu);
     }
 };
 

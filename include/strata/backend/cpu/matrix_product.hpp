@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../../core/lane.hpp"
+#include "../../layer/relu.hpp"
 
 namespace strata::detail {
 
@@ -23,6 +24,7 @@ struct Product {
     int depth;                ///< number of k
     T const* bias = nullptr;  ///< [m], for row_bias
     ProductInit init = ProductInit::zero;
+    bool relu = false;  ///< out is the product's ReLU
 };
 
 /// Rows [m, m + M), V vectors of columns from n on.
@@ -56,7 +58,8 @@ STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
     STRATA_UNROLL
     for (int u = 0; u < M; ++u) {
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v) store_lane(p.out + (m + u) * p.out_row + n + v * N, sum[u][v]);
+        for (int v = 0; v < V; ++v)
+            store_lane(p.out + (m + u) * p.out_row + n + v * N, p.relu ? ReLU::forward(sum[u][v]) : sum[u][v]);
     }
 }
 

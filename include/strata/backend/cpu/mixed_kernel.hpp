@@ -85,7 +85,7 @@ struct ThroughFloatForward<Convolution<G, Scheme>, Short> {
         float* const y = copies.take(Op::Output::size * S);
         float const* const bias = G::bias ? a.parameters + Op::Parameters::size - G::out_channels : nullptr;
         correlate<widest_lane<float>>(g, x, a.parameters, bias, y, S, copies.next, false, begin, end,
-                                      G::out_height * G::out_width * S, G::out_width * S);
+                                      G::out_height * G::out_width * S, G::out_width * S, 1, a.relu);
         store_rows(y, a.y, G::group_out_channels, G::out_height, G::out_width * S, false, begin, end);
     }
 };
@@ -146,6 +146,7 @@ struct ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {
 template <int I, int O, bool HasBias, class Scheme, class Short>
 struct ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, Short> {
     using Op = AffineMap<I, O, HasBias, Scheme>;
+    static constexpr bool applies_relu = true;
     static constexpr Items items{O};
     static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, S * I); }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
@@ -154,7 +155,7 @@ struct ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, Short> {
         float const* const x = copies.copy(a.x, I * S);
         float* const y = copies.take(O * S);
         affine_forward<widest_lane<float>>(a.parameters, HasBias ? a.parameters + I * O : nullptr, x, y, I, S,
-                                           copies.next, begin, end);
+                                           copies.next, begin, end, a.relu);
         store_rows(y, a.y, 1, O, S, false, begin, end);
     }
 };
@@ -213,6 +214,7 @@ template <class Direct, class G, class Short>
 struct DirectOrWinogradForward {
     using L = widest_lane<float>;
     static constexpr WinogradTiles tiles = mixed_winograd_tiles<G, Short>(forward_correlation<G>, Direct::speed);
+    static constexpr bool applies_relu = true;
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) {
         int const winograd = winograd_scratch<L, WinogradLayout>(tiles, forward_correlation<G>, S);
@@ -225,7 +227,7 @@ struct DirectOrWinogradForward {
                 winograd_correlate<M, L>(g, a.x, a.parameters,
                                          G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
                                          a.stride, reinterpret_cast<float*>(a.scratch), false,
-                                         item_of(begin, items.count, n), item_of(end, items.count, n));
+                                         item_of(begin, items.count, n), item_of(end, items.count, n), a.relu);
             }))
             Direct::run(a, begin, end);
     }

@@ -176,6 +176,7 @@ requires(detail::UniformPrecision<Precision>&&
              detail::PointwiseGeometry<G>) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
+    static constexpr bool applies_relu = true;
     static constexpr Items items{G::groups * G::height};
     static constexpr int scratch(int) { return G::group_channels * detail::pointwise_columns<L>; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -192,7 +193,8 @@ requires(detail::UniformPrecision<Precision>&&
                                        .out_row = plane,
                                        .depth = in,
                                        .bias = G::bias ? bias + group * out : nullptr,
-                                       .init = G::bias ? detail::ProductInit::row_bias : detail::ProductInit::zero};
+                                       .init = G::bias ? detail::ProductInit::row_bias : detail::ProductInit::zero,
+                                       .relu = a.relu};
             detail::pointwise_multiply<L>(p, out, a.scratch, false, from, to);
         });
     }

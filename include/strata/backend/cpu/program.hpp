@@ -6,6 +6,7 @@
 // phase goes on.
 #pragma once
 
+#include "../../layer/relu.hpp"
 #include "../../loss/loss.hpp"
 #include "../../network/model.hpp"
 #include "batch_norm_kernel.hpp"
@@ -63,6 +64,7 @@ struct ProgramStep {
     int dx = -1;  ///< where the input gradient goes
     GradientWrite write = GradientWrite::none;
     Reduction reduction = Reduction::none;
+    bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
 };
@@ -101,6 +103,7 @@ KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, Tile
     a.sample = c.first;
     a.samples = c.samples;
     a.stride = c.stride;
+    a.relu = step.relu;
     return a;
 }
 
@@ -308,13 +311,27 @@ private:
         }
     };
 
+    /// True where operation I's kernel applies operation I + 1 too: a ReLU in the place of I's output.
+    template <int I, bool Training>
+    static constexpr bool takes_relu() {
+        if constexpr (I >= 0 && I + 1 < n) {
+            constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+            using Kernel = ForwardKernel<Op<I>, Precision>;
+            if constexpr (std::is_same_v<Op<I + 1>, ElementwiseOperation<ReLU, typename Op<I>::Output>> &&
+                          requires { Kernel::applies_relu; })
+                return Net::template NodeAt<I + 1>::input == I + 1 && p.in_place[I + 1];
+        }
+        return false;
+    }
     template <int I, bool Training>
     static constexpr void write_forward(Writer& write) {
         if constexpr (Training && is_batch_wide<Op<I>>())
             write.template kernel<GatherForward<Op<I>, Precision>>(
                 {.place = place<I, true>(), .reduction = Reduction::forward, .operation = I});
-        if constexpr (!is_view<Op<I>>() && (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
-            write.template kernel<ForwardKernel<Op<I>, Precision>>({.place = place<I, Training>(), .operation = I});
+        if constexpr (!is_view<Op<I>>() && !takes_relu<I - 1, Training>() &&
+                      (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
+            write.template kernel<ForwardKernel<Op<I>, Precision>>(
+                {.place = place<I, Training>(), .relu = takes_relu<I, Training>(), .operation = I});
         }
     }
     template <int I>

@@ -177,11 +177,11 @@ STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L>
     }
 }
 
-/// Transforms the products of `channels` output channels back, adds the bias, and writes the tiles of vectors
-/// [begin, end) as far as they lie in the image.
+/// Transforms the products of `channels` output channels back, adds the bias, takes the ReLU, and writes the tiles of
+/// vectors [begin, end) as far as they lie in the image.
 template <int M, class L, class T, class Y>
 STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* from, T const* bias,
-                                      Y* y, bool add, int begin, int end, int channels) {
+                                      Y* y, bool add, bool relu, int begin, int end, int channels) {
     constexpr int N = width_of<L>, P = M + 2;
     using Transform = WinogradTransform<M>;
     int const S = p.image.samples;
@@ -204,6 +204,10 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
                 Transform::products(half[i], out[i]);
                 STRATA_UNROLL
                 for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
+            }
+            if (relu) {
+                STRATA_UNROLL
+                for (int k = 0; k < M * M; ++k) out[k / M][k % M] = ReLU::forward(out[k / M][k % M]);
             }
             if (S % N == 0) {
                 int const tile = v * N / S, row = tile / p.image.tile_columns * M,
@@ -229,12 +233,13 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
         }
 }
 
-/// The correlation g of x with the weights w, set or added to y; needs is_winograd(g), and S a multiple of the lane's
-/// width or a divisor of it. Items [begin, end) of WinogradLayout::items(), scratch of WinogradLayout::scratch()
-/// scalars. The weights of the chunks in the range are transformed first, every time. X may be a short type of storage.
+/// The correlation g of x with the weights w, set (with `relu`, its ReLU) or added to y; needs is_winograd(g), and S a
+/// multiple of the lane's width or a divisor of it. Items [begin, end) of WinogradLayout::items(), scratch of
+/// WinogradLayout::scratch() scalars. The weights of the chunks in the range are transformed first, every time. X may
+/// be a short type of storage.
 template <int M, class L, class X, class T>
 STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T const* w, T const* bias, X* y, int S,
-                                        T* scratch, bool add, int begin, int end) {
+                                        T* scratch, bool add, int begin, int end, bool relu = false) {
     constexpr int CO = winograd_channels<L>;
     WinogradLayout<M, L> const p(g, S);
     T* const weights = aligned_to_cache_line(scratch);
@@ -259,8 +264,8 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
             multiply(weights + channel / CO * p.weight_block + k * p.weight_point, p.weight_block,
                      inputs + k * p.input_point, products + k * p.product_point, g.in_channels,
                      (channels + CO - 1) / CO);
-        winograd_outputs<M, L>(g, p, products, bias ? bias + channel : nullptr, y + channel * plane, add, from, to,
-                               channels);
+        winograd_outputs<M, L>(g, p, products, bias ? bias + channel : nullptr, y + channel * plane, add, relu, from,
+                               to, channels);
     }
 }
 

@@ -82,6 +82,7 @@ requires(detail::UniformPrecision<Precision>&&
              detail::WinogradGeometry<G, Precision>) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectForward<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
+    static constexpr bool applies_relu = true;
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) {
         constexpr auto const& g = detail::forward_correlation<G>;
@@ -95,7 +96,7 @@ requires(detail::UniformPrecision<Precision>&&
                 detail::winograd_correlate<M, L>(
                     g, a.x, a.parameters, G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
                     a.stride, a.scratch, false, detail::item_of(begin, items.count, n),
-                    detail::item_of(end, items.count, n));
+                    detail::item_of(end, items.count, n), a.relu);
             }))
             Direct::run(a, begin, end);
     }
