@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "../../core/bfloat16.hpp"
+#include "../../layer/relu.hpp"
 
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 

@@ -316,9 +316,8 @@ private:
     static constexpr bool takes_relu() {
         if constexpr (I >= 0 && I + 1 < n) {
             constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
-            using Kernel = ForwardKernel<Op<I>, Precision>;
             if constexpr (std::is_same_v<Op<I + 1>, ElementwiseOperation<ReLU, typename Op<I>::Output>> &&
-                          requires { Kernel::applies_relu; })
+                          requires { ForwardKernel<Op<I>, Precision>::applies_relu; })
                 return Net::template NodeAt<I + 1>::input == I + 1 && p.in_place[I + 1];
         }
         return false;
