@@ -125,6 +125,12 @@ void compare_correlation(Correlation const& g, int S) {
         products[at_y] += static_cast<Exact>(w[weight]) * static_cast<Exact>(x[at_x]);
     });
     std::vector<T> scratch(static_cast<std::size_t>(layout.scratch()));
+    WinogradWeights<M, L> const transformed(g);
+    T const nan = std::numeric_limits<T>::quiet_NaN();
+    AlignedVector<T> weights(static_cast<std::size_t>(transformed.size()), nan), split_weights(weights);
+    winograd_weights<M, L>(g, w.data(), weights.data(), 0, transformed.blocks);
+    for (int block = transformed.blocks - 1; block >= 0; --block)
+        winograd_weights<M, L>(g, w.data(), split_weights.data(), block, block + 1);
     for (bool const add : {false, true}) {
         auto expected = products;
         for (std::size_t k = 0; k < expected.size(); ++k)
@@ -132,9 +138,9 @@ void compare_correlation(Correlation const& g, int S) {
                 add ? static_cast<double>(before[k])
                     : static_cast<Exact>(bias[k * static_cast<std::size_t>(g.out_channels) / products.size()]);
         auto const run = [&](std::vector<T>& y, int begin, int end) {
-            std::fill(scratch.begin(), scratch.end(), std::numeric_limits<T>::quiet_NaN());
-            winograd_correlate<M, L>(g, x.data(), w.data(), add ? nullptr : bias.data(), y.data(), S, scratch.data(),
-                                     add, begin, end);
+            std::fill(scratch.begin(), scratch.end(), nan);
+            winograd_correlate<M, L>(g, x.data(), (begin == 0 ? weights : split_weights).data(),
+                                     add ? nullptr : bias.data(), y.data(), S, scratch.data(), add, begin, end);
         };
         auto whole = before;
         run(whole, 0, layout.items());

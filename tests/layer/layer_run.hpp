@@ -27,12 +27,19 @@ struct LayerKernel {
     void (*run)(KernelData<Precision> const&, int, int) = nullptr;
     Items items{};
     int (*scratch)(int S) = nullptr;
+    detail::Preparation<Precision> preparation{};
 
     void operator()(KernelData<Precision> data, int parts) const {
         using T = typename Precision::storage;
         if (!run) return;
         AlignedVector<T> memory(static_cast<std::size_t>(scratch(data.stride)), std::numeric_limits<T>::quiet_NaN());
         data.scratch = memory.data();
+        AlignedVector<T> prepared(static_cast<std::size_t>(preparation.size), std::numeric_limits<T>::quiet_NaN());
+        data.prepared = prepared.data();
+        for (int part = 0; part < parts && preparation.run; ++part) {
+            detail::Share const share{part, parts};
+            preparation.run(data, prepared.data(), share.begin(preparation.items), share.end(preparation.items));
+        }
         int const count = items.of_tile(data.stride, width_of<widest_lane<typename Precision::compute>>);
         for (int part = 0; part < parts; ++part) {
             detail::Share const share{part, parts};
@@ -54,15 +61,15 @@ struct LayerKernels {
 /// The layer's kernels for tiles of S samples: the fast ones where their headers are included, or the generic ones.
 template <class Op, class Precision, class F, class D, class P>
 LayerKernels<Precision> describe_kernels(int S) {
-    LayerKernels<Precision> k{{&F::run, F::items, &detail::scratch_of<F>},
-                              {&D::run, D::items, &detail::scratch_of<D>},
+    LayerKernels<Precision> k{{&F::run, F::items, &detail::scratch_of<F>, detail::preparation_of<F, Precision>(S)},
+                              {&D::run, D::items, &detail::scratch_of<D>, detail::preparation_of<D, Precision>(S)},
                               {},
                               Op::Input::size,
                               Op::Output::size,
                               S,
                               Op::keep,
                               {}};
-    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items, &detail::scratch_of<P>}; }
+    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items, &detail::scratch_of<P>, {}}; }
     Op::Parameters::for_each([&]<class Q>(Q) { k.parameters.push_back({std::string(Q::name), Q::Extents::size}); });
     return k;
 }

@@ -117,6 +117,8 @@ public:
         merged_.assign(static_cast<std::size_t>(Net::statistic_count) + 1, nan);
         gradient.assign(gradient.size(), 0.0);  // parameter gradients accumulate
         result_ = {};
+        prepared_.assign(prepared_.size(), nan);
+        prepare_parameters<Float64, Loss>(Program::training, context(0), Share{});
         for (auto const& step : Program::training) {
             for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), Net::InputShape::size);
             merge(step);
@@ -132,6 +134,7 @@ private:
         c.gradient = gradient.data();
         c.statistics = merged_.data();
         c.scratch = scratch_.data();
+        c.prepared = prepared_.data();
         c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
         c.batch = &batch_;
         c.first = tile * S;
@@ -167,7 +170,8 @@ private:
                  .target_type = DataType::float64,
                  .targets = targets_.data()};
     AlignedVector<double> workspace_,
-        scratch_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_scratch) + 1);
+        scratch_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_scratch) + 1),
+        prepared_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_prepared) + 1);
     std::vector<double> parts_, merged_;
     BatchResult result_;
 };

@@ -52,8 +52,8 @@ public:
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
-        return (workspace_.size() + scratch_.size()) * sizeof(Storage) + gradients_.size() * sizeof(Gradient) +
-               (parts_.size() + statistics_.size()) * sizeof(double);
+        return (workspace_.size() + scratch_.size() + prepared_.size()) * sizeof(Storage) +
+               gradients_.size() * sizeof(Gradient) + (parts_.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
     /// fills tiles of 16 for every worker.
@@ -64,7 +64,7 @@ public:
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
-               sizeof(Storage) * static_cast<std::size_t>(workers) * scratch_size<true>() +
+               sizeof(Storage) * (static_cast<std::size_t>(workers) * scratch_size<true>() + prepared_size<true>()) +
                sizeof(Gradient) * gradient_size + sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
     }
 
@@ -160,6 +160,19 @@ private:
         scratch_stride_ = std::max(scratch_stride_, needed);
         grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
     }
+    template <bool Training>
+    static constexpr std::size_t prepared_size() {
+        return static_cast<std::size_t>(program<Training>.prepared);
+    }
+    /// Brings the parameters into the forms that the kernels read, once for all tiles of the batch.
+    template <bool Training>
+    void prepare(Context& context, int S, detail::Share share) {
+        if constexpr (program<Training>.prepared > 0) {
+            context.stride = S;
+            detail::prepare_parameters(program<Training>.steps, context, share);
+            barriers_[static_cast<std::size_t>(workers_)].wait(share.size);
+        }
+    }
     /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a
     /// single one.
     static constexpr std::size_t parts_size(int tiles) {
@@ -174,12 +187,14 @@ private:
              stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.tiles)));
         grow(gradients_, gradient_size);
         grow_scratch<true>();
+        grow(prepared_, prepared_size<true>());
         grow(parts_, parts_size(tiling.tiles));
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
 
         auto const body = [&](int worker, int workers) {
             detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
             Context context = context_of(model, batch, random, worker);
+            prepare<true>(context, S, {worker, workers});
             detail::Assignment const assignment{tiling.leaves, workers};
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
@@ -242,6 +257,7 @@ private:
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
         grow_scratch<false>();
+        grow(prepared_, prepared_size<false>());
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         detail::run_workers(workers_, [&](int worker, int workers) {
@@ -249,6 +265,7 @@ private:
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
+            prepare<false>(context, S, {worker, workers});
             detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int slot) {
                 run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
             });
@@ -265,6 +282,7 @@ private:
         c.loss = &loss_;
         c.loss_scale = loss_scale_;
         c.scratch = scratch_.data() + static_cast<std::size_t>(worker) * scratch_stride_;
+        c.prepared = prepared_.data();
         return c;
     }
 
@@ -373,6 +391,7 @@ private:
     Loss loss_;
     std::vector<detail::Barrier> barriers_;  // one a team, the last for everybody
     AlignedVector<Storage> workspace_, scratch_;
+    AlignedVector<Storage> prepared_;  // parameters in the forms that kernels read
     std::size_t scratch_stride_ = 0;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
     std::vector<double> parts_, statistics_, chunk_squares_;

@@ -27,6 +27,7 @@ struct KernelData {
     GradientWrite write = GradientWrite::none;  ///< how dx is written
     Storage* extra = nullptr;
     typename Precision::master const* parameters = nullptr;
+    Storage const* prepared = nullptr;  ///< what the kernel's `prepare` made of the parameters, on a cache line
     typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
     double const* statistics = nullptr;                    ///< merged statistics of a batch-wide operation
     double* partial = nullptr;                             ///< the tile's parts of them
@@ -244,6 +245,30 @@ constexpr int scratch_of(int S) {
         return Kernel::scratch(S);
     else
         return 0;
+}
+
+/// What a kernel makes of the parameters before any tile comes, such as transformed weights. A kernel that wants it has
+/// `prepared(S)`, the scalars of storage that it takes for tiles of S samples, and `prepare(data, to, begin, end)`,
+/// which makes items [begin, end) of `prepare_items` from data.parameters and data.stride, the same bits in any split.
+template <class Precision>
+struct Preparation {
+    void (*run)(KernelData<Precision> const&, typename Precision::storage* to, int begin, int end) = nullptr;
+    int items = 0;
+    int size = 0;  ///< scalars of storage, the most that any tile size takes, in whole cache lines
+};
+template <class Kernel, class Precision>
+constexpr Preparation<Precision> preparation_of(int most_samples) {
+    Preparation<Precision> all;
+    if constexpr (requires { Kernel::prepare_items; }) {
+        constexpr int line = 64 / static_cast<int>(sizeof(typename Precision::storage));
+        for (int S = 1; S <= most_samples; S *= 2) all.size = std::max(all.size, Kernel::prepared(S));
+        all.size = (all.size + line - 1) / line * line;
+        if (all.size > 0) {
+            all.run = &Kernel::prepare;
+            all.items = Kernel::prepare_items;
+        }
+    }
+    return all;
 }
 }  // namespace detail
 

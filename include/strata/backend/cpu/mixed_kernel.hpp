@@ -220,11 +220,20 @@ struct DirectOrWinogradForward {
         int const winograd = winograd_scratch<L, WinogradLayout>(tiles, forward_correlation<G>, S);
         return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
     }
+    static constexpr int prepared(int S) {
+        return float_numbers<Short>(winograd_prepared<L>(tiles, forward_correlation<G>, S));
+    }
+    static constexpr int prepare_items = WinogradWeights<4, L>(forward_correlation<G>).blocks;
+    static void prepare(KernelData<Mixed<Short>> const& a, Short* to, int begin, int end) {
+        with_winograd<tiles>(a.stride, [&]<int M>() {
+            winograd_weights<M, L>(forward_correlation<G>, a.parameters, reinterpret_cast<float*>(to), begin, end);
+        });
+    }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         constexpr auto const& g = forward_correlation<G>;
         if (!with_winograd<tiles>(a.stride, [&]<int M>() {
                 int const n = WinogradLayout<M, L>(g, a.stride).items();
-                winograd_correlate<M, L>(g, a.x, a.parameters,
+                winograd_correlate<M, L>(g, a.x, reinterpret_cast<float const*>(a.prepared),
                                          G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
                                          a.stride, reinterpret_cast<float*>(a.scratch), false,
                                          item_of(begin, items.count, n), item_of(end, items.count, n), a.relu);
@@ -241,12 +250,21 @@ struct DirectOrWinogradInputGradient {
         int const winograd = winograd_scratch<L, WinogradLayout>(tiles, backward_correlation<G>, S);
         return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
     }
+    static constexpr int prepared(int S) {
+        return float_numbers<Short>(winograd_prepared<L>(tiles, backward_correlation<G>, S));
+    }
+    static constexpr int prepare_items = WinogradWeights<4, L>(backward_correlation<G>).blocks;
+    static void prepare(KernelData<Mixed<Short>> const& a, Short* to, int begin, int end) {
+        with_winograd<tiles>(a.stride, [&]<int M>() {
+            winograd_weights<M, L>(backward_correlation<G>, a.parameters, reinterpret_cast<float*>(to), begin, end);
+        });
+    }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         constexpr auto const& g = backward_correlation<G>;
         if (!with_winograd<tiles>(a.stride, [&]<int M>() {
                 int const n = WinogradLayout<M, L>(g, a.stride).items();
                 float const* const none = nullptr;
-                winograd_correlate<M, L>(g, a.dy, a.parameters, none, a.dx, a.stride,
+                winograd_correlate<M, L>(g, a.dy, reinterpret_cast<float const*>(a.prepared), none, a.dx, a.stride,
                                          reinterpret_cast<float*>(a.scratch), a.write == GradientWrite::add,
                                          item_of(begin, items.count, n), item_of(end, items.count, n));
             }))

@@ -34,6 +34,7 @@ struct TileContext {
     double const* statistics = nullptr;  ///< merged, of the whole network
     double* partial = nullptr;           ///< this tile's parts of the statistics
     Storage* scratch = nullptr;          ///< this worker's, as much as the program says
+    Storage* prepared = nullptr;         ///< everybody's, as much as the program says
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     int stride = 1;              ///< samples that the tile holds, empty lanes included
@@ -67,6 +68,8 @@ struct ProgramStep {
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
+    Preparation<Precision> preparation{};
+    int prepared = 0;  ///< where in the arena of prepared parameters the kernel's lie
 };
 
 /// A program as the executor sees it: tables and sizes.
@@ -74,8 +77,9 @@ template <class Precision, class Loss>
 struct Program {
     using Step = ProgramStep<Precision, Loss>;
     std::span<Step const> steps;
-    int size;     ///< scalars of one sample's workspace
-    int scratch;  ///< scalars a worker needs besides, whatever the tile
+    int size;      ///< scalars of one sample's workspace
+    int scratch;   ///< scalars a worker needs besides, whatever the tile
+    int prepared;  ///< scalars of parameters in the forms that kernels read, for all workers together
 };
 
 /// What a step's kernel works on in one tile.
@@ -98,6 +102,7 @@ KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, Tile
     if (c.statistics) a.statistics = c.statistics + place.statistics;
     if (c.partial) a.partial = c.partial + place.statistics;
     a.scratch = c.scratch;
+    if (c.prepared) a.prepared = c.prepared + step.prepared;
     a.random = c.random;
     a.random.operation = static_cast<std::uint32_t>(step.operation);
     a.sample = c.first;
@@ -105,6 +110,15 @@ KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, Tile
     a.stride = c.stride;
     a.relu = step.relu;
     return a;
+}
+
+/// Brings the parameters into the forms that the steps' kernels read, for all tiles of c.stride samples: a share of it.
+template <class Precision, class Loss>
+STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> const> steps,
+                                        TileContext<Precision, Loss> const& c, Share share) {
+    for (auto const& step : steps)
+        if (auto const& all = step.preparation; all.run)
+            all.run(kernel_data(step, c), c.prepared + step.prepared, share.begin(all.items), share.end(all.items));
 }
 
 /// Runs one step on one tile; `input_size` is the number of elements of a sample.
@@ -295,7 +309,7 @@ private:
     struct Writer {
         Step* table;
         int count = 0;
-        int scratch = 0;
+        int scratch = 0, prepared = 0;
         bool backward = false;
         constexpr void operator()(Step const& step) {
             if (table) table[count] = step;
@@ -307,6 +321,9 @@ private:
             step.kernel = &K::run;
             step.items = K::items;
             step.backward = backward;
+            step.preparation = preparation_of<K, Precision>(tile_samples<Net>(1 << 20));
+            step.prepared = prepared;
+            prepared += step.preparation.size;
             (*this)(step);
         }
     };
@@ -384,7 +401,9 @@ public:
     static constexpr auto training = table<true>();
     static constexpr auto inference = table<false>();
     static constexpr int training_scratch = write_all<true>(nullptr).scratch,
-                         inference_scratch = write_all<false>(nullptr).scratch;
+                         inference_scratch = write_all<false>(nullptr).scratch,
+                         training_prepared = write_all<true>(nullptr).prepared,
+                         inference_prepared = write_all<false>(nullptr).prepared;
 };
 
 /// The program of a network for training or inference: the other one's kernels are not compiled.
@@ -392,9 +411,9 @@ template <class Net, class Precision, class Loss, bool Training>
 constexpr Program<Precision, Loss> program_of() {
     using P = TileProgram<Net, Precision, Loss>;
     if constexpr (Training)
-        return {P::training, P::training_size, P::training_scratch};
+        return {P::training, P::training_size, P::training_scratch, P::training_prepared};
     else
-        return {P::inference, P::inference_size, P::inference_scratch};
+        return {P::inference, P::inference_size, P::inference_scratch, P::inference_prepared};
 }
 
 }  // namespace strata::detail

@@ -41,7 +41,7 @@ constexpr double winograd_cycles(Correlation const& g, int S) {
     constexpr WinogradCosts cost = winograd_costs<M>;
     WinogradLayout<M, L> const p(g, S);
     int const pieces = S < p.N ? p.N / S : 0;
-    double const pairs = static_cast<double>(p.weights) / p.points;  // channels, rounded up
+    double const pairs = static_cast<double>(WinogradWeights<M, L>(g).size()) / p.points;  // channels, rounded up
     double const vector = (p.vectors == 1 ? 1.2 : 1.1) * p.points * pairs + 12.0 * p.points * p.chunks +
                           g.in_channels * (cost.input + pieces * cost.gather) +
                           g.out_channels * (cost.output + pieces * cost.scatter);

@@ -31,6 +31,23 @@ T* aligned_to_cache_line(T* p) {
     return reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(p) + 63) / 64 * 64);
 }
 
+/// How transformed weights lie: [block of output channels][point][input channel][channel of the block].
+template <int M, class L>
+struct WinogradWeights {
+    static constexpr int points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
+    int blocks;                   ///< of output channels
+    std::ptrdiff_t point, block;  ///< distances
+
+    constexpr explicit WinogradWeights(Correlation const& g)
+        : blocks((g.out_channels + block_channels - 1) / block_channels) {
+        constexpr int N = width_of<L>;
+        point = (g.in_channels * block_channels + N - 1) / N * N;
+        // One vector more than needed, here and below: distances of many kilobytes share a few sets of the caches.
+        block = point * points + N;
+    }
+    [[nodiscard]] constexpr int size() const { return static_cast<int>(block) * blocks; }
+};
+
 /// How a Winograd correlation with M x M outputs a tile is cut up, and where its parts lie in the scratch memory.
 template <int M, class L>
 struct WinogradLayout {
@@ -38,11 +55,10 @@ struct WinogradLayout {
     WinogradImage image;
     int vectors, block_vectors, blocks;  ///< vectors of the image; of a block; blocks of vectors
     int chunk, chunks;                   ///< output channels of a chunk, chunks
-    /// Transformed weights are [block of output channels][point][input channel][channel of the block], transformed
-    /// inputs [point][channel][vector of the block], products [point][output channel of the chunk][vector of the
-    /// block].
-    std::ptrdiff_t weight_point, weight_block, input_point, product_point;
-    std::ptrdiff_t weights, inputs, products;
+    /// Transformed inputs are [point][channel][vector of the block], products [point][output channel of the
+    /// chunk][vector of the block].
+    std::ptrdiff_t input_point, product_point;
+    std::ptrdiff_t inputs, products;
 
     constexpr WinogradLayout(Correlation const& g, int S)
         : image{g.in_height,
@@ -58,12 +74,8 @@ struct WinogradLayout {
         int const channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
         chunk = std::min(16, channel_blocks * block_channels);
         chunks = (g.out_channels + chunk - 1) / chunk;
-        // One vector more than needed, here and there: distances of many kilobytes share a few sets of the caches.
-        weight_point = (g.in_channels * block_channels + N - 1) / N * N;
-        weight_block = weight_point * points + N;
         input_point = (g.in_channels * block_vectors + 1) * N;
         product_point = (chunk * block_vectors + 1) * N;
-        weights = weight_block * channel_blocks;
         inputs = input_point * points;
         products = product_point * points;
     }
@@ -71,25 +83,24 @@ struct WinogradLayout {
     [[nodiscard]] constexpr int items() const { return blocks * chunks; }
     /// Scalars of scratch memory: besides the parts, one patch, and what aligns them to 64 bytes.
     [[nodiscard]] constexpr int scratch() const {
-        return static_cast<int>(weights + inputs + products) + points * N + static_cast<int>(64 / sizeof(scalar_of<L>));
+        return static_cast<int>(inputs + products) + points * N + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
 };
 
-/// Transforms the weights of a chunk's output channels, whole blocks of channels, zero where there is none.
+/// Transforms the weights of blocks [begin, end) of output channels, zero where there is no channel.
 template <int M, class L, class T>
-STRATA_ONE_COPY void winograd_weights(Correlation const& g, WinogradLayout<M, L> const& p, T const* w, T* to,
-                                      int chunk) {
+STRATA_ONE_COPY void winograd_weights(Correlation const& g, T const* w, T* to, int begin, int end) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>, P = M + 2;
     using Transform = WinogradTransform<M>;
-    int const end = std::min((chunk + 1) * p.chunk, g.out_channels);
-    std::ptrdiff_t const row = g.row_weights, tap = g.tap_weights, point = p.weight_point;
-    for (int o = chunk * p.chunk; o < end; o += CO)
+    WinogradWeights<M, L> const p(g);
+    std::ptrdiff_t const row = g.row_weights, tap = g.tap_weights, point = p.point;
+    for (int o = begin * CO; o < end * CO; o += CO)
         for (int first = 0; first < g.in_channels * CO; first += N) {
             T taps[9][N] = {};
             int c = first / CO, u = first % CO;
             std::ptrdiff_t from = g.first_weight + (o + u) * g.out_weights + c * g.in_weights;
             for (int n = 0; n < N; ++n) {
-                if (c < g.in_channels && o + u < end) {
+                if (c < g.in_channels && o + u < g.out_channels) {
                     STRATA_UNROLL
                     for (int k = 0; k < 9; ++k) taps[k][n] = w[from + k / 3 * row + k % 3 * tap];
                 }
@@ -104,7 +115,7 @@ STRATA_ONE_COPY void winograd_weights(Correlation const& g, WinogradLayout<M, L>
             STRATA_UNROLL
             for (int q = 0; q < 3; ++q)
                 Transform::taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
-            T* at = to + o / CO * p.weight_block + first;
+            T* at = to + o / CO * p.block + first;
             STRATA_UNROLL
             for (int i = 0; i < P; ++i) {
                 L values[P];
@@ -233,22 +244,19 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
         }
 }
 
-/// The correlation g of x with the weights w, set (with `relu`, its ReLU) or added to y; needs is_winograd(g), and S a
-/// multiple of the lane's width or a divisor of it. Items [begin, end) of WinogradLayout::items(), scratch of
-/// WinogradLayout::scratch() scalars. The weights of the chunks in the range are transformed first, every time. X may
-/// be a short type of storage.
+/// The correlation g of x with transformed `weights` (winograd_weights, on a cache line), set (with `relu`, its ReLU)
+/// or added to y; needs is_winograd(g), and S a multiple of the lane's width or a divisor of it. Items [begin, end) of
+/// WinogradLayout::items(), scratch of WinogradLayout::scratch() scalars. X may be a short type of storage.
 template <int M, class L, class X, class T>
-STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T const* w, T const* bias, X* y, int S,
+STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T const* weights, T const* bias, X* y, int S,
                                         T* scratch, bool add, int begin, int end, bool relu = false) {
     constexpr int CO = winograd_channels<L>;
     WinogradLayout<M, L> const p(g, S);
-    T* const weights = aligned_to_cache_line(scratch);
-    T* const inputs = weights + p.weights;
+    WinogradWeights<M, L> const w(g);
+    T* const inputs = aligned_to_cache_line(scratch);
     T* const products = inputs + p.inputs;
     T* const patch = products + p.products;
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
-    for (int item = begin; item < std::min(end, begin + p.chunks); ++item)
-        winograd_weights<M, L>(g, p, w, weights, item % p.chunks);
     int block = -1, from = 0, to = 0;
     for (int item = begin; item < end; ++item) {
         if (item / p.chunks != block) {
@@ -261,9 +269,8 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
         int const channel = item % p.chunks * p.chunk, channels = std::min(p.chunk, g.out_channels - channel);
         auto const multiply = to - from == 2 ? winograd_products<2, L, T> : winograd_products<1, L, T>;
         for (int k = 0; k < p.points; ++k)
-            multiply(weights + channel / CO * p.weight_block + k * p.weight_point, p.weight_block,
-                     inputs + k * p.input_point, products + k * p.product_point, g.in_channels,
-                     (channels + CO - 1) / CO);
+            multiply(weights + channel / CO * w.block + k * w.point, w.block, inputs + k * p.input_point,
+                     products + k * p.product_point, g.in_channels, (channels + CO - 1) / CO);
         winograd_outputs<M, L>(g, p, products, bias ? bias + channel : nullptr, y + channel * plane, add, relu, from,
                                to, channels);
     }

@@ -60,6 +60,13 @@ constexpr int winograd_scratch(WinogradTiles const& tiles, Correlation const& g,
                        : 0;
 }
 
+/// Scalars of the transformed weights of a pass on tiles of S samples.
+template <class L>
+constexpr int winograd_prepared(WinogradTiles const& tiles, Correlation const& g, int S) {
+    int const tile = tiles.of(S);
+    return tile == 4 ? WinogradWeights<4, L>(g).size() : tile == 2 ? WinogradWeights<2, L>(g).size() : 0;
+}
+
 /// Runs f<M>() with the pass's tile; false where direct convolution is the faster one. Only tiles in use are compiled.
 template <WinogradTiles Tiles, class F>
 STRATA_INLINE bool with_winograd(int S, F const& f) {
@@ -84,17 +91,27 @@ requires(detail::UniformPrecision<Precision>&&
     using L = widest_lane<typename Precision::compute>;
     static constexpr bool applies_relu = true;
     static constexpr Items items = Direct::items;
+    static constexpr detail::WinogradTiles tiles = detail::winograd_tiles<L>(detail::forward_correlation<G>);
     static constexpr int scratch(int S) {
-        constexpr auto const& g = detail::forward_correlation<G>;
-        int const winograd = detail::winograd_scratch<L, detail::WinogradLayout>(detail::winograd_tiles<L>(g), g, S);
+        int const winograd =
+            detail::winograd_scratch<L, detail::WinogradLayout>(tiles, detail::forward_correlation<G>, S);
         return winograd > 0 ? winograd : Direct::scratch(S);
+    }
+    static constexpr int prepared(int S) {
+        return detail::winograd_prepared<L>(tiles, detail::forward_correlation<G>, S);
+    }
+    static constexpr int prepare_items = detail::WinogradWeights<4, L>(detail::forward_correlation<G>).blocks;
+    static void prepare(KernelData<Precision> const& a, typename Precision::compute* to, int begin, int end) {
+        detail::with_winograd<tiles>(a.stride, [&]<int M>() {
+            detail::winograd_weights<M, L>(detail::forward_correlation<G>, a.parameters, to, begin, end);
+        });
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         constexpr auto const& g = detail::forward_correlation<G>;
-        if (!detail::with_winograd<detail::winograd_tiles<L>(g)>(a.stride, [&]<int M>() {
+        if (!detail::with_winograd<tiles>(a.stride, [&]<int M>() {
                 int const n = detail::WinogradLayout<M, L>(g, a.stride).items();
                 detail::winograd_correlate<M, L>(
-                    g, a.x, a.parameters, G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
+                    g, a.x, a.prepared, G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
                     a.stride, a.scratch, false, detail::item_of(begin, items.count, n),
                     detail::item_of(end, items.count, n), a.relu);
             }))
@@ -109,17 +126,27 @@ requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items = Direct::items;
+    static constexpr detail::WinogradTiles tiles = detail::winograd_tiles<L>(detail::backward_correlation<G>);
     static constexpr int scratch(int S) {
-        constexpr auto const& g = detail::backward_correlation<G>;
-        int const winograd = detail::winograd_scratch<L, detail::WinogradLayout>(detail::winograd_tiles<L>(g), g, S);
+        int const winograd =
+            detail::winograd_scratch<L, detail::WinogradLayout>(tiles, detail::backward_correlation<G>, S);
         return winograd > 0 ? winograd : Direct::scratch(S);
+    }
+    static constexpr int prepared(int S) {
+        return detail::winograd_prepared<L>(tiles, detail::backward_correlation<G>, S);
+    }
+    static constexpr int prepare_items = detail::WinogradWeights<4, L>(detail::backward_correlation<G>).blocks;
+    static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
+        detail::with_winograd<tiles>(a.stride, [&]<int M>() {
+            detail::winograd_weights<M, L>(detail::backward_correlation<G>, a.parameters, to, begin, end);
+        });
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         constexpr auto const& g = detail::backward_correlation<G>;
-        if (!detail::with_winograd<detail::winograd_tiles<L>(g)>(a.stride, [&]<int M>() {
+        if (!detail::with_winograd<tiles>(a.stride, [&]<int M>() {
                 int const n = detail::WinogradLayout<M, L>(g, a.stride).items();
                 T const* const none = nullptr;
-                detail::winograd_correlate<M, L>(g, a.dy, a.parameters, none, a.dx, a.stride, a.scratch,
+                detail::winograd_correlate<M, L>(g, a.dy, a.prepared, none, a.dx, a.stride, a.scratch,
                                                  a.write == GradientWrite::add, detail::item_of(begin, items.count, n),
                                                  detail::item_of(end, items.count, n));
             }))
