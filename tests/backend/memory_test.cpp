@@ -13,6 +13,11 @@
 
 using namespace strata;
 
+/// Kernels that prepare their parameters (Winograd).
+using SmallVgg = Network<Input<2, 12, 12>, Conv2d<16, 3, Padding<1>>, ReLU, Conv2d<16, 3, Padding<1>>, BatchNorm2d<>,
+                         ReLU, Conv2d<16, 3, Padding<1>>, ReLU, GlobalAvgPool2d, Linear<5>>;
+static_assert(detail::program_of<SmallVgg, Float32, CrossEntropy, true>().prepared > 0);
+
 #ifndef NO_MALLOC_OF_OUR_OWN
 namespace {
 std::atomic<long> allocations{0};
@@ -64,7 +69,7 @@ TEST_CASE("the count sees every way to allocate") {
     CHECK(allocations == (before += 2));
 }
 
-TEST_CASE_TEMPLATE("training allocates nothing from the second step on", Net, SmallLeNet, SmallResNet) {
+TEST_CASE_TEMPLATE("training allocates nothing from the second step on", Net, SmallLeNet, SmallResNet, SmallVgg) {
     auto const data = augmented_images(200).with([](std::span<float> x, SampleShape, Random&) { x[0] += 1; });
     for (int const threads : {1, 2})
         for (int const batch_size : {2, 4, 50})
@@ -103,7 +108,7 @@ TEST_CASE("fit allocates nothing between two steps, batch 1 and ragged batches i
         }
 }
 
-TEST_CASE_TEMPLATE("a batch smaller than one before allocates nothing", Net, SmallLeNet, SmallResNet) {
+TEST_CASE_TEMPLATE("a batch smaller than one before allocates nothing", Net, SmallLeNet, SmallResNet, SmallVgg) {
     for (int const threads : {1, 2})
         for (std::size_t const batch : {16u, 33u}) {
             CAPTURE(threads);
@@ -125,7 +130,7 @@ TEST_CASE_TEMPLATE("a batch smaller than one before allocates nothing", Net, Sma
         }
 }
 
-TEST_CASE_TEMPLATE("inference allocates nothing from the second call on", Net, SmallLeNet, SmallResNet) {
+TEST_CASE_TEMPLATE("inference allocates nothing from the second call on", Net, SmallLeNet, SmallResNet, SmallVgg) {
     Model<Net> const model;
     std::vector<float> const x(33 * 288, 0.5f);
     for (int const threads : {1, 2})

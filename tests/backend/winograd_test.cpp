@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "strata/backend/cpu/winograd_choice.hpp"
+#include "strata/core/aligned.hpp"
 
 using namespace strata;
 using namespace strata::detail;

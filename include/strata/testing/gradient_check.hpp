@@ -117,9 +117,8 @@ public:
         merged_.assign(static_cast<std::size_t>(Net::statistic_count) + 1, nan);
         gradient.assign(gradient.size(), 0.0);  // parameter gradients accumulate
         result_ = {};
-        prepared_.assign(prepared_.size(), nan);
-        prepare_parameters<Float64, Loss>(Program::training, context(0), Share{});
         for (auto const& step : Program::training) {
+            prepare_parameters<Float64, Loss>({&step, 1}, context(0), Share{});
             for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), Net::InputShape::size);
             merge(step);
         }

@@ -164,12 +164,15 @@ private:
     static constexpr std::size_t prepared_size() {
         return static_cast<std::size_t>(program<Training>.prepared);
     }
-    /// Brings the parameters into the forms that the kernels read, once for all tiles of the batch.
+    /// What the kernels of a phase make of the parameters, once for all tiles. The steps of a single tile do it one by
+    /// one instead, in the same memory, which stays in the cache.
     template <bool Training>
-    void prepare(Context& context, int S, detail::Share share) {
+    void prepare(std::span<Step const> steps, Context& context, Tiling const& tiling, int S, detail::Share share) {
         if constexpr (program<Training>.prepared > 0) {
             context.stride = S;
-            detail::prepare_parameters(program<Training>.steps, context, share);
+            context.each_step_prepares = tiling.tiles == 1;
+            if (context.each_step_prepares) return;
+            detail::prepare_parameters(steps, context, share);
             barriers_[static_cast<std::size_t>(workers_)].wait(share.size);
         }
     }
@@ -194,11 +197,11 @@ private:
         auto const body = [&](int worker, int workers) {
             detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
             Context context = context_of(model, batch, random, worker);
-            prepare<true>(context, S, {worker, workers});
             detail::Assignment const assignment{tiling.leaves, workers};
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
+                prepare<true>(steps.subspan(begin, end - begin), context, tiling, S, {worker, workers});
                 assignment.for_each(worker, [&](int leaf, detail::Share team, int slot) {
                     std::ptrdiff_t const size = Net::parameter_count;
                     context.gradient = gradients_.data() + leaf * size;
@@ -238,6 +241,10 @@ private:
             if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
             for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
                 auto const rest = steps.subspan(at);
+                if (c.each_step_prepares && rest[0].preparation.run) {
+                    detail::prepare_parameters(rest.first(1), c, team);
+                    barrier.wait(team.size);
+                }
                 length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
                 if (length > 1)
                     detail::run_chain(rest.first(length), c);
@@ -265,7 +272,7 @@ private:
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
-            prepare<false>(context, S, {worker, workers});
+            prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
             detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int slot) {
                 run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
             });

@@ -35,6 +35,7 @@ struct TileContext {
     double* partial = nullptr;           ///< this tile's parts of the statistics
     Storage* scratch = nullptr;          ///< this worker's, as much as the program says
     Storage* prepared = nullptr;         ///< everybody's, as much as the program says
+    bool each_step_prepares = false;     ///< all of `prepared` is one step's at a time, else of all steps of a phase
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     int stride = 1;              ///< samples that the tile holds, empty lanes included
@@ -69,7 +70,7 @@ struct ProgramStep {
     int operation = -1;
     bool backward = false;
     Preparation<Precision> preparation{};
-    int prepared = 0;  ///< where in the arena of prepared parameters the kernel's lie
+    int prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
 
 /// A program as the executor sees it: tables and sizes.
@@ -79,7 +80,7 @@ struct Program {
     std::span<Step const> steps;
     int size;      ///< scalars of one sample's workspace
     int scratch;   ///< scalars a worker needs besides, whatever the tile
-    int prepared;  ///< scalars of parameters in the forms that kernels read, for all workers together
+    int prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
 };
 
 /// What a step's kernel works on in one tile.
@@ -102,7 +103,7 @@ KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, Tile
     if (c.statistics) a.statistics = c.statistics + place.statistics;
     if (c.partial) a.partial = c.partial + place.statistics;
     a.scratch = c.scratch;
-    if (c.prepared) a.prepared = c.prepared + step.prepared;
+    if (c.prepared) a.prepared = c.prepared + (c.each_step_prepares ? 0 : step.prepared);
     a.random = c.random;
     a.random.operation = static_cast<std::uint32_t>(step.operation);
     a.sample = c.first;
@@ -112,13 +113,14 @@ KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, Tile
     return a;
 }
 
-/// Brings the parameters into the forms that the steps' kernels read, for all tiles of c.stride samples: a share of it.
+/// What the steps' kernels make of the parameters before any tile of c.stride samples comes: a share of it.
 template <class Precision, class Loss>
 STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> const> steps,
                                         TileContext<Precision, Loss> const& c, Share share) {
     for (auto const& step : steps)
         if (auto const& all = step.preparation; all.run)
-            all.run(kernel_data(step, c), c.prepared + step.prepared, share.begin(all.items), share.end(all.items));
+            all.run(kernel_data(step, c), c.prepared + (c.each_step_prepares ? 0 : step.prepared),
+                    share.begin(all.items), share.end(all.items));
 }
 
 /// Runs one step on one tile; `input_size` is the number of elements of a sample.
@@ -309,7 +311,8 @@ private:
     struct Writer {
         Step* table;
         int count = 0;
-        int scratch = 0, prepared = 0;
+        int scratch = 0;
+        int prepared = 0, phase_prepared = 0;  ///< the most of any phase, and this one's so far
         bool backward = false;
         constexpr void operator()(Step const& step) {
             if (table) table[count] = step;
@@ -322,8 +325,10 @@ private:
             step.items = K::items;
             step.backward = backward;
             step.preparation = preparation_of<K, Precision>(tile_samples<Net>(1 << 20));
-            step.prepared = prepared;
-            prepared += step.preparation.size;
+            step.prepared = phase_prepared;
+            phase_prepared += step.preparation.size;
+            prepared = std::max(prepared, phase_prepared);
+            if (step.reduction != Reduction::none) phase_prepared = 0;
             (*this)(step);
         }
     };
