@@ -28,6 +28,7 @@ struct LayerKernel {
     Items items{};
     int (*scratch)(int S) = nullptr;
     detail::Preparation<Precision> preparation{};
+    bool sets_gradient = false;
 
     void operator()(KernelData<Precision> data, int parts) const {
         using T = typename Precision::storage;
@@ -69,7 +70,9 @@ LayerKernels<Precision> describe_kernels(int S) {
                               S,
                               Op::keep,
                               {}};
-    if constexpr (Op::Parameters::size > 0) { k.parameter_gradient = {&P::run, P::items, &detail::scratch_of<P>, {}}; }
+    if constexpr (Op::Parameters::size > 0) {
+        k.parameter_gradient = {&P::run, P::items, &detail::scratch_of<P>, {}, detail::sets_gradient<P>()};
+    }
     Op::Parameters::for_each([&]<class Q>(Q) { k.parameters.push_back({std::string(Q::name), Q::Extents::size}); });
     return k;
 }
@@ -110,9 +113,11 @@ LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> 
     using T = typename Precision::storage;
     int const in = layer.in, out = layer.out, S = layer.lanes, batch = static_cast<int>(x.size()) / in;
     std::vector<typename Precision::master> const weights(parameters.begin(), parameters.end());
-    std::vector<typename Precision::accumulation> gradient(weights.size());
     LayerResult result{std::vector<double>(static_cast<std::size_t>(batch * out)), std::vector<double>(x.size()), {}};
     T const nan = std::numeric_limits<T>::quiet_NaN();
+    bool const sets = layer.parameter_gradient.sets_gradient;  // by the first tile, else all of them add
+    using Gradient = typename Precision::accumulation;
+    std::vector<Gradient> gradient(weights.size(), sets ? std::numeric_limits<Gradient>::quiet_NaN() : Gradient(0));
     for (int first = 0; first < batch; first += S) {
         int const count = std::min(S, batch - first);
         auto const x_tile = to_tile<T>(x, in, first, count, S), dy_tile = to_tile<T>(dy, out, first, count, S);
@@ -136,6 +141,7 @@ LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> 
         data.dx = dx.data();
         data.write = GradientWrite::overwrite;
         data.gradient = gradient.data();
+        data.set_gradient = sets && first == 0;
         layer.parameter_gradient(data, parts);
         layer.input_gradient(data, parts);
         from_tile(dx, result.dx, in, first, count, S);

@@ -68,15 +68,16 @@ STRATA_ONE_COPY inline void pair_affine_input_gradient(float const* weight, bflo
     }
 }
 
-/// dweight(o, i) += sum over pairs of samples, for inputs of blocks [begin, end), each of 16.
+/// dweight(o, i) += sum over pairs of samples, or set, for inputs of blocks [begin, end), each of 16.
 STRATA_ONE_COPY inline void pair_outer_product(bfloat16 const* x, bfloat16 const* dy, float* dweight, int inputs,
-                                               int outputs, int S, int begin, int end) {
+                                               int outputs, int S, int begin, int end, bool set) {
     constexpr int wide = 64, samples = 16, depth = samples / 2;
     using Row = Lane<float, depth>;  // a row's pairs of samples, moved as they are
     int const stop = std::min(end * 16, inputs);
     for (int i = begin * 16, columns = 0; i < stop; i += columns) {
         columns = stop - i >= wide ? wide : std::min(16, stop - i);
         for (int s = 0; s < S; s += samples) {
+            bool const add = !set || s > 0;
             Pair transposed[depth * wide] = {};
             int k = 0;
             for (; k + depth <= columns; k += depth) {
@@ -101,7 +102,7 @@ STRATA_ONE_COPY inline void pair_outer_product(bfloat16 const* x, bfloat16 const
                                  inputs,
                                  depth,
                                  nullptr,
-                                 true};
+                                 add};
             if (columns % 16 == 0) {
                 pair_product(p, 0, outputs, columns);
                 continue;
@@ -114,7 +115,10 @@ STRATA_ONE_COPY inline void pair_outer_product(bfloat16 const* x, bfloat16 const
                 int const rows = std::min(pair_rows, outputs - o);
                 pair_product(p, 0, rows, 16);
                 for (int u = 0; u < rows; ++u)
-                    for (int c = 0; c < columns; ++c) dweight[(o + u) * inputs + i + c] += sums[u * 16 + c];
+                    for (int c = 0; c < columns; ++c) {
+                        float& to = dweight[(o + u) * inputs + i + c];
+                        to = (add ? to : 0.0f) + sums[u * 16 + c];
+                    }
             }
         }
     }
@@ -159,12 +163,14 @@ template <int I, int O, bool HasBias, class Scheme>
 struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<bfloat16>> {
     using Float = detail::ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, bfloat16>;
     static constexpr Items items = Float::items;
+    static constexpr bool sets_gradient = true;
     static constexpr int scratch(int S) { return S % 16 == 0 ? 0 : Float::scratch(S); }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.stride % 16 != 0) return Float::run(a, begin, end);
-        detail::pair_outer_product(a.x, a.dy, a.gradient, I, O, a.stride, begin, std::min(end, Float::blocks));
+        detail::pair_outer_product(a.x, a.dy, a.gradient, I, O, a.stride, begin, std::min(end, Float::blocks),
+                                   a.set_gradient);
         if (HasBias && begin < end && end == items.count)
-            detail::bias_gradient<widest_lane<float>>(a.dy, a.gradient + I * O, O, a.stride);
+            detail::bias_gradient<widest_lane<float>>(a.dy, a.gradient + I * O, O, a.stride, a.set_gradient);
     }
 };
 

@@ -145,7 +145,9 @@ private:
 
     template <class Vector>
     static void grow(Vector& v, std::size_t size) {
-        if (v.size() < size) v.resize(size);
+        if (v.size() >= size) return;
+        v = Vector();  // nothing is copied: who uses the pages also touches them first
+        v.resize(size);
     }
 
     /// Scratch memory of a worker, in whole cache lines.
@@ -206,8 +208,7 @@ private:
                     std::ptrdiff_t const size = Net::parameter_count;
                     context.gradient = gradients_.data() + leaf * size;
                     if (begin == 0)  // by those who add to it next: it is in their cache then
-                        std::fill(context.gradient + size * team.rank / team.size,
-                                  context.gradient + size * (team.rank + 1) / team.size, Gradient(0));
+                        detail::clear_gradients(program<true>.steps, context.gradient, team);
                     run_leaf(context, tiling, leaf, team, slot, steps.subspan(begin, end - begin), S, stride,
                              Net::is_batch_wide);
                 });
@@ -236,6 +237,7 @@ private:
              ++tile) {
             c.first = tile * S;
             c.samples = std::min(S, c.batch->size - c.first);
+            c.set_gradient = tile == leaf * tiling.leaf_tiles;
             c.stride = S;
             c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile : slot) * stride;
             if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
@@ -401,7 +403,8 @@ private:
     AlignedVector<Storage> prepared_;  // parameters in the forms that kernels read
     std::size_t scratch_stride_ = 0;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
-    std::vector<double> parts_, statistics_, chunk_squares_;
+    AlignedVector<double> parts_;
+    std::vector<double> statistics_, chunk_squares_;
     std::vector<detail::BatchResult> results_;
     AlignedVector<Scalar> next_buffers_;
     int* watch_ = nullptr;

@@ -29,6 +29,7 @@ struct KernelData {
     typename Precision::master const* parameters = nullptr;
     Storage const* prepared = nullptr;  ///< what the kernel's `prepare` made of the parameters, on a cache line
     typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
+    bool set_gradient = false;                             ///< set instead, by kernels with a member `sets_gradient`
     double const* statistics = nullptr;                    ///< merged statistics of a batch-wide operation
     double* partial = nullptr;                             ///< the tile's parts of them
     Storage* scratch = nullptr;  ///< memory of the worker, as much as the kernel's `scratch` says
@@ -245,6 +246,13 @@ constexpr int scratch_of(int S) {
         return Kernel::scratch(S);
     else
         return 0;
+}
+
+/// True for kernels of parameter gradients that write all of them where KernelData::set_gradient says so, whatever lay
+/// there: worth it where there are many parameters for the work on a tile.
+template <class Kernel>
+constexpr bool sets_gradient() {
+    return requires { Kernel::sets_gradient; };
 }
 
 /// What a kernel makes of the parameters before any tile comes, such as transformed weights. A kernel that wants it has

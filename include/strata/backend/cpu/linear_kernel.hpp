@@ -120,22 +120,24 @@ STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, 
         }
 }
 
-/// dweight(o, i) += sum_s dy(o, s) x(i, s) for inputs of blocks [begin, end), each of one vector; `inputs` columns in
-/// all. Block `blocks` stands for the bias.
+/// dweight(o, i) += sum_s dy(o, s) x(i, s), or set, for inputs of blocks [begin, end), each of one vector; `inputs`
+/// columns in all.
 template <class L, class T>
 STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
-                                                int begin, int end) {
+                                                int begin, int end, bool set) {
     constexpr int N = width_of<L>, most = 64, wide = 4 * N;
     int const stop = std::min(end * N, inputs);
     for (int i = begin * N, columns = 0; i < stop; i += columns) {
         columns = stop - i >= wide ? wide : std::min(N, stop - i);
         for (int s0 = 0; s0 < S; s0 += most) {
             int const samples = std::min(most, S - s0);
+            bool const add = !set || s0 > 0;
             T transposed[most * wide];
             if (columns >= N) {
                 transpose_rows<L>(x + i * S + s0, S, transposed, columns, samples, columns);
-                Product<T> const p{dy + s0,     S,      1,       transposed, columns,
-                                   dweight + i, inputs, samples, nullptr,    ProductInit::accumulate};
+                Product<T> const p{
+                    dy + s0,     S,      1,       transposed, columns,
+                    dweight + i, inputs, samples, nullptr,    add ? ProductInit::accumulate : ProductInit::zero};
                 product_rows<L>(p, 0, outputs, 0, columns);
                 continue;
             }
@@ -154,16 +156,17 @@ STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dwei
                 for (int u = 0; u < rows; ++u)
                     for (int c = 0; c < columns; ++c) {
                         STRATA_SCALAR;
-                        dweight[(o + u) * inputs + i + c] += sums[u * N + c];
+                        T& to = dweight[(o + u) * inputs + i + c];
+                        to = (add ? to : T(0)) + sums[u * N + c];
                     }
             }
         }
     }
 }
 
-/// dbias(o) += sum_s dy(o, s).
+/// dbias(o) += sum_s dy(o, s), or set.
 template <class L, class T>
-STRATA_ONE_COPY void bias_gradient(T const* dy, scalar_of<L>* dbias, int outputs, int values) {
+STRATA_ONE_COPY void bias_gradient(T const* dy, scalar_of<L>* dbias, int outputs, int values, bool set = false) {
     for (int o = 0; o < outputs; ++o) {
         T const* const row = dy + static_cast<std::ptrdiff_t>(o) * values;
         L total(0);
@@ -174,7 +177,7 @@ STRATA_ONE_COPY void bias_gradient(T const* dy, scalar_of<L>* dbias, int outputs
             STRATA_SCALAR;
             rest += row[at];
         }
-        dbias[o] += rest;
+        dbias[o] = (set ? scalar_of<L>(0) : dbias[o]) + rest;
     }
 }
 
@@ -216,10 +219,12 @@ struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     using L = widest_lane<T>;  // vectors lie along the inputs, whatever the tile
     static constexpr int blocks = (I + width_of<L> - 1) / width_of<L>;
     static constexpr Items items{blocks + 1};  // the last one is the bias
+    static constexpr bool sets_gradient = true;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, I, O, a.stride, begin, std::min(end, blocks));
+        detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, I, O, a.stride, begin, std::min(end, blocks),
+                                              a.set_gradient);
         if (HasBias && begin < end && end == items.count)
-            detail::bias_gradient<L>(a.dy, a.gradient + I * O, O, a.stride);
+            detail::bias_gradient<L>(a.dy, a.gradient + I * O, O, a.stride, a.set_gradient);
     }
 };
 

@@ -182,6 +182,7 @@ struct ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
     using L = widest_lane<float>;
     static constexpr int blocks = (I + width_of<L> - 1) / width_of<L>;
     static constexpr Items items{blocks + 1};  // the last one is the bias
+    static constexpr bool sets_gradient = true;
     static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, 0); }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         int const S = a.stride;
@@ -189,9 +190,10 @@ struct ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
         if (begin < std::min(end, blocks)) {
             float const* const x = copies.copy(a.x, I * S);
             float const* const dy = copies.copy(a.dy, O * S);
-            outer_product_over_samples<L>(x, dy, a.gradient, I, O, S, begin, std::min(end, blocks));
+            outer_product_over_samples<L>(x, dy, a.gradient, I, O, S, begin, std::min(end, blocks), a.set_gradient);
         }
-        if (HasBias && begin < end && end == items.count) bias_gradient<L>(a.dy, a.gradient + I * O, O, S);
+        if (HasBias && begin < end && end == items.count)
+            bias_gradient<L>(a.dy, a.gradient + I * O, O, S, a.set_gradient);
     }
 };
 

@@ -35,6 +35,7 @@ struct TileContext {
     double* partial = nullptr;           ///< this tile's parts of the statistics
     Storage* scratch = nullptr;          ///< this worker's, as much as the program says
     Storage* prepared = nullptr;         ///< everybody's, as much as the program says
+    bool set_gradient = false;           ///< the leaf's first tile
     bool each_step_prepares = false;     ///< all of `prepared` is one step's at a time, else of all steps of a phase
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
@@ -69,6 +70,7 @@ struct ProgramStep {
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
+    int cleared = 0;  ///< parameters whose gradients must begin at zero: not where the kernel sets them
     Preparation<Precision> preparation{};
     int prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
@@ -100,6 +102,7 @@ KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, Tile
     a.write = step.write;
     a.parameters = c.parameters + place.parameters;
     if (c.gradient) a.gradient = c.gradient + place.parameters;
+    a.set_gradient = c.set_gradient;
     if (c.statistics) a.statistics = c.statistics + place.statistics;
     if (c.partial) a.partial = c.partial + place.statistics;
     a.scratch = c.scratch;
@@ -121,6 +124,15 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
         if (auto const& all = step.preparation; all.run)
             all.run(kernel_data(step, c), c.prepared + (c.each_step_prepares ? 0 : step.prepared),
                     share.begin(all.items), share.end(all.items));
+}
+
+/// Clears the gradients that the kernels add to: a share of them.
+template <class Precision, class Loss>
+STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> const> steps,
+                                     typename Precision::accumulation* gradient, Share share) {
+    for (auto const& step : steps)
+        std::fill(gradient + step.place.parameters + share.begin(step.cleared),
+                  gradient + step.place.parameters + share.end(step.cleared), typename Precision::accumulation(0));
 }
 
 /// Runs one step on one tile; `input_size` is the number of elements of a sample.
@@ -312,6 +324,7 @@ private:
         Step* table;
         int count = 0;
         int scratch = 0;
+        int with_gradient = 0;                 ///< parameters
         int prepared = 0, phase_prepared = 0;  ///< the most of any phase, and this one's so far
         bool backward = false;
         constexpr void operator()(Step const& step) {
@@ -324,6 +337,8 @@ private:
             step.kernel = &K::run;
             step.items = K::items;
             step.backward = backward;
+            with_gradient += step.cleared;
+            if (sets_gradient<K>()) step.cleared = 0;
             step.preparation = preparation_of<K, Precision>(tile_samples<Net>(1 << 20));
             step.prepared = phase_prepared;
             phase_prepared += step.preparation.size;
@@ -361,11 +376,13 @@ private:
         using Node = typename Net::template NodeAt<I>;
         if constexpr (!is_view<Op<I>>() && p.gradient[I + 1] >= 0) {  // else no parameter at or below it
             if constexpr (is_batch_wide<Op<I>>())
-                write.template kernel<GatherBackward<Op<I>, Precision>>(
-                    {.place = place<I, true>(), .reduction = Reduction::backward, .operation = I});
+                write.template kernel<GatherBackward<Op<I>, Precision>>({.place = place<I, true>(),
+                                                                         .reduction = Reduction::backward,
+                                                                         .operation = I,
+                                                                         .cleared = Op<I>::Parameters::size});
             else if constexpr (Op<I>::Parameters::size > 0)
                 write.template kernel<ParameterGradientKernel<Op<I>, Precision>>(
-                    {.place = place<I, true>(), .operation = I});
+                    {.place = place<I, true>(), .operation = I, .cleared = Op<I>::Parameters::size});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
             constexpr bool own = p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0;
             constexpr auto first = own ? GradientWrite::overwrite : p.write[I];
@@ -401,6 +418,7 @@ private:
         return steps;
     }
     static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");
+    static_assert(write_all<true>(nullptr).with_gradient == Net::parameter_count, "a gradient that no step makes");
 
 public:
     static constexpr auto training = table<true>();
