@@ -121,9 +121,13 @@ template <class Precision, class Loss>
 STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> const> steps,
                                         TileContext<Precision, Loss> const& c, Share share) {
     for (auto const& step : steps)
-        if (auto const& all = step.preparation; all.run)
-            all.run(kernel_data(step, c), c.prepared + (c.each_step_prepares ? 0 : step.prepared),
-                    share.begin(all.items), share.end(all.items));
+        if (auto const& all = step.preparation; all.run) {
+            KernelData<Precision> a;
+            a.parameters = c.parameters + step.place.parameters;
+            a.stride = c.stride;
+            all.run(a, c.prepared + (c.each_step_prepares ? 0 : step.prepared), share.begin(all.items),
+                    share.end(all.items));
+        }
 }
 
 /// Clears the gradients that the kernels add to: a share of them.
