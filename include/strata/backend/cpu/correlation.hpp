@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "../../core/lane.hpp"
+#include "strided_columns.hpp"
 
 namespace strata::detail {
 
@@ -50,25 +50,6 @@ struct Correlation {
         return (rows - 1) * stride_height + (taps_height - 1) * dilation_height + 1;
     }
 };
-
-/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart.
-template <bool Add, int S, class T>
-STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step, int count) {
-    for (int j = 0; j < count; ++j, from += from_step, to += to_step) {
-        T values[S];
-        std::copy_n(from, S, values);
-        if constexpr (Add)
-            for (int s = 0; s < S; ++s) values[s] += to[s];
-        std::copy_n(values, S, to);
-    }
-}
-template <bool Add, class T>
-STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S) {
-    if (S == 1) return move_columns<Add, 1>(from, from_step, to, to_step, count);
-    if (S == 2) return move_columns<Add, 2>(from, from_step, to, to_step, count);
-    if (S == 4) return move_columns<Add, 4>(from, from_step, to, to_step, count);
-    for (int s = 0; s < S; s += 8) move_columns<Add, 8>(from + s, from_step, to + s, to_step, count);
-}
 
 /// Columns [begin, end) of a phase of a packed row are columns of the image, from `column` on.
 struct PackedRun {

@@ -1,0 +1,106 @@
+// Columns of S numbers, copied between where they are neighbours and where they are apart: what strided convolutions of
+// small tiles read and write. Every second column, the usual stride, is a shuffle of two vectors.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "../../core/lane.hpp"
+
+namespace strata::detail {
+
+/// Every second group of S numbers of the 2N - S that begin with lane a and end with lane b.
+template <int S, class L, int... K>
+STRATA_INLINE L every_second(L a, L b, std::integer_sequence<int, K...>) {
+    constexpr int N = width_of<L>;
+    return L(__builtin_shufflevector(a.v, b.v, (K / S * 2 * S + K % S + (K / S * 2 * S + K % S < N ? 0 : S))...));
+}
+/// Lane `old`, which begins with number First of those 2N - S, with the groups of `values` in every second place.
+template <int S, int First, class L, int... K>
+STRATA_INLINE L set_every_second(L values, L old, std::integer_sequence<int, K...>) {
+    constexpr int N = width_of<L>;
+    return L(__builtin_shufflevector(
+        values.v, old.v, ((K + First) / S % 2 == 0 ? (K + First) / S / 2 * S + (K + First) % S : N + K)...));
+}
+
+/// Columns from `from_column` on, gathered from every second place or spread to it, as far as whole vectors reach;
+/// returns where they end.
+template <int S, class L, class T>
+STRATA_INLINE int gather_second(T const* from, T* to, int from_column, int count) {
+    constexpr int N = width_of<L>, columns = N / S;
+    constexpr std::make_integer_sequence<int, N> all{};
+    int j = from_column;
+    for (; j < count && count >= columns; j += columns) {
+        j = std::min(j, count - columns);  // the last vector ends with the last column
+        T const* const source = from + 2 * j * S;
+        store_lane(to + j * S, every_second<S>(load_lane<L>(source), load_lane<L>(source + N - S), all));
+    }
+    return j;
+}
+template <int S, bool Add, class L, class T>
+STRATA_INLINE int spread_second(T const* from, T* to, int from_column, int count) {
+    constexpr int N = width_of<L>, columns = N / S;
+    constexpr std::make_integer_sequence<int, N> all{};
+    int j = from_column;
+    while (j + columns <= count || (!Add && j < count && count >= columns)) {
+        if (!Add) j = std::min(j, count - columns);
+        T *const first = to + 2 * j * S, *const last = first + N - S;
+        L value = load_lane<L>(from + j * S);
+        L const low = load_lane<L>(first), high = load_lane<L>(last);  // before a store that overlaps
+        if constexpr (Add) value = value + every_second<S>(low, high, all);
+        store_lane(first, set_every_second<S, 0>(value, low, all));
+        store_lane(last, set_every_second<S, N - S>(value, high, all));
+        j += columns;
+    }
+    return j;
+}
+
+/// Columns are moved as vectors of so many numbers; short types, which are for storage, one by one.
+template <class T>
+inline constexpr int column_vector = std::is_floating_point_v<T> ? vector_bytes / static_cast<int>(sizeof(T)) : 1;
+
+template <bool Add, int S, class T>
+STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step, int count) {
+    constexpr int N = column_vector<T>;
+    int j = 0;
+    if constexpr (S < N && S < 4) {  // wider columns are short vectors themselves
+        using L = widest_lane<T>;
+        bool const gathers = from_step == 2 * S && to_step == S, spreads = from_step == S && to_step == 2 * S;
+        if (!Add && gathers) j = gather_second<S, L>(from, to, j, count);
+        if (spreads) j = spread_second<S, Add, L>(from, to, j, count);
+        if constexpr (N > 4) {
+            if (!Add && gathers) j = gather_second<S, Lane<T, 4>>(from, to, j, count);
+            if (spreads) j = spread_second<S, Add, Lane<T, 4>>(from, to, j, count);
+        }
+    }
+    STRATA_ROLLED
+    for (; j < count; ++j) {
+        T values[S];
+        std::copy_n(from + j * from_step, S, values);
+        if constexpr (Add)
+            for (int s = 0; s < S; ++s) values[s] += to[j * to_step + s];
+        std::copy_n(values, S, to + j * to_step);
+    }
+}
+/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart. Where columns are spread apart,
+/// what lies between them is written back as it was.
+template <bool Add, class T>
+STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S) {
+    if constexpr (constexpr int N = column_vector<T>; N > 1)
+        if (S % N == 0) {
+            using L = widest_lane<T>;
+            for (int j = 0; j < count; ++j, from += from_step, to += to_step)
+                for (int s = 0; s < S; s += N) {
+                    L const value = load_lane<L>(from + s);
+                    store_lane(to + s, Add ? load_lane<L>(to + s) + value : value);
+                }
+            return;
+        }
+    if (S == 1) return move_columns<Add, 1>(from, from_step, to, to_step, count);
+    if (S == 2) return move_columns<Add, 2>(from, from_step, to, to_step, count);
+    if (S == 4) return move_columns<Add, 4>(from, from_step, to, to_step, count);
+    for (int s = 0; s < S; s += 8) move_columns<Add, 8>(from + s, from_step, to + s, to_step, count);
+}
+
+}  // namespace strata::detail
