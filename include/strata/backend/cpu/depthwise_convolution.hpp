@@ -143,10 +143,9 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                 }
             }
             if (apart)
-                for (int i = 0; i < held; ++i)
-                    (add ? move_columns<true, T> : move_columns<false, T>)(spread + i * length, S,
-                                                                           y + (first + i) * planes.out_row,
-                                                                           planes.out_column * S, g.out_width, S);
+                (add ? move_columns<true, T> : move_columns<false, T>)(spread, S, y + first * planes.out_row,
+                                                                       planes.out_column * S, g.out_width, S,
+                                                                       {held, length, planes.out_row});
         }
     }
 }

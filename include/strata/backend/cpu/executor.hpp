@@ -14,6 +14,7 @@
 #include "direct_convolution.hpp"
 #include "linear_kernel.hpp"
 #include "pointwise_convolution.hpp"
+#include "padded_pooling_kernel.hpp"
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"

@@ -83,24 +83,41 @@ STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step
         std::copy_n(values, S, to + j * to_step);
     }
 }
-/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart. Where columns are spread apart,
-/// what lies between them is written back as it was.
+/// How far rows are from each other where several are moved.
+struct RowSteps {
+    int rows = 1;
+    std::ptrdiff_t from = 0, to = 0;
+};
+/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart, of each row. Where columns are
+/// spread apart, what lies between them is written back as it was.
 template <bool Add, class T>
-STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S) {
+STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S,
+                                  RowSteps steps = {}) {
+    auto const rows = [&](auto const& move) {
+        for (int r = 0; r < steps.rows; ++r, from += steps.from, to += steps.to) move(from, to);
+    };
     if constexpr (constexpr int N = column_vector<T>; N > 1)
         if (S % N == 0) {
             using L = widest_lane<T>;
-            for (int j = 0; j < count; ++j, from += from_step, to += to_step)
-                for (int s = 0; s < S; s += N) {
-                    L const value = load_lane<L>(from + s);
-                    store_lane(to + s, Add ? load_lane<L>(to + s) + value : value);
-                }
-            return;
+            return rows([&](T const* source, T* target) {
+                for (int j = 0; j < count; ++j, source += from_step, target += to_step)
+                    for (int s = 0; s < S; s += N) {
+                        L const value = load_lane<L>(source + s);
+                        store_lane(target + s, Add ? load_lane<L>(target + s) + value : value);
+                    }
+            });
         }
-    if (S == 1) return move_columns<Add, 1>(from, from_step, to, to_step, count);
-    if (S == 2) return move_columns<Add, 2>(from, from_step, to, to_step, count);
-    if (S == 4) return move_columns<Add, 4>(from, from_step, to, to_step, count);
-    for (int s = 0; s < S; s += 8) move_columns<Add, 8>(from + s, from_step, to + s, to_step, count);
+    auto const narrow = [&]<int K>(std::integral_constant<int, K>, int s) {
+        rows([&](T const* source, T* target) {
+            move_columns<Add, K>(source + s, from_step, target + s, to_step, count);
+        });
+    };
+    if (S == 1) return narrow(std::integral_constant<int, 1>{}, 0);
+    if (S == 2) return narrow(std::integral_constant<int, 2>{}, 0);
+    if (S == 4) return narrow(std::integral_constant<int, 4>{}, 0);
+    T const* const source = from;
+    T* const target = to;
+    for (int s = 0; s < S; s += 8, from = source, to = target) narrow(std::integral_constant<int, 8>{}, s);
 }
 
 }  // namespace strata::detail
