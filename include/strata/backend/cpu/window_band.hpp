@@ -134,6 +134,13 @@ struct WindowBand {
             }
     }
 
+    /// Other weights for the taps, as g lays them out.
+    void weigh(T const* weights) {
+        for (int k = 0; k < tap_count; ++k)
+            taps[k].weight =
+                weights[g.first_weight + k / g.taps_width * g.row_weights + k % g.taps_width * g.tap_weights];
+    }
+
     /// Packs `count` rows of outputs from `first` on, of plane number `which`; `padding` stands outside the image.
     STRATA_ONE_COPY void pack(T const* x, int which, int first, int count, T padding) {
         T* const to = packed + which * layout.plane;
