@@ -189,8 +189,9 @@ constexpr int correlation_scratch(Correlation const& g, int S) {
     int const together = g.rows_together(S, N);
     bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
     int const rows = together > 1 ? g.rows_under(together) : g.taps_height;
-    return g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
-           (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar +
+    int const tables = g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
+                       (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar;
+    return (tables + N - 1) / N * N +  // packed rows begin with a cache line: no vector of whole samples lies in two
            (packs ? g.in_channels * rows * g.packed_columns() * S + N : 0);
 }
 
