@@ -4,53 +4,70 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 
 #include "../../core/lane.hpp"
 
 namespace strata::detail {
 
-/// Every second group of S numbers of the 2N - S that begin with lane a and end with lane b.
-template <int S, class L, int... K>
-STRATA_INLINE L every_second(L a, L b, std::integer_sequence<int, K...>) {
+/// Lane of numbers Place::of(k) of a and b, those of b after those of a. Spelt out: nvcc hands no packs on to builtins.
+template <class Place, class L>
+STRATA_INLINE L shuffle(L a, L b) {
     constexpr int N = width_of<L>;
-    return L(__builtin_shufflevector(a.v, b.v, (K / S * 2 * S + K % S + (K / S * 2 * S + K % S < N ? 0 : S))...));
+    constexpr auto at = [](int k) { return Place::of(k); };
+    if constexpr (N == 16)
+        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9),
+                                         at(10), at(11), at(12), at(13), at(14), at(15)));
+    else if constexpr (N == 8)
+        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)));
+    else if constexpr (N == 4)
+        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1), at(2), at(3)));
+    else
+        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1)));
 }
-/// Lane `old`, which begins with number First of those 2N - S, with the groups of `values` in every second place.
-template <int S, int First, class L, int... K>
-STRATA_INLINE L set_every_second(L values, L old, std::integer_sequence<int, K...>) {
-    constexpr int N = width_of<L>;
-    return L(__builtin_shufflevector(
-        values.v, old.v, ((K + First) / S % 2 == 0 ? (K + First) / S / 2 * S + (K + First) % S : N + K)...));
-}
+
+/// Every second group of S numbers of 2N - S, of which the first lane holds the first N, the second one the last N.
+template <int S, int N>
+struct EverySecond {
+    static constexpr int of(int k) {
+        int const number = k / S * 2 * S + k % S;
+        return number < N ? number : number + S;
+    }
+};
+/// The groups of the first lane in every second place of those 2N - S, from number First on; between them what the
+/// second lane holds.
+template <int S, int N, int First>
+struct BetweenSeconds {
+    static constexpr int of(int k) {
+        int const number = k + First;
+        return number / S % 2 == 0 ? number / S / 2 * S + number % S : N + k;
+    }
+};
 
 /// Columns from `from_column` on, gathered from every second place or spread to it, as far as whole vectors reach;
 /// returns where they end.
 template <int S, class L, class T>
 STRATA_INLINE int gather_second(T const* from, T* to, int from_column, int count) {
     constexpr int N = width_of<L>, columns = N / S;
-    constexpr std::make_integer_sequence<int, N> all{};
     int j = from_column;
     for (; j < count && count >= columns; j += columns) {
         j = std::min(j, count - columns);  // the last vector ends with the last column
         T const* const source = from + 2 * j * S;
-        store_lane(to + j * S, every_second<S>(load_lane<L>(source), load_lane<L>(source + N - S), all));
+        store_lane(to + j * S, shuffle<EverySecond<S, N>>(load_lane<L>(source), load_lane<L>(source + N - S)));
     }
     return j;
 }
 template <int S, bool Add, class L, class T>
 STRATA_INLINE int spread_second(T const* from, T* to, int from_column, int count) {
     constexpr int N = width_of<L>, columns = N / S;
-    constexpr std::make_integer_sequence<int, N> all{};
     int j = from_column;
     while (j + columns <= count || (!Add && j < count && count >= columns)) {
         if (!Add) j = std::min(j, count - columns);
         T *const first = to + 2 * j * S, *const last = first + N - S;
         L value = load_lane<L>(from + j * S);
         L const low = load_lane<L>(first), high = load_lane<L>(last);  // before a store that overlaps
-        if constexpr (Add) value = value + every_second<S>(low, high, all);
-        store_lane(first, set_every_second<S, 0>(value, low, all));
-        store_lane(last, set_every_second<S, N - S>(value, high, all));
+        if constexpr (Add) value = value + shuffle<EverySecond<S, N>>(low, high);
+        store_lane(first, shuffle<BetweenSeconds<S, N, 0>>(value, low));
+        store_lane(last, shuffle<BetweenSeconds<S, N, N - S>>(value, high));
         j += columns;
     }
     return j;
