@@ -12,6 +12,7 @@
 #include "bfloat16_linear.hpp"
 #include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
+#include "global_average_kernel.hpp"
 #include "linear_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "padded_pooling_kernel.hpp"

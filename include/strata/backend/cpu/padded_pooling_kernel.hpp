@@ -157,9 +157,15 @@ struct ForwardKernel<AveragePooling<Win, CountsPadding>, Precision> {
     using T = typename Precision::compute;
     using Generic = GenericForward<AveragePooling<Win, CountsPadding>, Precision>;
     static constexpr Items items = Generic::items;  // (channel, row)
-    static constexpr int scratch(int S) { return detail::window_scratch<T>(detail::pooling_correlation<Win>, S, 1); }
+    /// Where windows overlap, or columns are no vectors of four: else each number is read once as it is.
+    static constexpr bool packs(int S) {
+        return detail::packs_windows<T>(S) && (S < 4 || Win::stride_width < Win::kernel_width);
+    }
+    static constexpr int scratch(int S) {
+        return packs(S) ? detail::window_scratch<T>(detail::pooling_correlation<Win>, S, 1) : 0;
+    }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!detail::packs_windows<T>(a.stride)) return Generic::run(a, begin, end);
+        if (!packs(a.stride)) return Generic::run(a, begin, end);
         detail::average_forward(detail::pooling_correlation<Win>, {CountsPadding}, a.x, a.y, a.stride, a.scratch, begin,
                                 end);
     }
