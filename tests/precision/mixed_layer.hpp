@@ -60,18 +60,19 @@ void compare_mixed_tile(LayerResult const& oracle, std::vector<double> const& x,
     CHECK(different == 0);
 }
 
-/// All passes of a layer on tiles of all sizes, full and ragged.
+/// All passes of a layer on tiles of all sizes, full and ragged, and on one of those above 16 that networks of mostly
+/// weights use.
 template <class Layer, class X>
 void compare_mixed() {
     using Op = typename Layer::template On<X>;
-    constexpr std::size_t batch = 19;  // a full tile of 16 and a ragged one
+    constexpr std::size_t batch = 35;  // full tiles and a ragged one
     auto const x = short_values(1, batch * static_cast<std::size_t>(Op::Input::size)),
                parameters = short_values(2, static_cast<std::size_t>(Op::Parameters::size)),
                dy = short_values(4, batch * static_cast<std::size_t>(Op::Output::size));
     auto const oracle = run_layer(generic_kernels_of<Op, Float64, 1>(), x, parameters, dy);
     CAPTURE(Op::type);
     [&]<int... S>(std::integer_sequence<int, S...>) { (compare_mixed_tile<Op, S>(oracle, x, parameters, dy), ...); }
-    (std::integer_sequence<int, 1, 2, 4, 8, 16>{});
+    (std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
 }
 
 }  // namespace strata

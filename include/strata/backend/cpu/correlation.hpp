@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "../../core/lane.hpp"
 #include "../../layer/relu.hpp"
+#include "strided_columns.hpp"
 
 namespace strata::detail {
 
@@ -51,25 +51,6 @@ struct Correlation {
         return (rows - 1) * stride_height + (taps_height - 1) * dilation_height + 1;
     }
 };
-
-/// Copies (or adds) `count` columns of S numbers, from_step and to_step numbers apart.
-template <bool Add, int S, class T>
-STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step, int count) {
-    for (int j = 0; j < count; ++j, from += from_step, to += to_step) {
-        T values[S];
-        std::copy_n(from, S, values);
-        if constexpr (Add)
-            for (int s = 0; s < S; ++s) values[s] += to[s];
-        std::copy_n(values, S, to);
-    }
-}
-template <bool Add, class T>
-STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_step, int count, int S) {
-    if (S == 1) return move_columns<Add, 1>(from, from_step, to, to_step, count);
-    if (S == 2) return move_columns<Add, 2>(from, from_step, to, to_step, count);
-    if (S == 4) return move_columns<Add, 4>(from, from_step, to, to_step, count);
-    for (int s = 0; s < S; s += 8) move_columns<Add, 8>(from + s, from_step, to + s, to_step, count);
-}
 
 /// Columns [begin, end) of a phase of a packed row are columns of the image, from `column` on.
 struct PackedRun {
@@ -210,8 +191,9 @@ constexpr int correlation_scratch(Correlation const& g, int S) {
     int const together = g.rows_together(S, N);
     bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
     int const rows = together > 1 ? g.rows_under(together) : g.taps_height;
-    return g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
-           (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar +
+    int const tables = g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
+                       (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar;
+    return (tables + N - 1) / N * N +  // packed rows begin with a cache line: no vector of whole samples lies in two
            (packs ? g.in_channels * rows * g.packed_columns() * S + N : 0);
 }
 

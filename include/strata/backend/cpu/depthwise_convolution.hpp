@@ -2,13 +2,14 @@
 // several output rows instead of several channels.
 //
 // Tiles of whole vectors read the image as it is: the columns whose window is inside run in blocks, those at the border
-// alone with fewer taps. Smaller tiles pack a band of rows at a time. The geometry is a run-time value. Each output's
-// sum runs over (channel, p, q) in order, wherever it stands.
+// alone with fewer taps. Smaller tiles pack a band of rows at a time, and with strides are windows over such bands. The
+// geometry is a run-time value. Each output's sum runs over (channel, p, q) in order, wherever it stands.
 #pragma once
 
 #include "depthwise_block.hpp"
 #include "depthwise_weight_gradient.hpp"
 #include "packed_band.hpp"
+#include "window_band.hpp"
 
 namespace strata {
 
@@ -144,10 +145,9 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                 }
             }
             if (apart)
-                for (int i = 0; i < held; ++i)
-                    (add ? move_columns<true, T> : move_columns<false, T>)(spread + i * length, S,
-                                                                           y + (first + i) * planes.out_row,
-                                                                           planes.out_column * S, g.out_width, S);
+                (add ? move_columns<true, T> : move_columns<false, T>)(spread, S, y + first * planes.out_row,
+                                                                       planes.out_column * S, g.out_width, S,
+                                                                       {held, length, planes.out_row});
         }
     }
 }
@@ -199,6 +199,42 @@ constexpr int depthwise_gradient_scratch(Correlation const& f, int S) {
     return most;
 }
 
+/// True where windows over packed bands are faster than rows of taps: strides in tiles of no whole vectors.
+template <class T>
+constexpr bool has_depthwise_windows(Correlation const& g, int S) {
+    return packs_windows<T>(S) && (g.stride_height > 1 || g.stride_width > 1) && g.in_channels == 1;
+}
+/// Rows [begin, end) of outputs, items being (channel, row).
+template <class T>
+STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> const& planes, int S, T* scratch,
+                                       int begin, int end) {
+    WindowBand<WindowSum, T> band(g, S, scratch, [](int, int) { return std::pair(T(0), T(0)); });
+    for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
+        band.weigh(planes.weights + channel * planes.channel_weights);
+        for (int i = from, count = 0; i < to; i += count) {
+            count = std::min(band.layout.rows, to - i);
+            band.pack(planes.x + channel / planes.readers * planes.x_plane, 0, i, count, T(0));
+            band.compute(count, planes.bias ? planes.bias[channel] : T(0));
+            for (int k = 0; planes.relu && k < count * band.layout.pitch; ++k)
+                band.results[k] = ReLU::forward(band.results[k]);
+            for (int r = 0; r < count; ++r)
+                copy_numbers<widest_lane<T>>(band.results + r * band.layout.pitch, g.out_width * S,
+                                             planes.y + channel * planes.y_plane + (i + r) * planes.out_row);
+        }
+    });
+}
+/// dx of f, items being (channel, row).
+template <class T>
+STRATA_ONE_COPY void depthwise_window_gradient(Correlation const& f, DepthwisePlanes<T> const& planes, int S,
+                                               T* scratch, bool add, int begin, int end) {
+    window_input_gradient<WindowSum>(
+        f, planes.y, S, scratch, add, begin, end, [](int, int) { return std::pair(T(0), T(0)); },
+        [&](auto& band, int channel, int first, int count) {
+            band.weigh(planes.weights + channel * planes.channel_weights);
+            band.pack(planes.x + channel * planes.x_plane, 0, first, count, T(0));
+        });
+}
+
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
@@ -208,7 +244,9 @@ requires(detail::UniformPrecision<Precision>&&
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::out_channels * G::out_height};
     static constexpr int scratch(int S) {
-        return detail::DepthwiseScratch<T>(detail::forward_correlation<G>, S).size();
+        constexpr auto const& g = detail::forward_correlation<G>;
+        return detail::has_depthwise_windows<T>(g, S) ? detail::window_scratch<T>(g, S, 1)
+                                                      : detail::DepthwiseScratch<T>(g, S).size();
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::DepthwisePlanes<T> const planes{
@@ -223,6 +261,8 @@ requires(detail::UniformPrecision<Precision>&&
             .out_row = G::out_width * a.stride,
             .out_column = 1,
             .relu = a.relu};
+        if (detail::has_depthwise_windows<T>(detail::forward_correlation<G>, a.stride))
+            return detail::depthwise_windows(detail::forward_correlation<G>, planes, a.stride, a.scratch, begin, end);
         detail::depthwise_rectangles(begin, end, G::out_height, [&](int channel, int end_channel, int from, int to) {
             detail::depthwise_correlate<widest_lane<T>>(detail::forward_correlation<G>, planes, a.stride, a.scratch,
                                                         false, channel, end_channel, from, to);
@@ -235,8 +275,12 @@ requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
              detail::DepthwiseGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{G::channels * G::height};
+    static constexpr bool windows(int S) {
+        return G::group_out_channels == 1 && detail::has_depthwise_windows<T>(detail::forward_correlation<G>, S);
+    }
     static constexpr int scratch(int S) {
-        return detail::depthwise_gradient_scratch<T>(detail::forward_correlation<G>, S);
+        return windows(S) ? detail::window_gradient_scratch<T>(detail::forward_correlation<G>, S, 1)
+                          : detail::depthwise_gradient_scratch<T>(detail::forward_correlation<G>, S);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::DepthwisePlanes<T> const planes{
@@ -250,6 +294,9 @@ requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
             .y_plane = std::ptrdiff_t{G::height * G::width} * a.stride,
             .out_row = G::width * a.stride,
             .out_column = 1};
+        if (windows(a.stride))
+            return detail::depthwise_window_gradient(detail::forward_correlation<G>, planes, a.stride, a.scratch,
+                                                     a.write == GradientWrite::add, begin, end);
         detail::depthwise_rectangles(begin, end, G::height, [&](int channel, int end_channel, int from, int to) {
             detail::depthwise_input_gradient<widest_lane<T>>(detail::forward_correlation<G>, planes, a.stride,
                                                              a.scratch, a.write == GradientWrite::add, channel,

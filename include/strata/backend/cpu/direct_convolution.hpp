@@ -116,10 +116,9 @@ void input_gradient_rows(Correlation const& f, T const* dy, T const* w, T* dx, i
                     T* const apart = scratch + correlation_scratch<T>(g, S);
                     correlate<L>(g, dy, w, none, apart, S, scratch, false, 0, count, count * length, length);
                     for (int c = 0; c < g.out_channels; ++c)
-                        for (int r = 0; r < count; ++r)
-                            (add ? move_columns<true, T> : move_columns<false, T>)(apart + (c * count + r) * length, S,
-                                                                                   y + c * plane + (i + r) * row,
-                                                                                   f.stride_width * S, g.out_width, S);
+                        (add ? move_columns<true, T>
+                             : move_columns<false, T>)(apart + c * count * length, S, y + c * plane + i * row,
+                                                       f.stride_width * S, g.out_width, S, {count, length, row});
                 }
             }
         }

@@ -49,16 +49,19 @@ struct PackedBand {
         held = band_held;
         for (int phase = 0; phase < stride; ++phase) {
             PackedRun const run(g, phase);
-            for (int c = 0; c < g.in_channels; ++c)
-                for (int r = 0, h = g.in_row(first, 0); r < under; ++r, ++h) {
-                    if (h < 0 || h >= g.in_height) continue;
-                    T const* const from = x + (c * g.in_height + h) * in_row + run.column * S;
-                    T* const to = rows + (((c * under + r) * stride + phase) * columns + run.begin) * S;
-                    if (stride == 1)
-                        copy_numbers<L>(from, (run.end - run.begin) * S, to);
-                    else
-                        move_columns<false>(from, stride * S, to, S, run.end - run.begin, S);
-                }
+            int const top = g.in_row(first, 0), above = std::max(0, -top),
+                      inside = std::min(under, g.in_height - top) - above;
+            RowSteps const steps{inside, in_row, static_cast<std::ptrdiff_t>(stride) * columns * S};
+            for (int c = 0; c < g.in_channels; ++c) {
+                if (inside <= 0) continue;
+                T const* const from = x + (c * g.in_height + top + above) * in_row + run.column * S;
+                T* const to = rows + (((c * under + above) * stride + phase) * columns + run.begin) * S;
+                if (stride == 1)
+                    for (int r = 0; r < inside; ++r)
+                        copy_numbers<L>(from + r * steps.from, (run.end - run.begin) * S, to + r * steps.to);
+                else
+                    move_columns<false>(from, stride * S, to, S, run.end - run.begin, S, steps);
+            }
         }
     }
     /// Numbers that it needs: a short row's vector reads beyond the last one.
