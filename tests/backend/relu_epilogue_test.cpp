@@ -100,6 +100,7 @@ TEST_CASE("direct convolution") {
 TEST_CASE("Winograd") { compare_layer<Input<16, 8, 8>, Conv2d<19, 3, Padding<1>>>(); }
 TEST_CASE("pointwise and depthwise convolution") {
     compare_layer<Input<8, 5, 5>, Conv2d<7, 1>>();
+    compare_layer<Input<8, 5, 5>, Conv2d<7, 1, Stride<2>>>();
     compare_layer<Input<6, 9, 9>, Conv2d<6, 3, Padding<1>, Groups<6>>>();
     compare_layer<Input<6, 9, 9>, Conv2d<12, 3, Stride<2>, Groups<6>>>();
 }
