@@ -63,7 +63,8 @@ struct Correlation {
         if (stride_height > 1 || stride_width > 1 || idle * taps_height * out_channels <= (4 * vectors + 2) * N)
             return 0;
         constexpr int most = 20480;  // numbers packed: the second-level cache keeps up with a block's loads
-        int const rows = std::min(out_height, most / std::max(in_channels * taps_width * length, 1) - rows_under(1) + 1);
+        int const rows =
+            std::min(out_height, most / std::max(in_channels * taps_width * length, 1) - rows_under(1) + 1);
         return rows < 4 && rows < out_height ? 0 : rows;
     }
     /// Input rows under that many output rows.
@@ -387,13 +388,17 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
             if (in_padding) reach(at.in[0] / S, (at.in[Vectors - 1] + N - 1) / S);
             correlate_vectors<Vectors, L>(g, d, at);
         };
-        int k = 0;
-        for (; k + V <= vectors; k += V) block(BlockVectors<V>{}, k, k);
-        if (!in_padding && vectors > V && vectors - k == 3) {  // cheaper at once, one of them again, than one by one
-            block(BlockVectors<V>{}, k, vectors - V);
-            continue;
+        for (int k = 0; k < vectors;) {
+            int const left = vectors - k;
+            // Three of the rest are cheaper at once, with one before them again, than one by one.
+            if (left >= V || (left == 3 && vectors > V && !in_padding)) {
+                block(BlockVectors<V>{}, k, std::min(k, vectors - V));
+                k += V;
+            } else {
+                block(BlockVectors<1>{}, k, k);
+                ++k;
+            }
         }
-        for (; k < vectors; ++k) block(BlockVectors<1>{}, k, k);
     }
 }
 
