@@ -62,8 +62,9 @@ TEST_CASE_TEMPLATE("a workspace with several threads gives the same bits", Net, 
         Workspace<Net> one;
         auto const expected = model(std::span(x).first(n * 288), one);
         for (int const count : {2, 3, 4}) {
-            Workspace<Net> many(Cpu{.threads = count});
+            Workspace<Net> many(Cpu{.threads = count}), teams(Cpu{.threads = count, .team_flops = 0});
             CHECK(same_bits(expected, model(std::span(x).first(n * 288), many)));
+            CHECK(same_bits(expected, model(std::span(x).first(n * 288), teams)));
         }
     }
 }

@@ -172,6 +172,21 @@ TEST_CASE("transpose exchanges lanes and elements") {
     }
 }
 
+TEST_CASE("deinterleave parts even and odd places, interleave puts them together again") {
+    for_every_lane([]<class L>(L) {
+        constexpr int N = width_of<L>;
+        L even, odd, a, b;
+        deinterleave(lane_index<L>(1), lane_index<L>(1 + N), even, odd);
+        interleave(even, odd, a, b);
+        for (int k = 0; k < N; ++k) {
+            CHECK(element(even, k) == static_cast<scalar_of<L>>(1 + 2 * k));
+            CHECK(element(odd, k) == static_cast<scalar_of<L>>(2 + 2 * k));
+            CHECK(element(a, k) == static_cast<scalar_of<L>>(1 + k));
+            CHECK(element(b, k) == static_cast<scalar_of<L>>(1 + N + k));
+        }
+    });
+}
+
 TEST_CASE("exp, log and tanh are accurate and pass infinities and NaN on") {
     for_every_lane([]<class L>(L) {
         using T = scalar_of<L>;

@@ -28,6 +28,19 @@ TEST_CASE("windows with and without overlap, padding and ties") {
     compare<MaxPool2d<3, Padding<1>>>("k3_s3_p1");
 }
 
+TEST_CASE("windows two columns wide, in tiles of one sample: neighbouring windows in the lanes") {
+    auto const compare_one = []<class Op>() {
+        auto const oracle = generic_kernels_of<Op, Float64, 1>();
+        compare_kernels(kernels_of<Op, Float64, 1>(), oracle, 1e-300);  // nothing is computed
+        compare_kernels(kernels_of<Op, Float32, 1>(), oracle, 1e-7);    // one rounding of numbers below 1
+    };
+    compare_one.template operator()<MaxPool2d<2>::On<Shape<2, 12, 10>>>();
+    compare_one.template operator()<MaxPool2d<2>::On<Shape<3, 9, 7>>>();
+    compare_one.template operator()<MaxPool2d<2>::On<Shape<2, 20, 75>>>();
+    compare_one.template operator()<MaxPool2d<Size{3, 2}, Stride<1, 2>>::On<Shape<2, 14, 6>>>();
+    compare_one.template operator()<MaxPool2d<2>::On<Shape<40, 2, 3>>>();
+}
+
 TEST_CASE("NaN wins, the last of several in a window, as in PyTorch; minus infinity loses to everything but itself") {
     using Op = MaxPool2d<3, Stride<2>>::On<Shape<1, 5, 5>>;
     double const nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();

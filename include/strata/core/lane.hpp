@@ -6,7 +6,8 @@
 //   comparisons       < <= > >= == != give a mask; masks know & | !
 //   select            select(mask, yes, no)
 //   functions         maximum minimum absolute exp log tanh sqrt
-//   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), transpose, lane_index, first_lanes
+//   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), transpose, deinterleave,
+//                     interleave, lane_index, first_lanes
 //
 // Widths come from the instruction set's macros, never from Eigen (which drops its vectorisation in .cu files), and the
 // types sit in a namespace named after the instruction set, so that translation units compiled for different ones never
@@ -349,6 +350,58 @@ STRATA_INLINE void transpose(L (&rows)[static_cast<std::size_t>(width_of<L>)]) {
         for (int k = 0; k < width_of<L>; ++k) rows[k].v = block.packet[k];
     }
 }
+
+/// The numbers of two lanes, one after the other, apart: those in even places and those in odd places.
+template <class L>
+STRATA_INLINE void deinterleave(L a, L b, L& even, L& odd) {
+    constexpr int N = width_of<L>;
+    scalar_of<L> numbers[2 * N], apart[2 * N];
+    store_lane(numbers, a);
+    store_lane(numbers + N, b);
+    for (int k = 0; k < N; ++k) {
+        apart[k] = numbers[2 * k];
+        apart[N + k] = numbers[2 * k + 1];
+    }
+    even = load_lane<L>(apart);
+    odd = load_lane<L>(apart + N);
+}
+/// The reverse: the numbers of two lanes in turn.
+template <class L>
+STRATA_INLINE void interleave(L even, L odd, L& a, L& b) {
+    constexpr int N = width_of<L>;
+    scalar_of<L> apart[2 * N], numbers[2 * N];
+    store_lane(apart, even);
+    store_lane(apart + N, odd);
+    for (int k = 0; k < N; ++k) {
+        numbers[2 * k] = apart[k];
+        numbers[2 * k + 1] = apart[N + k];
+    }
+    a = load_lane<L>(numbers);
+    b = load_lane<L>(numbers + N);
+}
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+STRATA_INLINE void deinterleave(Lane<float, 16> a, Lane<float, 16> b, Lane<float, 16>& even, Lane<float, 16>& odd) {
+    __m512i const places = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    even.v = _mm512_permutex2var_ps(a.v, places, b.v);
+    odd.v = _mm512_permutex2var_ps(a.v, _mm512_add_epi32(places, _mm512_set1_epi32(1)), b.v);
+}
+STRATA_INLINE void interleave(Lane<float, 16> even, Lane<float, 16> odd, Lane<float, 16>& a, Lane<float, 16>& b) {
+    __m512i const places = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    a.v = _mm512_permutex2var_ps(even.v, places, odd.v);
+    b.v = _mm512_permutex2var_ps(even.v, _mm512_add_epi32(places, _mm512_set1_epi32(8)), odd.v);
+}
+#elif defined(__AVX__)
+STRATA_INLINE void deinterleave(Lane<float, 8> a, Lane<float, 8> b, Lane<float, 8>& even, Lane<float, 8>& odd) {
+    __m256 const low = _mm256_permute2f128_ps(a.v, b.v, 0x20), high = _mm256_permute2f128_ps(a.v, b.v, 0x31);
+    even.v = _mm256_shuffle_ps(low, high, 0x88);
+    odd.v = _mm256_shuffle_ps(low, high, 0xDD);
+}
+STRATA_INLINE void interleave(Lane<float, 8> even, Lane<float, 8> odd, Lane<float, 8>& a, Lane<float, 8>& b) {
+    __m256 const low = _mm256_unpacklo_ps(even.v, odd.v), high = _mm256_unpackhi_ps(even.v, odd.v);
+    a.v = _mm256_permute2f128_ps(low, high, 0x20);
+    b.v = _mm256_permute2f128_ps(low, high, 0x31);
+}
+#endif
 
 /// 0, 1, 2, … in the lane's samples, plus `first`.
 template <class L>

@@ -3,9 +3,10 @@
 // A row of a tile is W·S contiguous numbers, and a tap (p, q) is the same row shifted by q·S: so one kernel serves
 // every tile size, and a vector need not end at a column. Rows with horizontal padding or a stride are first packed:
 // zeros around them, and the columns of equal remainder by the stride side by side, so that every tap is a shift again.
-// Short rows (few samples, narrow images) share a block of vectors with the rows below them. The geometry is a run-time
-// value: one copy of the code serves every convolution of a program. Each output's sum runs over (channel, p, q) in
-// order, wherever it stands in a block.
+// Short rows (few samples, narrow images) share a block of vectors with the rows below them; where their last vectors
+// would be mostly idle, the rows under a tap column are packed one after another without a gap, so that whole bands of
+// output rows are one row. The geometry is a run-time value: one copy of the code serves every convolution of a
+// program. Each output's sum runs over (channel, p, q) in order, wherever it stands in a block.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +16,9 @@
 #include "strided_columns.hpp"
 
 namespace strata::detail {
+
+/// Vectors of a block: what the registers hold besides six channels of accumulators.
+inline constexpr int block_vectors = vector_bytes >= 64 ? 4 : 2;
 
 /// The numbers of a correlation with weights of any strides: the forward pass and, with the channels' roles exchanged
 /// and the taps reversed, the input gradient.
@@ -44,8 +48,25 @@ struct Correlation {
     [[nodiscard]] constexpr bool rows_are_inside() const {
         return in_row(0, 0) >= 0 && in_row(out_height - 1, taps_height - 1) < in_height;
     }
-    /// Output rows that are worked on together: several where one does not fill a block of vectors.
-    [[nodiscard]] constexpr int rows_together(int S, int N) const { return out_width * S >= 4 * N ? 1 : 4; }
+    /// Output rows that are worked on together: several where one does not fill blocks of vectors. Long rows that have
+    /// to be packed stay alone, because a single one need not look at the taps in its padding.
+    [[nodiscard]] constexpr int rows_together(int S, int N) const {
+        int const vectors = (out_width * S + N - 1) / N;
+        if (out_width * S < 4 * N) return 4;
+        if (vectors % block_vectors == 0 || !is_plain(S, N) || !rows_are_inside()) return 1;
+        return 2 * vectors % block_vectors == 0 ? 2 : 4;
+    }
+    /// Output rows of a band whose input rows are packed by tap columns; 0 where the idle numbers at the rows' ends
+    /// cost less than packing does (about four instructions a vector and two a row).
+    [[nodiscard]] constexpr int band_rows(int S, int N) const {
+        int const length = out_width * S, vectors = (length + N - 1) / N, idle = vectors * N - length;
+        if (stride_height > 1 || stride_width > 1 || idle * taps_height * out_channels <= (4 * vectors + 2) * N)
+            return 0;
+        constexpr int most = 20480;  // numbers packed: the second-level cache keeps up with a block's loads
+        int const rows =
+            std::min(out_height, most / std::max(in_channels * taps_width * length, 1) - rows_under(1) + 1);
+        return rows < 4 && rows < out_height ? 0 : rows;
+    }
     /// Input rows under that many output rows.
     [[nodiscard]] constexpr int rows_under(int rows) const {
         return (rows - 1) * stride_height + (taps_height - 1) * dilation_height + 1;
@@ -77,6 +98,41 @@ STRATA_ONE_COPY void pack_row(Correlation const& g, T const* row, T* packed, int
             move_columns<false>(row + run.column * S, stride * S, packed + run.begin * S, S, run.end - run.begin, S);
         std::fill_n(packed + run.end * S, (columns - run.end) * S, T(0));
     }
+}
+
+/// Packs the rows under `count` output rows from i on, for every tap column q the columns that the output's columns
+/// see: [channel][q][row][out_width S], zeros outside the image. Writes up to a vector behind them.
+template <class L, class T>
+STRATA_ONE_COPY void pack_band(Correlation const& g, T const* x, T* packed, int S, int i, int count) {
+    constexpr int N = width_of<L>;
+    int const length = g.out_width * S, vectors = (length + N - 1) / N, rows = g.rows_under(count);
+    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.in_width) * S, image = g.in_height * pitch,
+                         all = g.in_channels * image;
+    for (int c = 0; c < g.in_channels; ++c)
+        for (int q = 0; q < g.taps_width; ++q) {
+            int const column = q * g.dilation_width - g.pad_left, begin = std::clamp(-column, 0, g.out_width) * S,
+                      end = std::max(begin, std::min(g.in_width - column, g.out_width) * S);
+            T* const plane = packed;
+            std::ptrdiff_t from = c * image + g.in_row(i, 0) * pitch + column * S;
+            for (int r = 0, h = g.in_row(i, 0); r < rows; ++r, ++h, packed += length, from += pitch) {
+                bool const inside = h >= 0 && h < g.in_height;
+                if (inside && from >= 0 && from + vectors * N <= all) {
+                    // Whole vectors: what they write behind the row, the next row overwrites.
+                    STRATA_ROLLED
+                    for (int k = 0; k < vectors * N; k += N) store_lane(packed + k, load_lane<L>(x + from + k));
+                } else {
+                    STRATA_ROLLED
+                    for (int k = 0; k < length; ++k) packed[k] = inside && k >= begin && k < end ? x[from + k] : T(0);
+                }
+            }
+            if (begin == 0 && end == length) continue;
+            for (int r = 0; r < rows; ++r) {
+                STRATA_ROLLED
+                for (int k = 0; k < begin; ++k) plane[r * length + k] = T(0);
+                STRATA_ROLLED
+                for (int k = end; k < length; ++k) plane[r * length + k] = T(0);
+            }
+        }
 }
 
 /// Where V vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
@@ -162,12 +218,11 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
     }
 }
 
-/// Vectors of a block: what the registers hold besides six channels of accumulators.
-inline constexpr int block_vectors = vector_bytes >= 64 ? 4 : 2;
-
 /// All output channels of `V` vectors, in blocks of six, four and two.
 template <int V, class L, class T>
-void correlate_vectors(Correlation const& g, BlockData<T> d, BlockVectors<V> const& at) {
+void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors<V> const& at) {
+    T const *const weights = d.weights, *const bias = d.bias;
+    T* const y = d.y;
     for (int left = g.out_channels; left > 0;) {
         int const count = d.channels = left == 6 || left == 7 || left >= 10 ? 6 : left >= 4 ? 4 : std::min(left, 2);
         if (count == 6)
@@ -181,20 +236,71 @@ void correlate_vectors(Correlation const& g, BlockData<T> d, BlockVectors<V> con
         d.y += count * d.plane;
         if (d.bias) d.bias += count;
     }
+    d.weights = weights;
+    d.bias = bias;
+    d.y = y;
+}
+
+/// Numbers that pack_band writes, 0 where bands are not worth it.
+constexpr int band_numbers(Correlation const& g, int S, int N) {
+    int const rows = g.band_rows(S, N);
+    return rows == 0 ? 0 : g.in_channels * g.taps_width * g.rows_under(rows) * g.out_width * S + N;
+}
+
+/// Scalars that the pointers to rows and the offsets of taps take. Packed rows behind them begin with a cache line: no
+/// vector of whole samples lies in two.
+template <class T>
+constexpr int table_scalars(Correlation const& g) {
+    constexpr int scalar = static_cast<int>(sizeof(T)), N = width_of<widest_lane<T>>;
+    int const tables = g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
+                       (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar;
+    return (tables + N - 1) / N * N;
 }
 
 /// Scalars of scratch memory for correlate: pointers to rows, offsets of taps, packed rows.
 template <class T>
 constexpr int correlation_scratch(Correlation const& g, int S) {
     constexpr int N = width_of<widest_lane<T>>;
-    constexpr auto scalar = static_cast<int>(sizeof(T));
     int const together = g.rows_together(S, N);
     bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
     int const rows = together > 1 ? g.rows_under(together) : g.taps_height;
-    int const tables = g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
-                       (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar;
-    return (tables + N - 1) / N * N +  // packed rows begin with a cache line: no vector of whole samples lies in two
-           (packs ? g.in_channels * rows * g.packed_columns() * S + N : 0);
+    return table_scalars<T>(g) +
+           std::max(packs ? g.in_channels * rows * g.packed_columns() * S + N : 0, band_numbers(g, S, N));
+}
+
+/// Points at the input rows under `count` output rows from i on, null outside the image. Packs them first where
+/// `packed` is given, `pitch` numbers each: those of a single output row, or, `shared`, all, zeros outside the image.
+template <class T>
+STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T const** rows, T* packed, int S, int i,
+                                   int count, bool shared, std::ptrdiff_t pitch) {
+    std::ptrdiff_t const width = static_cast<std::ptrdiff_t>(g.in_width) * S;
+    for (int c = 0; c < g.in_channels; ++c, images += g.in_height * width) {
+        T const* const first = packed;
+        if (packed && shared) {
+            for (int r = 0; r < g.rows_under(count); ++r, packed += pitch) {
+                int const h = g.in_row(i, 0) + r;
+                if (h < 0 || h >= g.in_height)
+                    std::fill_n(packed, pitch, T(0));
+                else
+                    pack_row(g, images + h * width, packed, S);
+            }
+        }
+        for (int p = 0; p < g.taps_height; ++p) {
+            int const h = g.in_row(i, p);
+            T const*& row = *rows++;
+            if (packed && shared) {
+                row = first + p * g.dilation_height * pitch;
+            } else if (h < 0 || h >= g.in_height) {
+                row = nullptr;
+            } else {
+                row = images + h * width;
+                if (!packed) continue;
+                pack_row(g, row, packed, S);
+                row = packed;
+                packed += pitch;
+            }
+        }
+    }
 }
 
 /// Items are (group, output row). The output row i of channel o begins at y + o plane + i out_row, its columns are
@@ -205,63 +311,51 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
                                bool add, int begin, int end, std::ptrdiff_t plane, std::ptrdiff_t out_row,
                                int out_column = 1, bool relu = false) {
     constexpr int N = width_of<L>, V = block_vectors;
-    int const length = g.out_width * S, row_vectors = (length + N - 1) / N, together = g.rows_together(S, N);
-    bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
-    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(packs ? g.packed_columns() : g.in_width) * S;
+    int const row_length = g.out_width * S;
+    int const band = out_row == row_length && out_column == 1 ? g.band_rows(S, N) : 0;
+    int const together = band > 0 ? band : g.rows_together(S, N);
+    bool const packs = band == 0 && (!g.is_plain(S, N) || (together > 1 && !g.rows_are_inside()));
+    std::ptrdiff_t const pitch =
+        band > 0 ? row_length : static_cast<std::ptrdiff_t>(packs ? g.packed_columns() : g.in_width) * S;
     int const kernel_rows = g.in_channels * g.taps_height;
     auto** const rows = reinterpret_cast<T const**>(scratch);
     int* const taps = reinterpret_cast<int*>(rows + kernel_rows);
     for (int q = 0; q < g.taps_width; ++q) taps[q] = g.tap_column(q) * S;
-    T* const packed = scratch + correlation_scratch<T>(g, S) -
-                      (packs ? g.in_channels * (together > 1 ? g.rows_under(together) : g.taps_height) * pitch + N : 0);
+    T* const packed = scratch + table_scalars<T>(g);
 
-    BlockData<T> d{rows, taps, nullptr, nullptr, nullptr, plane, add, std::min(N, length)};
+    BlockData<T> d{rows, taps, nullptr, nullptr, nullptr, plane, add, N};
     d.relu = relu;
     for (int item = begin, count = 0; item < end; item += count) {
         int const i = item % g.out_height, group = item / g.out_height;
         count = std::min({together - i % together, end - item, g.out_height - i});
-        T* pack = packed;
-        for (int c = 0; c < g.in_channels; ++c) {
-            T const* const image =
-                x + static_cast<std::ptrdiff_t>(group * g.in_channels + c) * g.in_height * g.in_width * S;
-            T const* const first = pack;
-            if (packs && together > 1) {  // the rows under all output rows, zeros outside the image
-                for (int r = 0; r < g.rows_under(count); ++r, pack += pitch) {
-                    int const h = g.in_row(i, 0) + r;
-                    if (h < 0 || h >= g.in_height)
-                        std::fill_n(pack, pitch, T(0));
-                    else
-                        pack_row(g, image + static_cast<std::ptrdiff_t>(h) * g.in_width * S, pack, S);
-                }
-            }
-            for (int p = 0; p < g.taps_height; ++p) {
-                int const h = g.in_row(i, p);
-                T const*& row = rows[c * g.taps_height + p];
-                if (packs && together > 1) {
-                    row = first + p * g.dilation_height * pitch;
-                } else if (h < 0 || h >= g.in_height) {
-                    row = nullptr;
-                } else {
-                    row = image + static_cast<std::ptrdiff_t>(h) * g.in_width * S;
-                    if (!packs) continue;
-                    pack_row(g, row, pack, S);
-                    row = pack;
-                    pack += pitch;
-                }
-            }
+        T const* const images = x + static_cast<std::ptrdiff_t>(group * g.in_channels) * g.in_height * g.in_width * S;
+        if (band > 0) {
+            pack_band<L>(g, images, packed, S, i, count);
+            int const column = g.rows_under(count) * row_length;
+            for (int q = 0; q < g.taps_width; ++q) taps[q] = q * column;
+            for (int c = 0; c < g.in_channels; ++c)
+                for (int p = 0; p < g.taps_height; ++p)
+                    rows[c * g.taps_height + p] =
+                        packed + c * g.taps_width * column + p * g.dilation_height * row_length;
+        } else {
+            point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch);
         }
         d.weights = w + group * g.group_weights + g.first_weight;
         d.bias = bias ? bias + group * g.out_channels : nullptr;
         d.y = y + group * g.out_channels * plane + i * out_row;
 
-        // The vectors of the rows one after another; a row's last one is moved back to end with the row.
-        int const vectors = count * row_vectors;
-        auto const place = [&](int k, int& in, int& out, int& skip) {
+        // The vectors of the rows one after another; a row's last one is moved back to end with the row. A band is one
+        // row.
+        int const length = band > 0 ? count * row_length : row_length, row_vectors = (length + N - 1) / N,
+                  vectors = band > 0 ? row_vectors : count * row_vectors;
+        d.stored = std::min(N, length);
+        // Vector k of a block; those before `first` have been stored already.
+        auto const place = [&](int k, int first, int& in, int& out, int& skip) {
             int const row = k / row_vectors, from = (k - row * row_vectors) * N,
                       at = std::max(0, std::min(from, length - N));
             in = row * g.stride_height * static_cast<int>(pitch) + at;
             out = row * static_cast<int>(out_row) + (out_column == 1 ? at : at / S * S * out_column + at % S);
-            skip = from - at;
+            skip = k < first ? N : from - at;
         };
         // Taps that see nothing but padding from columns [from, to] are left out.
         auto const reach = [&](int from, int to) {
@@ -271,18 +365,22 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
         };
         d.first_tap = 0;
         d.end_tap = g.taps_width;
-        int k = 0;
-        for (; k + V <= vectors; k += V) {
-            BlockVectors<V> at;
-            for (int v = 0; v < V; ++v) place(k + v, at.in[v], at.out[v], at.skip[v]);
-            if (count == 1) reach(at.in[0] / S, (at.in[V - 1] + N - 1) / S);
-            correlate_vectors<V, L>(g, d, at);
-        }
-        for (; k < vectors; ++k) {
-            BlockVectors<1> at;
-            place(k, at.in[0], at.out[0], at.skip[0]);
-            if (count == 1) reach(at.in[0] / S, (at.in[0] + N - 1) / S);
-            correlate_vectors<1, L>(g, d, at);
+        bool const in_padding = count == 1 && band == 0;
+        auto const block = [&]<int Vectors>(BlockVectors<Vectors> at, int first, int from) {
+            for (int v = 0; v < Vectors; ++v) place(from + v, first, at.in[v], at.out[v], at.skip[v]);
+            if (in_padding) reach(at.in[0] / S, (at.in[Vectors - 1] + N - 1) / S);
+            correlate_vectors<Vectors, L>(g, d, at);
+        };
+        for (int k = 0; k < vectors;) {
+            int const left = vectors - k;
+            // Three of the rest are cheaper at once, with one before them again, than one by one.
+            if (left >= V || (left == 3 && vectors > V && !in_padding)) {
+                block(BlockVectors<V>{}, k, std::min(k, vectors - V));
+                k += V;
+            } else {
+                block(BlockVectors<1>{}, k, k);
+                ++k;
+            }
         }
     }
 }

@@ -36,7 +36,8 @@ public:
     using ModelType = Model<Net, Precision>;
     using Scalar = typename Precision::master;
 
-    [[gnu::cold]] CpuExecutor(Cpu cpu, Loss loss) : workers_(detail::worker_count(cpu)), loss_(loss) {
+    [[gnu::cold]] CpuExecutor(Cpu cpu, Loss loss)
+        : workers_(detail::worker_count(cpu)), team_flops_(cpu.team_flops), loss_(loss) {
         barriers_ = std::vector<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
         next_buffers_.resize(static_cast<std::size_t>(Net::buffer_count));
         statistics_.resize(static_cast<std::size_t>(Net::statistic_count) + 1);
@@ -145,6 +146,13 @@ private:
               leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
     };
 
+    /// True where a team is faster than one worker on tiles of that many samples.
+    template <bool Training>
+    [[nodiscard]] bool teams_pay(int samples) const {
+        return (Training ? Net::training_flops : Net::flops) * samples >=
+               team_flops_ * static_cast<double>(program<Training>.steps.size());
+    }
+
     template <class Vector>
     static void grow(Vector& v, std::size_t size) {
         if (v.size() >= size) return;
@@ -198,10 +206,11 @@ private:
         grow(parts_, parts_size(tiling.tiles));
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
 
+        bool const teams = teams_pay<true>(S);
         auto const body = [&](int worker, int workers) {
             detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
             Context context = context_of(model, batch, random, worker);
-            detail::Assignment const assignment{tiling.leaves, workers};
+            detail::Assignment const assignment{tiling.leaves, workers, teams};
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
@@ -223,7 +232,7 @@ private:
             all.wait(workers);
             merge_gradients(tiling.leaves, {worker, workers});
         };
-        detail::run_workers(watch_ ? 1 : workers_, body);
+        detail::run_workers(watch_ ? 1 : teams ? workers_ : std::min(workers_, tiling.leaves), body);
         return merged_result(batch.size, tiling.leaves);
     }
 
@@ -271,15 +280,17 @@ private:
         grow(prepared_, prepared_size<false>());
         results_.assign(static_cast<std::size_t>(tiling.leaves), {});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
-        detail::run_workers(workers_, [&](int worker, int workers) {
+        bool const teams = teams_pay<false>(S);
+        detail::run_workers(teams ? workers_ : std::min(workers_, tiling.leaves), [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
             prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
-            detail::Assignment{tiling.leaves, workers}.for_each(worker, [&](int leaf, detail::Share team, int slot) {
-                run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
-            });
+            detail::Assignment{tiling.leaves, workers, teams}.for_each(
+                worker, [&](int leaf, detail::Share team, int slot) {
+                    run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
+                });
         });
         return merged_result(batch.size, tiling.leaves);
     }
@@ -325,12 +336,22 @@ private:
                 auto const unscale = static_cast<Gradient>(1 / loss_scale_);
                 for (std::ptrdiff_t i = from; i < to; ++i) gradients_[static_cast<std::size_t>(i)] *= unscale;
             }
-            double squares = 0;
-            for (std::ptrdiff_t i = from; i < to; ++i)
-                squares += static_cast<double>(gradients_[static_cast<std::size_t>(i)]) *
-                           static_cast<double>(gradients_[static_cast<std::size_t>(i)]);
-            chunk_squares_[static_cast<std::size_t>(chunk)] = squares;
+            chunk_squares_[static_cast<std::size_t>(chunk)] = sum_of_squares(gradients_.data() + from, to - from);
         }
+    }
+
+    /// Eight sums side by side: a single one would wait for every addition.
+    STRATA_ONE_COPY static double sum_of_squares(Gradient const* values, std::ptrdiff_t count) {
+        double sums[8] = {};
+        std::ptrdiff_t i = 0;
+        for (; i + 8 <= count; i += 8)
+            for (int k = 0; k < 8; ++k) {
+                auto const value = static_cast<double>(values[i + k]);
+                sums[k] = multiply_add(value, value, sums[k]);
+            }
+        for (; i < count; ++i)
+            sums[0] = multiply_add(static_cast<double>(values[i]), static_cast<double>(values[i]), sums[0]);
+        return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
     }
 
     STRATA_ONE_COPY StepResult merged_result(int batch, int leaves) {
@@ -399,6 +420,7 @@ private:
     }
 
     int workers_;
+    double team_flops_;
     Loss loss_;
     std::vector<detail::Barrier> barriers_;  // one a team, the last for everybody
     AlignedVector<Storage> workspace_, scratch_;

@@ -1,5 +1,6 @@
 // MaxPool2d without padding on the CPU: the window is a constant, the image a run-time value, so that all pools of one
-// window are one copy of the code.
+// window are one copy of the code. Tiles of one sample have neighbouring windows in the lanes where the windows are two
+// columns wide.
 #pragma once
 
 #include "../../layer/max_pool2d.hpp"
@@ -16,10 +17,50 @@ struct PoolImage {
 template <class Win>
 inline constexpr PoolImage pool_image = {Win::height, Win::width, Win::out_height, Win::out_width};
 
+/// Where whole vectors of outputs of a single sample may be worked on: rows [begin, safe) of [begin, end), because what
+/// their last vectors read and write behind a row are rows of ours that come later.
+inline int whole_vector_rows(PoolImage const& g, int N, int begin, int end) {
+    return std::max(begin, end - (g.out_width + N - 1) / g.out_width);
+}
+
+/// max_pool_forward of a single sample and windows two columns wide and apart, for the rows of [begin, end) that are
+/// whole_vector_rows. Returns the first row left.
+template <int KH, int SH, class L, class T>
+STRATA_ONE_COPY int max_pool_forward_pairs(PoolImage const& g, T const* x, T* y, T* places, int begin, int end) {
+    constexpr int N = width_of<L>;
+    int const safe = whole_vector_rows(g, N, begin, end);
+    for (int item = begin; item < safe; ++item) {
+        T const* const corner =
+            x + (static_cast<std::ptrdiff_t>(item / g.out_height) * g.height + item % g.out_height * SH) * g.width;
+        std::ptrdiff_t const out = static_cast<std::ptrdiff_t>(item) * g.out_width;
+        for (int j = 0; j < g.out_width; j += N) {
+            L best(0), place(0);
+            STRATA_UNROLL
+            for (int p = 0; p < KH; ++p) {
+                T const* const row = corner + p * g.width + 2 * j;
+                L value[2];
+                deinterleave(load_lane<L>(row), load_lane<L>(row + N), value[0], value[1]);
+                if (p == 0) best = value[0];
+                STRATA_UNROLL
+                for (int q = p == 0 ? 1 : 0; q < 2; ++q) {
+                    auto const wins = (value[q] > best) | (value[q] != value[q]);
+                    best = select(wins, value[q], best);
+                    place = select(wins, L(p * 2 + q), place);
+                }
+            }
+            store_lane(y + out + j, best);
+            if (places) store_lane(places + out + j, place);
+        }
+    }
+    return safe;
+}
+
 /// The largest pixel of each window and its tap (`places` null: not wanted).
 template <int KH, int KW, int SH, int SW, class L, class T>
 STRATA_ONE_COPY void max_pool_forward(PoolImage const& g, T const* x, T* y, T* places, int S, int begin, int end) {
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.width) * S;
+    if constexpr (KW == 2 && SW == 2 && width_of<L> == 1)
+        if (S == 1) begin = max_pool_forward_pairs<KH, SH, widest_lane<scalar_of<L>>>(g, x, y, places, begin, end);
     for (int item = begin; item < end; ++item) {
         T const* corner =
             x + (static_cast<std::ptrdiff_t>(item / g.out_height) * g.height + item % g.out_height * SH) * row;

@@ -23,6 +23,9 @@ struct Cpu {
     template <class Net, class Precision, class Loss>
     using Executor = CpuExecutor<Net, Precision, Loss>;
     int threads = 0;  ///< worker threads; 0: as many as OpenMP would use (OMP_NUM_THREADS or every processor)
+    /// FLOPs of a step on a tile (their mean) from which threads without a leaf of their own help with those of others:
+    /// half of a step has to take longer than the barrier behind it, a quarter of a microsecond between two cores.
+    double team_flops = 5e4;
 };
 
 namespace detail {
@@ -80,9 +83,11 @@ struct Share {
 };
 
 /// How `workers` share `items` work items: full rounds of one item each, then teams for the rest, ⌈workers / items⌉
-/// strong. The assignment never changes a result, only who computes it.
+/// strong, or, without `teams`, one worker for each of the rest. The assignment never changes a result, only who
+/// computes it.
 struct Assignment {
     int items, workers;
+    bool teams = true;
     /// Calls f(item, share of the team, index of the team's barrier and memory) for every item of this worker. Indices
     /// are below min(items, workers). A team must meet at its barrier before it touches its memory: a member may still
     /// be using it for an item of its own.
@@ -91,6 +96,10 @@ struct Assignment {
         int const rounds = items / workers, rest = items % workers;
         for (int round = 0; round < rounds; ++round) f(round * workers + worker, Share{}, worker);
         if (rest == 0) return;
+        if (!teams) {
+            if (worker < rest) f(rounds * workers + worker, Share{}, worker);
+            return;
+        }
         auto const team_of = [&](int w) { return static_cast<int>(static_cast<long>(w) * rest / workers); };
         int const team = team_of(worker);
         int first = worker, last = worker;
