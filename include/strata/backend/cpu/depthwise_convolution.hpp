@@ -215,8 +215,11 @@ STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> 
             count = std::min(band.layout.rows, to - i);
             band.pack(planes.x + channel / planes.readers * planes.x_plane, 0, i, count, T(0));
             band.compute(count, planes.bias ? planes.bias[channel] : T(0));
-            for (int k = 0; planes.relu && k < count * band.layout.pitch; ++k)
-                band.results[k] = ReLU::forward(band.results[k]);
+            if (planes.relu) {
+                using L = widest_lane<T>;
+                for (int at = 0; at < count * band.layout.pitch; at += width_of<L>)
+                    store_lane(band.results + at, ReLU::forward(load_lane<L>(band.results + at)));
+            }
             for (int r = 0; r < count; ++r)
                 copy_numbers<widest_lane<T>>(band.results + r * band.layout.pitch, g.out_width * S,
                                              planes.y + channel * planes.y_plane + (i + r) * planes.out_row);
