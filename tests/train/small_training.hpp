@@ -64,8 +64,9 @@ Snapshot snapshot_of(Trainer& trainer, TemporaryDirectory const& directory) {
         auto const bytes = file.tensors().data(tensor);
         result.entries["tensor " + name] = std::string(reinterpret_cast<char const*>(bytes.data()), bytes.size());
     }
-    for (auto const& [key, value] : file.metadata())
-        if (key != "history") result.entries["metadata " + key] = value;
+    for (std::size_t i = 0; i < file.metadata().size(); ++i)
+        if (auto const& key = file.metadata().key(i); key != "history")
+            result.entries["metadata " + key] = file.metadata().text(i);
     std::string& history = result.entries["history"];
     for (auto const& r : trainer.state().history) {
         history += concatenate(r.epoch, ' ', r.step, ' ');

@@ -124,7 +124,7 @@ public:
         notes.positions.reserve(indices.size());
         for (auto const index : indices) {
             if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
-            notes.positions.push_back(static_cast<std::uint32_t>(position(index)));
+            notes.positions.push_back(static_cast<std::int32_t>(position(index)));
             if (classes_ > 0) notes.labels.push_back(notes_->labels[index]);
         }
         return with_notes(indices.size(), std::move(notes));
@@ -138,8 +138,8 @@ private:
     /// What is known of the samples besides their values. One object and not three, because every type that is shared
     /// costs compile time.
     struct Notes {
-        std::vector<std::uint32_t> positions;  // of a subset's samples in samples_; empty: identity
-        std::vector<std::int32_t> labels;      // in the order of this dataset, at least size_; empty: none
+        std::vector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
+        std::vector<std::int32_t> labels;     // in the order of this dataset, at least size_; empty: none
         std::vector<std::string> class_names;
     };
 
@@ -173,7 +173,7 @@ private:
     }
 
     [[nodiscard]] std::size_t position(std::size_t index) const {
-        return notes_->positions.empty() ? index : notes_->positions[index];
+        return notes_->positions.empty() ? index : static_cast<std::size_t>(notes_->positions[index]);
     }
 
     [[nodiscard, gnu::cold]] Dataset with_notes(std::size_t size, Notes notes) const {

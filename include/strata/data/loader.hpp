@@ -9,14 +9,13 @@
 #include <cstring>
 #include <exception>
 #include <limits>
-#include <memory>
 #include <mutex>
 #include <span>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "../core/error.hpp"
+#include "../core/fixed_array.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
 #include "dataset.hpp"
@@ -48,15 +47,15 @@ public:
         check();
         std::size_t const n = dataset_.size();
         batches_ = static_cast<int>(options_.drop_last ? n / batch_size_ : (n - 1) / batch_size_ + 1);
-        order_.resize(n);
+        order_ = FixedArray<std::uint32_t>(n);
         sample_bytes_ = dataset_.shape().size() * size_of(dataset_.transforms().sample_type());
         target_bytes_ = static_cast<std::size_t>(dataset_.outputs()) * size_of(dataset_.target_type());
         // One more than prefetch, for the caller's; but no more than an epoch has.
         int const ahead = options_.threads == 0 ? 0 : std::min(options_.prefetch, batches_ - 1);
-        slots_ = std::vector<Slot>(static_cast<std::size_t>(ahead) + 1);
+        slots_ = FixedArray<Slot>(static_cast<std::size_t>(ahead) + 1);
         for (auto& slot : slots_) reserve(slot);
         try {
-            threads_ = std::vector<std::thread>(static_cast<std::size_t>(options_.threads));
+            threads_ = FixedArray<std::thread>(static_cast<std::size_t>(options_.threads));
             for (auto& thread : threads_) thread = std::thread([this] { work(); });
         } catch (...) {
             stop();
@@ -119,7 +118,7 @@ public:
     [[nodiscard]] std::span<std::uint32_t const> indices() const {
         if (!holding_) return {};
         std::size_t const first = static_cast<std::size_t>(current_) * batch_size_;
-        return std::span(order_).subspan(first, std::min(batch_size_, order_.size() - first));
+        return {order_.data() + first, std::min(batch_size_, order_.size() - first)};
     }
     [[nodiscard]] int batches_per_epoch() const { return batches_; }
     [[nodiscard]] Dataset const& dataset() const { return dataset_; }
@@ -127,8 +126,8 @@ public:
 
 private:
     struct Slot {
-        std::unique_ptr<std::byte[]> inputs, targets;
-        std::unique_ptr<std::int32_t[]> labels;
+        FixedArray<std::byte> inputs, targets;
+        FixedArray<std::int32_t> labels;
         Batch batch;
         bool ready = false;
         std::exception_ptr error;
@@ -149,22 +148,22 @@ private:
     [[gnu::cold]] void reserve(Slot& slot) const {
         // A batch size beyond the dataset costs no memory.
         std::size_t const most = std::min(batch_size_, dataset_.size());
-        slot.inputs = std::make_unique<std::byte[]>(most * sample_bytes_);
+        slot.inputs = FixedArray<std::byte>(most * sample_bytes_);
         Batch& batch = slot.batch;
         batch.shape = dataset_.shape();
         batch.type = dataset_.transforms().sample_type();
-        batch.inputs = slot.inputs.get();
+        batch.inputs = slot.inputs.data();
         if (!dataset_.transforms().scale().empty()) {
             batch.scale = dataset_.transforms().scale().data();
             batch.shift = dataset_.transforms().shift().data();
         }
         if (dataset_.classes() > 0) {
-            slot.labels = std::make_unique<std::int32_t[]>(most);
-            batch.labels = slot.labels.get();
+            slot.labels = FixedArray<std::int32_t>(most);
+            batch.labels = slot.labels.data();
         }
         if (dataset_.outputs() > 0) {
-            slot.targets = std::make_unique<std::byte[]>(most * target_bytes_);
-            batch.targets = slot.targets.get();
+            slot.targets = FixedArray<std::byte>(most * target_bytes_);
+            batch.targets = slot.targets.data();
             batch.target_type = dataset_.target_type();
         }
     }
@@ -186,10 +185,10 @@ private:
             std::size_t const n = std::min(batch_size_, order_.size() - first);
             for (std::size_t i = 0; i < n; ++i) {
                 std::size_t const index = order_[first + i];
-                dataset_.load(index, slot.inputs.get() + i * sample_bytes_, options_.seed, epoch_);
-                if (slot.labels) slot.labels[i] = dataset_.labels()[index];
-                if (slot.targets)
-                    std::memcpy(slot.targets.get() + i * target_bytes_, dataset_.target(index), target_bytes_);
+                dataset_.load(index, slot.inputs.data() + i * sample_bytes_, options_.seed, epoch_);
+                if (!slot.labels.empty()) slot.labels[i] = dataset_.labels()[index];
+                if (!slot.targets.empty())
+                    std::memcpy(slot.targets.data() + i * target_bytes_, dataset_.target(index), target_bytes_);
             }
             slot.batch.size = static_cast<int>(n);
         } catch (...) { slot.error = std::current_exception(); }
@@ -234,15 +233,15 @@ private:
 
     std::mutex mutex_;                         // guards what follows, but a slot being filled belongs to its worker
     std::condition_variable wanted_, filled_;  // workers wait for the first, the caller for the second
-    std::vector<std::uint32_t> order_;         // written only while filling_ == 0 and end_ == 0
-    std::vector<Slot> slots_;                  // batch b is in slot b mod slots_.size()
+    FixedArray<std::uint32_t> order_;          // written only while filling_ == 0 and end_ == 0
+    FixedArray<Slot> slots_;                   // batch b is in slot b mod slots_.size()
     std::uint32_t epoch_ = 0;
     int current_ = 0;       // batch in use, or the next one to give
     int next_to_fill_ = 0;  // batch that the next free worker takes
     int end_ = 0;
     int filling_ = 0;  // workers at work
     bool stopping_ = false;
-    std::vector<std::thread> threads_;
+    FixedArray<std::thread> threads_;
 };
 
 }  // namespace strata

@@ -35,9 +35,9 @@ inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vect
 // Tensors have no order of their own, so their checksums are added; `tensors` is the total.
 [[gnu::cold]] inline std::string checkpoint_checksum(Metadata const& metadata, std::uint64_t tensors) {
     Checksum sum;
-    for (auto const& [key, value] : metadata) {
-        sum.add(key);
-        sum.add(value);
+    for (std::size_t i = 0; i < metadata.size(); ++i) {
+        sum.add(metadata.key(i));
+        sum.add(metadata.text(i));
     }
     sum.add(tensors);
     return hexadecimal(sum.value());
@@ -48,9 +48,9 @@ inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vect
 /// Throws Error as write_safetensors does.
 [[gnu::cold]] inline void write_checkpoint(std::string const& path, std::span<TensorView const> tensors,
                                            Metadata metadata = {}) {
-    for (auto const& [key, value] : metadata)
-        if (key.starts_with("strata."))
-            fail(path, ": the metadata key ", json_quoted(key),
+    for (std::size_t i = 0; i < metadata.size(); ++i)
+        if (metadata.key(i).starts_with("strata."))
+            fail(path, ": the metadata key ", json_quoted(metadata.key(i)),
                  " is kept for the checkpoint format, choose one without "
                  "\"strata.\"");
     std::uint64_t sum = 0;

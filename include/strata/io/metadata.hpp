@@ -14,44 +14,52 @@ namespace strata {
 class Metadata {
 public:
     struct Entry {
-        std::string key, text;
-        friend bool operator==(Entry const&, Entry const&) = default;
+        std::string_view key, text;
     };
 
     Metadata() = default;
-    Metadata(std::initializer_list<Entry> entries) : entries_(entries) {}
+    [[gnu::cold]] Metadata(std::initializer_list<Entry> entries) {
+        for (auto const& entry : entries) add(std::string(entry.key), std::string(entry.text));
+    }
+
+    [[nodiscard]] std::size_t size() const { return texts_.size() / 2; }
+    [[nodiscard]] bool empty() const { return texts_.empty(); }
+    /// The i-th key and its text; i < size().
+    [[nodiscard]] std::string const& key(std::size_t i) const { return texts_[2 * i]; }
+    [[nodiscard]] std::string const& text(std::size_t i) const { return texts_[2 * i + 1]; }
 
     /// The text of a key, nullptr where there is none.
-    [[nodiscard]] std::string const* find(std::string_view key) const {
-        for (auto const& entry : entries_)
-            if (entry.key == key) return &entry.text;
+    [[nodiscard]] std::string const* find(std::string_view wanted) const {
+        for (std::size_t i = 0; i < size(); ++i)
+            if (key(i) == wanted) return &text(i);
         return nullptr;
     }
+    /// Adds a key that is not there yet.
+    [[gnu::cold]] void add(std::string key, std::string text) {
+        texts_.push_back(std::move(key));
+        texts_.push_back(std::move(text));
+    }
     /// Adds a key, or replaces its text.
-    [[gnu::cold]] void set(std::string_view key, std::string_view text) {
+    void set(std::string_view key, std::string_view text) {
         erase(key);
         add(std::string(key), std::string(text));
     }
-    /// Adds a key that is not there yet.
-    void add(std::string key, std::string text) { entries_.push_back({std::move(key), std::move(text)}); }
     /// True where the key was there.
-    bool erase(std::string_view key) {
-        for (auto entry = entries_.begin(); entry != entries_.end(); ++entry)
-            if (entry->key == key) {
-                entries_.erase(entry);
+    template <class Key>
+    bool erase(Key const& wanted) {
+        for (std::size_t i = 0; i < size(); ++i)
+            if (key(i) == wanted) {
+                auto const at = texts_.begin() + static_cast<std::ptrdiff_t>(2 * i);
+                texts_.erase(at, at + 2);
                 return true;
             }
         return false;
     }
 
-    [[nodiscard]] auto begin() const { return entries_.begin(); }
-    [[nodiscard]] auto end() const { return entries_.end(); }
-    [[nodiscard]] bool empty() const { return entries_.empty(); }
-
     friend bool operator==(Metadata const&, Metadata const&) = default;
 
 private:
-    std::vector<Entry> entries_;
+    std::vector<std::string> texts_;  // key, text, key, text, ...
 };
 
 }  // namespace strata

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <span>
 
+#include "../core/fixed_array.hpp"
 #include "atomic_file.hpp"
 #include "safetensors_header.hpp"
 
@@ -11,8 +12,7 @@ namespace strata {
 
 namespace detail {
 // Sorts by name. qsort: a use of std::sort is 4 KB of code, which every program that saves a model would compile.
-inline void sort_by_name(std::vector<TensorView const*>& tensors) {
-    if (tensors.empty()) return;  // qsort wants a pointer that is not null
+inline void sort_by_name(FixedArray<TensorView const*>& tensors) {
     std::qsort(tensors.data(), tensors.size(), sizeof tensors[0], [](void const* a, void const* b) {
         return (*static_cast<TensorView const* const*>(a))
             ->name.compare((*static_cast<TensorView const* const*>(b))->name);
@@ -57,8 +57,8 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
 /// file cannot be written; a file that was there before then stays as it was.
 [[gnu::cold]] inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
                                             Metadata const& metadata = {}) {
-    std::vector<TensorView const*> named;
-    for (auto const& tensor : tensors) named.push_back(&tensor);
+    FixedArray<TensorView const*> named(tensors.size());
+    for (std::size_t i = 0; i < tensors.size(); ++i) named[i] = &tensors[i];
     detail::sort_by_name(named);
     for (std::size_t i = 1; i < named.size(); ++i)
         if (named[i]->name == named[i - 1]->name)
@@ -67,21 +67,22 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
         if (!detail::is_utf8(text)) fail(path, ": cannot write ", json_quoted(text), ": expected UTF-8");
     };
     for (auto const* tensor : named) check_text(tensor->name);
-    for (auto const& [key, value] : metadata) {
-        check_text(key);
-        check_text(value);
+    for (std::size_t i = 0; i < metadata.size(); ++i) {
+        check_text(metadata.key(i));
+        check_text(metadata.text(i));
     }
-    std::vector<TensorView const*> order;  // as in the file: by type, then by name
+    FixedArray<TensorView const*> order(tensors.size());  // as in the file: by type, then by name
+    std::size_t ordered = 0;
     for (auto const type : detail::file_order)
         for (auto const* tensor : named)
-            if (tensor->type == type) order.push_back(tensor);
+            if (tensor->type == type) order[ordered++] = tensor;
 
     std::string header = "{";
     if (!metadata.empty()) {
         header += "\"__metadata__\":{";
         char const* separator = "";
-        for (auto const& [key, value] : metadata) {
-            header += concatenate(separator, json_quoted(key), ":", json_quoted(value));
+        for (std::size_t i = 0; i < metadata.size(); ++i) {
+            header += concatenate(separator, json_quoted(metadata.key(i)), ":", json_quoted(metadata.text(i)));
             separator = ",";
         }
         header += "}";

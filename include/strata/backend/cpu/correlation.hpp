@@ -122,15 +122,24 @@ STRATA_ONE_COPY void pack_band(Correlation const& g, T const* x, T* packed, int 
                     for (int k = 0; k < vectors * N; k += N) store_lane(packed + k, load_lane<L>(x + from + k));
                 } else {
                     STRATA_ROLLED
-                    for (int k = 0; k < length; ++k) packed[k] = inside && k >= begin && k < end ? x[from + k] : T(0);
+                    for (int k = 0; k < length; ++k) {
+                        STRATA_SCALAR;
+                        packed[k] = inside && k >= begin && k < end ? x[from + k] : T(0);
+                    }
                 }
             }
             if (begin == 0 && end == length) continue;
             for (int r = 0; r < rows; ++r) {
                 STRATA_ROLLED
-                for (int k = 0; k < begin; ++k) plane[r * length + k] = T(0);
+                for (int k = 0; k < begin; ++k) {
+                    STRATA_SCALAR;
+                    plane[r * length + k] = T(0);
+                }
                 STRATA_ROLLED
-                for (int k = end; k < length; ++k) plane[r * length + k] = T(0);
+                for (int k = end; k < length; ++k) {
+                    STRATA_SCALAR;
+                    plane[r * length + k] = T(0);
+                }
             }
         }
 }
@@ -194,15 +203,18 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, d.relu ? ReLU::forward(sum[u][v]) : sum[u][v]);
+        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, sum[u][v]);
     }
     STRATA_ROLLED
     for (int u = 0; u < d.channels; ++u) {
         STRATA_ROLLED
         for (int v = 0; v < V; ++v) {
             T* const to = d.y + u * d.plane + at.out[v];
-            T const* const value = values + (u * V + v) * N;
+            T* const value = values + (u * V + v) * N;
+            L result = load_lane<L>(value);
+            if (d.relu) result = ReLU::forward(result);
             if (d.stored < N) {
+                store_lane(value, result);
                 STRATA_ROLLED
                 for (int k = 0; k < d.stored; ++k) {
                     STRATA_SCALAR;
@@ -210,9 +222,9 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
                 }
             } else if (d.add) {
                 L const old = load_lane<L>(to);
-                store_lane(to, select(first_lanes<L>(at.skip[v]), old, old + load_lane<L>(value)));
+                store_lane(to, select(first_lanes<L>(at.skip[v]), old, old + result));
             } else {
-                store_lane(to, load_lane<L>(value));
+                store_lane(to, result);
             }
         }
     }
@@ -320,7 +332,10 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
     int const kernel_rows = g.in_channels * g.taps_height;
     auto** const rows = reinterpret_cast<T const**>(scratch);
     int* const taps = reinterpret_cast<int*>(rows + kernel_rows);
-    for (int q = 0; q < g.taps_width; ++q) taps[q] = g.tap_column(q) * S;
+    for (int q = 0; q < g.taps_width; ++q) {
+        STRATA_SCALAR;
+        taps[q] = g.tap_column(q) * S;
+    }
     T* const packed = scratch + table_scalars<T>(g);
 
     BlockData<T> d{rows, taps, nullptr, nullptr, nullptr, plane, add, N};
@@ -332,11 +347,16 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
         if (band > 0) {
             pack_band<L>(g, images, packed, S, i, count);
             int const column = g.rows_under(count) * row_length;
-            for (int q = 0; q < g.taps_width; ++q) taps[q] = q * column;
+            for (int q = 0; q < g.taps_width; ++q) {
+                STRATA_SCALAR;
+                taps[q] = q * column;
+            }
             for (int c = 0; c < g.in_channels; ++c)
-                for (int p = 0; p < g.taps_height; ++p)
+                for (int p = 0; p < g.taps_height; ++p) {
+                    STRATA_SCALAR;
                     rows[c * g.taps_height + p] =
                         packed + c * g.taps_width * column + p * g.dilation_height * row_length;
+                }
         } else {
             point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch);
         }

@@ -137,6 +137,7 @@ STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* 
             int const tap = first + (k < stored ? k : 0), place = tap / layout.taps % layout.channels,
                       p = tap % layout.taps / g.taps_width, q = tap % g.taps_width;
             for (int i = 0; i < g.out_height; ++i) {
+                STRATA_SCALAR;
                 int const h = g.in_row(i, p);
                 taps[i * Q + k] =
                     h < 0 || h >= g.in_height

@@ -7,6 +7,7 @@
 // not grow with the batch.
 #pragma once
 
+#include "../../core/fixed_array.hpp"
 #include "../../optimizer/optimizer.hpp"
 #include "bfloat16_convolution.hpp"
 #include "bfloat16_linear.hpp"
@@ -14,8 +15,8 @@
 #include "direct_convolution.hpp"
 #include "global_average_kernel.hpp"
 #include "linear_kernel.hpp"
-#include "pointwise_convolution.hpp"
 #include "padded_pooling_kernel.hpp"
+#include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
@@ -38,11 +39,11 @@ public:
 
     [[gnu::cold]] CpuExecutor(Cpu cpu, Loss loss)
         : workers_(detail::worker_count(cpu)), team_flops_(cpu.team_flops), loss_(loss) {
-        barriers_ = std::vector<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
-        next_buffers_.resize(static_cast<std::size_t>(Net::buffer_count));
-        statistics_.resize(static_cast<std::size_t>(Net::statistic_count) + 1);
-        chunk_squares_.resize(static_cast<std::size_t>(chunks));
-        results_.reserve(static_cast<std::size_t>(max_leaves));
+        barriers_ = FixedArray<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
+        next_buffers_ = AlignedVector<Scalar>(static_cast<std::size_t>(Net::buffer_count));
+        statistics_ = FixedArray<double>(static_cast<std::size_t>(Net::statistic_count) + 1);
+        chunk_squares_ = FixedArray<double>(static_cast<std::size_t>(chunks));
+        results_ = FixedArray<detail::BatchResult>(static_cast<std::size_t>(max_leaves));
     }
 
     [[nodiscard]] int workers() const { return workers_; }
@@ -157,7 +158,7 @@ private:
     static void grow(Vector& v, std::size_t size) {
         if (v.size() >= size) return;
         v = Vector();  // nothing is copied: who uses the pages also touches them first
-        v.resize(size);
+        v = Vector(size);
     }
 
     /// Scratch memory of a worker, in whole cache lines.
@@ -194,7 +195,7 @@ private:
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
 
-    STRATA_ONE_COPY StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+    [[gnu::cold]] STRATA_ONE_COPY StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
         int const S = detail::tile_samples<Net>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
@@ -204,7 +205,7 @@ private:
         grow_scratch<true>();
         grow(prepared_, prepared_size<true>());
         grow(parts_, parts_size(tiling.tiles));
-        results_.assign(static_cast<std::size_t>(tiling.leaves), {});
+        std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
 
         bool const teams = teams_pay<true>(S);
         auto const body = [&](int worker, int workers) {
@@ -270,15 +271,15 @@ private:
         }
     }
 
-    STRATA_ONE_COPY StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
-                                              Value* outputs) {
+    [[gnu::cold]] STRATA_ONE_COPY StepResult evaluate_tiles(ModelType const& model, Batch const& batch,
+                                                            std::int32_t* predictions, Value* outputs) {
         int const S = detail::tile_samples<Net>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
         grow_scratch<false>();
         grow(prepared_, prepared_size<false>());
-        results_.assign(static_cast<std::size_t>(tiling.leaves), {});
+        std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = teams_pay<false>(S);
         detail::run_workers(teams ? workers_ : std::min(workers_, tiling.leaves), [&](int worker, int workers) {
@@ -422,14 +423,13 @@ private:
     int workers_;
     double team_flops_;
     Loss loss_;
-    std::vector<detail::Barrier> barriers_;  // one a team, the last for everybody
+    FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
     AlignedVector<Storage> workspace_, scratch_;
     AlignedVector<Storage> prepared_;  // parameters in the forms that kernels read
     std::size_t scratch_stride_ = 0;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
-    AlignedVector<double> parts_;
-    std::vector<double> statistics_, chunk_squares_;
-    std::vector<detail::BatchResult> results_;
+    FixedArray<double> parts_, statistics_, chunk_squares_;
+    FixedArray<detail::BatchResult> results_;
     AlignedVector<Scalar> next_buffers_;
     int* watch_ = nullptr;
     double loss_scale_ = 1;

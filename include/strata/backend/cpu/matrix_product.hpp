@@ -71,7 +71,8 @@ STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int f
     for (; n + 4 * N <= to; n += 4 * N) {
         int m = begin;
         for (; m + 4 <= end; m += 4) product_block<4, 4, L>(p, m, n);
-        for (; m < end; ++m) product_block<1, 4, L>(p, m, n);
+        for (; m < end; ++m)
+            for (int v = 0; v < 4; ++v) product_block<1, 1, L>(p, m, n + v * N);
     }
     for (; n < to; n += N) {
         if (n + N > to) {  // the last columns again with their neighbours to the left

@@ -67,6 +67,7 @@ STRATA_ONE_COPY void max_pool_forward(PoolImage const& g, T const* x, T* y, T* p
         std::ptrdiff_t out = static_cast<std::ptrdiff_t>(item) * g.out_width * S;
         for (int j = 0; j < g.out_width; ++j, corner += (SW - 1) * S)
             for (int s = 0; s < S; s += width_of<L>, out += width_of<L>, corner += width_of<L>) {
+                if constexpr (width_of<L> == 1) STRATA_SCALAR;  // few samples are not worth vectors of other shapes
                 L best = load_lane<L>(corner), place(0);
                 STRATA_UNROLL
                 for (int tap = 1; tap < KH * KW; ++tap) {
@@ -98,6 +99,7 @@ STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T 
         T* corner = top;
         for (int j = 0; j < g.out_width; ++j, corner += (KW - 1) * S)
             for (int s = 0; s < S; s += width_of<L>, from += width_of<L>, corner += width_of<L>) {
+                if constexpr (width_of<L> == 1) STRATA_SCALAR;
                 L const gradient = load_lane<L>(dy + from), place = load_lane<L>(places + from);
                 STRATA_UNROLL
                 for (int tap = 0; tap < KH * KW; ++tap) {

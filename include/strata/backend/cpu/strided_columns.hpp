@@ -93,6 +93,7 @@ STRATA_INLINE void move_columns(T const* from, int from_step, T* to, int to_step
     }
     STRATA_ROLLED
     for (; j < count; ++j) {
+        STRATA_SCALAR;
         T values[S];
         std::copy_n(from + j * from_step, S, values);
         if constexpr (Add)
