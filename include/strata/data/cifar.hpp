@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/fixed_array.hpp"
 #include "dataset.hpp"
 #include "input_file.hpp"
 
@@ -37,7 +38,7 @@ struct CifarFormat {
 [[gnu::cold]] inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat format) {
     constexpr std::size_t pixels = 3 * 32 * 32, block = 256;
     std::size_t const record = format.label_bytes + pixels;
-    std::vector<std::uint8_t> buffer(block * record);
+    FixedArray<std::uint8_t> buffer(block * record);
     std::size_t total = 0;
     for (auto const& path : paths) {
         std::uint64_t const size = InputFile(path).size();
@@ -47,7 +48,7 @@ struct CifarFormat {
                  ", the size of a record: it is truncated or not a binary CIFAR file");
         total += static_cast<std::size_t>(size / record);
     }
-    std::vector<std::uint8_t> images(total * pixels), labels(total);
+    FixedArray<std::uint8_t> images(total * pixels), labels(total);
     std::size_t at = 0;
     for (auto const& path : paths) {
         InputFile file(path);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,15 +27,21 @@ public:
         file_.rewind();
         if (!compressed_) return;
 #if __has_include(<zlib.h>)
-        stream_.reset(gzopen(file_.path().c_str(), "rb"));
+        stream_ = gzopen(file_.path().c_str(), "rb");
         if (!stream_) fail("cannot open ", file_.path(), " as a gzip file");
-        gzbuffer(stream_.get(), 1u << 17);
+        gzbuffer(stream_, 1u << 17);
 #else
         fail(file_.path(),
              " is compressed and this program was built without zlib: decompress it with gunzip, or install "
              "zlib's headers (Debian: zlib1g-dev) and rebuild");
 #endif
     }
+
+#if __has_include(<zlib.h>)
+    [[gnu::cold]] ~GzipFile() {
+        if (stream_) gzclose(stream_);
+    }
+#endif
 
     [[nodiscard]] std::string const& path() const { return file_.path(); }
     [[nodiscard]] bool compressed() const { return compressed_; }
@@ -51,9 +56,9 @@ public:
 #if __has_include(<zlib.h>)
         while (got < bytes) {
             auto const chunk = static_cast<unsigned>(std::min<std::size_t>(bytes - got, 1u << 20));
-            int const n = gzread(stream_.get(), static_cast<unsigned char*>(to) + got, chunk);
+            int const n = gzread(stream_, static_cast<unsigned char*>(to) + got, chunk);
             int code = Z_OK;
-            if (n < static_cast<int>(chunk)) gzerror(stream_.get(), &code);
+            if (n < static_cast<int>(chunk)) gzerror(stream_, &code);
             if (code == Z_BUF_ERROR) fail(path(), " is truncated: the gzip data ends in the middle");
             if (n < 0) fail(path(), " is damaged: the gzip data cannot be decompressed");
             if (n == 0) break;
@@ -83,10 +88,7 @@ private:
     InputFile file_;
     bool compressed_ = false;
 #if __has_include(<zlib.h>)
-    struct Close {
-        void operator()(gzFile_s* stream) const { gzclose(stream); }
-    };
-    std::unique_ptr<gzFile_s, Close> stream_;
+    gzFile stream_ = nullptr;
 #endif
 };
 

@@ -24,7 +24,7 @@ namespace strata {
 
 /// The content of an IDX file of unsigned bytes.
 struct IdxArray {
-    std::vector<std::uint32_t> dimensions;
+    std::vector<std::int64_t> dimensions;
     std::vector<std::uint8_t> values;
 };
 

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -26,14 +25,18 @@ namespace strata {
 /// A regular file, read from front to back. Throws Error, naming the file, when it cannot be opened or read.
 class InputFile {
 public:
-    [[gnu::cold]] explicit InputFile(std::string path)
-        : path_(std::move(path)), file_(std::fopen(path_.c_str(), "rb")) {
+    [[gnu::cold]] explicit InputFile(std::string path) : InputFile(std::move(path), "rb") {
         if (!file_) fail("cannot open ", path_, ": ", std::strerror(errno));
         struct stat about {};
-        if (fstat(fileno(file_.get()), &about) != 0) fail("cannot examine ", path_, ": ", std::strerror(errno));
+        if (fstat(fileno(file_), &about) != 0) fail("cannot examine ", path_, ": ", std::strerror(errno));
         // The size of a pipe or device is unknown, and sizes are what headers are checked against.
         if (!S_ISREG(about.st_mode)) fail(path_, " is not a regular file");
         size_ = static_cast<std::uint64_t>(about.st_size);
+    }
+    InputFile(InputFile const&) = delete;
+    InputFile& operator=(InputFile const&) = delete;
+    [[gnu::cold]] ~InputFile() {
+        if (file_) std::fclose(file_);
     }
 
     [[nodiscard]] std::string const& path() const { return path_; }
@@ -42,19 +45,19 @@ public:
 
     /// Reads up to `bytes` bytes, fewer only at the end of the file; returns their number.
     std::size_t read(void* to, std::size_t bytes) {
-        std::size_t const got = std::fread(to, 1, bytes, file_.get());
-        if (got < bytes && std::ferror(file_.get()) != 0) fail("cannot read ", path_, ": ", std::strerror(errno));
+        std::size_t const got = std::fread(to, 1, bytes, file_);
+        if (got < bytes && std::ferror(file_) != 0) fail("cannot read ", path_, ": ", std::strerror(errno));
         return got;
     }
     /// Continues at the front.
-    void rewind() { std::rewind(file_.get()); }
+    void rewind() { std::rewind(file_); }
 
 private:
-    struct Close {
-        void operator()(std::FILE* file) const { std::fclose(file); }
-    };
+    // A constructor of its own: what the other one throws leaves the destructor at work.
+    InputFile(std::string path, char const* mode) : path_(std::move(path)), file_(std::fopen(path_.c_str(), mode)) {}
+
     std::string path_;
-    std::unique_ptr<std::FILE, Close> file_;
+    std::FILE* file_;
     std::uint64_t size_ = 0;
 };
 
