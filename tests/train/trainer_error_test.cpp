@@ -56,6 +56,8 @@ TEST_CASE("data that do not fit the network are refused") {
     CHECK(fit(from_memory(normal_values(50, 1), {1, 1, 5}, some_labels(10), 4)) ==
           "fit: the data's samples are 1 x 1 x 5, the network's input is 6");
     CHECK(fit(from_memory(normal_values(60, 1), {1, 1, 6})) == "fit: the loss needs labels, the dataset has none");
+    CHECK(fit(Dataset{}) == "fit: the dataset is empty");
+    CHECK(t.error([&] { static_cast<void>(t.trainer.predict(Dataset{})); }) == "predict: the dataset is empty");
     CHECK(fit(from_memory(normal_values(60, 1), {1, 1, 6}, some_labels(10), 5)) ==
           "fit: the dataset has 5 classes, the network 4 outputs");
     CHECK_CONTAINS(t.error([&] {

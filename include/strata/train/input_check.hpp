@@ -24,6 +24,7 @@ struct InputCheck {
              ", the network's input is ", wanted);
     }
     [[gnu::cold]] void check(Dataset const& data, char const* who) const {
+        if (data.size() == 0) fail(who, ": the dataset is empty");
         check(data.shape(), who);
         if (!classifies) {
             if (data.outputs() != outputs)

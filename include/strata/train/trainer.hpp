@@ -172,6 +172,7 @@ public:
 
     /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
     [[nodiscard]] std::vector<Value> predict(Dataset const& data, int batch_size = 256) {
+        if (data.size() == 0) fail("predict: the dataset is empty");
         input.check(data.shape(), "predict");
         std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
         std::size_t done = 0;
