@@ -36,6 +36,19 @@ TEST_CASE("a checkpoint comes back, without the entries of the format") {
     std::swap(views[0], views[1]);
     write_checkpoint(directory / "d", views, history);
     CHECK(read_bytes(directory / "c") == read_bytes(directory / "d"));
+
+    // Neither have the keys of JSON's objects.
+    write_checkpoint(directory / "e", views, {{"b", "2"}, {"a", "1"}});
+    auto bytes = read_bytes(directory / "e");
+    std::string const written = R"("b":"2","a":"1")", swapped = R"("a":"1","b":"2")";
+    bytes.replace(bytes.find(written), written.size(), swapped);
+    write_bytes(directory / "e", bytes);
+    CHECK(CheckpointFile(directory / "e").metadata() == Metadata{{"b", "2"}, {"a", "1"}});
+
+    Metadata twice{{"a", "1"}};
+    twice.add("a", "2");
+    CHECK_CONTAINS(error_of([&] { write_checkpoint(directory / "e", views, twice); }), "\"a\" comes twice");
+    CHECK(read_bytes(directory / "e") == bytes);
 }
 
 TEST_CASE("every way to be refused has its own reason") {

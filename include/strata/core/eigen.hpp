@@ -17,7 +17,7 @@
 
 #include <Eigen/src/Core/util/Macros.h>
 #if EIGEN_WORLD_VERSION == 3 && EIGEN_MAJOR_VERSION == 4 && defined(__SSE2__) && !defined(EIGEN_DONT_VECTORIZE) && \
-    !defined(EIGEN_CORE_H) && !defined(EIGEN_USE_BLAS) && !defined(EIGEN_USE_MKL)
+    !defined(EIGEN_CORE_H) && !defined(EIGEN_USE_BLAS) && !defined(EIGEN_USE_MKL_ALL)
 #include <Eigen/src/Core/util/ConfigureVectorization.h>
 #endif
 #ifdef EIGEN_VECTORIZE_SSE
@@ -82,4 +82,8 @@ using std::size_t;
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
+#endif
+
+#if (defined(__SSE2__) || defined(__ARM_NEON)) && !defined(EIGEN_VECTORIZE)
+#error "Strata's lanes are Eigen's packets: leave its vectorisation on (EIGEN_DONT_VECTORIZE, EIGEN_MAX_ALIGN_BYTES=0)"
 #endif

@@ -35,9 +35,15 @@ inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vect
 // Tensors have no order of their own, so their checksums are added; `tensors` is the total.
 [[gnu::cold]] inline std::string checkpoint_checksum(Metadata const& metadata, std::uint64_t tensors) {
     Checksum sum;
-    for (std::size_t i = 0; i < metadata.size(); ++i) {
-        sum.add(metadata.key(i));
-        sum.add(metadata.text(i));
+    // By key, because JSON's objects have no order.
+    FixedArray<Metadata::Entry> entries(metadata.size());
+    for (std::size_t i = 0; i < metadata.size(); ++i) entries[i] = {metadata.key(i), metadata.text(i)};
+    std::qsort(entries.data(), entries.size(), sizeof entries[0], [](void const* a, void const* b) {
+        return static_cast<Metadata::Entry const*>(a)->key.compare(static_cast<Metadata::Entry const*>(b)->key);
+    });
+    for (auto const& entry : entries) {
+        sum.add(entry.key);
+        sum.add(entry.text);
     }
     sum.add(tensors);
     return hexadecimal(sum.value());

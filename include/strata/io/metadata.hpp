@@ -19,7 +19,7 @@ public:
 
     Metadata() = default;
     [[gnu::cold]] Metadata(std::initializer_list<Entry> entries) {
-        for (auto const& entry : entries) add(std::string(entry.key), std::string(entry.text));
+        for (auto const& entry : entries) set(entry.key, entry.text);
     }
 
     [[nodiscard]] std::size_t size() const { return texts_.size() / 2; }
@@ -39,10 +39,14 @@ public:
         texts_.push_back(std::move(key));
         texts_.push_back(std::move(text));
     }
-    /// Adds a key, or replaces its text.
-    void set(std::string_view key, std::string_view text) {
-        erase(key);
-        add(std::string(key), std::string(text));
+    /// Replaces a key's text, or adds the key.
+    [[gnu::cold]] void set(std::string_view wanted, std::string_view text) {
+        for (std::size_t i = 0; i < size(); ++i)
+            if (key(i) == wanted) {
+                texts_[2 * i + 1] = text;
+                return;
+            }
+        add(std::string(wanted), std::string(text));
     }
     /// True where the key was there.
     template <class Key>
@@ -56,7 +60,15 @@ public:
         return false;
     }
 
-    friend bool operator==(Metadata const&, Metadata const&) = default;
+    /// True for the same keys with the same texts; the order does not count.
+    friend bool operator==(Metadata const& a, Metadata const& b) {
+        bool equal = a.size() == b.size();
+        for (std::size_t i = 0; equal && i < a.size(); ++i) {
+            std::string const* const text = b.find(a.key(i));
+            equal = text && *text == a.text(i);
+        }
+        return equal;
+    }
 
 private:
     std::vector<std::string> texts_;  // key, text, key, text, ...

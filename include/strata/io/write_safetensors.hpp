@@ -70,6 +70,8 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
     for (std::size_t i = 0; i < metadata.size(); ++i) {
         check_text(metadata.key(i));
         check_text(metadata.text(i));
+        if (metadata.find(metadata.key(i)) != &metadata.text(i))
+            fail(path, ": cannot write: the metadata key ", json_quoted(metadata.key(i)), " comes twice");
     }
     FixedArray<TensorView const*> order(tensors.size());  // as in the file: by type, then by name
     std::size_t ordered = 0;

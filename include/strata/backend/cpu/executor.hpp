@@ -234,7 +234,9 @@ private:
             merge_gradients(tiling.leaves, {worker, workers});
         };
         detail::run_workers(watch_ ? 1 : teams ? workers_ : std::min(workers_, tiling.leaves), body);
-        return merged_result(batch.size, tiling.leaves);
+        double squares = 0;
+        for (double const s : chunk_squares_) squares += s;
+        return merged_result(batch.size, tiling.leaves, squares);
     }
 
     /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a
@@ -355,7 +357,7 @@ private:
         return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
     }
 
-    STRATA_ONE_COPY StepResult merged_result(int batch, int leaves) {
+    STRATA_ONE_COPY StepResult merged_result(int batch, int leaves, double squares = 0) {
         StepResult result;
         result.samples = batch;
         for (int distance = 1; distance < leaves; distance *= 2)
@@ -366,8 +368,6 @@ private:
             }
         result.loss = results_[0].loss / batch;
         result.correct = results_[0].correct;
-        double squares = 0;
-        for (double const s : chunk_squares_) squares += s;
         result.finite = std::isfinite(result.loss) && std::isfinite(squares);
         return result;
     }

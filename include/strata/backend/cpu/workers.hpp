@@ -33,6 +33,7 @@ namespace detail {
 /// Worker threads that a Cpu policy asks for.
 inline int worker_count(Cpu cpu) {
     if (cpu.threads < 0 || cpu.threads > 1024) fail("Cpu: threads is ", cpu.threads, ", expected 0 (all) to 1024");
+    if (!(cpu.team_flops >= 0)) fail("Cpu: team_flops is ", cpu.team_flops, ", expected at least 0");
     if (cpu.threads > 0) return cpu.threads;
 #ifdef _OPENMP
     return std::max(1, omp_get_max_threads());
