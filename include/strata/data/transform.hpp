@@ -48,7 +48,7 @@ void flip_horizontally(T* sample, SampleShape shape) {
     auto const width = static_cast<std::size_t>(shape.width);
     for (T *row = sample, *const end = sample + shape.size(); row != end; row += width)
         for (T *left = row, *right = row + width; left < --right; ++left) {
-            if constexpr (sizeof(T) > 1) STRATA_SCALAR;  // images are bytes
+            STRATA_SCALAR;
             std::swap(*left, *right);
         }
 }

@@ -165,7 +165,7 @@ public:
         all.loss = loss / static_cast<double>(all.samples);
         if (data.classes() > 0) {
             all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.samples);
-            all.labels.assign(data.labels().begin(), data.labels().end());
+            all.labels.assign(data.labels().data(), data.labels().data() + data.size());
         }
         return all;
     }

@@ -173,8 +173,9 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
     L sum[CO][V];
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {
+        L const start(d.bias ? d.bias[d.channels > 1 ? u : 0] : T(0));
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v) sum[u][v] = L(d.bias ? d.bias[d.channels > 1 ? u : 0] : T(0));
+        for (int v = 0; v < V; ++v) sum[u][v] = start;
     }
     T const* const* row = d.rows;
     std::ptrdiff_t const out_weights = d.channels > 1 ? g.out_weights : 0;  // an idle channel repeats the first one

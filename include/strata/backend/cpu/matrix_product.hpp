@@ -32,12 +32,19 @@ template <int M, int V, class L, class T>
 STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
     constexpr int N = width_of<L>;
     L sum[M][V];
-    STRATA_UNROLL
-    for (int u = 0; u < M; ++u) {
+    if (p.init == ProductInit::accumulate) {
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v)
-            sum[u][v] = p.init == ProductInit::accumulate ? load_lane<L>(p.out + (m + u) * p.out_row + n + v * N)
-                                                          : L(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
+        for (int u = 0; u < M; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = load_lane<L>(p.out + (m + u) * p.out_row + n + v * N);
+        }
+    } else {
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            L const start(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = start;
+        }
     }
     T const* a = p.a + m * p.a_row;
     T const* b = p.b + n;
@@ -55,11 +62,17 @@ STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
             for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(w, x[v], sum[u][v]);
         }
     }
+    if (p.relu) {
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = ReLU::forward(sum[u][v]);
+        }
+    }
     STRATA_UNROLL
     for (int u = 0; u < M; ++u) {
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v)
-            store_lane(p.out + (m + u) * p.out_row + n + v * N, p.relu ? ReLU::forward(sum[u][v]) : sum[u][v]);
+        for (int v = 0; v < V; ++v) store_lane(p.out + (m + u) * p.out_row + n + v * N, sum[u][v]);
     }
 }
 
