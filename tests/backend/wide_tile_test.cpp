@@ -1,6 +1,6 @@
 // labels: isa
-// Networks of large matrices run in tiles of up to 128 samples: the same gradients as sample by sample, and the same
-// bits for any number of threads.
+// Samples in a tile follow from the plan, or from a precision policy. Networks of large matrices run in tiles of up to
+// 128 samples: the same gradients as sample by sample, and the same bits for any number of threads.
 #include <doctest/doctest.h>
 #include <strata/strata.hpp>
 
@@ -10,7 +10,24 @@ using namespace strata;
 
 namespace {
 using Net = Network<Input<600>, Linear<512>, ReLU, Linear<10>>;
-static_assert(detail::weights_dominate<Net> && detail::tile_samples<Net>(130) == 128);
+static_assert(detail::weights_dominate<Net> && detail::tile_samples<Net, Float32, true>(130) == 128);
+
+using Small = Network<Input<2, 12, 12>, Conv2d<4, 3>, ReLU, MaxPool2d<2>, Flatten, Linear<10>>;
+using Large = Network<Input<2, 112, 112>, Conv2d<4, 3>, ReLU, MaxPool2d<2>, Flatten, Linear<10>>;
+using BatchWide = Network<Input<2, 12, 12>, Conv2d<4, 3>, BatchNorm2d<>, ReLU, MaxPool2d<2>, Flatten, Linear<10>>;
+template <class Net, class Precision = Float32, bool Training = true>
+constexpr bool tiles(int batch, int samples) {
+    return detail::tile_samples<Net, Precision, Training>(batch) == samples;
+}
+static_assert(tiles<Small>(64, 32) && tiles<Small>(63, 16) && tiles<Small>(15, 8) && tiles<Small>(1, 1));
+static_assert(tiles<Small, Float32, false>(64, 16) && tiles<Large>(64, 16) && tiles<BatchWide>(64, 16));
+struct Fours : Float32 {
+    static constexpr int tile_samples = 4;
+};
+struct Wide : Float32 {
+    static constexpr int tile_samples = 128;
+};
+static_assert(tiles<Small, Fours>(64, 4) && tiles<Small, Wide>(256, 128) && tiles<Small, Wide, false>(255, 64));
 
 struct Pictures {
     std::vector<float> x;
@@ -57,4 +74,24 @@ TEST_CASE("the same bits for any number of threads") {
         auto const alone = trained(1);
         for (int const threads : {2, 3, 4}) CHECK(trained(threads) == alone);
     }
+}
+
+TEST_CASE_TEMPLATE("tiles of a policy's size: gradients as in those of the plan's, for any number of threads", Policy,
+                   Fours, Wide) {
+    constexpr int batch = 300, size = 2 * 12 * 12;
+    Random random(5, Purpose::user);
+    std::vector<float> x(static_cast<std::size_t>(batch * size));
+    std::vector<std::int32_t> labels(static_cast<std::size_t>(batch));
+    for (auto& v : x) v = static_cast<float>(random.uniform(-1, 1));
+    for (auto& l : labels) l = static_cast<std::int32_t>(random.below(10));
+    auto const gradient = [&](auto precision, int threads) {
+        auto trainer = train<Small>(Cpu{.threads = threads}, precision, SGD{.learning_rate = 0.1}, Seed{1});
+        trainer.train_step(x, labels);
+        auto const all = trainer.executor().gradient();
+        return std::vector<float>(all.begin(), all.end());
+    };
+    auto const expected = gradient(Float32{}, 1), got = gradient(Policy{}, 1);
+    for (std::size_t i = 0; i < got.size(); ++i)
+        CHECK(got[i] == doctest::Approx(expected[i]).epsilon(1e-5).scale(0.1));  // float sums in another order
+    for (int const threads : {2, 3}) CHECK(gradient(Policy{}, threads) == got);
 }

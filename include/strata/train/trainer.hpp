@@ -33,6 +33,13 @@ struct NonFinite {
 template <class Net, class Backend, class Precision, class Loss, class Optimizer, class Schedule>
 class Trainer {
     static_assert(Net::valid, "Trainer: a layer of this network is misused, see the first error");
+    template <class Got>
+    static constexpr bool checked = [] {  // the loss has a message of its own
+        if constexpr (Net::valid && requires { typename Loss::template Check<Got>; })
+            static_cast<void>(Loss::template Check<Got>::ok);
+        return true;
+    }();
+    static_assert(checked<got<typename Net::OutputShape>>);
 
 public:
     using ModelType = Model<Net, Precision>;

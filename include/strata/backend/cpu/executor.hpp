@@ -60,11 +60,11 @@ public:
                gradients_.size() * sizeof(Gradient) + (parts_.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
-    /// fills tiles of 16 for every worker.
+    /// fills tiles of the most samples for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch) {
-        Tiling const tiling(batch, detail::tile_samples<Net>(batch));
-        auto const tile =
-            static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(detail::tile_samples<Net>(batch));
+        int const S = tile_samples<true>(batch);
+        Tiling const tiling(batch, S);
+        auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
@@ -147,6 +147,11 @@ private:
               leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
     };
 
+    template <bool Training>
+    static constexpr int tile_samples(int batch) {
+        return detail::tile_samples<Net, Precision, Training>(batch);
+    }
+
     /// True where a team is faster than one worker on tiles of that many samples.
     template <bool Training>
     [[nodiscard]] bool teams_pay(int samples) const {
@@ -196,7 +201,7 @@ private:
     }
 
     [[gnu::cold]] STRATA_ONE_COPY StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
-        int const S = detail::tile_samples<Net>(batch.size);
+        int const S = tile_samples<true>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
@@ -275,7 +280,7 @@ private:
 
     [[gnu::cold]] STRATA_ONE_COPY StepResult evaluate_tiles(ModelType const& model, Batch const& batch,
                                                             std::int32_t* predictions, Value* outputs) {
-        int const S = detail::tile_samples<Net>(batch.size);
+        int const S = tile_samples<false>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));

@@ -81,6 +81,7 @@ private:
     /// Appends steps to a table, or only counts them.
     struct Writer {
         Step* table;
+        int most_samples;  ///< of a tile
         int count = 0;
         int scratch = 0;
         int with_gradient = 0;                 ///< parameters
@@ -92,13 +93,13 @@ private:
         }
         template <class K>
         constexpr void kernel(Step step) {
-            for (int S = 1; S <= tile_samples<Net>(1 << 20); S *= 2) scratch = std::max(scratch, scratch_of<K>(S));
+            for (int S = 1; S <= most_samples; S *= 2) scratch = std::max(scratch, scratch_of<K>(S));
             step.kernel = &K::run;
             step.items = K::items;
             step.backward = backward;
             with_gradient += step.cleared;
             if (sets_gradient<K>()) step.cleared = 0;
-            step.preparation = preparation_of<K, Precision>(tile_samples<Net>(1 << 20));
+            step.preparation = preparation_of<K, Precision>(most_samples);
             step.prepared = phase_prepared;
             phase_prepared += step.preparation.size;
             prepared = std::max(prepared, phase_prepared);
@@ -161,7 +162,7 @@ private:
 
     template <bool Training>
     static constexpr Writer write_all(Step* table) {
-        Writer write{table};
+        Writer write{table, most_tile_samples<Net, Precision, Training>()};
         write({.fill = true});
         Net::for_each_operation([&]<int I>() { write_forward<I, Training>(write); });
         write({.finish = &finish<Training>});
