@@ -1,17 +1,15 @@
 // The only macros of Strata.
 //
-// STRATA_HD       marks a function that runs on the host and on the device (empty outside nvcc). Under nvcc it is
-// `constexpr`, which
-//                 with --expt-relaxed-constexpr may be called on either side: __host__ __device__ would make nvcc check
-//                 the bodies for the device on SIMD lanes too, and refuse them. A constexpr function needs no
-//                 STRATA_HD.
-// STRATA_INLINE   forces inlining: lane arithmetic must not become a call.
-// STRATA_UNROLL   unrolls the loop that follows (register blocks must live in registers).
-// STRATA_ROLLED   keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
-// STRATA_SCALAR   in the body of a loop keeps GCC from vectorising it: what is left over from whole vectors is not
-// worth
-//                 the compile time.
-// STRATA_ONE_COPY of a kernel's code: neither inlined nor cloned for the constants of a caller.
+// STRATA_HD        marks a function that runs on the host and on the device (empty outside nvcc). Under nvcc it is
+//                  `constexpr`, which with --expt-relaxed-constexpr may be called on either side: __host__ __device__
+//                  would make nvcc check the bodies for the device on SIMD lanes too, and refuse them. A constexpr
+//                  function needs no STRATA_HD.
+// STRATA_INLINE    forces inlining: lane arithmetic must not become a call.
+// STRATA_UNROLL    unrolls the loop that follows (register blocks must live in registers).
+// STRATA_ROLLED    keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
+// STRATA_SCALAR    in the body of a loop keeps GCC from vectorising it: what is left over from whole vectors is not
+//                  worth the compile time.
+// STRATA_ONE_COPY  of a kernel's code: neither inlined nor cloned for the constants of a caller.
 #pragma once
 
 // In a .cu file Eigen 3.4 turns its vectorisation off (106 -> 5.5 GFLOP/s measured) unless EIGEN_NO_CUDA is defined
