@@ -1,6 +1,6 @@
 // labels: isa
 // Samples in a tile follow from the plan, or from a precision policy. Networks of large matrices run in tiles of up to
-// 128 samples: the same gradients as sample by sample, and the same bits for any number of threads.
+// 64 samples: the same gradients as sample by sample, and the same bits for any number of threads.
 #include <doctest/doctest.h>
 #include <strata/strata.hpp>
 
@@ -10,7 +10,7 @@ using namespace strata;
 
 namespace {
 using Net = Network<Input<600>, Linear<512>, ReLU, Linear<10>>;
-static_assert(detail::weights_dominate<Net> && detail::tile_samples<Net, Float32, true>(130) == 128);
+static_assert(detail::weights_dominate<Net> && detail::tile_samples<Net, Float32, true>(130) == 64);
 
 using Small = Network<Input<2, 12, 12>, Conv2d<4, 3>, ReLU, MaxPool2d<2>, Flatten, Linear<10>>;
 using Large = Network<Input<2, 112, 112>, Conv2d<4, 3>, ReLU, MaxPool2d<2>, Flatten, Linear<10>>;
@@ -41,7 +41,7 @@ struct Pictures {
 }  // namespace
 
 TEST_CASE("the gradient of a wide, ragged batch is the mean of its samples' gradients") {
-    constexpr int batch = 130;  // a tile of 128 and a ragged one
+    constexpr int batch = 130;  // two tiles of 64 and a ragged one
     Pictures const samples(batch);
     auto trainer = train<Net>(Cpu{.threads = 1}, SGD{.learning_rate = 1e-30}, Seed{1});  // the weights stay
     trainer.train_step(samples.x, samples.labels);

@@ -348,18 +348,21 @@ private:
         }
     }
 
-    /// Eight sums side by side: a single one would wait for every addition.
+    /// Sums side by side: a single one would wait for every addition.
     STRATA_ONE_COPY static double sum_of_squares(Gradient const* values, std::ptrdiff_t count) {
-        double sums[8] = {};
+        constexpr int side = 32;
+        double sums[side] = {};
         std::ptrdiff_t i = 0;
-        for (; i + 8 <= count; i += 8)
-            for (int k = 0; k < 8; ++k) {
+        for (; i + side <= count; i += side)
+            for (int k = 0; k < side; ++k) {
                 auto const value = static_cast<double>(values[i + k]);
                 sums[k] = multiply_add(value, value, sums[k]);
             }
         for (; i < count; ++i)
             sums[0] = multiply_add(static_cast<double>(values[i]), static_cast<double>(values[i]), sums[0]);
-        return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+        for (int half = side / 2; half > 0; half /= 2)
+            for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
+        return sums[0];
     }
 
     STRATA_ONE_COPY StepResult merged_result(int batch, int leaves, double squares = 0) {

@@ -95,14 +95,22 @@ STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, 
                                            T* scratch, bool add, int begin, int end) {
     constexpr int N = width_of<L>;
     auto const init = add ? ProductInit::accumulate : ProductInit::zero;
-    if (S > 16 && S % N == 0) {  // a wide tile is worth packing the columns of the weight that a block of inputs needs
-        for (int i = begin; i < end; i += N) {
-            int const columns = std::min(N, end - i);
-            for (int o = 0; o < outputs; ++o)
-                std::copy_n(weight + static_cast<std::ptrdiff_t>(o) * inputs + i, columns, scratch + o * N);
-            Product<T> const p{scratch, 1, N, dy, S, dx + i * S, S, outputs, nullptr, init};
-            product_rows<L>(p, 0, columns, 0, S);
-        }
+    if (S > 16 && S % N == 0) {
+        // Wide tiles are for weights that no cache near the core holds: a block of them is multiplied while it is, and
+        // the next one fetched meanwhile.
+        constexpr int wide = 4 * N, depth = 64;
+        for (int o = 0; o < outputs; o += depth)
+            for (int i = begin; i < end; i += wide) {
+                T const* const block = weight + static_cast<std::ptrdiff_t>(o) * inputs + i;
+                Product<T> const p{block,   1,
+                                   inputs,  dy + o * S,
+                                   S,       dx + i * S,
+                                   S,       std::min(depth, outputs - o),
+                                   nullptr, o > 0 ? ProductInit::accumulate : init,
+                                   false,   block + wide,
+                                   inputs};
+                product_rows<L>(p, 0, std::min(wide, end - i), 0, S);
+            }
         return;
     }
     if (S % N == 0) {
@@ -204,7 +212,7 @@ struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
     static constexpr int block = width_of<widest_lane<T>>;
     static constexpr Items items{(I + block - 1) / block};
-    static constexpr int scratch(int S) { return S % block != 0 ? S * I : S > 16 ? O * block : 0; }
+    static constexpr int scratch(int S) { return S % block != 0 ? S * I : 0; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, a.stride, a.scratch,
                                                       a.write == GradientWrite::add, begin * block,

@@ -24,7 +24,9 @@ struct Product {
     int depth;                ///< number of k
     T const* bias = nullptr;  ///< [m], for row_bias
     ProductInit init = ProductInit::zero;
-    bool relu = false;  ///< out is the product's ReLU
+    bool relu = false;         ///< out is the product's ReLU
+    T const* ahead = nullptr;  ///< [m][vectors], fetched on the way where not null
+    std::ptrdiff_t ahead_row = 0;
 };
 
 /// Rows [m, m + M), V vectors of columns from n on.
@@ -32,18 +34,17 @@ template <int M, int V, class L, class T>
 STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
     constexpr int N = width_of<L>;
     L sum[M][V];
-    if (p.init == ProductInit::accumulate) {
+    STRATA_UNROLL
+    for (int u = 0; u < M; ++u) {
+        L const start(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
         STRATA_UNROLL
-        for (int u = 0; u < M; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) sum[u][v] = load_lane<L>(p.out + (m + u) * p.out_row + n + v * N);
-        }
-    } else {
+        for (int v = 0; v < V; ++v) sum[u][v] = start;
+        // What is added to comes from afar where the result is large: on its way while the sums are computed.
         STRATA_UNROLL
-        for (int u = 0; u < M; ++u) {
-            L const start(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
+        for (int v = 0; v < V; ++v) __builtin_prefetch(p.out + (m + u) * p.out_row + n + v * N, 1);
+        if (p.ahead) {
             STRATA_UNROLL
-            for (int v = 0; v < V; ++v) sum[u][v] = start;
+            for (int v = 0; v < V; ++v) __builtin_prefetch(p.ahead + (m + u) * p.ahead_row + v * N);
         }
     }
     T const* a = p.a + m * p.a_row;
@@ -60,6 +61,13 @@ STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
             L const w(a[u * p.a_row]);
             STRATA_UNROLL
             for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(w, x[v], sum[u][v]);
+        }
+    }
+    if (p.init == ProductInit::accumulate) {
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = load_lane<L>(p.out + (m + u) * p.out_row + n + v * N) + sum[u][v];
         }
     }
     if (p.relu) {

@@ -82,7 +82,7 @@ void fill_targets(T* tile, Batch const& batch, int outputs, int first, int count
 template <class Net>
 inline constexpr bool weights_dominate = Net::parameter_count > (1 << 18) && Net::flops < 8.0 * Net::parameter_count;
 
-/// The most samples in a tile: 128 where weights dominate; 32 in training of streaming networks where such a tile of
+/// The most samples in a tile: 64 where weights dominate; 32 in training of streaming networks where such a tile of
 /// the plan takes at most 4 MiB, because what every tile costs besides its samples is then shared by twice as many
 /// (LeNet: 4 %), and larger ones lose more in the caches than they save; else 16. A precision policy may say otherwise
 /// with a member `tile_samples`, a power of two up to 128:
@@ -96,7 +96,7 @@ consteval int most_tile_samples() {
                       "tile_samples of a precision policy: a power of two from 1 to 128");
         return samples;
     } else if (weights_dominate<Net>) {
-        return 128;
+        return 64;
     } else {
         constexpr double bytes = sizeof(typename Precision::storage) * static_cast<double>(Net::training_plan.size);
         return Training && !Net::is_batch_wide && 32 * bytes <= 4 << 20 ? 32 : 16;
