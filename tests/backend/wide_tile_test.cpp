@@ -9,7 +9,7 @@
 using namespace strata;
 
 namespace {
-using Net = Network<Input<600>, Linear<512>, ReLU, Linear<10>>;
+using Net = Network<Input<600>, Linear<512>, ReLU, Linear<70>, ReLU, Linear<10>>;
 static_assert(detail::weights_dominate<Net> && detail::tile_samples<Net, Float32, true>(130) == 64);
 
 using Small = Network<Input<2, 12, 12>, Conv2d<4, 3>, ReLU, MaxPool2d<2>, Flatten, Linear<10>>;
