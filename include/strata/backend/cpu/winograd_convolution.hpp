@@ -81,9 +81,9 @@ struct WinogradLayout {
     }
     /// Items of winograd_correlate: (block of vectors, chunk of output channels).
     [[nodiscard]] constexpr int items() const { return blocks * chunks; }
-    /// Scalars of scratch memory: besides the parts, one patch, and what aligns them to 64 bytes.
+    /// Scalars of scratch memory: besides the parts what aligns them to 64 bytes.
     [[nodiscard]] constexpr int scratch() const {
-        return static_cast<int>(inputs + products) + points * N + static_cast<int>(64 / sizeof(scalar_of<L>));
+        return static_cast<int>(inputs + products) + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
 };
 
@@ -255,7 +255,6 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
     WinogradWeights<M, L> const w(g);
     T* const inputs = aligned_to_cache_line(scratch);
     T* const products = inputs + p.inputs;
-    T* const patch = products + p.products;
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     int block = -1, from = 0, to = 0;
     for (int item = begin; item < end; ++item) {
@@ -263,7 +262,7 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
             block = item / p.chunks;
             from = block * p.block_vectors;
             to = std::min(from + p.block_vectors, p.vectors);
-            winograd_patches<WinogradInputPatch<M>, L>(p.image, x, g.in_channels, patch, inputs, p.input_point,
+            winograd_patches<WinogradInputPatch<M>, L>(p.image, x, g.in_channels, inputs, p.input_point,
                                                        (to - from) * p.N, p.N, from, to);
         }
         int const channel = item % p.chunks * p.chunk, channels = std::min(p.chunk, g.out_channels - channel);

@@ -45,27 +45,38 @@ struct WinogradGradientPatch {
     }
 };
 
-/// Transforms a vector of patches, which load(row, column) reads; `rows` holds points x size vectors in between.
-template <class Patch, class L, class T, class Load>
-STRATA_INLINE void winograd_patch(Load const& load, T* rows, T* to, std::ptrdiff_t point) {
-    constexpr int N = width_of<L>, size = Patch::size, points = Patch::points;
+/// Transforms a vector of patches: column j of row i lies at rows[i] + j * column, columns outside [first, last) are
+/// zeros.
+template <class Patch, class L, class X, class T>
+STRATA_INLINE void winograd_patch(X const* const (&rows)[Patch::size], std::ptrdiff_t column, int first, int last,
+                                  T* to, std::ptrdiff_t point) {
+    constexpr int size = Patch::size, points = Patch::points, half = points / 2;
     STRATA_UNROLL
-    for (int j = 0; j < size; ++j) {
-        L d[size], v[points];
+    for (int h = 0; h < points; h += half) {  // half of the patch at a time stays in 32 registers
+        L columns[size][half];
         STRATA_UNROLL
-        for (int i = 0; i < size; ++i) d[i] = load(i, j);
-        Patch::transform(d, v);
+        for (int j = 0; j < size; ++j) {
+            if (j >= first && j < last) {
+                L d[size], v[points];
+                STRATA_UNROLL
+                for (int i = 0; i < size; ++i) d[i] = load_lane<L>(rows[i] + j * column);
+                Patch::transform(d, v);
+                STRATA_UNROLL
+                for (int i = 0; i < half; ++i) columns[j][i] = v[h + i];
+            } else {
+                STRATA_UNROLL
+                for (int i = 0; i < half; ++i) columns[j][i] = L(T(0));
+            }
+        }
         STRATA_UNROLL
-        for (int i = 0; i < points; ++i) store_lane(rows + (i * size + j) * N, v[i]);
-    }
-    STRATA_UNROLL
-    for (int i = 0; i < points; ++i) {
-        L d[size], v[points];
-        STRATA_UNROLL
-        for (int j = 0; j < size; ++j) d[j] = load_lane<L>(rows + (i * size + j) * N);
-        Patch::transform(d, v);
-        STRATA_UNROLL
-        for (int j = 0; j < points; ++j, to += point) store_lane(to, v[j]);
+        for (int i = 0; i < half; ++i) {
+            L d[size], v[points];
+            STRATA_UNROLL
+            for (int j = 0; j < size; ++j) d[j] = columns[j][i];
+            Patch::transform(d, v);
+            STRATA_UNROLL
+            for (int j = 0; j < points; ++j, to += point) store_lane(to, v[j]);
+        }
     }
 }
 
@@ -113,62 +124,59 @@ STRATA_ONE_COPY void winograd_gather(int const (*offsets)[Patch::size * Patch::s
         }
 }
 
-/// The most vectors that winograd_patches transforms in a call.
-inline constexpr int winograd_step = 2;
+/// The most vectors that winograd_patches transforms in a call, and the most samples in a tile that it knows.
+inline constexpr int winograd_step = 2, most_winograd_samples = 128;
 
 /// Transforms vectors [begin, end) of `channels` channels: the value at a point goes to
-/// to[point * step_point + channel * step_channel + (vector - begin) * step_vector]. `rows` is memory for a patch,
-/// points x points vectors. X may be a short type of storage.
+/// to[point * step_point + channel * step_channel + (vector - begin) * step_vector]. X may be a short type of storage.
 template <class Patch, class L, class X, class T>
-STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, X const* x, int channels, T* rows, T* to,
+STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, X const* x, int channels, T* to,
                                       std::ptrdiff_t step_point, std::ptrdiff_t step_channel,
                                       std::ptrdiff_t step_vector, int begin, int end) {
-    constexpr int N = width_of<L>, size = Patch::size;
+    constexpr int N = width_of<L>, size = Patch::size, tile = Patch::tile;
+    static constexpr X zeros[(size - 1) * most_winograd_samples + N] = {};
     int const S = image.samples;
     std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(image.width) * S, plane = image.plane();
-    auto const each_channel = [&](int v, auto const& transform) {
-        T* const target = to + (v - begin) * step_vector;
-        for (int c = 0; c < channels; ++c) transform(x + c * plane, target + c * step_channel);
-    };
-    // Vectors inside the image are worked on together: neighbours share cache lines and their columns.
-    std::ptrdiff_t first[winograd_step];
-    int inside[winograd_step], count = 0;
+    bool const gathered = S % N != 0;
+    int offsets[winograd_step][N][size * size];
+    int top[winograd_step], left[winograd_step];
+    std::ptrdiff_t first[winograd_step], ahead[winograd_step];  // a patch's first number, and from there to the next's
     for (int v = begin; v < end; ++v) {
-        int const tile = v * N / S;
-        int const top = tile / image.tile_columns * Patch::tile - image.pad_top;
-        int const left = tile % image.tile_columns * Patch::tile - image.pad_left;
-        int offsets[N][size * size];
-        if (S % N == 0 && top >= 0 && left >= 0 && top + size <= image.height && left + size <= image.width) {
-            first[count] = top * pitch + left * S + v * N % S;
-            inside[count++] = v - begin;
-        } else if (S % N == 0) {
-            static constexpr X zeros[N] = {};
-            winograd_offsets<Patch>(image, N, v, N, offsets);
-            each_channel(v, [&](X const* from, T* at) {
-                auto const load = [&](int i, int j) {
-                    int const offset = offsets[0][i * size + j];
-                    return load_lane<L>(offset < 0 ? zeros : from + offset);
-                };
-                winograd_patch<Patch, L>(load, rows, at, step_point);
-            });
-        } else {
-            winograd_offsets<Patch>(image, N, v, S, offsets);
-            X gathered[size * size * N];
-            each_channel(v, [&](X const* from, T* at) {
-                with_length(S, [&](auto length) {
-                    winograd_gather<Patch, decltype(length)::value, N>(offsets, from, gathered);
-                });
-                X const* const values = gathered;
-                auto const load = [&](int i, int j) { return load_lane<L>(values + (i * size + j) * N); };
-                winograd_patch<Patch, L>(load, rows, at, step_point);
-            });
+        int const k = v - begin;
+        if (gathered) {
+            winograd_offsets<Patch>(image, N, v, S, offsets[k]);
+            continue;
         }
+        auto const place = [&](int vector) {
+            top[k] = vector * N / S / image.tile_columns * tile - image.pad_top;
+            left[k] = vector * N / S % image.tile_columns * tile - image.pad_left;
+            return top[k] * pitch + left[k] * S + vector * N % S;
+        };
+        ahead[k] = place(v + winograd_step);
+        first[k] = place(v);
+        ahead[k] -= first[k];
     }
-    for (int c = 0; c < channels && count > 0; ++c)
-        for (int k = 0; k < count; ++k) {
-            X const* const from = x + c * plane + first[k];
-            auto const load = [&](int i, int j) { return load_lane<L>(from + i * pitch + j * S); };
-            winograd_patch<Patch, L>(load, rows, to + c * step_channel + inside[k] * step_vector, step_point);
+    // Vectors are worked on together: neighbours share cache lines.
+    for (int c = 0; c < channels; ++c, x += plane, to += step_channel)
+        for (int k = 0; k < end - begin; ++k) {
+            T* const target = to + k * step_vector;
+            X const* rows[size];
+            X patch[size * size * N];
+            if (gathered) {
+                with_length(
+                    S, [&](auto length) { winograd_gather<Patch, decltype(length)::value, N>(offsets[k], x, patch); });
+                for (int i = 0; i < size; ++i) rows[i] = patch + i * size * N;
+                winograd_patch<Patch, L>(rows, N, 0, size, target, step_point);
+                continue;
+            }
+            for (int i = 0; i < size; ++i) {
+                rows[i] = top[k] + i >= 0 && top[k] + i < image.height ? x + first[k] + i * pitch : zeros;
+                // The next call's patches: all but what they share with these and with those above.
+                if (i >= size - tile)
+                    for (int j = size - tile; j < size; ++j) __builtin_prefetch(rows[i] + ahead[k] + j * S, 0, 2);
+            }
+            winograd_patch<Patch, L>(rows, S, std::max(0, -left[k]), std::min(size, image.width - left[k]), target,
+                                     step_point);
         }
 }
 

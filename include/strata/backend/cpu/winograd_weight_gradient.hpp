@@ -46,10 +46,9 @@ struct WinogradGradientLayout {
     }
     /// Items of winograd_weight_gradient: (block of output channels, block of input channels).
     [[nodiscard]] constexpr int items() const { return out_blocks * in_blocks; }
-    /// Scalars of scratch memory: besides the parts, one patch, and what aligns them to 64 bytes.
+    /// Scalars of scratch memory: besides the parts what aligns them to 64 bytes.
     [[nodiscard]] constexpr int scratch() const {
-        return static_cast<int>(gradients + inputs + sums + patches) + points * N +
-               static_cast<int>(64 / sizeof(scalar_of<L>));
+        return static_cast<int>(gradients + inputs + sums + patches) + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
 };
 
@@ -143,7 +142,6 @@ STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, 
     T* const inputs = gradients + p.gradients;
     T* const sums = inputs + p.inputs;
     T* const patches = sums + p.sums;
-    T* const rows = patches + p.patches;
     // Channels that fill up a block are computed along: from finite numbers, not from what lies in the memory.
     if (g.out_channels % p.out_block > 0) std::fill_n(gradients, p.gradients, T(0));
     if (g.in_channels % N > 0) std::fill_n(patches, p.patches, T(0));
@@ -152,11 +150,11 @@ STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, 
         int const outs = std::min(p.out_block, g.out_channels - o), ins = std::min(p.in_block * N, g.in_channels - c);
         for (int from = 0; from < p.vectors; from += p.step) {
             int const to = std::min(from + p.step, p.vectors);
-            winograd_patches<WinogradGradientPatch<M>, L>(p.dy, dy + o * p.dy.plane(), outs, rows, gradients,
+            winograd_patches<WinogradGradientPatch<M>, L>(p.dy, dy + o * p.dy.plane(), outs, gradients,
                                                           p.gradient_point, N, p.out_block * N, from, to);
             for (int first = 0; first < ins; first += N) {
                 winograd_patches<WinogradInputPatch<M>, L>(p.x, x + (c + first) * p.x.plane(), std::min(N, ins - first),
-                                                           rows, patches, p.patch_point, N, N * N, from, to);
+                                                           patches, p.patch_point, N, N * N, from, to);
                 for (int k = 0; k < p.points; ++k)
                     for (int v = 0; v < to - from; ++v)
                         transpose_block<L>(patches + k * p.patch_point + v * N * N,
