@@ -197,6 +197,22 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
     using Transform = WinogradTransform<M>;
     int const S = p.image.samples;
     std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * pitch;
+    int rows[winograd_step] = {}, columns[winograd_step] = {};
+    std::ptrdiff_t first[winograd_step] = {},
+                   ahead[winograd_step] = {};  // a tile's first number, and from there to the next block's
+    for (int v = begin; v < end && S % N == 0; ++v) {
+        int const k = v - begin;
+        auto const place = [&](int vector) {
+            int const row = vector * N / S / p.image.tile_columns * M,
+                      column = vector * N / S % p.image.tile_columns * M;
+            rows[k] = std::min(M, g.out_height - row);
+            columns[k] = std::min(M, g.out_width - column);
+            return row * pitch + column * S + vector * N % S;
+        };
+        ahead[k] = place(v + winograd_step);
+        first[k] = place(v);
+        ahead[k] -= first[k];
+    }
     for (int o = 0; o < channels; ++o, y += plane)
         for (int v = begin; v < end; ++v, from += N) {
             L half[M][P], out[M][M];
@@ -221,17 +237,15 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
                 for (int k = 0; k < M * M; ++k) out[k / M][k % M] = ReLU::forward(out[k / M][k % M]);
             }
             if (S % N == 0) {
-                int const tile = v * N / S, row = tile / p.image.tile_columns * M,
-                          column = tile % p.image.tile_columns * M;
-                int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
-                Y* const to = y + row * pitch + column * S + v * N % S;
+                int const k = v - begin;
                 STRATA_UNROLL
                 for (int i = 0; i < M; ++i) {
                     STRATA_UNROLL
                     for (int j = 0; j < M; ++j) {
-                        if (i >= rows || j >= columns) continue;
-                        Y* const at = to + i * pitch + j * S;
+                        if (i >= rows[k] || j >= columns[k]) continue;
+                        Y* const at = y + first[k] + i * pitch + j * S;
                         store_lane(at, add ? load_lane<L>(at) + out[i][j] : out[i][j]);
+                        __builtin_prefetch(at + ahead[k], 1, 2);
                     }
                 }
             } else {
