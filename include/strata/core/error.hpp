@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "config.hpp"
+
 namespace strata {
 
 /// Thrown for every error a caller can cause: a bad file, a wrong shape, a label out of range, a non-finite loss. The
@@ -33,7 +35,7 @@ public:
     template <std::floating_point T>
     constexpr MessagePart(T value) : real_(static_cast<double>(value)), kind_(Kind::real) {}  // NOLINT
 
-    [[gnu::cold]] void append_to(std::string& message) const {
+    STRATA_COLD void append_to(std::string& message) const {
         char digits[32];
         switch (kind_) {
             case Kind::text:
@@ -71,14 +73,12 @@ private:
     Kind kind_;
 };
 
-[[gnu::cold, gnu::noinline]] inline std::string join(std::initializer_list<MessagePart> parts) {
+STRATA_COLD inline std::string join(std::initializer_list<MessagePart> parts) {
     std::string text;
     for (auto const& part : parts) part.append_to(text);
     return text;
 }
-[[noreturn, gnu::cold, gnu::noinline]] inline void throw_error(std::initializer_list<MessagePart> parts) {
-    throw Error(join(parts));
-}
+[[noreturn]] STRATA_COLD inline void throw_error(std::initializer_list<MessagePart> parts) { throw Error(join(parts)); }
 }  // namespace detail
 
 /// Joins strings and numbers into one string.

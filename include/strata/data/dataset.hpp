@@ -98,7 +98,7 @@ public:
     }
 
     /// The same samples with these class names. Throws Error unless there is one for every class.
-    [[nodiscard, gnu::cold]] Dataset with_class_names(std::vector<std::string> names) const {
+    [[nodiscard]] STRATA_COLD Dataset with_class_names(std::vector<std::string> names) const {
         if (names.size() != static_cast<std::size_t>(classes_))
             fail("with_class_names: got ", names.size(), " names for ", classes_, " classes");
         Notes notes = *notes_;
@@ -107,7 +107,7 @@ public:
     }
 
     /// The first n samples. Throws Error unless 1 <= n <= size().
-    [[nodiscard, gnu::cold]] Dataset first(std::size_t n) const {
+    [[nodiscard]] STRATA_COLD Dataset first(std::size_t n) const {
         if (n < 1 || n > size_) fail("first: asked for ", n, " samples of a dataset with ", size_);
         Dataset result = *this;
         result.size_ = n;
@@ -116,7 +116,7 @@ public:
 
     /// The samples with these indices, in this order; an index may come several times. Throws Error when there are none
     /// or one is not below size().
-    [[nodiscard, gnu::cold]] Dataset subset(std::vector<std::size_t> const& indices) const {
+    [[nodiscard]] STRATA_COLD Dataset subset(std::vector<std::size_t> const& indices) const {
         if (indices.empty()) fail("subset: no indices given");
         check_count(indices.size());
         Notes notes;
@@ -143,7 +143,7 @@ private:
         std::vector<std::string> class_names;
     };
 
-    [[gnu::cold]] Dataset(Samples samples, SampleShape shape)
+    STRATA_COLD Dataset(Samples samples, SampleShape shape)
         : type_(samples.type),
           shape_(checked(shape)),
           samples_(static_cast<std::byte const*>(samples.data)),
@@ -160,7 +160,7 @@ private:
         check_count(size_);
     }
 
-    [[gnu::cold]] static SampleShape checked(SampleShape shape) {
+    STRATA_COLD static SampleShape checked(SampleShape shape) {
         if (shape.channels < 1 || shape.height < 1 || shape.width < 1)
             fail("from_memory: sample shape ", shape.channels, " x ", shape.height, " x ", shape.width,
                  " must be positive in every dimension");
@@ -176,7 +176,7 @@ private:
         return notes_->positions.empty() ? index : static_cast<std::size_t>(notes_->positions[index]);
     }
 
-    [[nodiscard, gnu::cold]] Dataset with_notes(std::size_t size, Notes notes) const {
+    [[nodiscard]] STRATA_COLD Dataset with_notes(std::size_t size, Notes notes) const {
         Dataset result = *this;
         result.size_ = size;
         result.notes_ = std::make_shared<Notes const>(std::move(notes));
@@ -188,7 +188,7 @@ private:
             fail("a dataset has at most 2147483647 samples, not ", count);
     }
 
-    [[gnu::cold]] void set_labels(Labels const& labels, int classes) {
+    STRATA_COLD void set_labels(Labels const& labels, int classes) {
         if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
         if (labels.values.size() != size_)
             fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
@@ -205,7 +205,7 @@ private:
         classes_ = classes;
     }
 
-    [[gnu::cold]] void set_targets(Targets targets, int outputs) {
+    STRATA_COLD void set_targets(Targets targets, int outputs) {
         if (outputs < 1) fail("from_memory: number of outputs is ", outputs, ", expected at least 1");
         if (targets.columns > 1 && targets.columns != static_cast<std::size_t>(outputs))
             fail("from_memory: the matrix of targets has ", targets.columns, " columns, expected ", outputs);

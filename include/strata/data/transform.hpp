@@ -89,7 +89,7 @@ public:
     Transforms(DataType type, SampleShape shape) : sample_type_(type), shape_(shape) { update_affine(); }
 
     /// Throws Error unless there is one finite mean and one positive std for every channel.
-    [[gnu::cold]] void add(Normalize const& normalize) {
+    STRATA_COLD void add(Normalize const& normalize) {
         auto const channels = static_cast<std::size_t>(shape_.channels);
         if (normalize.mean.size() != channels || normalize.std.size() != channels)
             fail("Normalize: got ", normalize.mean.size(), " means and ", normalize.std.size(),
@@ -110,21 +110,21 @@ public:
         update_affine();
     }
     /// Throws Error unless the probability is in [0, 1].
-    [[gnu::cold]] void add(RandomHorizontalFlip flip) {
+    STRATA_COLD void add(RandomHorizontalFlip flip) {
         if (!(flip.probability >= 0 && flip.probability <= 1))
             fail("RandomHorizontalFlip: probability is ", flip.probability, ", expected 0 to 1");
         steps_.emplace_back().probability = flip.probability;
         steps_.back().kind = Step::Kind::flip;
     }
     /// Throws Error when the padding is negative or beyond reason.
-    [[gnu::cold]] void add(RandomCrop crop) {
+    STRATA_COLD void add(RandomCrop crop) {
         if (crop.padding < 0 || crop.padding > 1'000'000)
             fail("RandomCrop: padding is ", crop.padding, ", expected 0 to 1000000");
         steps_.emplace_back().padding = crop.padding;
         steps_.back().kind = Step::Kind::crop;
     }
     /// Throws Error when the function is empty.
-    [[gnu::cold]] void add(SampleFunction function) {
+    STRATA_COLD void add(SampleFunction function) {
         if (!function) fail("with: the transform is an empty function");
         steps_.emplace_back().function = std::move(function);
         steps_.back().kind = Step::Kind::function;
@@ -180,7 +180,7 @@ private:
         }
     }
 
-    [[gnu::cold]] void update_affine() {
+    STRATA_COLD void update_affine() {
         bool const bytes = sample_type_ == DataType::uint8;
         scale_ = factor_;
         shift_ = summand_;

@@ -25,7 +25,7 @@ namespace strata {
 
 /// `text` as a JSON string with its quotes: ", \ and control characters are escaped, everything else stays. Also the
 /// way names from foreign files are shown in messages.
-[[nodiscard, gnu::cold]] inline std::string json_quoted(std::string_view text) {
+[[nodiscard]] STRATA_COLD inline std::string json_quoted(std::string_view text) {
     constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt", digits = "0123456789abcdef";
     std::string quoted = "\"";
     for (char const c : text) {

@@ -26,7 +26,7 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
 
 // True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that
 // saves a model a second of compile time for it.
-[[gnu::cold]] inline bool is_utf8(std::string_view text) {
+STRATA_COLD inline bool is_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         auto const lead = static_cast<unsigned char>(text[i++]);
         if (lead < 0x80) continue;
@@ -55,8 +55,8 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
 ///
 /// Throws Error when two tensors have one name, a name or a metadata text is not UTF-8, a shape is impossible, or the
 /// file cannot be written; a file that was there before then stays as it was.
-[[gnu::cold]] inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
-                                            Metadata const& metadata = {}) {
+STRATA_COLD inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
+                                          Metadata const& metadata = {}) {
     FixedArray<TensorView const*> named(tensors.size());
     for (std::size_t i = 0; i < tensors.size(); ++i) named[i] = &tensors[i];
     detail::sort_by_name(named);

@@ -46,7 +46,7 @@ public:
 
     /// Every tensor with its PyTorch state-dict name, in state-dict order: weight, bias, running_mean, running_var,
     /// num_batches_tracked of each layer. The views point into this model.
-    [[nodiscard, gnu::cold]] std::vector<TensorView> tensors() {
+    [[nodiscard]] STRATA_COLD std::vector<TensorView> tensors() {
         std::vector<TensorView> list;
         Scalar *parameter = parameters_.data(), *buffer = buffers_.data();
         for (std::size_t i = 0; i < tensor_table.size(); ++i) {
@@ -106,8 +106,8 @@ private:
     }();
 
     /// Initialises tensors that lie one behind the other; returns their end.
-    [[gnu::cold]] static Scalar* fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
-                                      std::uint32_t& tensor) {
+    STRATA_COLD static Scalar* fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
+                                    std::uint32_t& tensor) {
         for (auto const& row : rows) {
             Random random(seed, Purpose::initialization, tensor++);
             row.initialize(std::span<Scalar>(at, static_cast<std::size_t>(row.size)), row.fan, random);
@@ -115,8 +115,8 @@ private:
         }
         return at;
     }
-    [[gnu::cold]] static Scalar* describe(std::vector<TensorView>& list, std::string_view layer,
-                                          std::span<TensorRow const> rows, Scalar* at) {
+    STRATA_COLD static Scalar* describe(std::vector<TensorView>& list, std::string_view layer,
+                                        std::span<TensorRow const> rows, Scalar* at) {
         for (auto const& row : rows) {
             list.push_back(
                 {concatenate(layer, ".", row.name), {row.shape.begin(), row.shape.end()}, data_type_of<Scalar>, at});

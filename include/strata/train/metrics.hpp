@@ -141,13 +141,13 @@ struct EpochRecord {
 using History = std::vector<EpochRecord>;
 
 /// A double in the fewest digits that restore every bit, whatever the locale.
-[[gnu::cold]] inline std::string exact_text(double value) {
+STRATA_COLD inline std::string exact_text(double value) {
     char digits[40];
     return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
 }
 
 /// The history as text for a checkpoint: one epoch a line, numbers exact.
-[[gnu::cold]] inline std::string to_text(History const& history) {
+STRATA_COLD inline std::string to_text(History const& history) {
     std::string text =
         "epoch step learning_rate train_loss train_accuracy test_loss test_accuracy seconds images_per_second\n";
     for (auto const& r : history) {

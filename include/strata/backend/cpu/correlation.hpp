@@ -37,6 +37,34 @@ struct BlockData {
     bool relu = false;               ///< what is stored is its ReLU
 };
 
+/// Stores (or adds) a block's sums [channel][vector][lane].
+template <class L, class T>
+STRATA_ONE_COPY void store_block(BlockData<T> const& d, T* value, int vectors, int const* out, int const* skip) {
+    constexpr int N = width_of<L>;
+    STRATA_ROLLED
+    for (int u = 0; u < d.channels; ++u) {
+        STRATA_ROLLED
+        for (int v = 0; v < vectors; ++v, value += N) {
+            T* const to = d.y + u * d.plane + out[v];
+            L result = load_lane<L>(value);
+            if (d.relu) result = ReLU::forward(result);
+            if (d.stored < N) {
+                store_lane(value, result);
+                STRATA_ROLLED
+                for (int k = 0; k < d.stored; ++k) {
+                    STRATA_SCALAR;
+                    to[k] = d.add ? to[k] + value[k] : value[k];
+                }
+            } else if (d.add) {
+                L const old = load_lane<L>(to);
+                store_lane(to, select(first_lanes<L>(skip[v]), old, old + result));
+            } else {
+                store_lane(to, result);
+            }
+        }
+    }
+}
+
 /// A block of `CO` output channels times `V` vectors.
 template <int CO, int V, class L, class T>
 STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d, BlockVectors<V> const& at) {
@@ -76,29 +104,7 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
         STRATA_UNROLL
         for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, sum[u][v]);
     }
-    STRATA_ROLLED
-    for (int u = 0; u < d.channels; ++u) {
-        STRATA_ROLLED
-        for (int v = 0; v < V; ++v) {
-            T* const to = d.y + u * d.plane + at.out[v];
-            T* const value = values + (u * V + v) * N;
-            L result = load_lane<L>(value);
-            if (d.relu) result = ReLU::forward(result);
-            if (d.stored < N) {
-                store_lane(value, result);
-                STRATA_ROLLED
-                for (int k = 0; k < d.stored; ++k) {
-                    STRATA_SCALAR;
-                    to[k] = d.add ? to[k] + value[k] : value[k];
-                }
-            } else if (d.add) {
-                L const old = load_lane<L>(to);
-                store_lane(to, select(first_lanes<L>(at.skip[v]), old, old + result));
-            } else {
-                store_lane(to, result);
-            }
-        }
-    }
+    store_block<L>(d, values, V, at.out, at.skip);
 }
 
 /// All output channels of `V` vectors, in blocks of six, four and two.

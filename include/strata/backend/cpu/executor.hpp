@@ -37,7 +37,7 @@ public:
     using ModelType = Model<Net, Precision>;
     using Scalar = typename Precision::master;
 
-    [[gnu::cold]] CpuExecutor(Cpu cpu, Loss loss)
+    STRATA_COLD CpuExecutor(Cpu cpu, Loss loss)
         : workers_(detail::worker_count(cpu)), team_flops_(cpu.team_flops), loss_(loss) {
         barriers_ = FixedArray<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
         next_buffers_ = AlignedVector<Scalar>(static_cast<std::size_t>(Net::buffer_count));
@@ -115,7 +115,7 @@ public:
 
     /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
     /// messages.
-    [[gnu::cold]] int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
+    STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
         watch_ = &found;
         train_tiles(model, batch, random);
@@ -200,7 +200,7 @@ private:
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
 
-    [[gnu::cold]] STRATA_ONE_COPY StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+    STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
         int const S = tile_samples<true>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
@@ -278,8 +278,8 @@ private:
         }
     }
 
-    [[gnu::cold]] STRATA_ONE_COPY StepResult evaluate_tiles(ModelType const& model, Batch const& batch,
-                                                            std::int32_t* predictions, Value* outputs) {
+    STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
+                                          Value* outputs) {
         int const S = tile_samples<false>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
@@ -403,7 +403,7 @@ private:
 
     /// Runs a step and notes the first operation whose output is not finite, in the order of the op list. A ReLU that
     /// is part of the step comes afterwards: it would hide -infinity.
-    [[gnu::cold]] void run_and_watch(Context const& c, Step step) {
+    STRATA_COLD void run_and_watch(Context const& c, Step step) {
         bool const relu = std::exchange(step.relu, false);
         detail::run_step(step, c, Net::InputShape::size);
         if (step.backward || step.operation < 0 || step.reduction != detail::Reduction::none) return;
