@@ -42,7 +42,7 @@ public:
                 message.append(text_.data, text_.size);
                 return;
             case Kind::character:
-                message.append(1, character_);
+                message.push_back(character_);
                 return;
             case Kind::signed_integer:
                 std::snprintf(digits, sizeof digits, "%lld", signed_);
@@ -73,9 +73,12 @@ private:
     Kind kind_;
 };
 
+STRATA_COLD inline void append_parts(std::string& text, std::initializer_list<MessagePart> parts) {
+    for (auto const& part : parts) part.append_to(text);
+}
 STRATA_COLD inline std::string join(std::initializer_list<MessagePart> parts) {
     std::string text;
-    for (auto const& part : parts) part.append_to(text);
+    append_parts(text, parts);
     return text;
 }
 [[noreturn]] STRATA_COLD inline void throw_error(std::initializer_list<MessagePart> parts) { throw Error(join(parts)); }
@@ -85,6 +88,12 @@ STRATA_COLD inline std::string join(std::initializer_list<MessagePart> parts) {
 template <class... Parts>
 [[nodiscard]] std::string concatenate(Parts const&... parts) {
     return detail::join({detail::MessagePart(parts)...});
+}
+
+/// Appends strings and numbers to a text.
+template <class... Parts>
+void append(std::string& text, Parts const&... parts) {
+    detail::append_parts(text, {detail::MessagePart(parts)...});
 }
 
 /// Throws Error with the parts joined into one message.

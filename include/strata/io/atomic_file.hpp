@@ -61,7 +61,7 @@ private:
             char target[PATH_MAX];
             if (::realpath(path.c_str(), target) == nullptr) fail_with_errno(path, "cannot follow the symbolic link");
             if (::stat(target, &status) != 0) fail_with_errno(path, "cannot follow the symbolic link");
-            path = target;
+            path = std::string(target);
         }
         if (!S_ISREG(status.st_mode))
             fail(path, ": cannot write the file: something that is not a regular file has this name");

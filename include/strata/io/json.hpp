@@ -31,13 +31,14 @@ namespace strata {
     for (char const c : text) {
         auto const at = special.find(c);
         if (at != special.npos)
-            quoted.append({'\\', letters[at]});
+            append(quoted, '\\', letters[at]);
         else if (static_cast<unsigned char>(c) < 0x20)
-            quoted.append({'\\', 'u', '0', '0', digits[static_cast<std::size_t>(c) >> 4], digits[c & 15]});
+            append(quoted, "\\u00", digits[static_cast<std::size_t>(c) >> 4], digits[c & 15]);
         else
-            quoted.append(1, c);
+            quoted.push_back(c);
     }
-    return quoted.append(1, '"');
+    quoted.push_back('"');
+    return quoted;
 }
 
 namespace detail {

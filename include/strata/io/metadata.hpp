@@ -45,7 +45,7 @@ public:
     STRATA_COLD void set(std::string_view wanted, std::string_view text) {
         for (std::size_t i = 0; i < size(); ++i)
             if (key(i) == wanted) {
-                texts_[2 * i + 1] = text;
+                texts_[2 * i + 1] = std::string(text);
                 return;
             }
         add(std::string(wanted), std::string(text));

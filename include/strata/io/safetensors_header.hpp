@@ -71,10 +71,11 @@ inline constexpr std::uint64_t most_safetensors_header_bytes = 100'000'000;
     std::string text = "[";
     char const* separator = "";
     for (auto const extent : shape) {
-        text += concatenate(separator, extent);
+        append(text, separator, extent);
         separator = ", ";
     }
-    return text += "]";
+    text.push_back(']');
+    return text;
 }
 
 namespace detail {

@@ -151,11 +151,11 @@ STRATA_COLD inline std::string to_text(History const& history) {
     std::string text =
         "epoch step learning_rate train_loss train_accuracy test_loss test_accuracy seconds images_per_second\n";
     for (auto const& r : history) {
-        text += concatenate(r.epoch, ' ', r.step);
+        append(text, r.epoch, ' ', r.step);
         for (double const value : {r.learning_rate, r.train_loss, r.train_accuracy, r.test_loss, r.test_accuracy,
                                    r.seconds, r.images_per_second})
-            text += concatenate(' ', exact_text(value));
-        text += "\n";
+            append(text, ' ', exact_text(value));
+        text.push_back('\n');
     }
     return text;
 }
