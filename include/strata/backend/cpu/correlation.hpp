@@ -109,7 +109,7 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
 
 /// All output channels of `V` vectors, in blocks of six, four and two.
 template <int V, class L, class T>
-void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors<V> const& at) {
+STRATA_ONE_COPY void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors<V> const& at) {
     T const *const weights = d.weights, *const bias = d.bias;
     T* const y = d.y;
     for (int left = g.out_channels; left > 0;) {
@@ -161,7 +161,7 @@ constexpr int correlation_scratch(Correlation const& g, int S) {
 /// `packed` is given, `pitch` numbers each: those of a single output row, or, `shared`, all, zeros outside the image.
 template <class T>
 STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T const** rows, T* packed, int S, int i,
-                                   int count, bool shared, std::ptrdiff_t pitch) {
+                                   int count, bool shared, std::ptrdiff_t pitch, ColumnMover<T> gather) {
     std::ptrdiff_t const width = static_cast<std::ptrdiff_t>(g.in_width) * S;
     for (int c = 0; c < g.in_channels; ++c, images += g.in_height * width) {
         T const* const first = packed;
@@ -171,7 +171,7 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
                 if (h < 0 || h >= g.in_height)
                     std::fill_n(packed, pitch, T(0));
                 else
-                    pack_row(g, images + h * width, packed, S);
+                    pack_row(g, images + h * width, packed, S, gather);
             }
         }
         for (int p = 0; p < g.taps_height; ++p) {
@@ -184,7 +184,7 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
             } else {
                 row = images + h * width;
                 if (!packed) continue;
-                pack_row(g, row, packed, S);
+                pack_row(g, row, packed, S, gather);
                 row = packed;
                 packed += pitch;
             }
@@ -194,11 +194,11 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
 
 /// Items are (group, output row). The output row i of channel o begins at y + o plane + i out_row, its columns are
 /// out_column apart (more than 1 only where whole vectors are samples of one column). `relu`: y is its ReLU, where
-/// nothing is added.
+/// nothing is added. `gather` is column_gather of the stride.
 template <class L, class T>
 STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch,
                                bool add, int begin, int end, std::ptrdiff_t plane, std::ptrdiff_t out_row,
-                               int out_column = 1, bool relu = false) {
+                               int out_column = 1, bool relu = false, ColumnMover<T> gather = nullptr) {
     constexpr int N = width_of<L>, V = block_vectors;
     int const row_length = g.out_width * S;
     int const band = out_row == row_length && out_column == 1 ? g.band_rows(S, N) : 0;
@@ -235,7 +235,7 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
                         packed + c * g.taps_width * column + p * g.dilation_height * row_length;
                 }
         } else {
-            point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch);
+            point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch, gather);
         }
         d.weights = w + group * g.group_weights + g.first_weight;
         d.bias = bias ? bias + group * g.out_channels : nullptr;
@@ -264,6 +264,7 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
         d.end_tap = g.taps_width;
         bool const in_padding = count == 1 && band == 0;
         auto const block = [&]<int Vectors>(BlockVectors<Vectors> at, int first, int from) {
+            STRATA_ROLLED
             for (int v = 0; v < Vectors; ++v) place(from + v, first, at.in[v], at.out[v], at.skip[v]);
             if (in_padding) reach(at.in[0] / S, (at.in[Vectors - 1] + N - 1) / S);
             correlate_vectors<Vectors, L>(g, d, at);

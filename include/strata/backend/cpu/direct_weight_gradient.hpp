@@ -89,10 +89,11 @@ constexpr int weight_gradient_scratch(Correlation const& g, int S) {
            (layout.packs_gradient ? g.out_channels * g.out_height * layout.vectors * N : 0);
 }
 
-/// Items are (group, block of neighbouring taps of the input channels), so weights in PyTorch's layout.
+/// Items are (group, block of neighbouring taps of the input channels), so weights in PyTorch's layout. `gather` is
+/// column_gather of the stride.
 template <class L, class T>
 STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch, int begin,
-                                     int end) {
+                                     int end, ColumnMover<T> gather) {
     constexpr int N = width_of<L>, Q = gradient_taps;
     GradientLayout const layout(g, S, N);
     int const blocks = tap_blocks(g), length = g.out_width * S, all_taps = g.in_channels * layout.taps;
@@ -127,7 +128,8 @@ STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* 
             T* const to = packed + place * slot;
             if (packed_channels[place] != channel) {
                 for (int row = 0; row < g.in_height; ++row)
-                    pack_row(g, input + static_cast<std::ptrdiff_t>(row) * g.in_width * S, to + row * layout.pitch, S);
+                    pack_row(g, input + static_cast<std::ptrdiff_t>(row) * g.in_width * S, to + row * layout.pitch, S,
+                             gather);
                 std::fill_n(to + slot - N, N, T(0));
                 packed_channels[place] = channel;
             }
