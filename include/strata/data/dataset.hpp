@@ -59,7 +59,7 @@ public:
 
     /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `to`, not yet scaled and shifted. All
     /// randomness comes from (seed, epoch, index).
-    void load(std::size_t index, void* to, std::uint64_t seed, std::uint32_t epoch) const {
+    STRATA_ONE_COPY void load(std::size_t index, void* to, std::uint64_t seed, std::uint32_t epoch) const {
         void const* const from = sample(index);
         std::size_t const values = shape_.size();
         if (transforms_->sample_type() == type_) {

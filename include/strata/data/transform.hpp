@@ -44,7 +44,7 @@ using SampleFunction = std::function<void(std::span<float> sample, SampleShape s
 
 /// Mirrors a sample [C][H][W] of T in place, left to right.
 template <class T>
-void flip_horizontally(T* sample, SampleShape shape) {
+STRATA_ONE_COPY void flip_horizontally(T* sample, SampleShape shape) {
     auto const width = static_cast<std::size_t>(shape.width);
     for (T *row = sample, *const end = sample + shape.size(); row != end; row += width)
         for (T *left = row, *right = row + width; left < --right; ++left) {
@@ -55,7 +55,8 @@ void flip_horizontally(T* sample, SampleShape shape) {
 
 /// Moves a sample [C][H][W] in place: y(c, h, w) = x(c, h + down, w + right), 0 where that lies outside. The elements
 /// have element_size bytes, and all bits zero must mean 0.
-inline void shift_sample(void* sample, std::size_t element_size, SampleShape shape, int down, int right) {
+STRATA_ONE_COPY inline void shift_sample(void* sample, std::size_t element_size, SampleShape shape, int down,
+                                         int right) {
     int const height = shape.height, width = shape.width;
     std::size_t const row_bytes = static_cast<std::size_t>(width) * element_size;
     int const kept = std::max(0, width - std::abs(right));
@@ -142,7 +143,7 @@ public:
     [[nodiscard]] bool empty() const { return steps_.empty(); }
 
     /// Applies all but Normalize to one sample [C][H][W] of sample_type(), in place.
-    void apply(void* sample, Random& random) const {
+    STRATA_ONE_COPY void apply(void* sample, Random& random) const {
         for (auto const& step : steps_) switch (step.kind) {
                 case Step::Kind::flip:
                     if (random.uniform() < step.probability) flip_sample(sample);
