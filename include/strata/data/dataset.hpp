@@ -193,7 +193,7 @@ private:
         if (labels.values.size() != size_)
             fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
         Notes notes;
-        notes.labels.resize(size_);
+        notes.labels = std::vector<std::int32_t>(size_);
         for (std::size_t i = 0; i < size_; ++i) {
             auto const label = labels.values[i];
             if (label < 0 || label >= classes)

@@ -95,9 +95,8 @@ public:
         if (normalize.mean.size() != channels || normalize.std.size() != channels)
             fail("Normalize: got ", normalize.mean.size(), " means and ", normalize.std.size(),
                  " standard deviations for samples with ", channels, " channels: give one of each for every channel");
-        auto factor = factor_, summand = summand_;
-        factor.resize(channels, 1.0);
-        summand.resize(channels, 0.0);
+        auto factor = factor_.empty() ? std::vector<double>(channels, 1.0) : factor_;
+        auto summand = summand_.empty() ? std::vector<double>(channels, 0.0) : summand_;
         for (std::size_t c = 0; c < channels; ++c) {
             double const mean = normalize.mean[c], deviation = normalize.std[c];
             if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0)
@@ -186,8 +185,8 @@ private:
         scale_ = factor_;
         shift_ = summand_;
         if (bytes && scale_.empty()) {
-            scale_.assign(static_cast<std::size_t>(shape_.channels), 1.0);
-            shift_.assign(static_cast<std::size_t>(shape_.channels), 0.0);
+            scale_ = std::vector<double>(static_cast<std::size_t>(shape_.channels), 1.0);
+            shift_ = std::vector<double>(static_cast<std::size_t>(shape_.channels), 0.0);
         }
         if (bytes)
             for (auto& value : scale_) value /= 255;

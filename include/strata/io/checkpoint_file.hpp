@@ -22,8 +22,9 @@ inline std::string hexadecimal(std::uint64_t number) {
     return text;
 }
 
-inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vector<std::int64_t> const& shape,
-                                 void const* data, std::uint64_t bytes) {
+STRATA_COLD inline std::uint64_t checksum_of(std::string_view name, DataType type,
+                                             std::vector<std::int64_t> const& shape, void const* data,
+                                             std::uint64_t bytes) {
     Checksum sum;
     sum.add(name);
     sum.add(dtype_name(type));

@@ -160,7 +160,7 @@ public:
     [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) {
         input.check(data, "evaluate");
         Evaluation all;
-        if (data.classes() > 0) all.predictions.resize(data.size());
+        if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
         double loss = 0;
         for_each_batch(data, batch_size, [&](Batch const& batch) {
             std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
@@ -391,13 +391,16 @@ private:
     /// Weights, buffers and optimizer state under the names they have in a checkpoint.
     STRATA_COLD static std::vector<TensorView> checkpoint_tensors(ModelType& model,
                                                                   AlignedVector<Scalar>& optimizer_state) {
-        auto tensors = model.tensors();
-        for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
+        std::vector<TensorView> tensors(ModelType::tensor_count + static_cast<std::size_t>(Optimizer::states));
+        model.tensors(tensors.data());
+        for (std::size_t i = 0; i < ModelType::tensor_count; ++i)
+            tensors[i].name = concatenate("model.", tensors[i].name);
         for (int k = 0; k < Optimizer::states; ++k)
-            tensors.push_back({concatenate("optimizer.", k),
-                               {Net::parameter_count},
-                               data_type_of<Scalar>,
-                               optimizer_state.data() + static_cast<std::ptrdiff_t>(k) * Net::parameter_count});
+            tensors[ModelType::tensor_count + static_cast<std::size_t>(k)] = {
+                concatenate("optimizer.", k),
+                {Net::parameter_count},
+                data_type_of<Scalar>,
+                optimizer_state.data() + static_cast<std::ptrdiff_t>(k) * Net::parameter_count};
         return tensors;
     }
 

@@ -336,15 +336,25 @@ private:
                                  to = std::min(from + chunk_size, count);
             for (int distance = 1; distance < leaves; distance *= 2)
                 for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
-                    Gradient* const into = gradients_.data() + leaf * count;
                     Gradient const* const other = gradients_.data() + (leaf + distance) * count;
-                    for (std::ptrdiff_t i = from; i < to; ++i) into[i] += other[i];
+                    add_numbers(gradients_.data() + leaf * count, other, from, to);
                 }
             if (loss_scale_ != 1) {
                 auto const unscale = static_cast<Gradient>(1 / loss_scale_);
                 for (std::ptrdiff_t i = from; i < to; ++i) gradients_[static_cast<std::size_t>(i)] *= unscale;
             }
             chunk_squares_[static_cast<std::size_t>(chunk)] = sum_of_squares(gradients_.data() + from, to - from);
+        }
+    }
+
+    static void add_numbers(Gradient* to, Gradient const* numbers, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        using L = widest_lane<Gradient>;
+        std::ptrdiff_t i = begin;
+        for (; i + width_of<L> <= end; i += width_of<L>)
+            store_lane(to + i, load_lane<L>(to + i) + load_lane<L>(numbers + i));
+        for (; i < end; ++i) {
+            STRATA_SCALAR;
+            to[i] += numbers[i];
         }
     }
 
