@@ -14,11 +14,11 @@
 
 namespace strata::detail {
 
-/// Where V vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
+/// Where the vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
 /// numbers of a vector are a neighbour's (only an addition has to know).
-template <int V>
 struct BlockVectors {
-    int in[V], out[V], skip[V];
+    static constexpr int most = 4;
+    int in[most], out[most], skip[most];
 };
 
 /// What a block of a correlation reads and writes.
@@ -67,7 +67,7 @@ STRATA_ONE_COPY void store_block(BlockData<T> const& d, T* value, int vectors, i
 
 /// A block of `CO` output channels times `V` vectors.
 template <int CO, int V, class L, class T>
-STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d, BlockVectors<V> const& at) {
+STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d, BlockVectors const& at) {
     L sum[CO][V];
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {
@@ -109,7 +109,7 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
 
 /// All output channels of `V` vectors, in blocks of six, four and two.
 template <int V, class L, class T>
-STRATA_ONE_COPY void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors<V> const& at) {
+STRATA_ONE_COPY void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors const& at) {
     T const *const weights = d.weights, *const bias = d.bias;
     T* const y = d.y;
     for (int left = g.out_channels; left > 0;) {
@@ -263,22 +263,20 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
         d.first_tap = 0;
         d.end_tap = g.taps_width;
         bool const in_padding = count == 1 && band == 0;
-        auto const block = [&]<int Vectors>(BlockVectors<Vectors> at, int first, int from) {
-            STRATA_ROLLED
-            for (int v = 0; v < Vectors; ++v) place(from + v, first, at.in[v], at.out[v], at.skip[v]);
-            if (in_padding) reach(at.in[0] / S, (at.in[Vectors - 1] + N - 1) / S);
-            correlate_vectors<Vectors, L>(g, d, at);
-        };
-        for (int k = 0; k < vectors;) {
+        for (int k = 0, width = 0; k < vectors; k += width) {
             int const left = vectors - k;
             // Three of the rest are cheaper at once, with one before them again, than one by one.
-            if (left >= V || (left == 3 && vectors > V && !in_padding)) {
-                block(BlockVectors<V>{}, k, std::min(k, vectors - V));
-                k += V;
-            } else {
-                block(BlockVectors<1>{}, k, k);
-                ++k;
-            }
+            bool const full = left >= V || (left == 3 && vectors > V && !in_padding);
+            width = full ? V : 1;
+            int const from = full ? std::min(k, vectors - V) : k;
+            BlockVectors at;
+            STRATA_ROLLED
+            for (int v = 0; v < width; ++v) place(from + v, k, at.in[v], at.out[v], at.skip[v]);
+            if (in_padding) reach(at.in[0] / S, (at.in[width - 1] + N - 1) / S);
+            if (full)
+                correlate_vectors<V, L>(g, d, at);
+            else
+                correlate_vectors<1, L>(g, d, at);
         }
     }
 }
