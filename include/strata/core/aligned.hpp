@@ -31,8 +31,7 @@ public:
         return *this;
     }
     AlignedVector& operator=(AlignedVector&& other) noexcept {
-        AlignedVector taken(std::move(other));
-        swap(taken);
+        swap(other);
         return *this;
     }
     ~AlignedVector() { ::operator delete (first_, std::align_val_t{64}); }

@@ -113,11 +113,8 @@ STRATA_ONE_COPY void pack_band(Correlation const& g, T const* x, T* packed, int 
                     STRATA_ROLLED
                     for (int k = 0; k < vectors * N; k += N) store_lane(packed + k, load_lane<L>(x + from + k));
                 } else {
-                    STRATA_ROLLED
-                    for (int k = 0; k < length; ++k) {
-                        STRATA_SCALAR;
-                        packed[k] = inside && k >= begin && k < end ? x[from + k] : T(0);
-                    }
+                    std::fill_n(packed, length, T(0));
+                    if (inside) std::copy_n(x + from + begin, end - begin, packed + begin);
                 }
             }
             if (begin == 0 && end == length) continue;

@@ -96,7 +96,9 @@ public:
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
                                      to = std::min(from + chunk_size, count);
-                update_range(apply, model.parameters().data(), gradients_.data(), state.data(), from, to);
+                for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
+                    update_at<L>(apply, model.parameters().data(), gradients_.data(), state.data(), at);
+                });
             }
         });
         if constexpr (Net::is_batch_wide) {
@@ -336,25 +338,20 @@ private:
                                  to = std::min(from + chunk_size, count);
             for (int distance = 1; distance < leaves; distance *= 2)
                 for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
-                    Gradient const* const other = gradients_.data() + (leaf + distance) * count;
-                    add_numbers(gradients_.data() + leaf * count, other, from, to);
+                    Gradient* const into = gradients_.data() + leaf * count;
+                    Gradient const* const other = into + distance * count;
+                    for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t at) {
+                        store_lane(into + at, load_lane<L>(into + at) + load_lane<L>(other + at));
+                    });
                 }
             if (loss_scale_ != 1) {
                 auto const unscale = static_cast<Gradient>(1 / loss_scale_);
-                for (std::ptrdiff_t i = from; i < to; ++i) gradients_[static_cast<std::size_t>(i)] *= unscale;
+                Gradient* const all = gradients_.data();
+                for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
+                    store_lane(all + i, load_lane<L>(all + i) * L(unscale));
+                });
             }
             chunk_squares_[static_cast<std::size_t>(chunk)] = sum_of_squares(gradients_.data() + from, to - from);
-        }
-    }
-
-    static void add_numbers(Gradient* to, Gradient const* numbers, std::ptrdiff_t begin, std::ptrdiff_t end) {
-        using L = widest_lane<Gradient>;
-        std::ptrdiff_t i = begin;
-        for (; i + width_of<L> <= end; i += width_of<L>)
-            store_lane(to + i, load_lane<L>(to + i) + load_lane<L>(numbers + i));
-        for (; i < end; ++i) {
-            STRATA_SCALAR;
-            to[i] += numbers[i];
         }
     }
 
@@ -387,15 +384,14 @@ private:
         return result;
     }
 
-    template <class Apply>
-    static void update_range(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
-                             std::ptrdiff_t from, std::ptrdiff_t to) {
-        using L = widest_lane<Scalar>;
-        std::ptrdiff_t i = from;
-        for (; i + width_of<L> <= to; i += width_of<L>) update_at<L>(apply, weights, gradient, state, i);
-        for (; i < to; ++i) {
+    /// Calls f<L>(i) for whole vectors of the numbers [begin, end), then f<T>(i) for each that is left.
+    template <class T, class F>
+    static STRATA_INLINE void for_lanes(std::ptrdiff_t begin, std::ptrdiff_t end, F const& f) {
+        using L = widest_lane<T>;
+        for (; begin + width_of<L> <= end; begin += width_of<L>) f.template operator()<L>(begin);
+        for (; begin < end; ++begin) {
             STRATA_SCALAR;
-            update_at<Scalar>(apply, weights, gradient, state, i);
+            f.template operator()<T>(begin);
         }
     }
     template <class L, class Apply>

@@ -81,7 +81,8 @@ struct Program {
 
 /// What a step's kernel works on in one tile.
 template <class Precision, class Loss>
-KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c) {
+STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step,
+                                                  TileContext<Precision, Loss> const& c) {
     auto const at = [&](int offset) {
         return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
     };
