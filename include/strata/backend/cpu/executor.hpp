@@ -38,13 +38,14 @@ public:
     using Scalar = typename Precision::master;
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss)
-        : workers_(detail::worker_count(cpu)), team_flops_(cpu.team_flops), loss_(loss) {
-        barriers_ = FixedArray<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
-        next_buffers_ = AlignedVector<Scalar>(static_cast<std::size_t>(Net::buffer_count));
-        statistics_ = FixedArray<double>(static_cast<std::size_t>(Net::statistic_count) + 1);
-        chunk_squares_ = FixedArray<double>(static_cast<std::size_t>(chunks));
-        results_ = FixedArray<detail::BatchResult>(static_cast<std::size_t>(max_leaves));
-    }
+        : workers_(detail::worker_count(cpu)),
+          team_flops_(cpu.team_flops),
+          loss_(loss),
+          barriers_(static_cast<std::size_t>(workers_) + 1),
+          statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
+          chunk_squares_(static_cast<std::size_t>(chunks)),
+          results_(static_cast<std::size_t>(max_leaves)),
+          next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
 
     [[nodiscard]] int workers() const { return workers_; }
     /// The model is used where it lies.
