@@ -2,34 +2,62 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <new>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace strata {
 
-/// A standard allocator whose memory begins on a 64-byte boundary. Numbers are not initialised by resize: a worker that
-/// writes them first also places their pages.
+/// Numbers on the heap, the first one on a 64-byte boundary. Without a value they are not initialised: a worker that
+/// writes them first also places their pages. Not a std::vector with an allocator: that is a hundred functions for each
+/// type of number.
 template <class T>
-struct AlignedAllocator {
-    using value_type = T;
-    AlignedAllocator() = default;
-    template <class U>
-    AlignedAllocator(AlignedAllocator<U> const&) {}  // NOLINT: rebinding
-    T* allocate(std::size_t n) { return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64})); }
-    void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
-    template <class U>
-    void construct(U* p) {
-        ::new (static_cast<void*>(p)) U;
-    }
-    template <class U, class... Arguments>
-    void construct(U* p, Arguments&&... arguments) {
-        ::new (static_cast<void*>(p)) U(std::forward<Arguments>(arguments)...);
-    }
-    friend bool operator==(AlignedAllocator, AlignedAllocator) { return true; }
-};
+class AlignedVector {
+    static_assert(std::is_trivially_copyable_v<T>, "AlignedVector is for numbers");
 
-template <class T>
-using AlignedVector = std::vector<T, AlignedAllocator<T>>;
+public:
+    AlignedVector() = default;
+    explicit AlignedVector(std::size_t size)
+        : first_(static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{64}))), size_(size) {}
+    AlignedVector(std::size_t size, T value) : AlignedVector(size) {
+        for (T& number : *this) number = value;
+    }
+    AlignedVector(AlignedVector const& other) : AlignedVector(other.size_) { copy(other); }
+    AlignedVector(AlignedVector&& other) noexcept { swap(other); }
+    AlignedVector& operator=(AlignedVector const& other) {
+        if (size_ != other.size_) *this = AlignedVector(other.size_);
+        copy(other);
+        return *this;
+    }
+    AlignedVector& operator=(AlignedVector&& other) noexcept {
+        swap(other);
+        return *this;
+    }
+    ~AlignedVector() { ::operator delete (first_, std::align_val_t{64}); }
+
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] bool empty() const { return size_ == 0; }
+    [[nodiscard]] T* data() { return first_; }
+    [[nodiscard]] T const* data() const { return first_; }
+    [[nodiscard]] T* begin() { return first_; }
+    [[nodiscard]] T* end() { return first_ + size_; }
+    [[nodiscard]] T const* begin() const { return first_; }
+    [[nodiscard]] T const* end() const { return first_ + size_; }
+    [[nodiscard]] T& operator[](std::size_t i) { return first_[i]; }
+    [[nodiscard]] T const& operator[](std::size_t i) const { return first_[i]; }
+
+private:
+    void copy(AlignedVector const& other) {
+        if (size_ > 0) std::memmove(static_cast<void*>(first_), other.first_, size_ * sizeof(T));
+    }
+    void swap(AlignedVector& other) noexcept {
+        std::swap(first_, other.first_);
+        std::swap(size_, other.size_);
+    }
+
+    T* first_ = nullptr;
+    std::size_t size_ = 0;
+};
 
 }  // namespace strata

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "config.hpp"
+
 namespace strata {
 
 /// Thrown for every error a caller can cause: a bad file, a wrong shape, a label out of range, a non-finite loss. The
@@ -33,14 +35,14 @@ public:
     template <std::floating_point T>
     constexpr MessagePart(T value) : real_(static_cast<double>(value)), kind_(Kind::real) {}  // NOLINT
 
-    [[gnu::cold]] void append_to(std::string& message) const {
+    STRATA_COLD void append_to(std::string& message) const {
         char digits[32];
         switch (kind_) {
             case Kind::text:
                 message.append(text_.data, text_.size);
                 return;
             case Kind::character:
-                message.append(1, character_);
+                message.push_back(character_);
                 return;
             case Kind::signed_integer:
                 std::snprintf(digits, sizeof digits, "%lld", signed_);
@@ -71,20 +73,27 @@ private:
     Kind kind_;
 };
 
-[[gnu::cold, gnu::noinline]] inline std::string join(std::initializer_list<MessagePart> parts) {
-    std::string text;
+STRATA_COLD inline void append_parts(std::string& text, std::initializer_list<MessagePart> parts) {
     for (auto const& part : parts) part.append_to(text);
+}
+STRATA_COLD inline std::string join(std::initializer_list<MessagePart> parts) {
+    std::string text;
+    append_parts(text, parts);
     return text;
 }
-[[noreturn, gnu::cold, gnu::noinline]] inline void throw_error(std::initializer_list<MessagePart> parts) {
-    throw Error(join(parts));
-}
+[[noreturn]] STRATA_COLD inline void throw_error(std::initializer_list<MessagePart> parts) { throw Error(join(parts)); }
 }  // namespace detail
 
 /// Joins strings and numbers into one string.
 template <class... Parts>
 [[nodiscard]] std::string concatenate(Parts const&... parts) {
     return detail::join({detail::MessagePart(parts)...});
+}
+
+/// Appends strings and numbers to a text.
+template <class... Parts>
+void append(std::string& text, Parts const&... parts) {
+    detail::append_parts(text, {detail::MessagePart(parts)...});
 }
 
 /// Throws Error with the parts joined into one message.

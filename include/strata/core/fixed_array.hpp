@@ -15,8 +15,7 @@ public:
     explicit FixedArray(std::size_t size) : first_(new T[size]()), size_(size) {}
     FixedArray(FixedArray&& other) noexcept { swap(other); }
     FixedArray& operator=(FixedArray&& other) noexcept {
-        FixedArray taken(std::move(other));
-        swap(taken);
+        swap(other);
         return *this;
     }
     ~FixedArray() { delete[] first_; }

@@ -87,9 +87,9 @@ class Labels {
 public:
     template <detail::ContiguousRange R>
     requires(std::integral<detail::element_of<R>> && !std::same_as<detail::element_of<R>, bool> &&
-             (sizeof(detail::element_of<R>) < 8 || std::is_signed_v<detail::element_of<R>>))
-        [[gnu::cold]] Labels(R const& range) {  // NOLINT(google-explicit-constructor): made to be an argument
-        detail::contiguous_columns(range);      // refuses strides
+             (sizeof(detail::element_of<R>) < 8 || std::is_signed_v<detail::element_of<R>>)) STRATA_COLD
+        Labels(R const& range) {            // NOLINT(google-explicit-constructor): made to be an argument
+        detail::contiguous_columns(range);  // refuses strides
         values.assign(std::data(range), std::data(range) + std::size(range));
     }
 

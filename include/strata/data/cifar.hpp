@@ -35,7 +35,7 @@ struct CifarFormat {
 
 /// The records of these files, in this order, as samples [3][32][32]. A file may hold any number of records but none.
 /// Throws Error when one is missing or empty, has a torn record, or a label out of range.
-[[gnu::cold]] inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat format) {
+STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat format) {
     constexpr std::size_t pixels = 3 * 32 * 32, block = 256;
     std::size_t const record = format.label_bytes + pixels;
     FixedArray<std::uint8_t> buffer(block * record);
@@ -70,9 +70,8 @@ struct CifarFormat {
 }
 
 namespace detail {
-[[gnu::cold]] inline std::vector<std::string> cifar_paths(std::string const& directory,
-                                                          std::initializer_list<char const*> names,
-                                                          char const* archive) {
+STRATA_COLD inline std::vector<std::string> cifar_paths(std::string const& directory,
+                                                        std::initializer_list<char const*> names, char const* archive) {
     std::vector<std::string> paths;
     for (char const* const name : names) {
         paths.push_back(concatenate(directory, "/", name));
@@ -85,7 +84,7 @@ namespace detail {
 }  // namespace detail
 
 /// CIFAR-10 from a directory with data_batch_1.bin … data_batch_5.bin and test_batch.bin.
-[[gnu::cold]] inline TrainTest cifar10(std::string const& directory) {
+STRATA_COLD inline TrainTest cifar10(std::string const& directory) {
     char const* const archive = "cifar-10-binary.tar.gz";
     auto const train = detail::cifar_paths(
         directory, {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
@@ -99,7 +98,7 @@ namespace detail {
 }
 
 /// CIFAR-100 from a directory with train.bin and test.bin.
-[[gnu::cold]] inline TrainTest cifar100(std::string const& directory, Cifar100Labels labels = Cifar100Labels::fine) {
+STRATA_COLD inline TrainTest cifar100(std::string const& directory, Cifar100Labels labels = Cifar100Labels::fine) {
     char const* const archive = "cifar-100-binary.tar.gz";
     auto const train = detail::cifar_paths(directory, {"train.bin"}, archive);
     auto const test = detail::cifar_paths(directory, {"test.bin"}, archive);

@@ -59,7 +59,7 @@ public:
 
     /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `to`, not yet scaled and shifted. All
     /// randomness comes from (seed, epoch, index).
-    void load(std::size_t index, void* to, std::uint64_t seed, std::uint32_t epoch) const {
+    STRATA_ONE_COPY void load(std::size_t index, void* to, std::uint64_t seed, std::uint32_t epoch) const {
         void const* const from = sample(index);
         std::size_t const values = shape_.size();
         if (transforms_->sample_type() == type_) {
@@ -98,16 +98,16 @@ public:
     }
 
     /// The same samples with these class names. Throws Error unless there is one for every class.
-    [[nodiscard, gnu::cold]] Dataset with_class_names(std::vector<std::string> names) const {
+    [[nodiscard]] STRATA_COLD Dataset with_class_names(std::vector<std::string> names) const {
         if (names.size() != static_cast<std::size_t>(classes_))
             fail("with_class_names: got ", names.size(), " names for ", classes_, " classes");
-        Notes notes = *notes_;
-        notes.class_names = std::move(names);
-        return with_notes(size_, std::move(notes));
+        Dataset result = with_own_notes();
+        result.notes_->class_names = std::move(names);
+        return result;
     }
 
     /// The first n samples. Throws Error unless 1 <= n <= size().
-    [[nodiscard, gnu::cold]] Dataset first(std::size_t n) const {
+    [[nodiscard]] STRATA_COLD Dataset first(std::size_t n) const {
         if (n < 1 || n > size_) fail("first: asked for ", n, " samples of a dataset with ", size_);
         Dataset result = *this;
         result.size_ = n;
@@ -116,18 +116,21 @@ public:
 
     /// The samples with these indices, in this order; an index may come several times. Throws Error when there are none
     /// or one is not below size().
-    [[nodiscard, gnu::cold]] Dataset subset(std::vector<std::size_t> const& indices) const {
+    [[nodiscard]] STRATA_COLD Dataset subset(std::vector<std::size_t> const& indices) const {
         if (indices.empty()) fail("subset: no indices given");
         check_count(indices.size());
-        Notes notes;
-        notes.class_names = notes_->class_names;
-        notes.positions.reserve(indices.size());
+        std::vector<std::int32_t> positions, labels;
+        positions.reserve(indices.size());
         for (auto const index : indices) {
             if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
-            notes.positions.push_back(static_cast<std::int32_t>(position(index)));
-            if (classes_ > 0) notes.labels.push_back(notes_->labels[index]);
+            positions.push_back(static_cast<std::int32_t>(position(index)));
+            if (classes_ > 0) labels.push_back(notes_->labels[index]);
         }
-        return with_notes(indices.size(), std::move(notes));
+        Dataset result = with_own_notes();
+        result.size_ = indices.size();
+        result.notes_->positions = std::move(positions);
+        result.notes_->labels = std::move(labels);
+        return result;
     }
 
     friend Dataset from_memory(Samples samples, SampleShape shape);
@@ -135,20 +138,21 @@ public:
     friend Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs);
 
 private:
-    /// What is known of the samples besides their values. One object and not three, because every type that is shared
-    /// costs compile time.
+    /// What is known of the samples besides their values, and who keeps those alive. Nothing changes in it once
+    /// datasets share it. One object and not five, because everything that is shared costs compile time.
     struct Notes {
+        std::shared_ptr<void const> samples_owner, targets_owner;
         std::vector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
         std::vector<std::int32_t> labels;     // in the order of this dataset, at least size_; empty: none
         std::vector<std::string> class_names;
     };
 
-    [[gnu::cold]] Dataset(Samples samples, SampleShape shape)
+    STRATA_COLD Dataset(Samples samples, SampleShape shape)
         : type_(samples.type),
           shape_(checked(shape)),
           samples_(static_cast<std::byte const*>(samples.data)),
-          samples_owner_(std::move(samples.owner)),
           transforms_(std::make_shared<Transforms const>(samples.type, shape)) {
+        notes_->samples_owner = std::move(samples.owner);
         if (samples.size == 0) fail("from_memory: the dataset is empty, expected at least one sample");
         if (samples.columns > 1 && samples.columns != shape.size())
             fail("from_memory: the matrix has ", samples.columns, " columns, but a sample of ", shape.channels, " x ",
@@ -160,7 +164,7 @@ private:
         check_count(size_);
     }
 
-    [[gnu::cold]] static SampleShape checked(SampleShape shape) {
+    STRATA_COLD static SampleShape checked(SampleShape shape) {
         if (shape.channels < 1 || shape.height < 1 || shape.width < 1)
             fail("from_memory: sample shape ", shape.channels, " x ", shape.height, " x ", shape.width,
                  " must be positive in every dimension");
@@ -176,10 +180,9 @@ private:
         return notes_->positions.empty() ? index : static_cast<std::size_t>(notes_->positions[index]);
     }
 
-    [[nodiscard, gnu::cold]] Dataset with_notes(std::size_t size, Notes notes) const {
+    [[nodiscard]] STRATA_COLD Dataset with_own_notes() const {
         Dataset result = *this;
-        result.size_ = size;
-        result.notes_ = std::make_shared<Notes const>(std::move(notes));
+        result.notes_ = std::make_shared<Notes>(*notes_);
         return result;
     }
 
@@ -188,24 +191,22 @@ private:
             fail("a dataset has at most 2147483647 samples, not ", count);
     }
 
-    [[gnu::cold]] void set_labels(Labels const& labels, int classes) {
+    STRATA_COLD void set_labels(Labels const& labels, int classes) {
         if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
         if (labels.values.size() != size_)
             fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
-        Notes notes;
-        notes.labels.resize(size_);
+        notes_->labels = std::vector<std::int32_t>(size_);
         for (std::size_t i = 0; i < size_; ++i) {
             auto const label = labels.values[i];
             if (label < 0 || label >= classes)
                 fail("from_memory: label ", label, " of sample ", i, " is not in 0 to ", classes - 1, " (", classes,
                      " classes)");
-            notes.labels[i] = static_cast<std::int32_t>(label);
+            notes_->labels[i] = static_cast<std::int32_t>(label);
         }
-        notes_ = std::make_shared<Notes const>(std::move(notes));
         classes_ = classes;
     }
 
-    [[gnu::cold]] void set_targets(Targets targets, int outputs) {
+    STRATA_COLD void set_targets(Targets targets, int outputs) {
         if (outputs < 1) fail("from_memory: number of outputs is ", outputs, ", expected at least 1");
         if (targets.columns > 1 && targets.columns != static_cast<std::size_t>(outputs))
             fail("from_memory: the matrix of targets has ", targets.columns, " columns, expected ", outputs);
@@ -216,7 +217,7 @@ private:
         target_type_ = targets.type;
         outputs_ = outputs;
         targets_ = static_cast<std::byte const*>(targets.data);
-        targets_owner_ = std::move(targets.owner);
+        notes_->targets_owner = std::move(targets.owner);
     }
 
     DataType type_ = DataType::float32, target_type_ = DataType::float32;
@@ -225,8 +226,7 @@ private:
     int classes_ = 0, outputs_ = 0;
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
-    std::shared_ptr<void const> samples_owner_, targets_owner_;
-    std::shared_ptr<Notes const> notes_ = std::make_shared<Notes const>();
+    std::shared_ptr<Notes> notes_ = std::make_shared<Notes>();
     std::shared_ptr<Transforms const> transforms_ =
         std::make_shared<Transforms const>(DataType::float32, SampleShape{});
 };

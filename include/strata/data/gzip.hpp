@@ -21,7 +21,7 @@ namespace strata {
 /// A file read from front to back and decompressed on the way when its first two bytes, not its name, say gzip.
 class GzipFile {
 public:
-    [[gnu::cold]] explicit GzipFile(std::string path) : file_(std::move(path)) {
+    STRATA_COLD explicit GzipFile(std::string path) : file_(std::move(path)) {
         unsigned char magic[2] = {};
         compressed_ = file_.read(magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
         file_.rewind();
@@ -38,7 +38,7 @@ public:
     }
 
 #if __has_include(<zlib.h>)
-    [[gnu::cold]] ~GzipFile() {
+    STRATA_COLD ~GzipFile() {
         if (stream_) gzclose(stream_);
     }
 #endif

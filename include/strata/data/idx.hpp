@@ -30,7 +30,7 @@ struct IdxArray {
 
 /// Reads an IDX file of unsigned bytes with this many dimensions (1 for labels, 3 for images). Throws Error, naming the
 /// file, unless it is exactly that. No memory is reserved on the word of the header.
-[[gnu::cold]] inline IdxArray read_idx(std::string const& path, int dimensions) {
+STRATA_COLD inline IdxArray read_idx(std::string const& path, int dimensions) {
     GzipFile file(path);
     auto const rank = static_cast<std::size_t>(dimensions);
     std::array<std::uint8_t, 4 + 4 * 255> header{};
@@ -73,8 +73,8 @@ struct IdxArray {
 
 /// Images [N][H][W] and labels [N] of two IDX files, as samples [1][H][W]. Throws Error when a file is missing, damaged
 /// or foreign, when the counts differ, or when a label is not in 0 … classes - 1.
-[[gnu::cold]] inline Dataset idx_images(std::string const& images_path, std::string const& labels_path,
-                                        int classes = 10) {
+STRATA_COLD inline Dataset idx_images(std::string const& images_path, std::string const& labels_path,
+                                      int classes = 10) {
     IdxArray images = read_idx(images_path, 3);
     IdxArray const labels = read_idx(labels_path, 1);
     if (images.dimensions[0] != labels.dimensions[0])
@@ -89,8 +89,8 @@ struct IdxArray {
 
 namespace detail {
 /// The four files of the MNIST family; `advice` ends the sentence about a missing one.
-[[gnu::cold]] inline TrainTest mnist_family(std::string const& directory,
-                                            std::initializer_list<char const*> class_names, char const* advice) {
+STRATA_COLD inline TrainTest mnist_family(std::string const& directory, std::initializer_list<char const*> class_names,
+                                          char const* advice) {
     auto const find = [&](char const* name) {
         std::string path = concatenate(directory, "/", name);
         if (readable(path)) return path;

@@ -16,7 +16,7 @@
 namespace strata {
 
 /// True when a file of this name can be opened for reading.
-[[gnu::cold]] inline bool readable(std::string const& path) {
+STRATA_COLD inline bool readable(std::string const& path) {
     std::FILE* const file = std::fopen(path.c_str(), "rb");
     if (file != nullptr) std::fclose(file);
     return file != nullptr;
@@ -25,7 +25,7 @@ namespace strata {
 /// A regular file, read from front to back. Throws Error, naming the file, when it cannot be opened or read.
 class InputFile {
 public:
-    [[gnu::cold]] explicit InputFile(std::string path) : InputFile(std::move(path), "rb") {
+    STRATA_COLD explicit InputFile(std::string path) : InputFile(std::move(path), "rb") {
         if (!file_) fail("cannot open ", path_, ": ", std::strerror(errno));
         struct stat about {};
         if (fstat(fileno(file_), &about) != 0) fail("cannot examine ", path_, ": ", std::strerror(errno));
@@ -35,7 +35,7 @@ public:
     }
     InputFile(InputFile const&) = delete;
     InputFile& operator=(InputFile const&) = delete;
-    [[gnu::cold]] ~InputFile() {
+    STRATA_COLD ~InputFile() {
         if (file_) std::fclose(file_);
     }
 

@@ -42,7 +42,7 @@ struct LoaderOptions {
 class Loader {
 public:
     /// Throws Error when an option makes no sense for this dataset.
-    [[gnu::cold]] explicit Loader(Dataset dataset, LoaderOptions options = {})
+    STRATA_COLD explicit Loader(Dataset dataset, LoaderOptions options = {})
         : dataset_(std::move(dataset)), options_(options), batch_size_(static_cast<std::size_t>(options.batch_size)) {
         check();
         std::size_t const n = dataset_.size();
@@ -64,11 +64,11 @@ public:
     }
     Loader(Loader const&) = delete;
     Loader& operator=(Loader const&) = delete;
-    [[gnu::cold]] ~Loader() { stop(); }
+    STRATA_COLD ~Loader() { stop(); }
 
     /// Starts an epoch at batch `first_batch` (to continue an interrupted one), giving up the current one.
     /// Throws Error unless 0 <= first_batch <= batches_per_epoch() and epoch >= 0.
-    [[gnu::cold]] void begin_epoch(int epoch, int first_batch = 0) {
+    STRATA_COLD void begin_epoch(int epoch, int first_batch = 0) {
         if (epoch < 0) fail("Loader: epoch ", epoch, " is negative");
         if (first_batch < 0 || first_batch > batches_)
             fail("Loader: cannot begin at batch ", first_batch, " of an epoch with ", batches_, " batches");
@@ -133,7 +133,7 @@ private:
         std::exception_ptr error;
     };
 
-    [[gnu::cold]] void check() const {
+    STRATA_COLD void check() const {
         if (dataset_.size() == 0) fail("Loader: the dataset is empty");
         if (options_.batch_size < 1) fail("Loader: batch_size is ", options_.batch_size, ", expected at least 1");
         if (options_.threads < 0 || options_.threads > 256)
@@ -145,7 +145,7 @@ private:
                  ", and drop_last leaves nothing");
     }
 
-    [[gnu::cold]] void reserve(Slot& slot) const {
+    STRATA_COLD void reserve(Slot& slot) const {
         // A batch size beyond the dataset costs no memory.
         std::size_t const most = std::min(batch_size_, dataset_.size());
         slot.inputs = FixedArray<std::byte>(most * sample_bytes_);
@@ -215,7 +215,7 @@ private:
         }
     }
 
-    [[gnu::cold]] void stop() {
+    STRATA_COLD void stop() {
         {
             std::unique_lock lock(mutex_);
             stopping_ = true;

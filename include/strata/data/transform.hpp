@@ -44,7 +44,7 @@ using SampleFunction = std::function<void(std::span<float> sample, SampleShape s
 
 /// Mirrors a sample [C][H][W] of T in place, left to right.
 template <class T>
-void flip_horizontally(T* sample, SampleShape shape) {
+STRATA_ONE_COPY void flip_horizontally(T* sample, SampleShape shape) {
     auto const width = static_cast<std::size_t>(shape.width);
     for (T *row = sample, *const end = sample + shape.size(); row != end; row += width)
         for (T *left = row, *right = row + width; left < --right; ++left) {
@@ -55,7 +55,8 @@ void flip_horizontally(T* sample, SampleShape shape) {
 
 /// Moves a sample [C][H][W] in place: y(c, h, w) = x(c, h + down, w + right), 0 where that lies outside. The elements
 /// have element_size bytes, and all bits zero must mean 0.
-inline void shift_sample(void* sample, std::size_t element_size, SampleShape shape, int down, int right) {
+STRATA_ONE_COPY inline void shift_sample(void* sample, std::size_t element_size, SampleShape shape, int down,
+                                         int right) {
     int const height = shape.height, width = shape.width;
     std::size_t const row_bytes = static_cast<std::size_t>(width) * element_size;
     int const kept = std::max(0, width - std::abs(right));
@@ -89,14 +90,13 @@ public:
     Transforms(DataType type, SampleShape shape) : sample_type_(type), shape_(shape) { update_affine(); }
 
     /// Throws Error unless there is one finite mean and one positive std for every channel.
-    [[gnu::cold]] void add(Normalize const& normalize) {
+    STRATA_COLD void add(Normalize const& normalize) {
         auto const channels = static_cast<std::size_t>(shape_.channels);
         if (normalize.mean.size() != channels || normalize.std.size() != channels)
             fail("Normalize: got ", normalize.mean.size(), " means and ", normalize.std.size(),
                  " standard deviations for samples with ", channels, " channels: give one of each for every channel");
-        auto factor = factor_, summand = summand_;
-        factor.resize(channels, 1.0);
-        summand.resize(channels, 0.0);
+        auto factor = factor_.empty() ? std::vector<double>(channels, 1.0) : factor_;
+        auto summand = summand_.empty() ? std::vector<double>(channels, 0.0) : summand_;
         for (std::size_t c = 0; c < channels; ++c) {
             double const mean = normalize.mean[c], deviation = normalize.std[c];
             if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0)
@@ -110,21 +110,21 @@ public:
         update_affine();
     }
     /// Throws Error unless the probability is in [0, 1].
-    [[gnu::cold]] void add(RandomHorizontalFlip flip) {
+    STRATA_COLD void add(RandomHorizontalFlip flip) {
         if (!(flip.probability >= 0 && flip.probability <= 1))
             fail("RandomHorizontalFlip: probability is ", flip.probability, ", expected 0 to 1");
         steps_.emplace_back().probability = flip.probability;
         steps_.back().kind = Step::Kind::flip;
     }
     /// Throws Error when the padding is negative or beyond reason.
-    [[gnu::cold]] void add(RandomCrop crop) {
+    STRATA_COLD void add(RandomCrop crop) {
         if (crop.padding < 0 || crop.padding > 1'000'000)
             fail("RandomCrop: padding is ", crop.padding, ", expected 0 to 1000000");
         steps_.emplace_back().padding = crop.padding;
         steps_.back().kind = Step::Kind::crop;
     }
     /// Throws Error when the function is empty.
-    [[gnu::cold]] void add(SampleFunction function) {
+    STRATA_COLD void add(SampleFunction function) {
         if (!function) fail("with: the transform is an empty function");
         steps_.emplace_back().function = std::move(function);
         steps_.back().kind = Step::Kind::function;
@@ -142,7 +142,7 @@ public:
     [[nodiscard]] bool empty() const { return steps_.empty(); }
 
     /// Applies all but Normalize to one sample [C][H][W] of sample_type(), in place.
-    void apply(void* sample, Random& random) const {
+    STRATA_ONE_COPY void apply(void* sample, Random& random) const {
         for (auto const& step : steps_) switch (step.kind) {
                 case Step::Kind::flip:
                     if (random.uniform() < step.probability) flip_sample(sample);
@@ -180,13 +180,13 @@ private:
         }
     }
 
-    [[gnu::cold]] void update_affine() {
+    STRATA_COLD void update_affine() {
         bool const bytes = sample_type_ == DataType::uint8;
         scale_ = factor_;
         shift_ = summand_;
         if (bytes && scale_.empty()) {
-            scale_.assign(static_cast<std::size_t>(shape_.channels), 1.0);
-            shift_.assign(static_cast<std::size_t>(shape_.channels), 0.0);
+            scale_ = std::vector<double>(static_cast<std::size_t>(shape_.channels), 1.0);
+            shift_ = std::vector<double>(static_cast<std::size_t>(shape_.channels), 0.0);
         }
         if (bytes)
             for (auto& value : scale_) value /= 255;

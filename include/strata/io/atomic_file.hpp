@@ -18,7 +18,7 @@ namespace strata {
 /// Every function throws Error with the path and the text of errno.
 class AtomicFile {
 public:
-    [[gnu::cold]] explicit AtomicFile(std::string path)
+    STRATA_COLD explicit AtomicFile(std::string path)
         : path_(followed(std::move(path))), temporary_path_(), file_(open_temporary(path_, temporary_path_), path_) {}
     AtomicFile(AtomicFile const&) = delete;
     AtomicFile& operator=(AtomicFile const&) = delete;
@@ -31,7 +31,7 @@ public:
 
     /// Makes the file durable and gives it its name. Nothing may be written afterwards. On failure the old file stays,
     /// except when only the directory's fsync fails: then the new file is there, but might not survive a power cut.
-    [[gnu::cold]] void commit() {
+    STRATA_COLD void commit() {
         if (::fsync(file_.get()) != 0) fail_with_errno(path_, "cannot flush the file to the disk");
         file_.close();
         if (::rename(temporary_path_.c_str(), path_.c_str()) != 0)
@@ -45,12 +45,12 @@ public:
     }
 
 private:
-    [[gnu::cold]] static std::string directory_of(std::string const& path) {
+    STRATA_COLD static std::string directory_of(std::string const& path) {
         auto const slash = path.rfind('/');
         return slash == std::string::npos ? "." : path.substr(0, slash + 1);
     }
 
-    [[gnu::cold]] static std::string followed(std::string path) {
+    STRATA_COLD static std::string followed(std::string path) {
         if (path.empty()) fail("cannot write a file: expected a path, got an empty one");
         struct stat status {};
         if (::lstat(path.c_str(), &status) != 0) {
@@ -61,14 +61,14 @@ private:
             char target[PATH_MAX];
             if (::realpath(path.c_str(), target) == nullptr) fail_with_errno(path, "cannot follow the symbolic link");
             if (::stat(target, &status) != 0) fail_with_errno(path, "cannot follow the symbolic link");
-            path = target;
+            path = std::string(target);
         }
         if (!S_ISREG(status.st_mode))
             fail(path, ": cannot write the file: something that is not a regular file has this name");
         return path;
     }
 
-    [[gnu::cold]] static int open_temporary(std::string const& path, std::string& temporary_path) {
+    STRATA_COLD static int open_temporary(std::string const& path, std::string& temporary_path) {
         static std::atomic<unsigned> counter{0};
         struct stat old {};
         bool const replaces = ::stat(path.c_str(), &old) == 0;

@@ -22,8 +22,9 @@ inline std::string hexadecimal(std::uint64_t number) {
     return text;
 }
 
-inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vector<std::int64_t> const& shape,
-                                 void const* data, std::uint64_t bytes) {
+STRATA_COLD inline std::uint64_t checksum_of(std::string_view name, DataType type,
+                                             std::vector<std::int64_t> const& shape, void const* data,
+                                             std::uint64_t bytes) {
     Checksum sum;
     sum.add(name);
     sum.add(dtype_name(type));
@@ -33,7 +34,7 @@ inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vect
 }
 
 // Tensors have no order of their own, so their checksums are added; `tensors` is the total.
-[[gnu::cold]] inline std::string checkpoint_checksum(Metadata const& metadata, std::uint64_t tensors) {
+STRATA_COLD inline std::string checkpoint_checksum(Metadata const& metadata, std::uint64_t tensors) {
     Checksum sum;
     // By key, because JSON's objects have no order.
     FixedArray<Metadata::Entry> entries(metadata.size());
@@ -52,8 +53,8 @@ inline std::uint64_t checksum_of(std::string_view name, DataType type, std::vect
 
 /// Writes a checkpoint atomically (see AtomicFile). Metadata keys that begin with "strata." are kept for the format.
 /// Throws Error as write_safetensors does.
-[[gnu::cold]] inline void write_checkpoint(std::string const& path, std::span<TensorView const> tensors,
-                                           Metadata metadata = {}) {
+STRATA_COLD inline void write_checkpoint(std::string const& path, std::span<TensorView const> tensors,
+                                         Metadata metadata = {}) {
     for (std::size_t i = 0; i < metadata.size(); ++i)
         if (metadata.key(i).starts_with("strata."))
             fail(path, ": the metadata key ", json_quoted(metadata.key(i)),

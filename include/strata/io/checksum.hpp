@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "../core/config.hpp"
+
 namespace strata {
 
 /// FNV-1a over 8-byte words instead of bytes, with a shift after each multiplication so that a word's high bits reach
@@ -13,7 +15,7 @@ namespace strata {
 /// length: "ab", "c" and "a", "bc" differ. Assumes little-endian words.
 class Checksum {
 public:
-    void add(void const* data, std::size_t bytes) {
+    STRATA_ONE_COPY void add(void const* data, std::size_t bytes) {
         auto const* from = static_cast<unsigned char const*>(data);
         std::size_t rest = bytes;
         for (; rest >= 8; rest -= 8, from += 8) {

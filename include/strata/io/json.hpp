@@ -25,19 +25,20 @@ namespace strata {
 
 /// `text` as a JSON string with its quotes: ", \ and control characters are escaped, everything else stays. Also the
 /// way names from foreign files are shown in messages.
-[[nodiscard, gnu::cold]] inline std::string json_quoted(std::string_view text) {
+[[nodiscard]] STRATA_COLD inline std::string json_quoted(std::string_view text) {
     constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt", digits = "0123456789abcdef";
     std::string quoted = "\"";
     for (char const c : text) {
         auto const at = special.find(c);
         if (at != special.npos)
-            quoted.append({'\\', letters[at]});
+            append(quoted, '\\', letters[at]);
         else if (static_cast<unsigned char>(c) < 0x20)
-            quoted.append({'\\', 'u', '0', '0', digits[static_cast<std::size_t>(c) >> 4], digits[c & 15]});
+            append(quoted, "\\u00", digits[static_cast<std::size_t>(c) >> 4], digits[c & 15]);
         else
-            quoted.append(1, c);
+            quoted.push_back(c);
     }
-    return quoted.append(1, '"');
+    quoted.push_back('"');
+    return quoted;
 }
 
 namespace detail {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "../core/config.hpp"
+
 namespace strata {
 
 /// Keys and their texts, each key once, in the order in which they came. A sequence, because there are few of them and
@@ -18,7 +20,7 @@ public:
     };
 
     Metadata() = default;
-    [[gnu::cold]] Metadata(std::initializer_list<Entry> entries) {
+    STRATA_COLD Metadata(std::initializer_list<Entry> entries) {
         for (auto const& entry : entries) set(entry.key, entry.text);
     }
 
@@ -35,15 +37,15 @@ public:
         return nullptr;
     }
     /// Adds a key that is not there yet.
-    [[gnu::cold]] void add(std::string key, std::string text) {
+    STRATA_COLD void add(std::string key, std::string text) {
         texts_.push_back(std::move(key));
         texts_.push_back(std::move(text));
     }
     /// Replaces a key's text, or adds the key.
-    [[gnu::cold]] void set(std::string_view wanted, std::string_view text) {
+    STRATA_COLD void set(std::string_view wanted, std::string_view text) {
         for (std::size_t i = 0; i < size(); ++i)
             if (key(i) == wanted) {
-                texts_[2 * i + 1] = text;
+                texts_[2 * i + 1] = std::string(text);
                 return;
             }
         add(std::string(wanted), std::string(text));

@@ -9,7 +9,7 @@ namespace strata {
 /// Writes a model's weights and buffers. Python: `safetensors.torch.load_file(path)` gives the state dict. Throws Error
 /// when the file cannot be written; an older file then stays.
 template <class Net, class Precision>
-void save(Model<Net, Precision> const& model, std::string const& path) {
+STRATA_COLD void save(Model<Net, Precision> const& model, std::string const& path) {
     write_safetensors(path, model.tensors(), {{"format", "pt"}});
 }
 

@@ -67,14 +67,15 @@ inline constexpr std::uint64_t most_safetensors_header_bytes = 100'000'000;
 }
 
 /// A shape as it is written, "[2, 3]"; "[]" for a scalar.
-[[nodiscard, gnu::cold]] inline std::string shape_text(std::vector<std::int64_t> const& shape) {
+[[nodiscard]] STRATA_COLD inline std::string shape_text(std::vector<std::int64_t> const& shape) {
     std::string text = "[";
     char const* separator = "";
     for (auto const extent : shape) {
-        text += concatenate(separator, extent);
+        append(text, separator, extent);
         separator = ", ";
     }
-    return text += "]";
+    text.push_back(']');
+    return text;
 }
 
 namespace detail {

@@ -26,7 +26,7 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
 
 // True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that
 // saves a model a second of compile time for it.
-[[gnu::cold]] inline bool is_utf8(std::string_view text) {
+STRATA_COLD inline bool is_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         auto const lead = static_cast<unsigned char>(text[i++]);
         if (lead < 0x80) continue;
@@ -48,6 +48,49 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
     }
     return true;
 }
+// Appends one tensor's entry to a header; `end` is where its data begin, then where they end.
+STRATA_COLD inline void append_entry(std::string& header, std::string const& path, TensorView const& tensor,
+                                     std::uint64_t& end) {
+    auto const name = json_quoted(tensor.name);
+    auto const refuse = [&](char const* reason, std::string_view what = "") {
+        fail(path, ": cannot write tensor ", name, ": ", reason, what);
+    };
+    if (tensor.name == "__metadata__") refuse("the format keeps this name for the metadata");
+    auto const bytes = checked_bytes(tensor.shape, size_of(tensor.type));
+    std::uint64_t const begin = end;
+    if (!bytes || __builtin_add_overflow(begin, *bytes, &end))
+        refuse("expected non-negative extents and a size that fits 64 bits, got ", shape_text(tensor.shape));
+    if (*bytes > 0 && tensor.data == nullptr) refuse("expected data, got a null pointer");
+    append(header, header.size() == 1 ? "" : ",", name, ":{\"dtype\":\"", dtype_name(tensor.type), "\",\"shape\":[");
+    char const* separator = "";
+    for (auto const extent : tensor.shape) {
+        append(header, separator, extent);
+        separator = ",";
+    }
+    append(header, "],\"data_offsets\":[", begin, ",", end, "]}");
+}
+
+// The header of a file with these tensors, in this order.
+STRATA_COLD inline std::string file_header(std::string const& path, FixedArray<TensorView const*> const& order,
+                                           Metadata const& metadata) {
+    std::string header = "{";
+    for (std::size_t i = 0; i < metadata.size(); ++i)
+        append(header, i == 0 ? "\"__metadata__\":{" : ",", json_quoted(metadata.key(i)), ":",
+               json_quoted(metadata.text(i)));
+    if (!metadata.empty()) header.push_back('}');
+    std::uint64_t end = 0;
+    for (auto const* tensor : order) append_entry(header, path, *tensor, end);
+    header.push_back('}');
+    while (header.size() % 8 != 0) header.push_back(' ');
+    if (header.size() > most_safetensors_header_bytes)
+        fail(path, ": cannot write a header of ", header.size(), " bytes, the format allows ",
+             most_safetensors_header_bytes);
+    return header;
+}
+
+STRATA_COLD inline void check_utf8(std::string const& path, std::string_view text) {
+    if (!is_utf8(text)) fail(path, ": cannot write ", json_quoted(text), ": expected UTF-8");
+}
 }  // namespace detail
 
 /// Writes the tensors and the metadata to `path`, atomically (see AtomicFile). The bytes equal those of the reference
@@ -55,21 +98,18 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
 ///
 /// Throws Error when two tensors have one name, a name or a metadata text is not UTF-8, a shape is impossible, or the
 /// file cannot be written; a file that was there before then stays as it was.
-[[gnu::cold]] inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
-                                            Metadata const& metadata = {}) {
+STRATA_COLD inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
+                                          Metadata const& metadata = {}) {
     FixedArray<TensorView const*> named(tensors.size());
     for (std::size_t i = 0; i < tensors.size(); ++i) named[i] = &tensors[i];
     detail::sort_by_name(named);
     for (std::size_t i = 1; i < named.size(); ++i)
         if (named[i]->name == named[i - 1]->name)
             fail(path, ": cannot write: the name ", json_quoted(named[i]->name), " comes twice");
-    auto const check_text = [&](std::string_view text) {
-        if (!detail::is_utf8(text)) fail(path, ": cannot write ", json_quoted(text), ": expected UTF-8");
-    };
-    for (auto const* tensor : named) check_text(tensor->name);
+    for (auto const* tensor : named) detail::check_utf8(path, tensor->name);
     for (std::size_t i = 0; i < metadata.size(); ++i) {
-        check_text(metadata.key(i));
-        check_text(metadata.text(i));
+        detail::check_utf8(path, metadata.key(i));
+        detail::check_utf8(path, metadata.text(i));
         if (metadata.find(metadata.key(i)) != &metadata.text(i))
             fail(path, ": cannot write: the metadata key ", json_quoted(metadata.key(i)), " comes twice");
     }
@@ -79,42 +119,7 @@ inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64,
         for (auto const* tensor : named)
             if (tensor->type == type) order[ordered++] = tensor;
 
-    std::string header = "{";
-    if (!metadata.empty()) {
-        header += "\"__metadata__\":{";
-        char const* separator = "";
-        for (std::size_t i = 0; i < metadata.size(); ++i) {
-            header += concatenate(separator, json_quoted(metadata.key(i)), ":", json_quoted(metadata.text(i)));
-            separator = ",";
-        }
-        header += "}";
-    }
-    std::uint64_t end = 0;
-    for (auto const* tensor : order) {
-        auto const name = json_quoted(tensor->name);
-        auto const refuse = [&](std::string const& reason) {
-            fail(path, ": cannot write tensor ", name, ": ", reason);
-        };
-        if (tensor->name == "__metadata__") refuse("the format keeps this name for the metadata");
-        auto const bytes = detail::checked_bytes(tensor->shape, size_of(tensor->type));
-        std::uint64_t const begin = end;
-        if (!bytes || __builtin_add_overflow(begin, *bytes, &end))
-            refuse("expected non-negative extents and a size that fits 64 bits, got " + shape_text(tensor->shape));
-        if (*bytes > 0 && tensor->data == nullptr) refuse("expected data, got a null pointer");
-        header += concatenate(header.size() == 1 ? "" : ",", name, ":{\"dtype\":\"", dtype_name(tensor->type),
-                              "\",\"shape\":[");
-        char const* separator = "";
-        for (auto const extent : tensor->shape) {
-            header += concatenate(separator, extent);
-            separator = ",";
-        }
-        header += concatenate("],\"data_offsets\":[", begin, ",", end, "]}");
-    }
-    header += "}";
-    header.resize((header.size() + 7) / 8 * 8, ' ');
-    if (header.size() > most_safetensors_header_bytes)
-        fail(path, ": cannot write a header of ", header.size(), " bytes, the format allows ",
-             most_safetensors_header_bytes);
+    std::string const header = detail::file_header(path, order, metadata);
     AtomicFile file(path);
     std::uint64_t const header_bytes = header.size();
     file.write(&header_bytes, 8);

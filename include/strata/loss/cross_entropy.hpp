@@ -15,7 +15,7 @@ struct CrossEntropy {
     static constexpr bool classifies = true;
     double label_smoothing = 0.0;  ///< in [0, 1)
 
-    [[gnu::cold]] void check() const {
+    STRATA_COLD void check() const {
         if (!(label_smoothing >= 0 && label_smoothing < 1))
             fail("CrossEntropy: label_smoothing is ", label_smoothing, ", expected at least 0 and below 1");
     }

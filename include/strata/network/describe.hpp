@@ -14,8 +14,8 @@ inline std::string extents_text(std::span<int const> extents) {
     return text;
 }
 
-[[gnu::cold]] inline std::vector<LayerDescription> describe_layers(std::span<LayerRow const> table,
-                                                                   std::size_t scalar_bytes) {
+STRATA_COLD inline std::vector<LayerDescription> describe_layers(std::span<LayerRow const> table,
+                                                                 std::size_t scalar_bytes) {
     std::vector<LayerDescription> layers(table.size());
     for (std::size_t i = 0; i < table.size(); ++i) {
         LayerRow const& row = table[i];

@@ -46,17 +46,21 @@ public:
 
     /// Every tensor with its PyTorch state-dict name, in state-dict order: weight, bias, running_mean, running_var,
     /// num_batches_tracked of each layer. The views point into this model.
-    [[nodiscard, gnu::cold]] std::vector<TensorView> tensors() {
-        std::vector<TensorView> list;
+    [[nodiscard]] STRATA_COLD std::vector<TensorView> tensors() {
+        std::vector<TensorView> list(tensor_count);
+        tensors(list.data());
+        return list;
+    }
+    /// The same, `tensor_count` of them, into a list of someone else's.
+    STRATA_COLD void tensors(TensorView* list) {
         Scalar *parameter = parameters_.data(), *buffer = buffers_.data();
         for (std::size_t i = 0; i < tensor_table.size(); ++i) {
             auto const layer = Net::layer_table[i].name;
             parameter = describe(list, layer, tensor_table[i].parameters, parameter);
             buffer = describe(list, layer, tensor_table[i].buffers, buffer);
             if (tensor_table[i].counts_batches)
-                list.push_back({concatenate(layer, ".num_batches_tracked"), {}, DataType::int64, &batches_tracked_[i]});
+                *list++ = {concatenate(layer, ".num_batches_tracked"), {}, DataType::int64, &batches_tracked_[i]};
         }
-        return list;
     }
     /// The same for reading: nothing may be written through these views.
     [[nodiscard]] std::vector<TensorView> tensors() const { return const_cast<Model*>(this)->tensors(); }
@@ -105,9 +109,18 @@ private:
         return table;
     }();
 
+public:
+    static constexpr std::size_t tensor_count = [] {
+        std::size_t count = 0;
+        for (auto const& layer : tensor_table)
+            count += layer.parameters.size() + layer.buffers.size() + (layer.counts_batches ? 1 : 0);
+        return count;
+    }();
+
+private:
     /// Initialises tensors that lie one behind the other; returns their end.
-    [[gnu::cold]] static Scalar* fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
-                                      std::uint32_t& tensor) {
+    STRATA_COLD static Scalar* fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
+                                    std::uint32_t& tensor) {
         for (auto const& row : rows) {
             Random random(seed, Purpose::initialization, tensor++);
             row.initialize(std::span<Scalar>(at, static_cast<std::size_t>(row.size)), row.fan, random);
@@ -115,11 +128,11 @@ private:
         }
         return at;
     }
-    [[gnu::cold]] static Scalar* describe(std::vector<TensorView>& list, std::string_view layer,
-                                          std::span<TensorRow const> rows, Scalar* at) {
+    STRATA_COLD static Scalar* describe(TensorView*& list, std::string_view layer, std::span<TensorRow const> rows,
+                                        Scalar* at) {
         for (auto const& row : rows) {
-            list.push_back(
-                {concatenate(layer, ".", row.name), {row.shape.begin(), row.shape.end()}, data_type_of<Scalar>, at});
+            *list++ = {
+                concatenate(layer, ".", row.name), {row.shape.begin(), row.shape.end()}, data_type_of<Scalar>, at};
             at += row.size;
         }
         return at;

@@ -38,7 +38,7 @@ struct Adam {
     double epsilon = 1e-8;
     double weight_decay = 0.0;
 
-    [[gnu::cold]] void check() const {
+    STRATA_COLD void check() const {
         detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
         detail::check_rate(name, "beta1", beta1, 1);
         detail::check_rate(name, "beta2", beta2, 1);

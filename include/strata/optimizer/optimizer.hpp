@@ -21,7 +21,7 @@ struct OptimizerStep {
 };
 
 namespace detail {
-[[gnu::cold]] inline void check_rate(char const* optimizer, char const* name, double value, double below) {
+STRATA_COLD inline void check_rate(char const* optimizer, char const* name, double value, double below) {
     if (!(value >= 0 && value < below))
         fail(optimizer, ": ", name, " is ", value, ", expected a number of at least 0",
              below < 1e300 ? " and below 1" : "");

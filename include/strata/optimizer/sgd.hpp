@@ -20,7 +20,7 @@ struct SGD {
     double weight_decay = 0.0;
     bool nesterov = false;
 
-    [[gnu::cold]] void check() const {
+    STRATA_COLD void check() const {
         detail::check_rate("SGD", "learning_rate", learning_rate, INFINITY);
         detail::check_rate("SGD", "momentum", momentum, 1);
         if (!std::isfinite(dampening)) fail("SGD: dampening is ", dampening, ", expected a finite number");

@@ -112,7 +112,7 @@ public:
     /// Forward, loss and backward: leaves the gradient of all parameters, returns the mean loss.
     double run() {
         double const nan = std::numeric_limits<double>::quiet_NaN();
-        workspace_.assign(tile_size * tiles, nan);
+        workspace_ = AlignedVector<double>(tile_size * tiles, nan);
         parts_.assign(static_cast<std::size_t>(Net::statistic_count) * tiles + 1, nan);
         merged_.assign(static_cast<std::size_t>(Net::statistic_count) + 1, nan);
         gradient.assign(gradient.size(), 0.0);  // parameter gradients accumulate

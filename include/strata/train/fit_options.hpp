@@ -36,7 +36,7 @@ struct FitOptions {
     std::function<void(EpochRecord const&)> on_epoch = {};
 
     /// Throws Error for values that make no sense, before anything is trained; the loader checks its own.
-    [[gnu::cold]] void check() const {
+    STRATA_COLD void check() const {
         if (epochs < 0) fail("fit: epochs is ", epochs, ", expected at least 0");
         if (batch_size < 1) fail("fit: batch_size is ", batch_size, ", expected at least 1");
         if (evaluation_batch_size < 1)

@@ -16,14 +16,14 @@ struct InputCheck {
     int outputs;        ///< of the network
     bool classifies;    ///< labels are wanted, else targets
 
-    [[gnu::cold]] void check(SampleShape got, char const* who) const {
+    STRATA_COLD void check(SampleShape got, char const* who) const {
         if (got == shape || (flat && got.size() == shape.size())) return;
         std::string const wanted =
             flat ? concatenate(shape.size()) : concatenate(shape.channels, " x ", shape.height, " x ", shape.width);
         fail(who, ": the data's samples are ", got.channels, " x ", got.height, " x ", got.width,
              ", the network's input is ", wanted);
     }
-    [[gnu::cold]] void check(Dataset const& data, char const* who) const {
+    STRATA_COLD void check(Dataset const& data, char const* who) const {
         if (data.size() == 0) fail(who, ": the dataset is empty");
         check(data.shape(), who);
         if (!classifies) {

@@ -141,21 +141,21 @@ struct EpochRecord {
 using History = std::vector<EpochRecord>;
 
 /// A double in the fewest digits that restore every bit, whatever the locale.
-[[gnu::cold]] inline std::string exact_text(double value) {
+STRATA_COLD inline std::string exact_text(double value) {
     char digits[40];
     return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
 }
 
 /// The history as text for a checkpoint: one epoch a line, numbers exact.
-[[gnu::cold]] inline std::string to_text(History const& history) {
+STRATA_COLD inline std::string to_text(History const& history) {
     std::string text =
         "epoch step learning_rate train_loss train_accuracy test_loss test_accuracy seconds images_per_second\n";
     for (auto const& r : history) {
-        text += concatenate(r.epoch, ' ', r.step);
+        append(text, r.epoch, ' ', r.step);
         for (double const value : {r.learning_rate, r.train_loss, r.train_accuracy, r.test_loss, r.test_accuracy,
                                    r.seconds, r.images_per_second})
-            text += concatenate(' ', exact_text(value));
-        text += "\n";
+            append(text, ' ', exact_text(value));
+        text.push_back('\n');
     }
     return text;
 }

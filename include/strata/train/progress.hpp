@@ -48,8 +48,8 @@ public:
     static constexpr double seconds_between_draws = 0.1;
     static constexpr double seconds_between_lines = 30;
 
-    [[gnu::cold]] explicit Progress(ProgressStyle style = ProgressStyle::automatic, FILE* output = stdout,
-                                    Clock clock = steady_seconds)
+    STRATA_COLD explicit Progress(ProgressStyle style = ProgressStyle::automatic, FILE* output = stdout,
+                                  Clock clock = steady_seconds)
         : output_(output), clock_(clock), style_(style == ProgressStyle::automatic ? suitable_style(output) : style) {}
     Progress(Progress const&) = delete;
     Progress& operator=(Progress const&) = delete;
@@ -86,7 +86,7 @@ public:
     }
 
     /// Ends an epoch with one line that stays.
-    [[gnu::cold]] void end_epoch(EpochRecord const& record) {
+    STRATA_COLD void end_epoch(EpochRecord const& record) {
         if (style_ == ProgressStyle::none) return;
         Line line;
         append_epoch(line, record.epoch);
@@ -101,7 +101,7 @@ public:
     }
 
     /// Writes a line that stays: above the bar, or among the lines. For messages in the middle of training.
-    [[gnu::cold]] void print(std::string_view text) {
+    STRATA_COLD void print(std::string_view text) {
         if (style_ == ProgressStyle::none) return;
         if (drawn_ > 0) {
             put("\r");
@@ -142,14 +142,14 @@ private:
         std::int64_t samples = 0;
     };
 
-    [[gnu::cold]] static ProgressStyle suitable_style(FILE* output) {
+    STRATA_COLD static ProgressStyle suitable_style(FILE* output) {
         auto const* const terminal = std::getenv("TERM");
         bool const can_redraw = terminal == nullptr || std::strcmp(terminal, "dumb") != 0;
         return can_redraw && isatty(fileno(output)) == 1 ? ProgressStyle::bar : ProgressStyle::lines;
     }
 
     /// Columns of the terminal, asked for at every draw: windows change their size.
-    [[nodiscard, gnu::cold]] std::size_t columns() const {
+    [[nodiscard]] STRATA_COLD std::size_t columns() const {
         winsize size{};
         if (ioctl(fileno(output_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
         auto const* const variable = std::getenv("COLUMNS");
@@ -166,7 +166,7 @@ private:
         return now > mark.seconds && samples > 0 ? samples / (now - mark.seconds) : 0;
     }
 
-    [[gnu::cold]] void append_epoch(Line& line, std::int64_t epoch) const {
+    STRATA_COLD void append_epoch(Line& line, std::int64_t epoch) const {
         if (state_.epochs > 0) {
             // All epochs of a training are equally wide, so that the lines stand in columns.
             auto const width = std::snprintf(nullptr, 0, "%lld", static_cast<long long>(state_.epochs));
@@ -181,7 +181,7 @@ private:
     static constexpr int drop_order[field_count] = {2, 3, 1, 4, 0};
 
     /// Loss, accuracy, learning rate, images/s and ETA; empty where unknown.
-    [[gnu::cold]] void write_fields(Line (&fields)[field_count], double now) const {
+    STRATA_COLD void write_fields(Line (&fields)[field_count], double now) const {
         if (!std::isnan(state_.loss)) fields[0].append("  loss %.4f", state_.loss);
         if (!std::isnan(state_.accuracy)) fields[1].append("  acc %.2f %%", 100 * state_.accuracy);
         if (!std::isnan(state_.learning_rate)) fields[2].append("  lr %.4g", state_.learning_rate);
@@ -192,7 +192,7 @@ private:
             append_duration(fields[4], static_cast<double>(left) / rate);
     }
 
-    [[gnu::cold]] static void append_duration(Line& line, double seconds) {
+    STRATA_COLD static void append_duration(Line& line, double seconds) {
         auto const whole = static_cast<long long>(std::min(seconds, 1e15) + 0.5);
         auto const hours = whole / 3600, minutes = whole / 60 % 60;
         if (hours > 0)
@@ -201,7 +201,7 @@ private:
             line.append("  ETA %lld:%02lld", minutes, whole % 60);
     }
 
-    [[gnu::cold]] void draw_bar(double now) {
+    STRATA_COLD void draw_bar(double now) {
         constexpr std::size_t shortest_bar = 10, longest_bar = 40, brackets = 3;
         // Writing into the last column would wrap on some terminals.
         auto const room = columns() - 1;
@@ -227,7 +227,7 @@ private:
         std::fflush(output_);
     }
 
-    [[gnu::cold]] void append_bar(Line& line, std::size_t width) const {
+    STRATA_COLD void append_bar(Line& line, std::size_t width) const {
         auto const share =
             state_.samples <= 0 ? 0.0 : static_cast<double>(state_.sample) / static_cast<double>(state_.samples);
         auto const filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width));
@@ -236,7 +236,7 @@ private:
         line.append("]");
     }
 
-    [[gnu::cold]] void print_line(double now) {
+    STRATA_COLD void print_line(double now) {
         Line line, fields[field_count];
         append_epoch(line, state_.epoch + 1);
         if (state_.samples > 0)
@@ -249,7 +249,7 @@ private:
     void put(std::string_view text) { std::fwrite(text.data(), 1, text.size(), output_); }
 
     /// Spaces over what is left of a longer bar: no terminal needs to understand an escape sequence.
-    [[gnu::cold]] void pad(std::size_t size) {
+    STRATA_COLD void pad(std::size_t size) {
         for (; size < drawn_; ++size) put(" ");
     }
 

@@ -48,8 +48,8 @@ public:
     using Value = typename Precision::compute;
     static constexpr int outputs = Net::OutputShape::size;
 
-    [[gnu::cold]] Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed,
-                          NonFinite non_finite, LossScaling loss_scaling = {})
+    STRATA_COLD Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed,
+                        NonFinite non_finite, LossScaling loss_scaling = {})
         : model_(seed.value),
           optimizer_(optimizer),
           schedule_(schedule),
@@ -90,10 +90,10 @@ public:
 
     /// Trains until `options.epochs` epochs are done in all, evaluating on `test` after each. Continues where the
     /// trainer stands, also in mid epoch. Exceptions of transforms and callbacks come out of here.
-    [[gnu::cold]] History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
+    STRATA_COLD History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
         return fit(train, &test, options);
     }
-    [[gnu::cold]] History const& fit(Dataset const& train, FitOptions const& options = {}) {
+    STRATA_COLD History const& fit(Dataset const& train, FitOptions const& options = {}) {
         return fit(train, nullptr, options);
     }
 
@@ -157,10 +157,10 @@ public:
     // ---- evaluation ------------------------------------------------------------------------------------------------
 
     /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order.
-    [[nodiscard, gnu::cold]] Evaluation evaluate(Dataset const& data, int batch_size = 256) {
+    [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) {
         input.check(data, "evaluate");
         Evaluation all;
-        if (data.classes() > 0) all.predictions.resize(data.size());
+        if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
         double loss = 0;
         for_each_batch(data, batch_size, [&](Batch const& batch) {
             std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
@@ -193,7 +193,7 @@ public:
     // ---- checkpoints -----------------------------------------------------------------------------------------------
 
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
-    [[gnu::cold]] void save_checkpoint(std::string const& path) {
+    STRATA_COLD void save_checkpoint(std::string const& path) {
         static_cast<void>(model());
         auto metadata = to_metadata(state_);
         metadata.add("optimizer", Optimizer::name);
@@ -203,7 +203,7 @@ public:
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. Throws Error, the trainer untouched, when the
     /// file is torn, foreign or of another network.
-    [[gnu::cold]] void load_checkpoint(std::string const& path) {
+    STRATA_COLD void load_checkpoint(std::string const& path) {
         CheckpointFile const file(path);
         TrainingState state = training_state_from(file.metadata(), path);
         auto const expect = [&](char const* entry, std::string const& mine) {
@@ -231,7 +231,7 @@ private:
         }(),
         Net::InputShape::rank == 1, outputs, Loss::classifies};
 
-    [[gnu::cold]] History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
+    STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         options.check();
@@ -313,7 +313,7 @@ private:
         progress.update(shown);
     }
 
-    [[gnu::cold]] void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
+    STRATA_COLD void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
         EpochRecord record;
         record.epoch = state_.epoch + 1;
         record.step = state_.step;
@@ -343,7 +343,7 @@ private:
     }
 
     template <class F>
-    [[gnu::cold]] void for_each_batch(Dataset const& data, int batch_size, F f) {
+    STRATA_COLD void for_each_batch(Dataset const& data, int batch_size, F f) {
         to_device();
         Loader loader(data, {.batch_size = batch_size, .shuffle = false, .seed = state_.seed, .threads = 0});
         loader.begin_epoch(0);
@@ -370,7 +370,7 @@ private:
     }
 
     /// Where a non-finite number comes from, in words.
-    [[gnu::cold]] std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
+    STRATA_COLD std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
         if (auto const bad = first_non_finite_sample(batch); bad >= 0)
             return concatenate("the input of sample ", bad, " of the batch is not finite");
         auto const layer = [](int i) {
@@ -389,15 +389,18 @@ private:
         return "the gradient's norm is not finite";
     }
     /// Weights, buffers and optimizer state under the names they have in a checkpoint.
-    [[gnu::cold]] static std::vector<TensorView> checkpoint_tensors(ModelType& model,
-                                                                    AlignedVector<Scalar>& optimizer_state) {
-        auto tensors = model.tensors();
-        for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
+    STRATA_COLD static std::vector<TensorView> checkpoint_tensors(ModelType& model,
+                                                                  AlignedVector<Scalar>& optimizer_state) {
+        std::vector<TensorView> tensors(ModelType::tensor_count + static_cast<std::size_t>(Optimizer::states));
+        model.tensors(tensors.data());
+        for (std::size_t i = 0; i < ModelType::tensor_count; ++i)
+            tensors[i].name = concatenate("model.", tensors[i].name);
         for (int k = 0; k < Optimizer::states; ++k)
-            tensors.push_back({concatenate("optimizer.", k),
-                               {Net::parameter_count},
-                               data_type_of<Scalar>,
-                               optimizer_state.data() + static_cast<std::ptrdiff_t>(k) * Net::parameter_count});
+            tensors[ModelType::tensor_count + static_cast<std::size_t>(k)] = {
+                concatenate("optimizer.", k),
+                {Net::parameter_count},
+                data_type_of<Scalar>,
+                optimizer_state.data() + static_cast<std::ptrdiff_t>(k) * Net::parameter_count};
         return tensors;
     }
 

@@ -52,7 +52,7 @@ inline constexpr StateNumber state_numbers[] = {{"step", &TrainingState::step},
 }  // namespace detail
 
 /// The state as texts of exact numbers.
-[[gnu::cold]] inline Metadata to_metadata(TrainingState const& state) {
+STRATA_COLD inline Metadata to_metadata(TrainingState const& state) {
     Metadata metadata;
     metadata.add("seed", concatenate(state.seed));
     for (auto const& number : detail::state_numbers)
@@ -62,7 +62,7 @@ inline constexpr StateNumber state_numbers[] = {{"step", &TrainingState::step},
 }
 
 /// The state that to_metadata wrote. Throws Error that names `source` and what is missing or malformed.
-[[gnu::cold]] inline TrainingState training_state_from(Metadata const& metadata, std::string const& source) {
+STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, std::string const& source) {
     TrainingState state;
     auto const text_of = [&](char const* name) -> std::string const& {
         std::string const* const text = metadata.find(name);

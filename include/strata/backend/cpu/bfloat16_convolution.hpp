@@ -89,7 +89,7 @@ constexpr int pair_block_channels(int left) { return left == 6 || left == 7 || l
 
 /// `CO` output channels of `V` vectors. Weights are [channel][kernel row][tap][CO].
 template <int CO, int V>
-STRATA_ONE_COPY void correlate_pairs_block(PairBlock const& d, BlockVectors<V> const& at) {
+STRATA_ONE_COPY void correlate_pairs_block(PairBlock const& d, BlockVectors const& at) {
     PairLane sum[CO][V];
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {
@@ -146,7 +146,7 @@ STRATA_ONE_COPY void correlate_pairs_block(PairBlock const& d, BlockVectors<V> c
 
 /// All output channels of `V` vectors.
 template <int V>
-void correlate_pairs_vectors(PairBlock d, BlockVectors<V> const& at, int out_channels, int kernel_taps) {
+void correlate_pairs_vectors(PairBlock d, BlockVectors const& at, int out_channels, int kernel_taps) {
     for (int left = out_channels; left > 0;) {
         int const count = pair_block_channels(left);
         d.stored = std::min(left, count);
@@ -268,16 +268,16 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
         int const kernel_taps = layout.kernel_rows * g.taps_width;
         int k = 0;
         for (; k + V <= vectors; k += V) {
-            BlockVectors<V> at;
+            BlockVectors at;
             for (int v = 0; v < V; ++v) place(k + v, at.in[v], at.out[v], at.skip[v]);
             reach(k, k + V - 1);
-            correlate_pairs_vectors(d, at, g.out_channels, kernel_taps);
+            correlate_pairs_vectors<V>(d, at, g.out_channels, kernel_taps);
         }
         for (; k < vectors; ++k) {
-            BlockVectors<1> at;
+            BlockVectors at;
             place(k, at.in[0], at.out[0], at.skip[0]);
             reach(k, k);
-            correlate_pairs_vectors(d, at, g.out_channels, kernel_taps);
+            correlate_pairs_vectors<1>(d, at, g.out_channels, kernel_taps);
         }
     }
 }

@@ -107,7 +107,8 @@ STRATA_ONE_COPY inline void pair_weight_gradient(Correlation const& g, bfloat16 
             bfloat16* const to = packed + place * slot;
             if (packed_channels[place] != channel)
                 for (int row = 0; row < g.in_height; ++row)
-                    pack_row(g, input + static_cast<std::ptrdiff_t>(row) * g.in_width * S, to + row * layout.pitch, S);
+                    pack_row(g, input + static_cast<std::ptrdiff_t>(row) * g.in_width * S, to + row * layout.pitch, S,
+                             &move_columns<false, bfloat16>);
             packed_channels[place] = channel;
             input = to;
         }

@@ -14,11 +14,11 @@
 
 namespace strata::detail {
 
-/// Where V vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
+/// Where the vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
 /// numbers of a vector are a neighbour's (only an addition has to know).
-template <int V>
 struct BlockVectors {
-    int in[V], out[V], skip[V];
+    static constexpr int most = 4;
+    int in[most], out[most], skip[most];
 };
 
 /// What a block of a correlation reads and writes.
@@ -37,9 +37,37 @@ struct BlockData {
     bool relu = false;               ///< what is stored is its ReLU
 };
 
+/// Stores (or adds) a block's sums [channel][vector][lane].
+template <class L, class T>
+STRATA_ONE_COPY void store_block(BlockData<T> const& d, T* value, int vectors, int const* out, int const* skip) {
+    constexpr int N = width_of<L>;
+    STRATA_ROLLED
+    for (int u = 0; u < d.channels; ++u) {
+        STRATA_ROLLED
+        for (int v = 0; v < vectors; ++v, value += N) {
+            T* const to = d.y + u * d.plane + out[v];
+            L result = load_lane<L>(value);
+            if (d.relu) result = ReLU::forward(result);
+            if (d.stored < N) {
+                store_lane(value, result);
+                STRATA_ROLLED
+                for (int k = 0; k < d.stored; ++k) {
+                    STRATA_SCALAR;
+                    to[k] = d.add ? to[k] + value[k] : value[k];
+                }
+            } else if (d.add) {
+                L const old = load_lane<L>(to);
+                store_lane(to, select(first_lanes<L>(skip[v]), old, old + result));
+            } else {
+                store_lane(to, result);
+            }
+        }
+    }
+}
+
 /// A block of `CO` output channels times `V` vectors.
 template <int CO, int V, class L, class T>
-STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d, BlockVectors<V> const& at) {
+STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d, BlockVectors const& at) {
     L sum[CO][V];
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {
@@ -76,34 +104,12 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
         STRATA_UNROLL
         for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, sum[u][v]);
     }
-    STRATA_ROLLED
-    for (int u = 0; u < d.channels; ++u) {
-        STRATA_ROLLED
-        for (int v = 0; v < V; ++v) {
-            T* const to = d.y + u * d.plane + at.out[v];
-            T* const value = values + (u * V + v) * N;
-            L result = load_lane<L>(value);
-            if (d.relu) result = ReLU::forward(result);
-            if (d.stored < N) {
-                store_lane(value, result);
-                STRATA_ROLLED
-                for (int k = 0; k < d.stored; ++k) {
-                    STRATA_SCALAR;
-                    to[k] = d.add ? to[k] + value[k] : value[k];
-                }
-            } else if (d.add) {
-                L const old = load_lane<L>(to);
-                store_lane(to, select(first_lanes<L>(at.skip[v]), old, old + result));
-            } else {
-                store_lane(to, result);
-            }
-        }
-    }
+    store_block<L>(d, values, V, at.out, at.skip);
 }
 
 /// All output channels of `V` vectors, in blocks of six, four and two.
 template <int V, class L, class T>
-void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors<V> const& at) {
+STRATA_ONE_COPY void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors const& at) {
     T const *const weights = d.weights, *const bias = d.bias;
     T* const y = d.y;
     for (int left = g.out_channels; left > 0;) {
@@ -155,7 +161,7 @@ constexpr int correlation_scratch(Correlation const& g, int S) {
 /// `packed` is given, `pitch` numbers each: those of a single output row, or, `shared`, all, zeros outside the image.
 template <class T>
 STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T const** rows, T* packed, int S, int i,
-                                   int count, bool shared, std::ptrdiff_t pitch) {
+                                   int count, bool shared, std::ptrdiff_t pitch, ColumnMover<T> gather) {
     std::ptrdiff_t const width = static_cast<std::ptrdiff_t>(g.in_width) * S;
     for (int c = 0; c < g.in_channels; ++c, images += g.in_height * width) {
         T const* const first = packed;
@@ -165,7 +171,7 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
                 if (h < 0 || h >= g.in_height)
                     std::fill_n(packed, pitch, T(0));
                 else
-                    pack_row(g, images + h * width, packed, S);
+                    pack_row(g, images + h * width, packed, S, gather);
             }
         }
         for (int p = 0; p < g.taps_height; ++p) {
@@ -178,7 +184,7 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
             } else {
                 row = images + h * width;
                 if (!packed) continue;
-                pack_row(g, row, packed, S);
+                pack_row(g, row, packed, S, gather);
                 row = packed;
                 packed += pitch;
             }
@@ -188,11 +194,11 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
 
 /// Items are (group, output row). The output row i of channel o begins at y + o plane + i out_row, its columns are
 /// out_column apart (more than 1 only where whole vectors are samples of one column). `relu`: y is its ReLU, where
-/// nothing is added.
+/// nothing is added. `gather` is column_gather of the stride.
 template <class L, class T>
 STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch,
                                bool add, int begin, int end, std::ptrdiff_t plane, std::ptrdiff_t out_row,
-                               int out_column = 1, bool relu = false) {
+                               int out_column = 1, bool relu = false, ColumnMover<T> gather = nullptr) {
     constexpr int N = width_of<L>, V = block_vectors;
     int const row_length = g.out_width * S;
     int const band = out_row == row_length && out_column == 1 ? g.band_rows(S, N) : 0;
@@ -229,7 +235,7 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
                         packed + c * g.taps_width * column + p * g.dilation_height * row_length;
                 }
         } else {
-            point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch);
+            point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch, gather);
         }
         d.weights = w + group * g.group_weights + g.first_weight;
         d.bias = bias ? bias + group * g.out_channels : nullptr;
@@ -257,21 +263,20 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
         d.first_tap = 0;
         d.end_tap = g.taps_width;
         bool const in_padding = count == 1 && band == 0;
-        auto const block = [&]<int Vectors>(BlockVectors<Vectors> at, int first, int from) {
-            for (int v = 0; v < Vectors; ++v) place(from + v, first, at.in[v], at.out[v], at.skip[v]);
-            if (in_padding) reach(at.in[0] / S, (at.in[Vectors - 1] + N - 1) / S);
-            correlate_vectors<Vectors, L>(g, d, at);
-        };
-        for (int k = 0; k < vectors;) {
+        for (int k = 0, width = 0; k < vectors; k += width) {
             int const left = vectors - k;
             // Three of the rest are cheaper at once, with one before them again, than one by one.
-            if (left >= V || (left == 3 && vectors > V && !in_padding)) {
-                block(BlockVectors<V>{}, k, std::min(k, vectors - V));
-                k += V;
-            } else {
-                block(BlockVectors<1>{}, k, k);
-                ++k;
-            }
+            bool const full = left >= V || (left == 3 && vectors > V && !in_padding);
+            width = full ? V : 1;
+            int const from = full ? std::min(k, vectors - V) : k;
+            BlockVectors at;
+            STRATA_ROLLED
+            for (int v = 0; v < width; ++v) place(from + v, k, at.in[v], at.out[v], at.skip[v]);
+            if (in_padding) reach(at.in[0] / S, (at.in[width - 1] + N - 1) / S);
+            if (full)
+                correlate_vectors<V, L>(g, d, at);
+            else
+                correlate_vectors<1, L>(g, d, at);
         }
     }
 }

@@ -77,8 +77,9 @@ struct PackedRun {
 };
 
 /// Packs a row [W][S]: column c of the packed row is input column c / phase_columns + (c % phase_columns) stride - pad.
+/// `gather` is column_gather of the stride.
 template <class T>
-STRATA_ONE_COPY void pack_row(Correlation const& g, T const* row, T* packed, int S) {
+STRATA_ONE_COPY void pack_row(Correlation const& g, T const* row, T* packed, int S, ColumnMover<T> gather) {
     int const columns = g.phase_columns(), stride = g.stride_width;
     for (int phase = 0; phase < stride; ++phase, packed += columns * S) {
         PackedRun const run(g, phase);
@@ -86,7 +87,7 @@ STRATA_ONE_COPY void pack_row(Correlation const& g, T const* row, T* packed, int
         if (stride == 1)
             std::copy_n(row + run.column * S, (run.end - run.begin) * S, packed + run.begin * S);
         else
-            move_columns<false>(row + run.column * S, stride * S, packed + run.begin * S, S, run.end - run.begin, S);
+            gather(row + run.column * S, stride * S, packed + run.begin * S, S, run.end - run.begin, S, {});
         std::fill_n(packed + run.end * S, (columns - run.end) * S, T(0));
     }
 }
@@ -112,11 +113,8 @@ STRATA_ONE_COPY void pack_band(Correlation const& g, T const* x, T* packed, int 
                     STRATA_ROLLED
                     for (int k = 0; k < vectors * N; k += N) store_lane(packed + k, load_lane<L>(x + from + k));
                 } else {
-                    STRATA_ROLLED
-                    for (int k = 0; k < length; ++k) {
-                        STRATA_SCALAR;
-                        packed[k] = inside && k >= begin && k < end ? x[from + k] : T(0);
-                    }
+                    std::fill_n(packed, length, T(0));
+                    if (inside) std::copy_n(x + from + begin, end - begin, packed + begin);
                 }
             }
             if (begin == 0 && end == length) continue;

@@ -155,7 +155,8 @@ struct DirectForward {
             G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
         detail::correlate<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.parameters, bias, a.y, a.stride,
                                           a.scratch, false, begin, end, G::out_height * G::out_width * a.stride,
-                                          G::out_width * a.stride, 1, a.relu);
+                                          G::out_width * a.stride, 1, a.relu,
+                                          detail::column_gather<G::stride_width, T>());
     }
 };
 
@@ -194,7 +195,8 @@ struct DirectParameterGradient {
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::weight_gradient<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.dy, a.gradient, a.stride,
-                                                a.scratch, begin, std::min(end, blocks));
+                                                a.scratch, begin, std::min(end, blocks),
+                                                detail::column_gather<G::stride_width, T>());
         if (G::bias && begin < end && end == items.count) add_bias(a);
     }
     static void add_bias(KernelData<Precision> const& a) {

@@ -12,8 +12,8 @@ inline constexpr int gradient_taps = vector_bytes >= 64 ? 6 : 3;
 /// The weight gradient of CO output channels and a block of taps, over `rows` rows of `vectors` vectors: sums of
 /// products of dy[u] and the taps' rows. taps[row][k] is where a tap's row begins.
 template <int CO, class L, class T>
-STRATA_ONE_COPY void weight_gradient_block(T const* const (&dy)[CO], std::ptrdiff_t dy_pitch, T const* const* taps,
-                                           int rows, int vectors, T* const (&dw)[CO], int stored) {
+STRATA_ONE_COPY void weight_gradient_block(T const* const* dy, std::ptrdiff_t dy_pitch, T const* const* taps, int rows,
+                                           int vectors, T* const* dw, int stored) {
     constexpr int Q = gradient_taps, N = width_of<L>;
     L total[CO][Q];
     STRATA_UNROLL
@@ -89,10 +89,11 @@ constexpr int weight_gradient_scratch(Correlation const& g, int S) {
            (layout.packs_gradient ? g.out_channels * g.out_height * layout.vectors * N : 0);
 }
 
-/// Items are (group, block of neighbouring taps of the input channels), so weights in PyTorch's layout.
+/// Items are (group, block of neighbouring taps of the input channels), so weights in PyTorch's layout. `gather` is
+/// column_gather of the stride.
 template <class L, class T>
 STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch, int begin,
-                                     int end) {
+                                     int end, ColumnMover<T> gather) {
     constexpr int N = width_of<L>, Q = gradient_taps;
     GradientLayout const layout(g, S, N);
     int const blocks = tap_blocks(g), length = g.out_width * S, all_taps = g.in_channels * layout.taps;
@@ -127,7 +128,8 @@ STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* 
             T* const to = packed + place * slot;
             if (packed_channels[place] != channel) {
                 for (int row = 0; row < g.in_height; ++row)
-                    pack_row(g, input + static_cast<std::ptrdiff_t>(row) * g.in_width * S, to + row * layout.pitch, S);
+                    pack_row(g, input + static_cast<std::ptrdiff_t>(row) * g.in_width * S, to + row * layout.pitch, S,
+                             gather);
                 std::fill_n(to + slot - N, N, T(0));
                 packed_channels[place] = channel;
             }
@@ -148,24 +150,21 @@ STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* 
         T const* const from = layout.packs_gradient ? gradients : group_dy;
         std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * dy_pitch;
         T* const to = dw + group * g.group_weights + first;
-        int o = 0;
-        for (; o + 4 <= g.out_channels; o += 4) {
-            T const* const source[4] = {from + o * plane, from + (o + 1) * plane, from + (o + 2) * plane,
-                                        from + (o + 3) * plane};
-            T* const target[4] = {to + o * g.out_weights, to + (o + 1) * g.out_weights, to + (o + 2) * g.out_weights,
-                                  to + (o + 3) * g.out_weights};
-            weight_gradient_block<4, L>(source, dy_pitch, taps, g.out_height, layout.vectors, target, stored);
-        }
-        for (; o + 2 <= g.out_channels; o += 2) {
-            T const* const source[2] = {from + o * plane, from + (o + 1) * plane};
-            T* const target[2] = {to + o * g.out_weights, to + (o + 1) * g.out_weights};
-            weight_gradient_block<2, L>(source, dy_pitch, taps, g.out_height, layout.vectors, target, stored);
-        }
-        if (o < g.out_channels) {
-            T unused[Q] = {};
-            T const* const source[2] = {from + o * plane, from + o * plane};
-            T* const target[2] = {to + o * g.out_weights, unused};
-            weight_gradient_block<2, L>(source, dy_pitch, taps, g.out_height, layout.vectors, target, stored);
+        T unused[Q] = {};  // where an idle channel's sums go
+        for (int o = 0, count = 0; o < g.out_channels; o += count) {
+            count = o + 4 <= g.out_channels ? 4 : 2;
+            T const* source[4];
+            T* target[4];
+            STRATA_ROLLED
+            for (int u = 0; u < count; ++u) {
+                bool const idle = o + u == g.out_channels;
+                source[u] = from + (idle ? o : o + u) * plane;
+                target[u] = idle ? unused : to + (o + u) * g.out_weights;
+            }
+            if (count == 4)
+                weight_gradient_block<4, L>(source, dy_pitch, taps, g.out_height, layout.vectors, target, stored);
+            else
+                weight_gradient_block<2, L>(source, dy_pitch, taps, g.out_height, layout.vectors, target, stored);
         }
     }
 }

@@ -37,14 +37,15 @@ public:
     using ModelType = Model<Net, Precision>;
     using Scalar = typename Precision::master;
 
-    [[gnu::cold]] CpuExecutor(Cpu cpu, Loss loss)
-        : workers_(detail::worker_count(cpu)), team_flops_(cpu.team_flops), loss_(loss) {
-        barriers_ = FixedArray<detail::Barrier>(static_cast<std::size_t>(workers_) + 1);
-        next_buffers_ = AlignedVector<Scalar>(static_cast<std::size_t>(Net::buffer_count));
-        statistics_ = FixedArray<double>(static_cast<std::size_t>(Net::statistic_count) + 1);
-        chunk_squares_ = FixedArray<double>(static_cast<std::size_t>(chunks));
-        results_ = FixedArray<detail::BatchResult>(static_cast<std::size_t>(max_leaves));
-    }
+    STRATA_COLD CpuExecutor(Cpu cpu, Loss loss)
+        : workers_(detail::worker_count(cpu)),
+          team_flops_(cpu.team_flops),
+          loss_(loss),
+          barriers_(static_cast<std::size_t>(workers_) + 1),
+          statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
+          chunk_squares_(static_cast<std::size_t>(chunks)),
+          results_(static_cast<std::size_t>(max_leaves)),
+          next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
 
     [[nodiscard]] int workers() const { return workers_; }
     /// The model is used where it lies.
@@ -96,7 +97,9 @@ public:
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
                                      to = std::min(from + chunk_size, count);
-                update_range(apply, model.parameters().data(), gradients_.data(), state.data(), from, to);
+                for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
+                    update_at<L>(apply, model.parameters().data(), gradients_.data(), state.data(), at);
+                });
             }
         });
         if constexpr (Net::is_batch_wide) {
@@ -115,7 +118,7 @@ public:
 
     /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
     /// messages.
-    [[gnu::cold]] int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
+    STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
         watch_ = &found;
         train_tiles(model, batch, random);
@@ -200,7 +203,7 @@ private:
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
 
-    [[gnu::cold]] STRATA_ONE_COPY StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+    STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
         int const S = tile_samples<true>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
@@ -278,8 +281,8 @@ private:
         }
     }
 
-    [[gnu::cold]] STRATA_ONE_COPY StepResult evaluate_tiles(ModelType const& model, Batch const& batch,
-                                                            std::int32_t* predictions, Value* outputs) {
+    STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
+                                          Value* outputs) {
         int const S = tile_samples<false>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
@@ -337,12 +340,17 @@ private:
             for (int distance = 1; distance < leaves; distance *= 2)
                 for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
                     Gradient* const into = gradients_.data() + leaf * count;
-                    Gradient const* const other = gradients_.data() + (leaf + distance) * count;
-                    for (std::ptrdiff_t i = from; i < to; ++i) into[i] += other[i];
+                    Gradient const* const other = into + distance * count;
+                    for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t at) {
+                        store_lane(into + at, load_lane<L>(into + at) + load_lane<L>(other + at));
+                    });
                 }
             if (loss_scale_ != 1) {
                 auto const unscale = static_cast<Gradient>(1 / loss_scale_);
-                for (std::ptrdiff_t i = from; i < to; ++i) gradients_[static_cast<std::size_t>(i)] *= unscale;
+                Gradient* const all = gradients_.data();
+                for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
+                    store_lane(all + i, load_lane<L>(all + i) * L(unscale));
+                });
             }
             chunk_squares_[static_cast<std::size_t>(chunk)] = sum_of_squares(gradients_.data() + from, to - from);
         }
@@ -380,15 +388,14 @@ private:
         return result;
     }
 
-    template <class Apply>
-    static void update_range(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
-                             std::ptrdiff_t from, std::ptrdiff_t to) {
-        using L = widest_lane<Scalar>;
-        std::ptrdiff_t i = from;
-        for (; i + width_of<L> <= to; i += width_of<L>) update_at<L>(apply, weights, gradient, state, i);
-        for (; i < to; ++i) {
+    /// Calls f<L>(i) for whole vectors of the numbers [begin, end), then f<T>(i) for each that is left.
+    template <class T, class F>
+    static STRATA_INLINE void for_lanes(std::ptrdiff_t begin, std::ptrdiff_t end, F const& f) {
+        using L = widest_lane<T>;
+        for (; begin + width_of<L> <= end; begin += width_of<L>) f.template operator()<L>(begin);
+        for (; begin < end; ++begin) {
             STRATA_SCALAR;
-            update_at<Scalar>(apply, weights, gradient, state, i);
+            f.template operator()<T>(begin);
         }
     }
     template <class L, class Apply>
@@ -406,7 +413,7 @@ private:
 
     /// Runs a step and notes the first operation whose output is not finite, in the order of the op list. A ReLU that
     /// is part of the step comes afterwards: it would hide -infinity.
-    [[gnu::cold]] void run_and_watch(Context const& c, Step step) {
+    STRATA_COLD void run_and_watch(Context const& c, Step step) {
         bool const relu = std::exchange(step.relu, false);
         detail::run_step(step, c, Net::InputShape::size);
         if (step.backward || step.operation < 0 || step.reduction != detail::Reduction::none) return;

@@ -7,10 +7,8 @@ namespace strata::detail {
 
 /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
 template <class OutputShape, class L, class Precision, class Loss>
-[[gnu::cold, gnu::noinline]] void finish_tile(TileContext<Precision, Loss> const& c,
-                                              typename Precision::storage* values,
-                                              typename Precision::storage* gradient,
-                                              typename Precision::compute* targets) {
+STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
+                             typename Precision::storage* gradient, typename Precision::compute* targets) {
     int const S = c.stride;
     using Storage = typename Precision::storage;
     using T = typename Precision::compute;

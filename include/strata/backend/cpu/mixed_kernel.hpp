@@ -85,7 +85,8 @@ struct ThroughFloatForward<Convolution<G, Scheme>, Short> {
         float* const y = copies.take(Op::Output::size * S);
         float const* const bias = G::bias ? a.parameters + Op::Parameters::size - G::out_channels : nullptr;
         correlate<widest_lane<float>>(g, x, a.parameters, bias, y, S, copies.next, false, begin, end,
-                                      G::out_height * G::out_width * S, G::out_width * S, 1, a.relu);
+                                      G::out_height * G::out_width * S, G::out_width * S, 1, a.relu,
+                                      column_gather<G::stride_width, float>());
         store_rows(y, a.y, G::group_out_channels, G::out_height, G::out_width * S, false, begin, end);
     }
 };
@@ -135,7 +136,8 @@ struct ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {
         if (begin < std::min(end, blocks)) {
             float const* const x = copies.copy(a.x, Op::Input::size * S);
             float const* const dy = copies.copy(a.dy, Op::Output::size * S);
-            weight_gradient<L>(g, x, dy, a.gradient, S, copies.next, begin, std::min(end, blocks));
+            weight_gradient<L>(g, x, dy, a.gradient, S, copies.next, begin, std::min(end, blocks),
+                               column_gather<G::stride_width, float>());
         }
         if (G::bias && begin < end && end == items.count)
             bias_gradient<L>(a.dy, a.gradient + Op::Parameters::size - G::out_channels, G::out_channels,

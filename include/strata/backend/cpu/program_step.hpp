@@ -81,7 +81,8 @@ struct Program {
 
 /// What a step's kernel works on in one tile.
 template <class Precision, class Loss>
-KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c) {
+STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step,
+                                                  TileContext<Precision, Loss> const& c) {
     auto const at = [&](int offset) {
         return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
     };
@@ -135,7 +136,8 @@ STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> cons
 
 /// Runs one step on one tile; `input_size` is the number of elements of a sample.
 template <class Precision, class Loss>
-void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c, int input_size) {
+STRATA_ONE_COPY void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c,
+                              int input_size) {
     if (step.fill)
         return fill_tile(c.workspace, *c.batch, c.first, c.samples, c.stride, c.share.begin(input_size),
                          c.share.end(input_size));
@@ -153,9 +155,12 @@ template <class Precision, class Loss>
 bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, Loss> const& b, int numbers) {
     int const places[] = {a.place.x, a.place.other, a.place.y, a.place.dy, a.dx},
               others[] = {b.place.x, b.place.other, b.place.y, b.place.dy, b.dx};
-    for (int const p : places)
+    STRATA_ROLLED
+    for (int const p : places) {
+        STRATA_ROLLED
         for (int const q : others)
             if (p >= 0 && q >= 0 && p != q && p - q < numbers && q - p < numbers) return false;
+    }
     return true;
 }
 

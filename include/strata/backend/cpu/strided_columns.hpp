@@ -138,4 +138,15 @@ STRATA_ONE_COPY void move_columns(T const* from, int from_step, T* to, int to_st
     for (int s = 0; s < S; s += 8, from = source, to = target) narrow(std::integral_constant<int, 8>{}, s);
 }
 
+/// move_columns as a value; null where a stride is known to be 1, so that it is compiled only for networks that stride.
+template <class T>
+using ColumnMover = void (*)(T const* from, int from_step, T* to, int to_step, int count, int S, RowSteps steps);
+template <int Stride, class T>
+constexpr ColumnMover<T> column_gather() {
+    if constexpr (Stride > 1)
+        return &move_columns<false, T>;
+    else
+        return nullptr;
+}
+
 }  // namespace strata::detail

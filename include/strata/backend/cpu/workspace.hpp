@@ -48,7 +48,7 @@ public:
                  " values, expected at least 1 of ", Net::InputShape::size);
         check_batch_memory(batch, "inference");
         auto const wanted = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
-        if (outputs_.size() < wanted) outputs_.resize(wanted);
+        if (outputs_.size() < wanted) outputs_ = AlignedVector<Value>(wanted);
         executor_.evaluate(model, batch, nullptr, outputs_.data());
         return {outputs_.data(), wanted};
     }
