@@ -95,6 +95,32 @@ STRATA_ONE_COPY void winograd_row_inputs(Correlation const& g, T const* x, T* to
         }
 }
 
+/// The sums at the points of four outputs of a row, N samples each: [channel of the block][point], the first CO
+/// channels, over `count` pairs (p, c) from `in` and `weights` on.
+template <int CO, class L, class T>
+STRATA_ONE_COPY void winograd_row_products(T const* in, T const* weights, std::ptrdiff_t turn, int count, T* to) {
+    using Layout = WinogradRowLayout<L>;
+    constexpr int N = width_of<L>, P = Layout::turn_points, pitch = P * Layout::block_channels;
+    STRATA_ROLLED
+    for (int first = 0; first < Layout::points; first += P, in += P * N, to += P * N, weights += turn) {
+        L sum[CO][P];
+        STRATA_UNROLL
+        for (int k = 0; k < CO * P; ++k) sum[k / P][k % P] = L(T(0));
+        T const *w = weights, *from = in;
+        for (int n = 0; n < count; ++n, from += Layout::points * N, w += pitch) {
+            STRATA_UNROLL
+            for (int k = 0; k < P; ++k) {
+                L const v = load_lane<L>(from + k * N);
+                STRATA_UNROLL
+                for (int u = 0; u < CO; ++u)
+                    sum[u][k] = multiply_add(L(w[k * Layout::block_channels + u]), v, sum[u][k]);
+            }
+        }
+        STRATA_UNROLL
+        for (int k = 0; k < CO * P; ++k) store_lane(to + (k / P * Layout::points + k % P) * N, sum[k / P][k % P]);
+    }
+}
+
 /// Where a block's outputs go.
 template <class T>
 struct WinogradRowOutput {
@@ -105,46 +131,24 @@ struct WinogradRowOutput {
     bool add, relu;
 };
 
-/// Four outputs of a row, N samples each, of a block of channels: `count` pairs (p, c) from `in` and `weights` on.
+/// Transforms the sums at the points of a block's channels and writes those of the four outputs that lie in the row.
 template <class L, class T>
-STRATA_ONE_COPY void winograd_row_block(T const* in, T const* weights, std::ptrdiff_t turn, int count,
-                                        WinogradRowOutput<T> const& d) {
-    using Layout = WinogradRowLayout<L>;
-    constexpr int N = width_of<L>, CO = Layout::block_channels, P = Layout::turn_points;
-    T values[CO * 8 * N];
-    STRATA_ROLLED
-    for (int first = 0; first < 8; first += P, weights += turn) {
-        L sum[CO][P];
+STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> const& d) {
+    constexpr int N = width_of<L>, points = WinogradRowTransform::points, outputs = WinogradRowTransform::outputs;
+    int const columns = std::min(d.columns, outputs);
+    for (int u = 0; u < d.channels; ++u, from += points * N) {
+        L m[points], out[outputs];
         STRATA_UNROLL
-        for (int k = 0; k < CO * P; ++k) sum[k / P][k % P] = L(T(0));
-        T const* w = weights;
-        T const* from = in + first * N;
-        for (int n = 0; n < count; ++n, from += 8 * N, w += P * CO) {
-            STRATA_UNROLL
-            for (int k = 0; k < P; ++k) {
-                L const v = load_lane<L>(from + k * N);
-                STRATA_UNROLL
-                for (int u = 0; u < CO; ++u) sum[u][k] = multiply_add(L(w[k * CO + u]), v, sum[u][k]);
-            }
-        }
-        STRATA_UNROLL
-        for (int k = 0; k < CO * P; ++k) store_lane(values + (k / P * 8 + first + k % P) * N, sum[k / P][k % P]);
-    }
-    STRATA_ROLLED
-    for (int u = 0; u < d.channels; ++u) {
-        L m[8], out[4];
-        STRATA_UNROLL
-        for (int k = 0; k < 8; ++k) m[k] = load_lane<L>(values + (u * 8 + k) * N);
+        for (int k = 0; k < points; ++k) m[k] = load_lane<L>(from + k * N);
         WinogradRowTransform::products(m, out);
         L const bias(d.bias ? d.bias[u] : T(0));
-        T* const to = d.y + u * d.plane;
+        T* to = d.y + u * d.plane;
         STRATA_UNROLL
-        for (int j = 0; j < 4; ++j) {
-            if (j >= d.columns) break;
+        for (int j = 0; j < outputs; ++j, to += d.samples) {
+            if (j == columns) break;
             L result = out[j] + bias;
             if (d.relu) result = ReLU::forward(result);
-            if (d.add) result = load_lane<L>(to + j * d.samples) + result;
-            store_lane(to + j * d.samples, result);
+            store_lane(to, d.add ? load_lane<L>(to) + result : result);
         }
     }
 }
@@ -161,6 +165,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
     T* const inputs = aligned_to_cache_line(scratch);
     std::ptrdiff_t const out_row = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * out_row;
     std::ptrdiff_t const row_weights = static_cast<std::ptrdiff_t>(g.in_channels) * Layout::turn_points * CO;
+    alignas(64) T products[CO * Layout::points * N];
     WinogradRowOutput<T> d{nullptr, nullptr, plane, S, 0, 0, add, relu};
     for (int from = begin, to; from < end; from = to) {
         to = std::min(end, from + layout.band);
@@ -178,9 +183,13 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                         int const first = std::clamp(g.pad_top - i, 0, g.taps_height),
                                   last = std::min(g.taps_height, g.in_height + g.pad_top - i);
                         d.y = y + o * plane + i * out_row + column * S + s;
-                        winograd_row_block<L>(inputs + std::max(0, i + first - g.pad_top - top) * layout.row,
-                                              weights + o / CO * layout.block + first * row_weights, layout.turn,
-                                              (last - first) * g.in_channels, d);
+                        (d.channels > 4
+                             ? winograd_row_products<6, L, T>
+                             : winograd_row_products<4, L, T>)(inputs + std::max(0, i + first - g.pad_top - top) *
+                                                                            layout.row,
+                                                               weights + o / CO * layout.block + first * row_weights,
+                                                               layout.turn, (last - first) * g.in_channels, products);
+                        winograd_row_outputs<L>(products, d);
                     }
                 }
             }
