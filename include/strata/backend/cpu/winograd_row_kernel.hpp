@@ -11,17 +11,23 @@ namespace strata {
 namespace detail {
 
 /// True where winograd_row_correlate is the faster way to compute g, of one group: estimates in cycles for a vector of
-/// samples, fitted to 600 geometries on Zen 4 with AVX-512. Close calls go to direct convolution, which rounds less.
+/// samples, fitted to 600 geometries on Zen 4 with AVX-512, where one choice in a hundred costs time, 7 % at most.
+/// Close calls go to direct convolution, which rounds less.
 constexpr bool is_faster_by_rows(Correlation const& g) {
     if (!is_winograd_row(g)) return false;
-    constexpr int CO = 6, points = WinogradRowTransform::points, outputs = WinogradRowTransform::outputs;
-    int const tiles = (g.out_width + outputs - 1) / outputs, blocks = (g.out_channels + CO - 1) / CO;
-    double const in_channels = g.in_channels, rows = rows_inside(g) * g.out_height;
-    double const winograd = tiles * (rows * points * CO * blocks * in_channels + 65.0 * blocks * g.out_height +
-                                     27.0 * g.out_channels * g.out_height + 35.0 * in_channels * g.in_height);
-    double const direct =
-        g.out_width * (1.2 * rows * g.taps_width * in_channels * ((g.out_channels + 1) / 2 * 2) +
-                       9.0 * g.out_height * ((g.out_channels + 1) / 2 * 2) + 9.0 * g.out_height * in_channels);
+    using Transform = WinogradRowTransform;
+    int const tiles = (g.out_width + Transform::outputs - 1) / Transform::outputs, rest = g.out_channels % 6;
+    // Channels that are worked on.
+    double const in = g.in_channels,
+                 out = g.out_channels - rest +
+                       (rest == 0   ? 0
+                        : rest <= 4 ? 4
+                                    : 6),
+                 even = (g.out_channels + 1) / 2 * 2, kernel_rows = rows_inside(g) * g.out_height;
+    double const winograd = tiles * (Transform::points * kernel_rows * in * out + 30.0 * g.out_height * g.out_channels +
+                                     34.0 * g.out_height * ((g.out_channels + 5) / 6) + 34.0 * g.in_height * in);
+    double const direct = g.out_width * (1.2 * g.taps_width * kernel_rows * in * even + 9.5 * g.out_height * even +
+                                         9.0 * g.out_height * in);
     return winograd < 0.9 * direct;
 }
 /// One group of at least two channels.
