@@ -189,7 +189,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                         int const first = std::clamp(g.pad_top - i, 0, g.taps_height),
                                   last = std::min(g.taps_height, g.in_height + g.pad_top - i);
                         d.y = y + o * plane + i * out_row + column * S + s;
-                        multiply(inputs + std::max(0, i + first - g.pad_top - top) * layout.row,
+                        multiply(inputs + std::max(0, i - g.pad_top - top) * layout.row,
                                  weights + o / CO * layout.block + first * row_weights, layout.turn,
                                  (last - first) * g.in_channels, products);
                         winograd_row_outputs<L>(products, d);
