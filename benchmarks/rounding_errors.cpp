@@ -42,11 +42,15 @@ struct Passes {
     Values y, dx, dweight;
 };
 
-/// A kernel on all its items; `scratch` is given to it.
+/// A kernel on all its items; scratch memory and what it makes of the parameters are given to it.
 template <class Kernel, class Precision>
 void run(KernelData<Precision>& data) {
     AlignedVector<typename Precision::storage> scratch(static_cast<std::size_t>(detail::scratch_of<Kernel>(samples)));
     data.scratch = scratch.data();
+    auto const preparation = detail::preparation_of<Kernel, Precision>(samples);
+    AlignedVector<typename Precision::storage> prepared(static_cast<std::size_t>(preparation.size));
+    data.prepared = prepared.data();
+    if (preparation.run) preparation.run(data, prepared.data(), 0, preparation.items);
     Kernel::run(data, 0, Kernel::items.of_tile(samples, width_of<widest_lane<typename Precision::compute>>));
 }
 
@@ -82,16 +86,16 @@ void print(char const* work, char const* precision, Passes const& got, Passes co
                 relative_error(got.dweight, exact.dweight));
 }
 
-/// 3x3, padding 1: `Channels` channels to as many.
-template <int Channels, int Size>
+/// `In` channels to `Out`, taps K x K with padding that keeps the size.
+template <int In, int Out, int Size, int K>
 void convolution() {
-    using Op = typename Conv2d<Channels, 3, Padding<1>, NoBias>::template On<Shape<Channels, Size, Size>>;
+    using Op = typename Conv2d<Out, K, Padding<K / 2>, NoBias>::template On<Shape<In, Size, Size>>;
     auto const x = normal(static_cast<std::size_t>(Op::Input::size) * samples, 1),
                dy = normal(static_cast<std::size_t>(Op::Output::size) * samples, 2),
                weights = normal(static_cast<std::size_t>(Op::Parameters::size), 3, std::sqrt(2.0 / Op::fan_in));
     auto const exact = passes<Op, Float64>(x, dy, weights);
     char work[64];
-    std::snprintf(work, sizeof work, "%d channels %dx%d", Channels, Size, Size);
+    std::snprintf(work, sizeof work, "%dx%d, %d to %d, %dx%d", K, K, In, Out, Size, Size);
     print(work, "direct Float32", passes<Op, DirectFloat32>(x, dy, weights), exact);
     print(work, "Float32", passes<Op, Float32>(x, dy, weights), exact);
     print(work, "Mixed<bfloat16>", passes<Op, Mixed<bfloat16>>(x, dy, weights), exact);
@@ -145,9 +149,12 @@ using SixLayers =
 }  // namespace
 
 int main() {
-    convolution<16, 32>();
-    convolution<64, 16>();
-    convolution<256, 8>();
+    convolution<16, 16, 32, 3>();
+    convolution<64, 64, 16, 3>();
+    convolution<256, 256, 8, 3>();
+    convolution<3, 6, 32, 5>();
+    convolution<6, 16, 14, 5>();
+    convolution<64, 64, 16, 5>();
     network<LeNet>("LeNet");
     network<SmoothLeNet>("LeNet, no ReLU or max");
     network<SixLayers>("six 3x3 convolutions");

@@ -11,7 +11,7 @@ namespace strata::detail {
 constexpr double rows_inside(Correlation const& g) {
     int rows = 0;
     for (int i = 0; i < g.out_height; ++i)
-        for (int p = 0; p < 3; ++p) rows += g.in_row(i, p) >= 0 && g.in_row(i, p) < g.in_height;
+        for (int p = 0; p < g.taps_height; ++p) rows += g.in_row(i, p) >= 0 && g.in_row(i, p) < g.in_height;
     return static_cast<double>(rows) / g.out_height;
 }
 /// Cycles of direct convolution, forward or input gradient, for tiles of S samples and vectors of N numbers.
