@@ -107,19 +107,51 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
     store_block<L>(d, values, V, at.out, at.skip);
 }
 
-/// All output channels of `V` vectors, in blocks of six, four and two.
-template <int V, class L, class T>
-STRATA_ONE_COPY void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors const& at) {
+/// Channels of the next block where so many are left: the last one of a block of two may be idle.
+constexpr int block_channels(int left) { return left == 6 || left == 7 || left >= 10 ? 6 : left >= 4 ? 4 : 2; }
+
+/// The code that a geometry needs, null for what it does not: blocks that no convolution of a program takes, and the
+/// moves of strided columns, are not compiled for it.
+template <class T>
+struct CorrelationCode {
+    using Block = void (*)(Correlation const&, BlockData<T> const&, BlockVectors const&);
+    Block blocks[2][3];  ///< [one vector or block_vectors][two, four or six channels]
+    ColumnMover<T> gather;
+};
+template <class L, int OutChannels, int Stride>
+constexpr CorrelationCode<scalar_of<L>> correlation_code() {
+    using T = scalar_of<L>;
+    constexpr auto takes = [](int channels) {
+        for (int left = OutChannels; left > 0; left -= block_channels(left))
+            if (block_channels(left) == channels) return true;
+        return false;
+    };
+    CorrelationCode<T> code{};
+    if constexpr (takes(2)) {
+        code.blocks[0][0] = &correlate_block<2, 1, L, T>;
+        code.blocks[1][0] = &correlate_block<2, block_vectors, L, T>;
+    }
+    if constexpr (takes(4)) {
+        code.blocks[0][1] = &correlate_block<4, 1, L, T>;
+        code.blocks[1][1] = &correlate_block<4, block_vectors, L, T>;
+    }
+    if constexpr (takes(6)) {
+        code.blocks[0][2] = &correlate_block<6, 1, L, T>;
+        code.blocks[1][2] = &correlate_block<6, block_vectors, L, T>;
+    }
+    code.gather = column_gather<Stride, T>();
+    return code;
+}
+
+/// All output channels of a block's vectors.
+template <class T>
+STRATA_ONE_COPY void correlate_vectors(Correlation const& g, BlockData<T>& d, BlockVectors const& at,
+                                       typename CorrelationCode<T>::Block const (&blocks)[3]) {
     T const *const weights = d.weights, *const bias = d.bias;
     T* const y = d.y;
     for (int left = g.out_channels; left > 0;) {
-        int const count = d.channels = left == 6 || left == 7 || left >= 10 ? 6 : left >= 4 ? 4 : std::min(left, 2);
-        if (count == 6)
-            correlate_block<6, V, L>(g, d, at);
-        else if (count == 4)
-            correlate_block<4, V, L>(g, d, at);
-        else
-            correlate_block<2, V, L>(g, d, at);
+        int const channels = block_channels(left), count = d.channels = std::min(left, channels);
+        blocks[channels / 2 - 1](g, d, at);
         left -= count;
         d.weights += count * g.out_weights;
         d.y += count * d.plane;
@@ -194,11 +226,11 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
 
 /// Items are (group, output row). The output row i of channel o begins at y + o plane + i out_row, its columns are
 /// out_column apart (more than 1 only where whole vectors are samples of one column). `relu`: y is its ReLU, where
-/// nothing is added. `gather` is column_gather of the stride.
+/// nothing is added. `code` is correlation_code of g's output channels and stride.
 template <class L, class T>
-STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T const* bias, T* y, int S, T* scratch,
-                               bool add, int begin, int end, std::ptrdiff_t plane, std::ptrdiff_t out_row,
-                               int out_column = 1, bool relu = false, ColumnMover<T> gather = nullptr) {
+STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const& g, T const* x, T const* w,
+                               T const* bias, T* y, int S, T* scratch, bool add, int begin, int end,
+                               std::ptrdiff_t plane, std::ptrdiff_t out_row, int out_column = 1, bool relu = false) {
     constexpr int N = width_of<L>, V = block_vectors;
     int const row_length = g.out_width * S;
     int const band = out_row == row_length && out_column == 1 ? g.band_rows(S, N) : 0;
@@ -235,7 +267,7 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
                         packed + c * g.taps_width * column + p * g.dilation_height * row_length;
                 }
         } else {
-            point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch, gather);
+            point_at_rows(g, images, rows, packs ? packed : nullptr, S, i, count, together > 1, pitch, code.gather);
         }
         d.weights = w + group * g.group_weights + g.first_weight;
         d.bias = bias ? bias + group * g.out_channels : nullptr;
@@ -273,10 +305,7 @@ STRATA_ONE_COPY void correlate(Correlation const& g, T const* x, T const* w, T c
             STRATA_ROLLED
             for (int v = 0; v < width; ++v) place(from + v, k, at.in[v], at.out[v], at.skip[v]);
             if (in_padding) reach(at.in[0] / S, (at.in[width - 1] + N - 1) / S);
-            if (full)
-                correlate_vectors<V, L>(g, d, at);
-            else
-                correlate_vectors<1, L>(g, d, at);
+            correlate_vectors(g, d, at, code.blocks[full]);
         }
     }
 }

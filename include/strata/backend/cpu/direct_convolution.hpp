@@ -82,8 +82,8 @@ constexpr int spread_numbers(Correlation const& g, int S, int N) {
 
 /// Rows [begin, end) of dx of a group, phase by phase.
 template <class L, class T>
-void input_gradient_rows(Correlation const& f, T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int group,
-                         int begin, int end) {
+void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T const* dy, T const* w, T* dx, int S,
+                         T* scratch, bool add, int group, int begin, int end) {
     constexpr int N = width_of<L>;
     T const* const none = nullptr;
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(f.in_height) * f.in_width * S;
@@ -106,7 +106,7 @@ void input_gradient_rows(Correlation const& f, T const* dy, T const* w, T* dx, i
                         for (int column = 0; column < g.out_width; ++column)
                             std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, T(0));
             } else if (S % N == 0) {
-                correlate<L>(g, dy, w, none, y, S, scratch, add, from, to, plane, row, f.stride_width);
+                correlate<L>(code, g, dy, w, none, y, S, scratch, add, from, to, plane, row, f.stride_width);
             } else {  // columns of small tiles are no vectors: rows are made apart, then spread
                 int const length = g.out_width * S, together = g.rows_together(S, N), top = g.pad_top;
                 for (int i = from, count = 0; i < to; i += count) {
@@ -114,7 +114,7 @@ void input_gradient_rows(Correlation const& f, T const* dy, T const* w, T* dx, i
                     g.pad_top = top - i;
                     g.out_height = count;
                     T* const apart = scratch + correlation_scratch<T>(g, S);
-                    correlate<L>(g, dy, w, none, apart, S, scratch, false, 0, count, count * length, length);
+                    correlate<L>(code, g, dy, w, none, apart, S, scratch, false, 0, count, count * length, length);
                     for (int c = 0; c < g.out_channels; ++c)
                         (add ? move_columns<true, T>
                              : move_columns<false, T>)(apart + c * count * length, S, y + c * plane + i * row,
@@ -153,10 +153,10 @@ struct DirectForward {
     static void run(KernelData<Precision> const& a, int begin, int end) {
         T const* const bias =
             G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
-        detail::correlate<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.parameters, bias, a.y, a.stride,
-                                          a.scratch, false, begin, end, G::out_height * G::out_width * a.stride,
-                                          G::out_width * a.stride, 1, a.relu,
-                                          detail::column_gather<G::stride_width, T>());
+        using L = widest_lane<T>;
+        detail::correlate<L>(detail::correlation_code<L, G::group_out_channels, G::stride_width>(),
+                             detail::forward_correlation<G>, a.x, a.parameters, bias, a.y, a.stride, a.scratch, false,
+                             begin, end, G::out_height * G::out_width * a.stride, G::out_width * a.stride, 1, a.relu);
     }
 };
 
@@ -169,16 +169,17 @@ struct DirectInputGradient {
     static void run(KernelData<Precision> const& a, int begin, int end) {
         constexpr auto const& f = detail::forward_correlation<G>;
         bool const add = a.write == GradientWrite::add;
+        constexpr auto code = detail::correlation_code<L, G::group_channels, 1>();
         if constexpr (G::stride_height == 1 && G::stride_width == 1) {
             static constexpr detail::Correlation g = detail::backward_phase(f, 0, 0).correlation;
             T const* const none = nullptr;
-            detail::correlate<L>(g, a.dy, a.parameters, none, a.dx, a.stride, a.scratch, add, begin, end,
+            detail::correlate<L>(code, g, a.dy, a.parameters, none, a.dx, a.stride, a.scratch, add, begin, end,
                                  G::height * G::width * a.stride, G::width * a.stride);
         } else {
             for (int item = begin, count = 0; item < end; item += count) {
                 int const group = item / G::height, h = item % G::height;
                 count = std::min(G::height - h, end - item);
-                detail::input_gradient_rows<L>(f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h,
+                detail::input_gradient_rows<L>(code, f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h,
                                                h + count);
             }
         }

@@ -84,9 +84,9 @@ struct ThroughFloatForward<Convolution<G, Scheme>, Short> {
         float const* const x = copies.copy(a.x, Op::Input::size * S);
         float* const y = copies.take(Op::Output::size * S);
         float const* const bias = G::bias ? a.parameters + Op::Parameters::size - G::out_channels : nullptr;
-        correlate<widest_lane<float>>(g, x, a.parameters, bias, y, S, copies.next, false, begin, end,
-                                      G::out_height * G::out_width * S, G::out_width * S, 1, a.relu,
-                                      column_gather<G::stride_width, float>());
+        using L = widest_lane<float>;
+        correlate<L>(correlation_code<L, G::group_out_channels, G::stride_width>(), g, x, a.parameters, bias, y, S,
+                     copies.next, false, begin, end, G::out_height * G::out_width * S, G::out_width * S, 1, a.relu);
         store_rows(y, a.y, G::group_out_channels, G::out_height, G::out_width * S, false, begin, end);
     }
 };
@@ -105,17 +105,18 @@ struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
         float const* const dy = copies.copy(a.dy, Op::Output::size * S);
         float* const dx = copies.take(Op::Input::size * S);
         using L = widest_lane<float>;
+        constexpr auto code = correlation_code<L, G::group_channels, 1>();
         if constexpr (G::stride_height == 1 && G::stride_width == 1) {
             static constexpr Correlation g = backward_phase(forward_correlation<G>, 0, 0).correlation;
             float const* const none = nullptr;
-            correlate<L>(g, dy, a.parameters, none, dx, S, copies.next, false, begin, end, G::height * G::width * S,
-                         G::width * S);
+            correlate<L>(code, g, dy, a.parameters, none, dx, S, copies.next, false, begin, end,
+                         G::height * G::width * S, G::width * S);
         } else {
             for (int item = begin, count = 0; item < end; item += count) {
                 int const group = item / G::height, h = item % G::height;
                 count = std::min(G::height - h, end - item);
-                input_gradient_rows<L>(forward_correlation<G>, dy, a.parameters, dx, S, copies.next, false, group, h,
-                                       h + count);
+                input_gradient_rows<L>(code, forward_correlation<G>, dy, a.parameters, dx, S, copies.next, false, group,
+                                       h, h + count);
             }
         }
         store_rows(dx, a.dx, G::group_channels, G::height, G::width * S, a.write == GradientWrite::add, begin, end);

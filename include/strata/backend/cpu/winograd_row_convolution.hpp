@@ -54,7 +54,7 @@ struct WinogradRowLayout {
 
 /// Transforms the weights of blocks [begin, end) of output channels, zero where there is no channel.
 template <class L, class T>
-STRATA_ONE_COPY void winograd_row_weights(Correlation const& g, T const* w, T* to, int begin, int end) {
+STRATA_COLD void winograd_row_weights(Correlation const& g, T const* w, T* to, int begin, int end) {
     using Layout = WinogradRowLayout<L>;
     constexpr int CO = Layout::block_channels, P = Layout::turn_points;
     Layout const layout(g);
