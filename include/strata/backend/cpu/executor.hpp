@@ -20,6 +20,7 @@
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
+#include "winograd_row_gradient_kernel.hpp"
 #include "winograd_row_kernel.hpp"
 
 namespace strata {
