@@ -31,7 +31,7 @@ struct Product {
 
 /// Rows [m, m + M), V vectors of columns from n on.
 template <int M, int V, class L, class T>
-STRATA_INLINE void product_block(Product<T> const& p, int m, int n) {
+STRATA_ONE_COPY void product_block(Product<T> const& p, int m, int n) {
     constexpr int N = width_of<L>;
     L sum[M][V];
     STRATA_UNROLL
