@@ -40,18 +40,18 @@ STRATA_ONE_COPY void weight_gradient_block(T const* const* dy, std::ptrdiff_t dy
             }
         }
     }
-    T sums[CO][Q];
+    T values[CO][Q][N];  // through memory: one copy of the sum over the lanes
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {
         STRATA_UNROLL
-        for (int q = 0; q < Q; ++q) sums[u][q] = sum(total[u][q]);
+        for (int q = 0; q < Q; ++q) store_lane(values[u][q], total[u][q]);
     }
     STRATA_ROLLED
     for (int u = 0; u < CO; ++u) {
         STRATA_ROLLED
         for (int q = 0; q < stored; ++q) {
             STRATA_SCALAR;
-            dw[u][q] += sums[u][q];
+            dw[u][q] += sum(load_lane<L>(values[u][q]));
         }
     }
 }

@@ -38,17 +38,17 @@ STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T*
             for (int s = 0; s < Q; ++s) total[u][s] = multiply_add(w, value[s], total[u][s]);
         }
     }
-    T sums[4][Q];
+    T values[4][Q][N];  // through memory: one copy of the sum over the lanes
     STRATA_UNROLL
     for (int u = 0; u < 4; ++u) {
         STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) sums[u][s] = sum(total[u][s]);
+        for (int s = 0; s < Q; ++s) store_lane(values[u][s], total[u][s]);
     }
     STRATA_ROLLED
     for (int u = 0; u < rows; ++u) {
         STRATA_ROLLED
         for (int s = 0; s < Q; ++s) {
-            T rest = sums[u][s] + (bias ? bias[o + u] : T(0));
+            T rest = sum(load_lane<L>(values[u][s])) + (bias ? bias[o + u] : T(0));
             for (int i = full; i < inputs; ++i) {
                 STRATA_SCALAR;
                 rest += row[u][i] * x[s * inputs + i];
