@@ -35,6 +35,9 @@ std::vector<T> shifted(std::vector<T> const& x, SampleShape shape, int down, int
             }
     return y;
 }
+
+std::vector<double> numbers(std::span<double const> all) { return {all.begin(), all.end()}; }
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("flip mirrors every row", T, std::uint8_t, float, double) {
@@ -120,8 +123,8 @@ TEST_CASE("Normalize becomes scale and shift") {
     Normalize const normalize{{0.5, 0.25}, {0.2, 4.0}};
     SUBCASE("bytes count as value / 255") {
         Transforms transforms(DataType::uint8, shape);
-        CHECK(transforms.scale() == std::vector<double>{1.0 / 255, 1.0 / 255});
-        CHECK(transforms.shift() == std::vector<double>{0, 0});
+        CHECK(numbers(transforms.scale()) == std::vector<double>{1.0 / 255, 1.0 / 255});
+        CHECK(numbers(transforms.shift()) == std::vector<double>{0, 0});
         transforms.add(normalize);
         CHECK(transforms.empty());
         for (std::size_t c = 0; c < 2; ++c) {
@@ -135,8 +138,8 @@ TEST_CASE("Normalize becomes scale and shift") {
         CHECK(transforms.scale().empty());
         CHECK(transforms.shift().empty());
         transforms.add(normalize);
-        CHECK(transforms.scale() == std::vector<double>{1 / 0.2, 0.25});
-        CHECK(transforms.shift() == std::vector<double>{-0.5 / 0.2, -0.0625});
+        CHECK(numbers(transforms.scale()) == std::vector<double>{1 / 0.2, 0.25});
+        CHECK(numbers(transforms.shift()) == std::vector<double>{-0.5 / 0.2, -0.0625});
     }
     SUBCASE("a user's function receives value / 255, so only Normalize remains") {
         Transforms transforms(DataType::uint8, shape);
@@ -144,15 +147,15 @@ TEST_CASE("Normalize becomes scale and shift") {
         CHECK(transforms.sample_type() == DataType::float32);
         CHECK(transforms.scale().empty());
         transforms.add(normalize);
-        CHECK(transforms.scale() == std::vector<double>{1 / 0.2, 0.25});
+        CHECK(numbers(transforms.scale()) == std::vector<double>{1 / 0.2, 0.25});
     }
     SUBCASE("two are applied one after the other") {
         Transforms transforms(DataType::float64, shape);
         transforms.add(Normalize{{1, 1}, {2, 2}});
         transforms.add(Normalize{{3, 3}, {4, 4}});
         // ((x - 1) / 2 - 3) / 4 = x / 8 - 7 / 8, exact in binary.
-        CHECK(transforms.scale() == std::vector<double>{0.125, 0.125});
-        CHECK(transforms.shift() == std::vector<double>{-0.875, -0.875});
+        CHECK(numbers(transforms.scale()) == std::vector<double>{0.125, 0.125});
+        CHECK(numbers(transforms.shift()) == std::vector<double>{-0.875, -0.875});
     }
 }
 
@@ -169,7 +172,7 @@ TEST_CASE("values that make no sense are refused") {
     contains(error_of([&] { transforms.add(RandomHorizontalFlip{.probability = nan}); }), "probability");
     contains(error_of([&] { transforms.add(RandomCrop{.padding = -1}); }), "padding is -1");
     contains(error_of([&] { transforms.add(SampleFunction()); }), "empty function");
-    CHECK(transforms.scale() == std::vector<double>(3, 1.0 / 255));  // nothing half applied
+    CHECK(numbers(transforms.scale()) == std::vector<double>(3, 1.0 / 255));  // nothing half applied
     CHECK(transforms.empty());
     CHECK(transforms.sample_type() == DataType::uint8);
 }

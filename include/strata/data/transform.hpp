@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/aligned.hpp"
 #include "../core/error.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
@@ -95,8 +96,8 @@ public:
         if (normalize.mean.size() != channels || normalize.std.size() != channels)
             fail("Normalize: got ", normalize.mean.size(), " means and ", normalize.std.size(),
                  " standard deviations for samples with ", channels, " channels: give one of each for every channel");
-        auto factor = factor_.empty() ? std::vector<double>(channels, 1.0) : factor_;
-        auto summand = summand_.empty() ? std::vector<double>(channels, 0.0) : summand_;
+        auto factor = factor_.empty() ? AlignedVector<double>(channels, 1.0) : factor_;
+        auto summand = summand_.empty() ? AlignedVector<double>(channels, 0.0) : summand_;
         for (std::size_t c = 0; c < channels; ++c) {
             double const mean = normalize.mean[c], deviation = normalize.std[c];
             if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0)
@@ -135,9 +136,9 @@ public:
     /// The type of the samples handed to apply: that of the data, or float32 when there is a transform of the user's.
     [[nodiscard]] DataType sample_type() const { return sample_type_; }
     /// [C] factors of Batch::scale, or empty when values stay as they are.
-    [[nodiscard]] std::vector<double> const& scale() const { return scale_; }
+    [[nodiscard]] std::span<double const> scale() const { return {scale_.data(), scale_.size()}; }
     /// [C] summands of Batch::shift; empty exactly when scale is.
-    [[nodiscard]] std::vector<double> const& shift() const { return shift_; }
+    [[nodiscard]] std::span<double const> shift() const { return {shift_.data(), shift_.size()}; }
     /// True when apply does nothing.
     [[nodiscard]] bool empty() const { return steps_.empty(); }
 
@@ -185,8 +186,8 @@ private:
         scale_ = factor_;
         shift_ = summand_;
         if (bytes && scale_.empty()) {
-            scale_ = std::vector<double>(static_cast<std::size_t>(shape_.channels), 1.0);
-            shift_ = std::vector<double>(static_cast<std::size_t>(shape_.channels), 0.0);
+            scale_ = AlignedVector<double>(static_cast<std::size_t>(shape_.channels), 1.0);
+            shift_ = AlignedVector<double>(static_cast<std::size_t>(shape_.channels), 0.0);
         }
         if (bytes)
             for (auto& value : scale_) value /= 255;
@@ -195,8 +196,9 @@ private:
     DataType sample_type_;
     SampleShape shape_;
     std::vector<Step> steps_;
-    std::vector<double> factor_, summand_;  // of all Normalize together, acting on value / 255 where the data are bytes
-    std::vector<double> scale_, shift_;
+    AlignedVector<double> factor_,
+        summand_;  // of all Normalize together, acting on value / 255 where the data are bytes
+    AlignedVector<double> scale_, shift_;
 };
 
 /// What Dataset::with takes.
