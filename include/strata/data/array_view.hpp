@@ -2,6 +2,7 @@
 // std::array, std::span, C array, Eigen matrix or Eigen map, so that the functions taking them need not be templates.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +11,8 @@
 #include <span>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
+#include "../core/aligned.hpp"
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
@@ -90,10 +91,11 @@ public:
              (sizeof(detail::element_of<R>) < 8 || std::is_signed_v<detail::element_of<R>>)) STRATA_COLD
         Labels(R const& range) {            // NOLINT(google-explicit-constructor): made to be an argument
         detail::contiguous_columns(range);  // refuses strides
-        values.assign(std::data(range), std::data(range) + std::size(range));
+        values = AlignedVector<std::int64_t>(std::size(range));
+        std::copy_n(std::data(range), std::size(range), values.data());
     }
 
-    std::vector<std::int64_t> values;
+    AlignedVector<std::int64_t> values;
 };
 
 }  // namespace strata

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/aligned.hpp"
 #include "../core/error.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
@@ -119,12 +120,12 @@ public:
     [[nodiscard]] STRATA_COLD Dataset subset(std::vector<std::size_t> const& indices) const {
         if (indices.empty()) fail("subset: no indices given");
         check_count(indices.size());
-        std::vector<std::int32_t> positions, labels;
-        positions.reserve(indices.size());
-        for (auto const index : indices) {
+        AlignedVector<std::int32_t> positions(indices.size()), labels(classes_ > 0 ? indices.size() : 0);
+        for (std::size_t i = 0; i < indices.size(); ++i) {
+            std::size_t const index = indices[i];
             if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
-            positions.push_back(static_cast<std::int32_t>(position(index)));
-            if (classes_ > 0) labels.push_back(notes_->labels[index]);
+            positions[i] = static_cast<std::int32_t>(position(index));
+            if (classes_ > 0) labels[i] = notes_->labels[index];
         }
         Dataset result = with_own_notes();
         result.size_ = indices.size();
@@ -142,8 +143,8 @@ private:
     /// datasets share it. One object and not five, because everything that is shared costs compile time.
     struct Notes {
         std::shared_ptr<void const> samples_owner, targets_owner;
-        std::vector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
-        std::vector<std::int32_t> labels;     // in the order of this dataset, at least size_; empty: none
+        AlignedVector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
+        AlignedVector<std::int32_t> labels;     // in the order of this dataset, at least size_; empty: none
         std::vector<std::string> class_names;
     };
 
@@ -195,7 +196,7 @@ private:
         if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
         if (labels.values.size() != size_)
             fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
-        notes_->labels = std::vector<std::int32_t>(size_);
+        notes_->labels = AlignedVector<std::int32_t>(size_);
         for (std::size_t i = 0; i < size_; ++i) {
             auto const label = labels.values[i];
             if (label < 0 || label >= classes)

@@ -172,7 +172,8 @@ public:
         all.loss = loss / static_cast<double>(all.samples);
         if (data.classes() > 0) {
             all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.samples);
-            all.labels.assign(data.labels().data(), data.labels().data() + data.size());
+            all.labels = std::vector<std::int32_t>(data.size());
+            std::copy_n(data.labels().data(), data.size(), all.labels.data());
         }
         return all;
     }
