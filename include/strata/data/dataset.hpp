@@ -56,14 +56,14 @@ public:
         return targets_ + position(index) * static_cast<std::size_t>(outputs_) * size_of(target_type_);
     }
     /// The transforms, with the scale and shift that remain for the executor.
-    [[nodiscard]] Transforms const& transforms() const { return *transforms_; }
+    [[nodiscard]] Transforms const& transforms() const { return transforms_; }
 
     /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `to`, not yet scaled and shifted. All
     /// randomness comes from (seed, epoch, index).
     STRATA_ONE_COPY void load(std::size_t index, void* to, std::uint64_t seed, std::uint32_t epoch) const {
         void const* const from = sample(index);
         std::size_t const values = shape_.size();
-        if (transforms_->sample_type() == type_) {
+        if (transforms_.sample_type() == type_) {
             std::memcpy(to, from, values * size_of(type_));
         } else if (type_ == DataType::uint8) {
             // A division, not a product with 1/255: the same float that torchvision's ToTensor gives.
@@ -76,9 +76,9 @@ public:
                 static_cast<float*>(to)[i] = static_cast<float>(doubles[i]);
             }
         }
-        if (transforms_->empty()) return;
+        if (transforms_.empty()) return;
         Random random(seed, Purpose::augmentation, epoch, static_cast<std::uint32_t>(index));
-        transforms_->apply(to, random);
+        transforms_.apply(to, random);
     }
 
     /// The same samples with these transforms added behind those it has: Normalize, RandomHorizontalFlip, RandomCrop,
@@ -90,11 +90,7 @@ public:
                       "void(std::span<float> sample, SampleShape shape, Random& random)");
         if (size_ == 0) fail("with: the dataset is empty");
         Dataset result = *this;
-        if constexpr ((SampleTransform<T> && ...)) {
-            auto list = std::make_shared<Transforms>(*transforms_);
-            (list->add(std::move(transforms)), ...);
-            result.transforms_ = std::move(list);
-        }
+        if constexpr ((SampleTransform<T> && ...)) (result.transforms_.add(std::move(transforms)), ...);
         return result;
     }
 
@@ -152,7 +148,7 @@ private:
         : type_(samples.type),
           shape_(checked(shape)),
           samples_(static_cast<std::byte const*>(samples.data)),
-          transforms_(std::make_shared<Transforms const>(samples.type, shape)) {
+          transforms_(samples.type, shape) {
         notes_->samples_owner = std::move(samples.owner);
         if (samples.size == 0) fail("from_memory: the dataset is empty, expected at least one sample");
         if (samples.columns > 1 && samples.columns != shape.size())
@@ -228,8 +224,7 @@ private:
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
     std::shared_ptr<Notes> notes_ = std::make_shared<Notes>();
-    std::shared_ptr<Transforms const> transforms_ =
-        std::make_shared<Transforms const>(DataType::float32, SampleShape{});
+    Transforms transforms_{DataType::float32, SampleShape{}};
 };
 
 /// Samples without labels, for inference. The values are viewed where `samples` is an lvalue (see ArrayView).
