@@ -155,12 +155,11 @@ TEST_CASE("a streaming network takes the memory of its plan, whatever the batch"
     static_assert(bytes(2, 64) == bytes(2, 1024));  // a constant of the network, known to the compiler
     for (int const workers : {1, 2}) {
         CHECK(bytes(workers, 64) == bytes(workers, 1024));
-        CHECK(bytes(workers, 63) == bytes(workers, 33));
+        CHECK(bytes(workers, 64) == bytes(workers, 33));
     }
-    // Every worker has one tile of 32 samples, 16 in batches below 64, and scratch memory of its own.
-    CHECK(bytes(2, 64) - bytes(1, 64) >= 32 * SmallLeNet::training_bytes_per_sample<float>);
-    CHECK(bytes(2, 33) - bytes(1, 33) >= 16 * SmallLeNet::training_bytes_per_sample<float>);
-    CHECK(bytes(3, 96) - bytes(2, 96) == bytes(2, 96) - bytes(1, 96));
+    // Every worker has one tile of 16 samples, and scratch memory of its own.
+    CHECK(bytes(2, 64) - bytes(1, 64) >= 16 * SmallLeNet::training_bytes_per_sample<float>);
+    CHECK(bytes(3, 64) - bytes(2, 64) == bytes(2, 64) - bytes(1, 64));
 
     auto const data = small_images(1024);
     for (int const workers : {1, 2})

@@ -200,6 +200,9 @@ constexpr bool along_rows = WinogradRowGradient<typename Layer::template On<X>::
 struct Direct : Float32 {
     static constexpr bool winograd = false;
 };
+struct Always : Float32 {
+    static constexpr double winograd = 1e9;
+};
 struct Double : Float64 {
     static constexpr bool winograd = true;
 };
@@ -223,6 +226,12 @@ TEST_CASE("chosen where it is faster and allowed") {
     CHECK_FALSE(along_rows<Conv2d<6, 3>, Image1, Float32>);
     CHECK_FALSE(along_rows<Conv2d<6, 5, Groups<3>>, Image1, Float32>);
     CHECK_FALSE(along_rows<Conv2d<6, 5>, Shape<3, 5, 5>, Float32>);  // one column: five products become eight
+    CHECK(along_rows<Conv2d<6, 5>, Shape<3, 5, 5>, Always>);
+    // A band of a row of ten seconds of sound does not stay in the cache.
+    using Sound = Conv2d<24, Size{1, 5}, Padding<0, 2>>;
+    CHECK(along_rows<Sound, Shape<12, 1, 64>, Float32>);
+    CHECK_FALSE(along_rows<Sound, Shape<12, 1, 160000>, Float32>);
+    CHECK_FALSE(along_rows<Sound, Shape<12, 1, 2000000>, Always>);
     using K = Gradient<Conv2, Image2, Float32>;
     for (int const S : {1, 2, 4, 8, 16, 32}) CHECK(K::choice.takes(S) == (S % width_of<widest_lane<float>> == 0));
 }

@@ -185,6 +185,9 @@ void compare_all(int S) {
 struct Winograd64 : Float64 {
     static constexpr bool winograd = true;
 };
+struct Always32 : Float32 {
+    static constexpr double winograd = 1e9;
+};
 struct Direct32 : Float32 {
     static constexpr bool winograd = false;
 };
@@ -235,6 +238,7 @@ TEST_CASE("which convolutions take it") {
     CHECK_FALSE(prepares<InputGradientKernel<Small, Direct32>>);
     CHECK_FALSE(prepares<ForwardKernel<Small, Float64>>);
     CHECK_FALSE(prepares<ForwardKernel<OpOf<Conv2d<1, 5>, Shape<6, 14, 14>>, Float32>>);
+    CHECK(prepares<ForwardKernel<OpOf<Conv2d<1, 5>, Shape<6, 14, 14>>, Always32>>);
     CHECK_FALSE(prepares<ForwardKernel<OpOf<Conv2d<16, 5, Stride<2>>, Shape<6, 14, 14>>, Float32>>);
     CHECK_FALSE(prepares<ForwardKernel<OpOf<Conv2d<16, 5, Dilation<2>>, Shape<6, 14, 14>>, Float32>>);
     CHECK_FALSE(prepares<ForwardKernel<OpOf<Conv2d<16, 5, Groups<2>>, Shape<6, 14, 14>>, Float32>>);

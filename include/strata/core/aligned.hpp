@@ -9,9 +9,9 @@
 
 namespace strata {
 
-/// Numbers on the heap, the first one on a 64-byte boundary. Without a value they are not initialised: a worker that
-/// writes them first also places their pages. Not a std::vector with an allocator: that is a hundred functions for each
-/// type of number.
+/// Numbers on the heap, the first one on a 64-byte boundary. Moving to it exchanges the two. Without a value they are
+/// not initialised: a worker that writes them first also places their pages. Not a std::vector with an allocator: that
+/// is a hundred functions for each type of number.
 template <class T>
 class AlignedVector {
     static_assert(std::is_trivially_copyable_v<T>, "AlignedVector is for numbers");
@@ -19,7 +19,7 @@ class AlignedVector {
 public:
     AlignedVector() = default;
     explicit AlignedVector(std::size_t size)
-        : first_(static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{64}))), size_(size) {}
+        : first_(static_cast<T*>(::operator new (bytes(size), std::align_val_t{64}))), size_(size) {}
     AlignedVector(std::size_t size, T value) : AlignedVector(size) {
         for (T& number : *this) number = value;
     }
@@ -48,6 +48,10 @@ public:
     [[nodiscard]] T const& operator[](std::size_t i) const { return first_[i]; }
 
 private:
+    static std::size_t bytes(std::size_t size) {
+        if (size > static_cast<std::size_t>(-1) / 2 / sizeof(T)) throw std::bad_array_new_length();
+        return size * sizeof(T);
+    }
     void copy(AlignedVector const& other) {
         if (size_ > 0) std::memmove(static_cast<void*>(first_), other.first_, size_ * sizeof(T));
     }

@@ -10,8 +10,8 @@
 // STRATA_SCALAR    in the body of a loop keeps GCC from vectorising it: what is left over from whole vectors is not
 //                  worth the compile time.
 // STRATA_ONE_COPY  of a kernel's code: neither inlined nor cloned for the constants of a caller.
-// STRATA_COLD      marks what runs once an epoch or a file: compiled for size and on its own. Big functions of it that
-//                  grow into each other take long to compile.
+// STRATA_COLD      marks what only arranges the work of others, or runs once a file, an epoch or a batch: compiled for
+//                  size and on its own. Big functions of it that grow into each other take long to compile.
 #pragma once
 
 // In a .cu file Eigen 3.4 turns its vectorisation off (106 -> 5.5 GFLOP/s measured) unless EIGEN_NO_CUDA is defined

@@ -23,7 +23,7 @@ namespace strata {
 
 /// N samples [C][H][W] of uint8, float32 or float64 with N labels, N rows of targets, or neither. A Dataset is a cheap
 /// value: copies, subsets and datasets with other transforms share the samples. It is never empty, except when
-/// default-constructed.
+/// default-constructed; one that was moved from may only be assigned to or destroyed.
 class Dataset {
 public:
     Dataset() = default;

@@ -68,7 +68,12 @@ public:
     /// Runs the network on a batch: see Workspace of the backend in use.
     template <class Workspace, class Samples>
     auto operator()(Samples const& samples, Workspace& workspace) const {
-        return workspace.run(*this, samples);
+        constexpr bool runs = requires { workspace.run(*this, samples); };
+        static_assert(
+            runs,
+            "model(samples, workspace): the samples are a contiguous range of the precision's numbers (float) "
+            "or a Batch, the workspace is one of the same network and precision");
+        if constexpr (runs) return workspace.run(*this, samples);
     }
 
 private:

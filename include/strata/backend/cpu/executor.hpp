@@ -64,7 +64,7 @@ public:
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
     /// fills tiles of the most samples for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch) {
-        int const S = tile_samples<true>(batch);
+        int const S = detail::tile_samples<Net, Precision>(batch);
         Tiling const tiling(batch, S);
         auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
@@ -151,11 +151,6 @@ private:
               leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
     };
 
-    template <bool Training>
-    static constexpr int tile_samples(int batch) {
-        return detail::tile_samples<Net, Precision, Training>(batch);
-    }
-
     /// True where a team is faster than one worker on tiles of that many samples.
     template <bool Training>
     [[nodiscard]] bool teams_pay(int samples) const {
@@ -205,7 +200,7 @@ private:
     }
 
     STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
-        int const S = tile_samples<true>(batch.size);
+        int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
@@ -284,7 +279,7 @@ private:
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs) {
-        int const S = tile_samples<false>(batch.size);
+        int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));

@@ -131,8 +131,8 @@ STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, 
 /// dweight(o, i) += sum_s dy(o, s) x(i, s), or set, for inputs of blocks [begin, end), each of one vector; `inputs`
 /// columns in all.
 template <class L, class T>
-[[gnu::cold]] STRATA_ONE_COPY void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs,
-                                                              int outputs, int S, int begin, int end, bool set) {
+STRATA_COLD void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
+                                            int begin, int end, bool set) {
     constexpr int N = width_of<L>, most = 64, wide = 4 * N;
     int const stop = std::min(end * N, inputs);
     for (int i = begin * N, columns = 0; i < stop; i += columns) {

@@ -162,7 +162,7 @@ private:
 
     template <bool Training>
     static constexpr Writer write_all(Step* table) {
-        Writer write{table, most_tile_samples<Net, Precision, Training>()};
+        Writer write{table, most_tile_samples<Net, Precision>()};
         write({.fill = true});
         Net::for_each_operation([&]<int I>() { write_forward<I, Training>(write); });
         write({.finish = &finish<Training>});

@@ -82,33 +82,28 @@ void fill_targets(T* tile, Batch const& batch, int outputs, int first, int count
 template <class Net>
 inline constexpr bool weights_dominate = Net::parameter_count > (1 << 18) && Net::flops < 8.0 * Net::parameter_count;
 
-/// The most samples in a tile: 64 where weights dominate; 32 in training of streaming networks where such a tile of
-/// the plan takes at most 4 MiB, because what every tile costs besides its samples is then shared by twice as many
-/// (LeNet: 4 %), and larger ones lose more in the caches than they save; else 16. A precision policy may say otherwise
-/// with a member `tile_samples`, a power of two up to 128:
+/// The most samples in a tile: 16, or 64 where weights dominate. A precision policy may say otherwise with a member
+/// `tile_samples`, a power of two up to 128:
 ///
 ///     struct SmallTiles : Float32 { static constexpr int tile_samples = 8; };
-template <class Net, class Precision, bool Training>
+template <class Net, class Precision>
 consteval int most_tile_samples() {
     if constexpr (requires { Precision::tile_samples; }) {
         constexpr int samples = Precision::tile_samples;
         static_assert(samples >= 1 && samples <= 128 && (samples & (samples - 1)) == 0,
                       "tile_samples of a precision policy: a power of two from 1 to 128");
         return samples;
-    } else if (weights_dominate<Net>) {
-        return 64;
     } else {
-        constexpr double bytes = sizeof(typename Precision::storage) * static_cast<double>(Net::training_plan.size);
-        return Training && !Net::is_batch_wide && 32 * bytes <= 4 << 20 ? 32 : 16;
+        return weights_dominate<Net> ? 64 : 16;
     }
 }
 
-/// Samples in a tile: the largest power of two that the batch fills; above 16, unless weights dominate, twice, for a
-/// second thread. A function of network, policy and batch, never of the threads.
-template <class Net, class Precision, bool Training>
+/// Samples in a tile: the largest power of two that the batch fills. A function of network, policy and batch, never of
+/// the threads.
+template <class Net, class Precision>
 constexpr int tile_samples(int batch) {
-    for (int s = most_tile_samples<Net, Precision, Training>(); s > 1; s /= 2)
-        if (batch >= (s > 16 && !weights_dominate<Net> ? 2 * s : s)) return s;
+    for (int s = most_tile_samples<Net, Precision>(); s > 1; s /= 2)
+        if (batch >= s) return s;
     return 1;
 }
 

@@ -1,5 +1,7 @@
 // The kernels of 3x3 convolutions that Winograd makes faster: which tile each pass takes is a constant of the geometry
-// and the tile size. Float32 only, unless a precision policy says otherwise with a member `winograd`:
+// and the tile size. Float32 only, unless a precision policy says otherwise with a member `winograd`: how many times
+// the estimated cost of direct convolution counts, so 0 or false never takes Winograd, 1 or true where it is estimated
+// to be faster, and more even where it is not.
 //
 //     struct DirectFloat32 : Float32 { static constexpr bool winograd = false; };
 #pragma once
@@ -10,12 +12,17 @@ namespace strata {
 
 namespace detail {
 
+/// How many times the cost of direct convolution counts against Winograd's.
+template <class Precision>
+consteval double winograd_weight() {
+    if constexpr (requires { Precision::winograd; })
+        return static_cast<double>(Precision::winograd);
+    else
+        return std::is_same_v<typename Precision::compute, float> ? 1 : 0;
+}
 template <class Precision>
 consteval bool allows_winograd() {
-    if constexpr (requires { Precision::winograd; })
-        return Precision::winograd;
-    else
-        return std::is_same_v<typename Precision::compute, float>;
+    return winograd_weight<Precision>() > 0;
 }
 /// One group of at least two channels with 3x3 taps, stride 1, no dilation.
 template <class G, class Precision>
@@ -91,7 +98,8 @@ requires(detail::UniformPrecision<Precision>&&
     using L = widest_lane<typename Precision::compute>;
     static constexpr bool applies_relu = true;
     static constexpr Items items = Direct::items;
-    static constexpr detail::WinogradTiles tiles = detail::winograd_tiles<L>(detail::forward_correlation<G>);
+    static constexpr detail::WinogradTiles tiles =
+        detail::winograd_tiles<L>(detail::forward_correlation<G>, 1 / detail::winograd_weight<Precision>());
     static constexpr int scratch(int S) {
         int const winograd =
             detail::winograd_scratch<L, detail::WinogradLayout>(tiles, detail::forward_correlation<G>, S);
@@ -126,7 +134,8 @@ requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items = Direct::items;
-    static constexpr detail::WinogradTiles tiles = detail::winograd_tiles<L>(detail::backward_correlation<G>);
+    static constexpr detail::WinogradTiles tiles =
+        detail::winograd_tiles<L>(detail::backward_correlation<G>, 1 / detail::winograd_weight<Precision>());
     static constexpr int scratch(int S) {
         int const winograd =
             detail::winograd_scratch<L, detail::WinogradLayout>(tiles, detail::backward_correlation<G>, S);
@@ -160,15 +169,16 @@ requires(detail::UniformPrecision<Precision>&&
     using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr Items items = Direct::items;
+    static constexpr detail::WinogradTiles tiles =
+        detail::winograd_gradient_tiles<L>(detail::forward_correlation<G>, 1 / detail::winograd_weight<Precision>());
     static constexpr int scratch(int S) {
         constexpr auto const& g = detail::forward_correlation<G>;
-        int const winograd =
-            detail::winograd_scratch<L, detail::WinogradGradientLayout>(detail::winograd_gradient_tiles<L>(g), g, S);
+        int const winograd = detail::winograd_scratch<L, detail::WinogradGradientLayout>(tiles, g, S);
         return winograd > 0 ? winograd : Direct::scratch(S);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         constexpr auto const& g = detail::forward_correlation<G>;
-        bool const done = detail::with_winograd<detail::winograd_gradient_tiles<L>(g)>(a.stride, [&]<int M>() {
+        bool const done = detail::with_winograd<tiles>(a.stride, [&]<int M>() {
             int const n = detail::WinogradGradientLayout<M, L>(g, a.stride).items();
             detail::winograd_weight_gradient<M, L>(g, a.x, a.dy, a.gradient, a.stride, a.scratch,
                                                    detail::item_of(std::min(begin, Direct::blocks), Direct::blocks, n),

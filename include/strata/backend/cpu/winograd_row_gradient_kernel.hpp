@@ -31,18 +31,20 @@ constexpr double direct_row_gradient_cycles(Correlation const& g, int S) {
     return blocks * (gradient_taps * (0.98 * outs * vectors + 16.4 * g.out_height) + 46 * outs) +
            2.7 * g.out_channels * vectors;
 }
-/// True where Winograd is faster; close calls go to direct convolution, which rounds less.
+/// True where Winograd is faster; close calls go to direct convolution, which rounds less. Its cost counts `weight`
+/// times.
 template <class L>
-constexpr bool is_faster_by_row_gradient(Correlation const& g, int S) {
-    return is_winograd_row(g) && winograd_row_gradient_cycles<L>(g, S) < 0.9 * direct_row_gradient_cycles<L>(g, S);
+constexpr bool is_faster_by_row_gradient(Correlation const& g, int S, double weight) {
+    return is_winograd_row(g) && WinogradRowGradientLayout<L>(g, S).fits() &&
+           winograd_row_gradient_cycles<L>(g, S) < 0.9 * weight * direct_row_gradient_cycles<L>(g, S);
 }
 /// The same for tiles of one vector of samples and of several.
 template <class L>
 struct RowGradientChoice {
     bool one, several;
-    constexpr explicit RowGradientChoice(Correlation const& g)
-        : one(is_faster_by_row_gradient<L>(g, width_of<L>)),
-          several(is_faster_by_row_gradient<L>(g, 2 * width_of<L>)) {}
+    constexpr RowGradientChoice(Correlation const& g, double weight)
+        : one(is_faster_by_row_gradient<L>(g, width_of<L>, weight)),
+          several(is_faster_by_row_gradient<L>(g, 2 * width_of<L>, weight)) {}
     [[nodiscard]] constexpr bool takes(int S) const {
         return S % width_of<L> == 0 && (S > width_of<L> ? several : one);
     }
@@ -51,7 +53,9 @@ struct RowGradientChoice {
 /// One group that no depthwise kernel takes.
 template <class G, class Precision>
 concept WinogradRowGradient = allows_winograd<Precision>() && G::groups == 1 && !DepthwiseGeometry<G> &&
-                              RowGradientChoice<widest_lane<typename Precision::compute>>(forward_correlation<G>).one;
+                              RowGradientChoice<widest_lane<typename Precision::compute>>(forward_correlation<G>,
+                                                                                          winograd_weight<Precision>())
+                                  .one;
 
 }  // namespace detail
 
@@ -62,7 +66,8 @@ requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGradient<
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items = Direct::items;
-    static constexpr detail::RowGradientChoice<L> choice{detail::forward_correlation<G>};
+    static constexpr detail::RowGradientChoice<L> choice{detail::forward_correlation<G>,
+                                                         detail::winograd_weight<Precision>()};
     static constexpr int scratch(int S) {
         constexpr auto const& g = detail::forward_correlation<G>;
         return choice.takes(S) ? detail::WinogradRowGradientLayout<L>(g, S).scratch() : Direct::scratch(S);

@@ -12,8 +12,8 @@ namespace detail {
 
 /// True where winograd_row_correlate is the faster way to compute g, of one group: estimates in cycles for a vector of
 /// samples, fitted to 600 geometries on Zen 4 with AVX-512, where one choice in a hundred costs time, 7 % at most.
-/// Close calls go to direct convolution, which rounds less.
-constexpr bool is_faster_by_rows(Correlation const& g) {
+/// Close calls go to direct convolution, which rounds less. Its cost counts `weight` times.
+constexpr bool is_faster_by_rows(Correlation const& g, double weight) {
     if (!is_winograd_row(g)) return false;
     using Transform = WinogradRowTransform;
     int const tiles = (g.out_width + Transform::outputs - 1) / Transform::outputs, rest = g.out_channels % 6;
@@ -28,7 +28,7 @@ constexpr bool is_faster_by_rows(Correlation const& g) {
                                      34.0 * g.out_height * ((g.out_channels + 5) / 6) + 34.0 * g.in_height * in);
     double const direct = g.out_width * (1.2 * g.taps_width * kernel_rows * in * even + 9.5 * g.out_height * even +
                                          9.0 * g.out_height * in);
-    return winograd < 0.9 * direct;
+    return winograd < 0.9 * weight * direct;
 }
 /// One group of at least two channels.
 template <class G, class Precision>
@@ -39,7 +39,8 @@ concept WinogradRowGeometry = allows_winograd<Precision>() && G::groups == 1 && 
 
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Precision>&& detail::is_faster_by_rows(
-    detail::forward_correlation<G>)) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+    detail::forward_correlation<G>,
+    detail::winograd_weight<Precision>())) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectForward<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;
@@ -68,7 +69,8 @@ requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Pr
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&& detail::WinogradRowGeometry<G, Precision>&&
              detail::is_faster_by_rows(
-                 detail::backward_correlation<G>)) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+                 detail::backward_correlation<G>,
+                 detail::winograd_weight<Precision>())) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectInputGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;

@@ -66,6 +66,8 @@ struct WinogradRowGradientLayout {
         sums = static_cast<std::ptrdiff_t>(out_blocks) * tap_blocks * points * block_sums;
     }
     [[nodiscard]] constexpr int items() const { return out_chunks * in_chunks * out_blocks * tap_blocks; }
+    /// False where rows are so long that bands of them leave the second-level cache (2 MB of floats).
+    [[nodiscard]] constexpr bool fits() const { return gradients + inputs + edge + sums <= 1 << 19; }
     [[nodiscard]] constexpr int scratch() const {
         return static_cast<int>(gradients + inputs + edge + sums) + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
@@ -265,8 +267,8 @@ STRATA_ONE_COPY void fill_with_zeros(T* to, int count) {
 /// a multiple of the lane's width. Items [begin, end) of WinogradRowGradientLayout::items(), scratch of its scratch()
 /// numbers.
 template <class L, class T>
-[[gnu::cold]] STRATA_ONE_COPY void winograd_row_weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw,
-                                                                T* dbias, int S, T* scratch, int begin, int end) {
+STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, T* dbias, int S,
+                                              T* scratch, int begin, int end) {
     WinogradRowGradientLayout<L> const p(g, S);
     T* const gradients = aligned_to_cache_line(scratch);
     T* const inputs = gradients + p.gradients;
