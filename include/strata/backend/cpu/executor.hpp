@@ -328,7 +328,7 @@ private:
     }
 
     /// Merges the leaves in a binary tree over the leaf index; every worker does it for parameters of its own.
-    STRATA_ONE_COPY void merge_gradients(int leaves, detail::Share share) {
+    STRATA_COLD void merge_gradients(int leaves, detail::Share share) {
         constexpr std::ptrdiff_t count = Net::parameter_count;
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
             std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
