@@ -6,10 +6,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "../layer/layer_run.hpp"
+#include "correlation_case.hpp"
 #include "strata/backend/cpu/winograd_row_gradient_kernel.hpp"
 
 using namespace strata;
@@ -24,39 +24,9 @@ struct Case {
     int in_channels, out_channels, out_height, out_width, kernel_rows, top, bottom, left, right;
 };
 
-/// Weights in PyTorch's layout.
 Correlation forward(Case const& c) {
-    int const rows = c.kernel_rows;
-    return {.in_height = c.out_height + rows - 1 - c.top - c.bottom,
-            .in_width = c.out_width + 4 - c.left - c.right,
-            .out_height = c.out_height,
-            .out_width = c.out_width,
-            .in_channels = c.in_channels,
-            .out_channels = c.out_channels,
-            .taps_height = rows,
-            .taps_width = 5,
-            .stride_height = 1,
-            .stride_width = 1,
-            .dilation_height = 1,
-            .dilation_width = 1,
-            .pad_top = c.top,
-            .pad_left = c.left,
-            .group_weights = 5 * rows * c.in_channels * c.out_channels,
-            .out_weights = 5 * rows * c.in_channels,
-            .in_weights = 5 * rows,
-            .row_weights = 5,
-            .tap_weights = 1,
-            .first_weight = 0};
-}
-
-/// Normal numbers, rounded to float: the same data for either precision.
-template <class T>
-std::vector<T> normal(int n, unsigned seed) {
-    std::mt19937 engine(seed);
-    std::normal_distribution<float> distribution;
-    std::vector<T> values(static_cast<std::size_t>(n));
-    for (T& v : values) v = static_cast<T>(distribution(engine));
-    return values;
+    return correlation_case(c.in_channels, c.out_channels, c.out_height + c.kernel_rows - 1 - c.top - c.bottom,
+                            c.out_width + 4 - c.left - c.right, c.kernel_rows, 5, {c.top, c.bottom, c.left, c.right});
 }
 
 /// Adds the gradients by the definition: weights, then biases.
@@ -100,8 +70,8 @@ void compare(Case const& c, int S, int empty = 0) {
     CAPTURE(S);
     Correlation const g = forward(c);
     WinogradRowGradientLayout<L> const layout(g, S);
-    auto const x = normal<T>(g.in_channels * g.in_height * g.in_width * S, 1);
-    auto dy = normal<T>(g.out_channels * g.out_height * g.out_width * S, 2);
+    auto const x = normal<T>(in_size(g, S), 1);
+    auto dy = normal<T>(out_size(g, S), 2);
     for (std::size_t k = 0; k < dy.size(); ++k)
         if (static_cast<int>(k) % S >= S - empty) dy[k] = T(0);
 
@@ -109,7 +79,7 @@ void compare(Case const& c, int S, int empty = 0) {
     constexpr std::size_t margin = 32;
     T const guard = T(12345), nan = std::numeric_limits<T>::quiet_NaN();
     auto const count = static_cast<std::size_t>(g.group_weights + g.out_channels);
-    auto const before = normal<T>(static_cast<int>(count + 2 * margin), 3);
+    auto const before = normal<T>(static_cast<std::size_t>(count + 2 * margin), 3);
     auto const run = [&](std::vector<T>& gradient, int begin, int end, bool bias = true) {
         auto const size = static_cast<std::size_t>(layout.scratch());
         AlignedVector<T> scratch(size + 16, guard);

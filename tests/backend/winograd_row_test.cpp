@@ -5,10 +5,10 @@
 
 #include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "../layer/oracle_run.hpp"
+#include "correlation_case.hpp"
 #include "strata/backend/cpu/winograd_row_kernel.hpp"
 
 using namespace strata;
@@ -23,46 +23,9 @@ struct Case {
     int in_channels, out_channels, height, width, kernel_rows, top, bottom, left, right;
 };
 
-/// Weights in PyTorch's layout.
 Correlation forward(Case const& c) {
-    int const rows = c.kernel_rows;
-    return {.in_height = c.height,
-            .in_width = c.width,
-            .out_height = c.height + c.top + c.bottom - rows + 1,
-            .out_width = c.width + c.left + c.right - 4,
-            .in_channels = c.in_channels,
-            .out_channels = c.out_channels,
-            .taps_height = rows,
-            .taps_width = 5,
-            .stride_height = 1,
-            .stride_width = 1,
-            .dilation_height = 1,
-            .dilation_width = 1,
-            .pad_top = c.top,
-            .pad_left = c.left,
-            .group_weights = 5 * rows * c.in_channels * c.out_channels,
-            .out_weights = 5 * rows * c.in_channels,
-            .in_weights = 5 * rows,
-            .row_weights = 5,
-            .tap_weights = 1,
-            .first_weight = 0};
-}
-
-std::size_t in_size(Correlation const& g, int S) {
-    return static_cast<std::size_t>(g.in_channels * g.in_height * g.in_width * S);
-}
-std::size_t out_size(Correlation const& g, int S) {
-    return static_cast<std::size_t>(g.out_channels * g.out_height * g.out_width * S);
-}
-
-/// Normal numbers, rounded to float: the same data for either precision.
-template <class T>
-std::vector<T> normal(std::size_t n, unsigned seed) {
-    std::mt19937 engine(seed);
-    std::normal_distribution<float> distribution;
-    std::vector<T> values(n);
-    for (T& v : values) v = static_cast<T>(distribution(engine));
-    return values;
+    return correlation_case(c.in_channels, c.out_channels, c.height, c.width, c.kernel_rows, 5,
+                            {c.top, c.bottom, c.left, c.right});
 }
 
 /// y by the definition.
@@ -102,8 +65,7 @@ double largest_error(T const* got, std::vector<Exact> const& expected, int terms
 }
 
 /// What rounding may do to the worst of some ten thousand sums: the values at the points are some times as large as
-/// the results, and so are their roundings. Measured: 138
-/// at most.
+/// the results, and so are their roundings. Measured: 138 at most.
 constexpr double tolerance = 280;
 
 template <class L>

@@ -5,9 +5,9 @@
 
 #include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
+#include "correlation_case.hpp"
 #include "strata/backend/cpu/winograd_choice.hpp"
 #include "strata/core/aligned.hpp"
 
@@ -23,28 +23,9 @@ struct Case {
     int in_channels, out_channels, height, width, pad;
 };
 
-/// 3x3 taps, stride 1, weights in PyTorch's layout.
+/// 3x3 taps, stride 1.
 Correlation forward(Case const& c) {
-    return {.in_height = c.height,
-            .in_width = c.width,
-            .out_height = c.height + 2 * c.pad - 2,
-            .out_width = c.width + 2 * c.pad - 2,
-            .in_channels = c.in_channels,
-            .out_channels = c.out_channels,
-            .taps_height = 3,
-            .taps_width = 3,
-            .stride_height = 1,
-            .stride_width = 1,
-            .dilation_height = 1,
-            .dilation_width = 1,
-            .pad_top = c.pad,
-            .pad_left = c.pad,
-            .group_weights = 9 * c.in_channels * c.out_channels,
-            .out_weights = 9 * c.in_channels,
-            .in_weights = 9,
-            .row_weights = 3,
-            .tap_weights = 1,
-            .first_weight = 0};
+    return correlation_case(c.in_channels, c.out_channels, c.height, c.width, 3, 3, {c.pad, c.pad, c.pad, c.pad});
 }
 /// Its input gradient: channels exchanged, taps reversed.
 Correlation backward(Case const& c) {
@@ -58,23 +39,6 @@ Correlation backward(Case const& c) {
     g.tap_weights = -1;
     g.first_weight = 8;
     return g;
-}
-
-std::size_t in_size(Correlation const& g, int S) {
-    return static_cast<std::size_t>(g.in_channels * g.in_height * g.in_width * S);
-}
-std::size_t out_size(Correlation const& g, int S) {
-    return static_cast<std::size_t>(g.out_channels * g.out_height * g.out_width * S);
-}
-
-/// Normal numbers, rounded to float: the same data for either precision.
-template <class T>
-std::vector<T> normal(std::size_t n, unsigned seed) {
-    std::mt19937 engine(seed);
-    std::normal_distribution<float> distribution;
-    std::vector<T> values(n);
-    for (T& v : values) v = static_cast<T>(distribution(engine));
-    return values;
 }
 
 /// y(o, i, j) by the definition; `each(o, c, p, q, x index, y index)` for every product.
