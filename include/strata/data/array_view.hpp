@@ -91,8 +91,8 @@ public:
              (sizeof(detail::element_of<R>) < 8 || std::is_signed_v<detail::element_of<R>>)) STRATA_COLD
         Labels(R const& range) {            // NOLINT(google-explicit-constructor): made to be an argument
         detail::contiguous_columns(range);  // refuses strides
-        values = AlignedVector<std::int64_t>(std::size(range));
-        std::copy_n(std::data(range), std::size(range), values.data());
+        values = AlignedVector<std::int64_t>(static_cast<std::size_t>(std::size(range)));
+        std::copy_n(std::data(range), values.size(), values.data());
     }
 
     AlignedVector<std::int64_t> values;
