@@ -21,7 +21,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=benchmarks/build.sh
 . "$root/benchmarks/build.sh"
 
-install_missing c++=g++ cmake=cmake make=make python3=python3 header:Eigen/Core=libeigen3-dev header:zlib.h=zlib1g-dev \
+install_missing c++=g++ cmake=cmake make=make python3=python3 header:zlib.h=zlib1g-dev \
     header:torch/csrc/api/include/torch/torch.h=libtorch-dev header:dlib/dnn.h=libdlib-dev
 install_openblas
 build_programs networks libtorch_networks dlib_lenet

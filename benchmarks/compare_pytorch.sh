@@ -18,7 +18,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=benchmarks/build.sh
 . "$root/benchmarks/build.sh"
 
-install_missing c++=g++ cmake=cmake make=make python3=python3 header:Eigen/Core=libeigen3-dev header:zlib.h=zlib1g-dev
+install_missing c++=g++ cmake=cmake make=make python3=python3 header:zlib.h=zlib1g-dev
 
 mkdir -p "$root/build"
 environment=${STRATA_PYTORCH:-$root/build/pytorch}  # a virtual environment

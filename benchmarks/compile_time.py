@@ -12,8 +12,7 @@ GOALS = {"g++ release strata lenet": (6, 450), "g++ release strata resnet50": (3
 def flags(root, framework):
     if framework == "dlib":
         return ["-std=c++17", "-w"], ["-ldlib", "-lblas"]
-    eigen = next((path for path in ("/usr/include/eigen3", "/usr/local/include/eigen3") if os.path.isdir(path)), "/usr/include")
-    return ["-std=c++20", f"-I{root}/include", "-isystem", eigen], ["-lz"]
+    return ["-std=c++20", f"-I{root}/include"], ["-lz"]
 
 
 def build(command):

@@ -19,7 +19,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=benchmarks/build.sh
 . "$root/benchmarks/build.sh"
 
-install_missing c++=g++ cmake=cmake make=make python3=python3 header:Eigen/Core=libeigen3-dev header:dnnl.hpp=libdnnl-dev \
+install_missing c++=g++ cmake=cmake make=make python3=python3 header:dnnl.hpp=libdnnl-dev \
     header:benchmark/benchmark.h=libbenchmark-dev
 
 build_programs convolutions

@@ -23,7 +23,7 @@ if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
     exit 2
 fi
 
-install_missing c++=g++ cmake=cmake make=make header:Eigen/Core=libeigen3-dev header:zlib.h=zlib1g-dev \
+install_missing c++=g++ cmake=cmake make=make header:zlib.h=zlib1g-dev \
     header:nlohmann/json.hpp=nlohmann-json3-dev header:doctest/doctest.h=doctest-dev
 
 package=/usr/share/datasets/fashion-mnist

@@ -22,7 +22,7 @@ static_assert(detail::program_of<SmallVgg, Float32, CrossEntropy, true>().prepar
 namespace {
 std::atomic<long> allocations{0};
 }
-// The program's malloc goes before that of the C library, for every library and thread: libgomp, libstdc++, Eigen.
+// The program's malloc goes before that of the C library, for every library and thread: libgomp, libstdc++.
 extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);

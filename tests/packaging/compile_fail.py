@@ -5,7 +5,7 @@ A case is a file that opens with lines `// expect: TEXT`. The compiler must refu
 TEXT must stand in the first ten lines of what the compiler prints (blanks, `strata::` and literal suffixes such as 16L do not count: the
 compilers spell types differently).
 
-usage: compile_fail.py --include DIRECTORY [--system DIRECTORY] COMPILER (CASE_DIRECTORY | --self-test)
+usage: compile_fail.py --include DIRECTORY COMPILER (CASE_DIRECTORY | --self-test)
 """
 import argparse
 import os
@@ -24,11 +24,9 @@ def plain(text):
     return re.sub(r"(?<=\d)(?:ul|UL|[lLuU])\b", "", text).replace("’", "'").replace("‘", "'")
 
 
-def command(compiler, include, system):
+def command(compiler, include):
     cuda = "nvcc" in os.path.basename(compiler)
     line = [compiler, "-std=c++20", "-I", include]
-    for directory in filter(None, system.split(";")):
-        line += ["-isystem", directory]
     if cuda:
         return line + ["-x", "cu", "--expt-relaxed-constexpr", "--extended-lambda", "-c", "-o", os.devnull]
     return line + ["-fsyntax-only", "-fno-diagnostics-color"]
@@ -87,12 +85,11 @@ def self_test(line):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--include", required=True)
-    parser.add_argument("--system", default="")
     parser.add_argument("--self-test", action="store_true")
     parser.add_argument("compiler")
     parser.add_argument("cases", nargs="?", type=pathlib.Path)
     options = parser.parse_args()
-    line = command(options.compiler, options.include, options.system)
+    line = command(options.compiler, options.include)
     if options.self_test:
         found = self_test(line)
     else:

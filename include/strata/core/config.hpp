@@ -14,18 +14,6 @@
 //                  size and on its own. Big functions of it that grow into each other take long to compile.
 #pragma once
 
-// In a .cu file Eigen 3.4 turns its vectorisation off (106 -> 5.5 GFLOP/s measured) unless EIGEN_NO_CUDA is defined
-// before it is first included.
-#if defined(__CUDACC__) && defined(EIGEN_CORE_H) && !defined(EIGEN_NO_CUDA)
-static_assert(false, "include <strata/...> before any Eigen header in .cu files, or define EIGEN_NO_CUDA first");
-#endif
-#ifndef EIGEN_NO_CUDA
-#define EIGEN_NO_CUDA
-#endif
-#ifndef EIGEN_NO_HIP
-#define EIGEN_NO_HIP
-#endif
-
 #ifdef __CUDACC__
 #ifndef __CUDACC_RELAXED_CONSTEXPR__
 #error "Strata needs nvcc's option --expt-relaxed-constexpr (strata::cuda brings it)"

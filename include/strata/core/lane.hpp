@@ -9,20 +9,20 @@
 //   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), transpose, deinterleave,
 //                     interleave, lane_index, first_lanes
 //
-// Widths come from the instruction set's macros, never from Eigen (which drops its vectorisation in .cu files), and the
-// types sit in a namespace named after the instruction set, so that translation units compiled for different ones never
-// share a kernel. The packets themselves are Eigen's: one spelling for SSE, AVX, AVX-512 and NEON, with exp, log and
-// tanh.
+// Widths come from the instruction set's macros, and the types sit in a namespace named after the instruction set, so
+// that translation units compiled for different ones never share a kernel. The vectors themselves are those of g++ and
+// clang++ (vector.hpp).
 #pragma once
 
 #include <cmath>
 #include <concepts>
-#include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "config.hpp"
-#include "eigen.hpp"
+#include "exponential.hpp"
 #include "scalar_lane.hpp"
+#include "vector.hpp"
 
 namespace strata {
 
@@ -45,96 +45,23 @@ namespace strata {
 #define STRATA_VECTOR_BYTES 0
 #endif
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored \
-    "-Wignored-attributes"  // packets as template arguments lose only their alignment attribute
-#endif
 inline namespace STRATA_ISA {
 
 /// Bytes of the widest vector of the instruction set this translation unit is compiled for (0: none).
 inline constexpr int vector_bytes = STRATA_VECTOR_BYTES;
 
-namespace packet = Eigen::internal;
-namespace lane_detail {
-/// Eigen's packet of N scalars of type T: the widest one or one of its halves.
-template <class T, int N, class Packet = typename packet::packet_traits<T>::type>
-struct PacketOf : PacketOf<T, N, typename packet::unpacket_traits<Packet>::half> {};
-template <class T, int N, class Packet>
-requires(packet::unpacket_traits<Packet>::size == N) struct PacketOf<T, N, Packet> {
-    using type = Packet;
-};
-
-// Eigen's square roots are approximations for some widths, and NaN for infinity: results would depend on the width.
-template <class Packet>
-STRATA_INLINE Packet square_root(Packet a) {
-    return packet::psqrt(a);
-}
-#ifdef __SSE2__
-STRATA_INLINE __m128 square_root(__m128 a) { return _mm_sqrt_ps(a); }
-STRATA_INLINE __m128d square_root(__m128d a) { return _mm_sqrt_pd(a); }
-#endif
-#ifdef __AVX__
-STRATA_INLINE __m256 square_root(__m256 a) { return _mm256_sqrt_ps(a); }
-STRATA_INLINE __m256d square_root(__m256d a) { return _mm256_sqrt_pd(a); }
-#endif
-#ifdef __AVX512F__
-STRATA_INLINE __m512 square_root(__m512 a) { return _mm512_sqrt_ps(a); }
-STRATA_INLINE __m512d square_root(__m512d a) { return _mm512_sqrt_pd(a); }
-#endif
-
-/// Comparisons of a packet: masks are packets of all or no bits, and registers of their own where the hardware has
-/// them.
-template <class Packet>
-struct Compare {
-    using Mask = Packet;
-    static STRATA_INLINE Mask less(Packet a, Packet b) { return packet::pcmp_lt(a, b); }
-    static STRATA_INLINE Mask less_equal(Packet a, Packet b) { return packet::pcmp_le(a, b); }
-    static STRATA_INLINE Mask equal(Packet a, Packet b) { return packet::pcmp_eq(a, b); }
-    static STRATA_INLINE Mask both(Mask a, Mask b) { return packet::pand(a, b); }
-    static STRATA_INLINE Mask either(Mask a, Mask b) { return packet::por(a, b); }
-    static STRATA_INLINE Mask negated(Mask a) { return packet::pandnot(packet::ptrue(a), a); }
-    static STRATA_INLINE Packet select(Mask mask, Packet yes, Packet no) { return packet::pselect(mask, yes, no); }
-};
-#if STRATA_VECTOR_BYTES == 64
-template <class Bits>
-struct CompareBits {
-    using Mask = Bits;
-    static STRATA_INLINE Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
-    static STRATA_INLINE Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
-    static STRATA_INLINE Mask negated(Mask a) { return static_cast<Mask>(~a); }
-};
-template <>
-struct Compare<__m512> : CompareBits<__mmask16> {
-    static STRATA_INLINE Mask less(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-    static STRATA_INLINE Mask less_equal(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
-    static STRATA_INLINE Mask equal(__m512 a, __m512 b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
-    static STRATA_INLINE __m512 select(Mask mask, __m512 yes, __m512 no) { return _mm512_mask_blend_ps(mask, no, yes); }
-};
-template <>
-struct Compare<__m512d> : CompareBits<__mmask8> {
-    static STRATA_INLINE Mask less(__m512d a, __m512d b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
-    static STRATA_INLINE Mask less_equal(__m512d a, __m512d b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
-    static STRATA_INLINE Mask equal(__m512d a, __m512d b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
-    static STRATA_INLINE __m512d select(Mask mask, __m512d yes, __m512d no) {
-        return _mm512_mask_blend_pd(mask, no, yes);
-    }
-};
-#endif
-}  // namespace lane_detail
-
 /// N samples side by side in one SIMD register.
 template <class T, int N>
 struct Lane {
     using Scalar = T;
-    using Packet = typename lane_detail::PacketOf<T, N>::type;
-    using Compare = lane_detail::Compare<Packet>;
+    using Vector = lane_detail::Vector<T, N>;
+    using Bits = decltype(Vector{} < Vector{});  // integers of the same size
     static constexpr int width = N;
-    Packet v;
+    Vector v;
 
     Lane() = default;
-    STRATA_INLINE explicit Lane(Packet packet) : v(packet) {}
-    STRATA_INLINE Lane(T scalar) : v(packet::pset1<Packet>(scalar)) {}  // NOLINT: scalars broadcast
+    STRATA_INLINE explicit Lane(Vector vector) : v(vector) {}
+    STRATA_INLINE Lane(T scalar) : v(scalar - Vector{}) {}  // NOLINT: scalars broadcast; x - 0 is x, the sign of 0 too
     template <class U>
     requires(std::is_arithmetic_v<U> && !std::same_as<U, T>) STRATA_INLINE Lane(U scalar)
         : Lane(static_cast<T>(scalar)) {}  // NOLINT: as above; literals may be int or double
@@ -146,56 +73,57 @@ struct Lane {
 
     /// True where a comparison held.
     struct Mask {
-        typename Compare::Mask v;
-        friend STRATA_INLINE Mask operator&(Mask a, Mask b) { return {Compare::both(a.v, b.v)}; }
-        friend STRATA_INLINE Mask operator|(Mask a, Mask b) { return {Compare::either(a.v, b.v)}; }
-        friend STRATA_INLINE Mask operator!(Mask a) { return {Compare::negated(a.v)}; }
+        Bits v;
+        friend STRATA_INLINE Mask operator&(Mask a, Mask b) { return {a.v & b.v}; }
+        friend STRATA_INLINE Mask operator|(Mask a, Mask b) { return {a.v | b.v}; }
+        friend STRATA_INLINE Mask operator!(Mask a) { return {~a.v}; }
     };
 
-    friend STRATA_INLINE Lane operator+(Lane a, Lane b) { return Lane(packet::padd(a.v, b.v)); }
-    friend STRATA_INLINE Lane operator-(Lane a, Lane b) { return Lane(packet::psub(a.v, b.v)); }
-    friend STRATA_INLINE Lane operator*(Lane a, Lane b) { return Lane(packet::pmul(a.v, b.v)); }
-    friend STRATA_INLINE Lane operator/(Lane a, Lane b) { return Lane(packet::pdiv(a.v, b.v)); }
-    friend STRATA_INLINE Lane operator-(Lane a) { return Lane(packet::pnegate(a.v)); }
-    friend STRATA_INLINE Mask operator<(Lane a, Lane b) { return {Compare::less(a.v, b.v)}; }
-    friend STRATA_INLINE Mask operator<=(Lane a, Lane b) { return {Compare::less_equal(a.v, b.v)}; }
-    friend STRATA_INLINE Mask operator>(Lane a, Lane b) { return b < a; }
-    friend STRATA_INLINE Mask operator>=(Lane a, Lane b) { return b <= a; }
-    friend STRATA_INLINE Mask operator==(Lane a, Lane b) { return {Compare::equal(a.v, b.v)}; }
-    friend STRATA_INLINE Mask operator!=(Lane a, Lane b) { return !(a == b); }
+    friend STRATA_INLINE Lane operator+(Lane a, Lane b) { return Lane(a.v + b.v); }
+    friend STRATA_INLINE Lane operator-(Lane a, Lane b) { return Lane(a.v - b.v); }
+    friend STRATA_INLINE Lane operator*(Lane a, Lane b) { return Lane(a.v * b.v); }
+    friend STRATA_INLINE Lane operator/(Lane a, Lane b) { return Lane(a.v / b.v); }
+    friend STRATA_INLINE Lane operator-(Lane a) { return Lane(-a.v); }
+    friend STRATA_INLINE Mask operator<(Lane a, Lane b) { return {a.v < b.v}; }
+    friend STRATA_INLINE Mask operator<=(Lane a, Lane b) { return {a.v <= b.v}; }
+    friend STRATA_INLINE Mask operator>(Lane a, Lane b) { return {a.v > b.v}; }
+    friend STRATA_INLINE Mask operator>=(Lane a, Lane b) { return {a.v >= b.v}; }
+    friend STRATA_INLINE Mask operator==(Lane a, Lane b) { return {a.v == b.v}; }
+    friend STRATA_INLINE Mask operator!=(Lane a, Lane b) { return {a.v != b.v}; }
 
-    friend STRATA_INLINE Lane multiply_add(Lane a, Lane b, Lane c) { return Lane(packet::pmadd(a.v, b.v, c.v)); }
-    friend STRATA_INLINE Lane select(Mask mask, Lane yes, Lane no) {
-        return Lane(Compare::select(mask.v, yes.v, no.v));
+    friend STRATA_INLINE Lane multiply_add(Lane a, Lane b, Lane c) {
+        return Lane(lane_detail::multiply_add(a.v, b.v, c.v));
     }
+    friend STRATA_INLINE Lane select(Mask mask, Lane yes, Lane no) { return Lane(mask.v ? yes.v : no.v); }
     // Like the scalar forms: the second operand where either is NaN.
-    friend STRATA_INLINE Lane maximum(Lane a, Lane b) { return select(a > b, a, b); }
-    friend STRATA_INLINE Lane minimum(Lane a, Lane b) { return select(a < b, a, b); }
-    friend STRATA_INLINE Lane absolute(Lane a) { return Lane(packet::pabs(a.v)); }
-    friend STRATA_INLINE Lane exp(Lane a) { return Lane(packet::pexp(a.v)); }
-    friend STRATA_INLINE Lane log(Lane a) { return Lane(packet::plog(a.v)); }
+    friend STRATA_INLINE Lane maximum(Lane a, Lane b) { return Lane(a.v > b.v ? a.v : b.v); }
+    friend STRATA_INLINE Lane minimum(Lane a, Lane b) { return Lane(a.v < b.v ? a.v : b.v); }
+    friend STRATA_INLINE Lane absolute(Lane a) { return from_bits(a.bits() & ~Lane(T(-0.0)).bits()); }
+    friend STRATA_INLINE Lane exp(Lane a) { return lane_detail::exponential(a); }
+    friend STRATA_INLINE Lane log(Lane a) { return lane_detail::logarithm(a); }
     friend STRATA_INLINE Lane tanh(Lane a) {
-        return by_element(a, [](T x) { return std::tanh(x); });
+        STRATA_UNROLL
+        for (int k = 0; k < N; ++k) a.v[k] = std::tanh(a.v[k]);
+        return a;
     }
     friend STRATA_INLINE Lane sqrt(Lane a) { return Lane(lane_detail::square_root(a.v)); }
     /// The sum of the samples, in a fixed order.
-    friend STRATA_INLINE T sum(Lane a) { return packet::predux(a.v); }
-
-private:
-    template <class F>
-    static STRATA_INLINE Lane by_element(Lane a, F f) {
-        T elements[static_cast<std::size_t>(N)];
-        packet::pstoreu(elements, a.v);
-        for (T& e : elements) e = f(e);
-        return Lane(packet::ploadu<Packet>(elements));
+    friend STRATA_INLINE T sum(Lane a) {
+        if constexpr (N == 2) {
+            return a.v[0] + a.v[1];
+        } else {
+            Lane<T, N / 2> half[2];
+            std::memcpy(half, &a, sizeof a);
+            return sum(half[0] + half[1]);
+        }
     }
+
+    /// The numbers' bits, and the reverse.
+    STRATA_INLINE Bits bits() const { return (Bits)v; }
+    static STRATA_INLINE Lane from_bits(Bits bits) { return Lane((Vector)bits); }
 };
 
 }  // namespace STRATA_ISA
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
-
 #undef STRATA_ISA
 #undef STRATA_VECTOR_BYTES
 
@@ -261,7 +189,7 @@ STRATA_HD STRATA_INLINE L load_lane(T const* from) {
         return static_cast<L>(*from);
     } else {
         static_assert(std::same_as<T, scalar_of<L>>);
-        return L(Eigen::internal::ploadu<typename L::Packet>(from));
+        return L(*reinterpret_cast<typename lane_detail::Of<T, width_of<L>>::unaligned const*>(from));
     }
 }
 /// Writes width_of<L> neighbouring values.
@@ -271,7 +199,7 @@ STRATA_HD STRATA_INLINE void store_lane(T* to, L lane) {
         *to = static_cast<T>(lane);
     } else {
         static_assert(std::same_as<T, scalar_of<L>>);
-        Eigen::internal::pstoreu(to, lane.v);
+        *reinterpret_cast<typename lane_detail::Of<T, width_of<L>>::unaligned*>(to) = lane.v;
     }
 }
 
@@ -289,78 +217,76 @@ STRATA_INLINE void hold_in_register(L& lane) {
 #endif
 }
 
-/// Transposes width_of<L> lanes: element k of lane j becomes element j of lane k.
-template <class L>
-STRATA_INLINE void transpose(L (&rows)[static_cast<std::size_t>(width_of<L>)]) {
-    if constexpr (width_of < L >> 1) {
-        Eigen::internal::PacketBlock<typename L::Packet, width_of<L>> block;
-        STRATA_UNROLL
-        for (int k = 0; k < width_of<L>; ++k) block.packet[k] = rows[k].v;
-        Eigen::internal::ptranspose(block);
-        STRATA_UNROLL
-        for (int k = 0; k < width_of<L>; ++k) rows[k].v = block.packet[k];
-    }
+/// Lane of numbers Place::of(k) of a and b, those of b after those of a.
+template <class Place, class L>
+STRATA_INLINE L shuffle(L a, L b) {
+    if constexpr (width_of<L> == 1)
+        return Place::of(0) == 0 ? a : b;
+    else
+        return L(lane_detail::shuffle<Place, width_of<L>>(a.v, b.v));
 }
+
+namespace lane_detail {
+/// From First on, numbers of the first lane and of the second in turn, N / 2 of each.
+template <int N, int First>
+struct InTurn {
+    static constexpr int of(int k) { return First + k / 2 + k % 2 * N; }
+};
+/// Every second number, from First on.
+template <int First>
+struct EverySecond {
+    static constexpr int of(int k) { return First + 2 * k; }
+};
+}  // namespace lane_detail
 
 /// The numbers of two lanes, one after the other, apart: those in even places and those in odd places.
 template <class L>
 STRATA_INLINE void deinterleave(L a, L b, L& even, L& odd) {
-    constexpr int N = width_of<L>;
-    scalar_of<L> numbers[2 * N], apart[2 * N];
-    store_lane(numbers, a);
-    store_lane(numbers + N, b);
-    for (int k = 0; k < N; ++k) {
-        apart[k] = numbers[2 * k];
-        apart[N + k] = numbers[2 * k + 1];
-    }
-    even = load_lane<L>(apart);
-    odd = load_lane<L>(apart + N);
+    even = shuffle<lane_detail::EverySecond<0>>(a, b);
+    odd = shuffle<lane_detail::EverySecond<1>>(a, b);
 }
 /// The reverse: the numbers of two lanes in turn.
 template <class L>
 STRATA_INLINE void interleave(L even, L odd, L& a, L& b) {
     constexpr int N = width_of<L>;
-    scalar_of<L> apart[2 * N], numbers[2 * N];
-    store_lane(apart, even);
-    store_lane(apart + N, odd);
-    for (int k = 0; k < N; ++k) {
-        numbers[2 * k] = apart[k];
-        numbers[2 * k + 1] = apart[N + k];
-    }
-    a = load_lane<L>(numbers);
-    b = load_lane<L>(numbers + N);
+    a = shuffle<lane_detail::InTurn<N, 0>>(even, odd);
+    b = shuffle<lane_detail::InTurn<N, (N + 1) / 2>>(even, odd);
 }
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
-STRATA_INLINE void deinterleave(Lane<float, 16> a, Lane<float, 16> b, Lane<float, 16>& even, Lane<float, 16>& odd) {
-    __m512i const places = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    even.v = _mm512_permutex2var_ps(a.v, places, b.v);
-    odd.v = _mm512_permutex2var_ps(a.v, _mm512_add_epi32(places, _mm512_set1_epi32(1)), b.v);
-}
-STRATA_INLINE void interleave(Lane<float, 16> even, Lane<float, 16> odd, Lane<float, 16>& a, Lane<float, 16>& b) {
-    __m512i const places = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    a.v = _mm512_permutex2var_ps(even.v, places, odd.v);
-    b.v = _mm512_permutex2var_ps(even.v, _mm512_add_epi32(places, _mm512_set1_epi32(8)), odd.v);
-}
-#elif defined(__AVX__)
-STRATA_INLINE void deinterleave(Lane<float, 8> a, Lane<float, 8> b, Lane<float, 8>& even, Lane<float, 8>& odd) {
-    __m256 const low = _mm256_permute2f128_ps(a.v, b.v, 0x20), high = _mm256_permute2f128_ps(a.v, b.v, 0x31);
-    even.v = _mm256_shuffle_ps(low, high, 0x88);
-    odd.v = _mm256_shuffle_ps(low, high, 0xDD);
-}
-STRATA_INLINE void interleave(Lane<float, 8> even, Lane<float, 8> odd, Lane<float, 8>& a, Lane<float, 8>& b) {
-    __m256 const low = _mm256_unpacklo_ps(even.v, odd.v), high = _mm256_unpackhi_ps(even.v, odd.v);
-    a.v = _mm256_permute2f128_ps(low, high, 0x20);
-    b.v = _mm256_permute2f128_ps(low, high, 0x31);
-}
-#endif
 
+/// Transposes width_of<L> lanes: element k of lane j becomes element j of lane k.
+template <class L>
+STRATA_INLINE void transpose(L (&rows)[static_cast<std::size_t>(width_of<L>)]) {
+    // Each round puts rows of the two halves in turn: a number's row and place, read as one binary number, move up by
+    // one bit. After log2(N) rounds row and place have changed places.
+    constexpr int N = width_of<L>;
+    if constexpr (N > 1) {
+        STRATA_UNROLL
+        for (int round = 1; round < N; round *= 2) {
+            L turned[static_cast<std::size_t>(N)];
+            STRATA_UNROLL
+            for (int k = 0; k < N / 2; ++k) interleave(rows[k], rows[k + N / 2], turned[2 * k], turned[2 * k + 1]);
+            STRATA_UNROLL
+            for (int k = 0; k < N; ++k) rows[k] = turned[k];
+        }
+    }
+}
+
+namespace lane_detail {
+template <class L>
+STRATA_INLINE L counted() {
+    L lane;
+    STRATA_UNROLL
+    for (int k = 0; k < width_of<L>; ++k) lane.v[k] = static_cast<scalar_of<L>>(k);
+    return lane;
+}
+}  // namespace lane_detail
 /// 0, 1, 2, … in the lane's samples, plus `first`.
 template <class L>
 STRATA_HD STRATA_INLINE L lane_index(int first) {
     if constexpr (width_of<L> == 1)
         return static_cast<L>(first);
     else
-        return L(Eigen::internal::plset<typename L::Packet>(static_cast<scalar_of<L>>(first)));
+        return lane_detail::counted<L>() + static_cast<scalar_of<L>>(first);
 }
 /// Mask of the lanes that hold real samples when `count` samples remain.
 template <class L>

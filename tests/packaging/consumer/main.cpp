@@ -1,10 +1,10 @@
-// A user's program: it gets the headers, C++20, Eigen, OpenMP and threads from linking strata::strata alone.
+// A user's program: it gets the headers, C++20, OpenMP, threads and the libraries that are there (Eigen) from linking strata::strata alone.
 #include <omp.h>
 
 #include <strata/strata.hpp>
 #include <thread>
 
-#include <Eigen/Core>  // after Strata, which has taken Eigen's packets alone
+#include <Eigen/Core>
 
 int main() {
     strata::Random random(1, strata::Purpose::user);

@@ -9,22 +9,6 @@
 
 namespace strata::detail {
 
-/// Lane of numbers Place::of(k) of a and b, those of b after those of a. Spelt out: nvcc hands no packs on to builtins.
-template <class Place, class L>
-STRATA_INLINE L shuffle(L a, L b) {
-    constexpr int N = width_of<L>;
-    constexpr auto at = [](int k) { return Place::of(k); };
-    if constexpr (N == 16)
-        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9),
-                                         at(10), at(11), at(12), at(13), at(14), at(15)));
-    else if constexpr (N == 8)
-        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)));
-    else if constexpr (N == 4)
-        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1), at(2), at(3)));
-    else
-        return L(__builtin_shufflevector(a.v, b.v, at(0), at(1)));
-}
-
 /// Every second group of S numbers of 2N - S, of which the first lane holds the first N, the second one the last N.
 template <int S, int N>
 struct EverySecond {

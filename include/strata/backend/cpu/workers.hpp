@@ -17,7 +17,7 @@ namespace strata {
 template <class Net, class Precision, class Loss>
 class CpuExecutor;
 
-/// The CPU backend: Eigen's packets, OpenMP's threads.
+/// The CPU backend: SIMD lanes, OpenMP's threads.
 struct Cpu {
     using policy = BackendPolicy;
     template <class Net, class Precision, class Loss>
