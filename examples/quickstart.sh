@@ -59,5 +59,4 @@ if ! {
     exit 1
 fi
 
-# OpenMP's threads give their processor back soon where others use the machine; alone that costs little.
-GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} "$build/examples/quickstart" "$data"
+"$build/examples/quickstart" "$data"

@@ -22,6 +22,7 @@
 #include "statistics.hpp"
 #include "winograd_row_gradient_kernel.hpp"
 #include "winograd_row_kernel.hpp"
+#include "worker_pool.hpp"
 
 namespace strata {
 
@@ -40,6 +41,7 @@ public:
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss)
         : workers_(detail::worker_count(cpu)),
+          pool_(workers_),
           team_flops_(cpu.team_flops),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),
@@ -93,7 +95,7 @@ public:
     void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
         auto const apply = optimizer.template prepare<Scalar>(step);
         constexpr std::ptrdiff_t count = Net::parameter_count;
-        detail::run_workers(std::min(workers_, chunks), [&](int worker, int workers) {
+        pool_.run(std::min(workers_, chunks), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
@@ -237,7 +239,7 @@ private:
             all.wait(workers);
             merge_gradients(tiling.leaves, {worker, workers});
         };
-        detail::run_workers(watch_ ? 1 : teams ? workers_ : std::min(workers_, tiling.leaves), body);
+        pool_.run(watch_ ? 1 : teams ? workers_ : std::min(workers_, tiling.leaves), body);
         double squares = 0;
         for (double const s : chunk_squares_) squares += s;
         return merged_result(batch.size, tiling.leaves, squares);
@@ -288,7 +290,7 @@ private:
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = teams_pay<false>(S);
-        detail::run_workers(teams ? workers_ : std::min(workers_, tiling.leaves), [&](int worker, int workers) {
+        pool_.run(teams ? workers_ : std::min(workers_, tiling.leaves), [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
@@ -432,6 +434,7 @@ private:
     }
 
     int workers_;
+    detail::WorkerPool pool_;
     double team_flops_;
     Loss loss_;
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody

@@ -1,8 +1,7 @@
-// Worker threads of the CPU backend: one OpenMP parallel region a pass, barriers of our own for teams inside it.
+// The CPU backend's policy, and how its workers share the leaves of a batch.
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #ifdef _OPENMP
@@ -17,12 +16,14 @@ namespace strata {
 template <class Net, class Precision, class Loss>
 class CpuExecutor;
 
-/// The CPU backend: SIMD lanes, OpenMP's threads.
+/// The CPU backend: SIMD lanes on every core.
 struct Cpu {
     using policy = BackendPolicy;
     template <class Net, class Precision, class Loss>
     using Executor = CpuExecutor<Net, Precision, Loss>;
-    int threads = 0;  ///< worker threads; 0: as many as OpenMP would use (OMP_NUM_THREADS or every processor)
+    /// Worker threads, the calling one included. 0: every processor, or, in a program compiled with OpenMP, as many as
+    /// that would use (OMP_NUM_THREADS, omp_set_num_threads).
+    int threads = 0;
     /// FLOPs of a step on a tile (their mean) from which threads without a leaf of their own help with those of others:
     /// half of a step has to take longer than the barrier behind it, a quarter of a microsecond between two cores.
     double team_flops = 5e4;
@@ -38,43 +39,9 @@ inline int worker_count(Cpu cpu) {
 #ifdef _OPENMP
     return std::max(1, omp_get_max_threads());
 #else
-    return 1;
+    return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 #endif
 }
-
-/// Calls body(worker, workers) on up to `wanted` threads at once; the runtime may give fewer.
-template <class Body>
-void run_workers(int wanted, Body const& body) {
-#ifdef _OPENMP
-    if (wanted > 1) {
-#pragma omp parallel num_threads(wanted)
-        body(omp_get_thread_num(), omp_get_num_threads());
-        return;
-    }
-#endif
-    (void)wanted;
-    body(0, 1);
-}
-
-/// A barrier for a few threads: spins briefly, then yields, so that it also works with more threads than processors.
-class alignas(64) Barrier {
-public:
-    void wait(int members) {
-        if (members == 1) return;
-        unsigned const generation = generation_.load(std::memory_order_relaxed);
-        if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
-            waiting_.store(0, std::memory_order_relaxed);
-            generation_.store(generation + 1, std::memory_order_release);
-            return;
-        }
-        for (int spins = 0; generation_.load(std::memory_order_acquire) == generation; ++spins)
-            if (spins > 2000) std::this_thread::yield();
-    }
-
-private:
-    std::atomic<int> waiting_{0};
-    std::atomic<unsigned> generation_{0};
-};
 
 /// The part of [0, items) that falls to member `rank` of `size`.
 struct Share {
