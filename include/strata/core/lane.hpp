@@ -257,10 +257,11 @@ STRATA_INLINE void interleave(L even, L odd, L& a, L& b) {
 template <class L>
 STRATA_INLINE void transpose(L (&rows)[static_cast<std::size_t>(width_of<L>)]) {
     // Each round puts rows of the two halves in turn: a number's row and place, read as one binary number, move up by
-    // one bit. After log2(N) rounds row and place have changed places.
+    // one bit. After log2(N) rounds row and place have changed places. The rounds stay a loop: unrolled they save
+    // little time and cost much to compile.
     constexpr int N = width_of<L>;
     if constexpr (N > 1) {
-        STRATA_UNROLL
+        STRATA_ROLLED
         for (int round = 1; round < N; round *= 2) {
             L turned[static_cast<std::size_t>(N)];
             STRATA_UNROLL

@@ -117,10 +117,10 @@ STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int s
     for (int s = 0; s < S; s += N)
         for (int k = 0; k < blocks; k += N) {
             L block[static_cast<std::size_t>(N)];
-            STRATA_UNROLL
+            STRATA_ROLLED
             for (int j = 0; j < N; ++j) block[j] = load_lane<L>(rows + (s + j) * pitch + k);
             transpose(block);
-            STRATA_UNROLL
+            STRATA_ROLLED
             for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * stride + s, block[j]);
         }
     for (int k = blocks; k < count; ++k)

@@ -47,11 +47,18 @@ private:
     std::atomic<unsigned> generation_{0};
 };
 
-/// Up to `size` workers, of which the caller is one; the others are threads, started when they are first needed. To be
-/// used by one thread at a time.
+/// `size` workers, of which the caller is one; the others are threads, fewer where the system gives no more. To be used
+/// by one thread at a time.
 class WorkerPool {
 public:
-    explicit WorkerPool(int size) : threads_(static_cast<std::size_t>(size) - 1) {}
+    STRATA_COLD explicit WorkerPool(int size) : threads_(static_cast<std::size_t>(size) - 1) {
+        try {
+            for (auto& thread : threads_) {
+                thread.thread = std::thread([this, k = started_] { work(k); });
+                ++started_;
+            }
+        } catch (...) {}  // with those there are
+    }
     WorkerPool(WorkerPool const&) = delete;
     WorkerPool& operator=(WorkerPool const&) = delete;
     STRATA_COLD ~WorkerPool() {
@@ -60,8 +67,8 @@ public:
         for (int k = 0; k < started_; ++k) threads_[static_cast<std::size_t>(k)].thread.join();
     }
 
-    /// Calls body(worker, workers) for every worker < workers, all at once; `workers` is `wanted`, or less where the
-    /// pool is smaller or the system gives no more threads. What a body of several workers throws ends the program.
+    /// Calls body(worker, workers) for every worker < workers, all at once; `workers` is `wanted`, or less where there
+    /// are fewer. What a body of several workers throws ends the program.
     template <class Body>
     void run(int wanted, Body const& body) {
         if (wanted <= 1) return body(0, 1);
@@ -82,7 +89,6 @@ private:
     };
 
     STRATA_ONE_COPY void run(Job job) {
-        if (started_ == 0) start();
         job.workers = std::min(job.workers, started_ + 1);
         job_ = job;
         for (int k = 0; k + 1 < job.workers; ++k) begin(threads_[static_cast<std::size_t>(k)]);
@@ -101,14 +107,6 @@ private:
             job.call(job.body, k + 1, job.workers);
             end_.wait(job.workers);
         }
-    }
-    STRATA_COLD void start() {
-        try {
-            for (auto& thread : threads_) {
-                thread.thread = std::thread([this, k = started_] { work(k); });
-                ++started_;
-            }
-        } catch (...) {}  // the system gives no more threads: with those there are
     }
 
     FixedArray<Thread> threads_;
