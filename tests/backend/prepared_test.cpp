@@ -106,3 +106,56 @@ TEST_CASE_TEMPLATE("the memory is known beforehand", Net, Streaming, BatchWide) 
             CHECK(held > prepared_bytes);
         }
 }
+
+/// A convolution that Winograd takes along the row on tiles of one and of four samples, too.
+using FiveTaps = Network<Input<3, 20, 20>, Conv2d<6, 5>, ReLU, Conv2d<16, 5>, ReLU, GlobalAvgPool2d, Linear<5>>;
+
+TEST_CASE_TEMPLATE("inference keeps what it prepared as long as the weights stay the same", Net, Streaming, BatchWide,
+                   FiveTaps) {
+    constexpr auto size = static_cast<std::size_t>(Net::InputShape::size);
+    Random random(12, Purpose::user);
+    std::vector<float> x(17 * size);
+    for (float& v : x) v = static_cast<float>(random.normal());
+    for (int const threads : {1, 2}) {
+        Model<Net> model(1), other(2);
+        Workspace<Net> kept(Cpu{.threads = threads});
+        auto const check = [&](Model<Net> const& m, std::size_t batch) {
+            CAPTURE(batch);
+            Workspace<Net> fresh(Cpu{.threads = threads});
+            auto const samples = std::span<float const>(x).first(batch * size);
+            auto const expected = m(samples, fresh);
+            CHECK(same_bits<float>(m(samples, kept), expected));
+        };
+        for (std::size_t const batch : {1u, 1u, 4u, 17u, 17u, 1u}) check(model, batch);
+        for (std::size_t const batch : {1u, 4u, 17u}) {
+            check(other, batch);
+            check(model, batch);
+            check(model, batch);
+            // Weights changed where they lie, the first one and the last of a layer.
+            for (auto const& tensor : model.tensors()) {
+                if (tensor.name != "0.weight" && tensor.name != "0.bias") continue;
+                auto* const values = static_cast<float*>(tensor.data);
+                for (std::size_t const at : {std::size_t{0}, tensor.size() - 1}) {
+                    values[at] += 0.25f;
+                    check(model, batch);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("evaluating between steps of training sees the weights of now") {
+    auto const data = small_images(40);
+    auto watched = trainer_of<Streaming, Float32>(2), alone = trainer_of<Streaming, Float32>(2);
+    Loader first(data, {.batch_size = 16, .threads = 0}), second(data, {.batch_size = 16, .threads = 0});
+    first.begin_epoch(0);
+    second.begin_epoch(0);
+    for (int step = 0; step < 3; ++step) {
+        watched.train_step(*first.next());
+        alone.train_step(*second.next());
+        auto const now = watched.evaluate(data);
+        CHECK(watched.evaluate(data).loss == now.loss);
+        if (step == 2) CHECK(alone.evaluate(data).loss == now.loss);
+    }
+    CHECK(same_bits<float>(watched.model().parameters(), alone.model().parameters()));
+}

@@ -71,7 +71,10 @@ constexpr double tolerance = 280;
 template <class L>
 void compare_correlation(Correlation const& g, int S) {
     using T = scalar_of<L>;
+    using Narrow = WinogradNarrowLayout<L>;
+    bool const narrow = Narrow::takes(S);
     WinogradRowLayout<L> const layout(g);
+    int const scratch_size = narrow ? Narrow(g, S).scratch(g) : layout.scratch(g);
     T const nan = std::numeric_limits<T>::quiet_NaN(), guard = T(12345);
     auto const x = normal<T>(in_size(g, S), 1), w = normal<T>(static_cast<std::size_t>(g.group_weights), 2),
                bias = normal<T>(static_cast<std::size_t>(g.out_channels), 3), before = normal<T>(out_size(g, S), 4);
@@ -100,9 +103,15 @@ void compare_correlation(Correlation const& g, int S) {
             return y;
         };
         auto const run = [&](std::vector<T>& y, int begin, int end) {
-            std::vector<T> scratch(static_cast<std::size_t>(layout.scratch(g)), nan);
-            winograd_row_correlate<L>(g, x.data(), weights.data(), way == added ? nullptr : bias.data(),
-                                      y.data() + margin, S, scratch.data(), way == added, begin, end, way == with_relu);
+            // A guard behind the scratch memory too.
+            std::vector<T> scratch(static_cast<std::size_t>(scratch_size) + 1, nan);
+            scratch.back() = guard;
+            auto correlate = winograd_row_correlate<L, T>;
+            if constexpr (Narrow::takes(1))
+                if (narrow) correlate = winograd_narrow_correlate<L, T>;
+            correlate(g, x.data(), weights.data(), way == added ? nullptr : bias.data(), y.data() + margin, S,
+                      scratch.data(), way == added, begin, end, way == with_relu);
+            CHECK(scratch.back() == guard);
         };
         auto whole = fresh();
         run(whole, 0, g.out_height);
@@ -183,6 +192,14 @@ TEST_CASE_TEMPLATE("tiles of whole vectors", T, float, double) {
     for (int const S : {16, 32, 48}) compare_all<widest_lane<T>>(S);
 }
 
+TEST_CASE_TEMPLATE("tiles of fewer samples than a vector has places", T, float, double) {
+    using L = widest_lane<T>;
+    int sizes = 0;
+    for (int const S : {1, 2, 4, 8})
+        if (WinogradNarrowLayout<L>::takes(S)) compare_all<L>(S), ++sizes;
+    CHECK(sizes == (width_of<L> >= 16 ? 2 : width_of<L> >= 4 ? 1 : 0));
+}
+
 TEST_CASE_TEMPLATE("scalar lanes, any number of samples", T, float, double) { compare_all<T>(3); }
 
 TEST_CASE("kernels of layers") {
@@ -205,8 +222,14 @@ TEST_CASE("which convolutions take it") {
     CHECK_FALSE(prepares<ForwardKernel<OpOf<Conv2d<16, 5, Dilation<2>>, Shape<6, 14, 14>>, Float32>>);
     CHECK_FALSE(prepares<ForwardKernel<OpOf<Conv2d<16, 5, Groups<2>>, Shape<6, 14, 14>>, Float32>>);
     CHECK_FALSE(prepares<ForwardKernel<OpOf<Conv2d<16, 7>, Shape<6, 14, 14>>, Float32>>);
-    // Small tiles need neither weights nor scratch of it.
+    // On small tiles it depends on whether transformed weights are kept, on tiles between it is never taken.
     using Kernel = ForwardKernel<Small, Float32>;
-    CHECK(Kernel::prepared(1) == (vector_bytes > 4 ? 0 : Kernel::prepared(16)));
+    CHECK(Kernel::prepared(2) == (vector_bytes > 4 && vector_bytes / 4 > 2 ? 0 : Kernel::prepared(16)));
     CHECK(Kernel::prepared(16) > 0);
+    if constexpr (vector_bytes == 64) {
+        CHECK_FALSE(Kernel::choice.takes(1, 16, false));
+        CHECK(Kernel::choice.takes(1, 16, true));
+        CHECK(Kernel::choice.takes(4, 16, false));
+        CHECK_FALSE(Kernel::choice.takes(8, 16, true));
+    }
 }

@@ -14,6 +14,7 @@
 #include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
 #include "global_average_kernel.hpp"
+#include "kept_preparation.hpp"
 #include "linear_kernel.hpp"
 #include "padded_pooling_kernel.hpp"
 #include "pointwise_convolution.hpp"
@@ -45,6 +46,7 @@ public:
           team_flops_(cpu.team_flops),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),
+          kept_(kept_parameters),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
           chunk_squares_(static_cast<std::size_t>(chunks)),
           results_(static_cast<std::size_t>(max_leaves)),
@@ -61,7 +63,8 @@ public:
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
         return (workspace_.size() + scratch_.size() + prepared_.size()) * sizeof(Storage) +
-               gradients_.size() * sizeof(Gradient) + (parts_.size() + statistics_.size()) * sizeof(double);
+               kept_.size() * sizeof(Scalar) + gradients_.size() * sizeof(Gradient) +
+               (parts_.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
     /// fills tiles of the most samples for every worker.
@@ -73,7 +76,8 @@ public:
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
                sizeof(Storage) * (static_cast<std::size_t>(workers) * scratch_size<true>() + prepared_size<true>()) +
-               sizeof(Gradient) * gradient_size + sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
+               sizeof(Scalar) * kept_parameters + sizeof(Gradient) * gradient_size +
+               sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
     }
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
@@ -183,13 +187,20 @@ private:
     static constexpr std::size_t prepared_size() {
         return static_cast<std::size_t>(program<Training>.prepared);
     }
+    /// Inference keeps what its kernels make of the parameters where that is little; more of it is made anew for every
+    /// batch, in memory that stays in the cache.
+    static constexpr bool keeps_prepared = program<false>.prepared > 0 &&
+                                           program<false>.prepared * sizeof(Storage) <= std::size_t{1} << 18;
+    static constexpr std::size_t kept_parameters =
+        keeps_prepared ? detail::KeptPreparation<Precision, Loss>::size_of(program<false>.steps) : 0;
     /// What the kernels of a phase make of the parameters, once for all tiles. The steps of a single tile do it one by
     /// one instead, in the same memory, which stays in the cache.
     template <bool Training>
     void prepare(std::span<Step const> steps, Context& context, Tiling const& tiling, int S, detail::Share share) {
         if constexpr (program<Training>.prepared > 0) {
             context.stride = S;
-            context.each_step_prepares = tiling.tiles == 1;
+            context.kept = !Training && keeps_prepared;
+            context.each_step_prepares = !context.kept && tiling.tiles == 1;
             if (context.each_step_prepares) return;
             detail::prepare_parameters(steps, context, share);
             barriers_[static_cast<std::size_t>(workers_)].wait(share.size);
@@ -210,6 +221,7 @@ private:
         grow(gradients_, gradient_size);
         grow_scratch<true>();
         grow(prepared_, prepared_size<true>());
+        kept_.forget();
         grow(parts_, parts_size(tiling.tiles));
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
 
@@ -290,12 +302,17 @@ private:
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = teams_pay<false>(S);
+        bool ready = false;
+        if constexpr (keeps_prepared) ready = kept_.is_ready(program<false>.steps, model.parameters().data(), S);
         pool_.run(teams ? workers_ : std::min(workers_, tiling.leaves), [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
-            prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
+            if (ready)
+                context.kept = true;
+            else
+                prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
             detail::Assignment{tiling.leaves, workers, teams}.for_each(
                 worker, [&](int leaf, detail::Share team, int slot) {
                     run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
@@ -439,7 +456,8 @@ private:
     Loss loss_;
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
     AlignedVector<Storage> workspace_, scratch_;
-    AlignedVector<Storage> prepared_;  // parameters in the forms that kernels read
+    AlignedVector<Storage> prepared_;                // parameters in the forms that kernels read
+    detail::KeptPreparation<Precision, Loss> kept_;  // by inference, in the same memory
     std::size_t scratch_stride_ = 0;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
     FixedArray<double> parts_, statistics_, chunk_squares_;

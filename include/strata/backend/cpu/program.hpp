@@ -126,8 +126,10 @@ private:
                 {.place = place<I, true>(), .reduction = Reduction::forward, .operation = I});
         if constexpr (!is_view<Op<I>>() && !takes_relu<I - 1, Training>() &&
                       (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
-            write.template kernel<ForwardKernel<Op<I>, Precision>>(
-                {.place = place<I, Training>(), .relu = takes_relu<I, Training>(), .operation = I});
+            write.template kernel<ForwardKernel<Op<I>, Precision>>({.place = place<I, Training>(),
+                                                                    .relu = takes_relu<I, Training>(),
+                                                                    .operation = I,
+                                                                    .parameters = Op<I>::Parameters::size});
         }
     }
     template <int I>

@@ -31,6 +31,7 @@ struct TileContext {
     Storage* prepared = nullptr;         ///< everybody's, as much as the program says
     bool set_gradient = false;           ///< the leaf's first tile
     bool each_step_prepares = false;     ///< all of `prepared` is one step's at a time, else of all steps of a phase
+    bool kept = false;                   ///< it stays from batch to batch, and is there already
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     int stride = 1;              ///< samples that the tile holds, empty lanes included
@@ -64,7 +65,8 @@ struct ProgramStep {
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
-    int cleared = 0;  ///< parameters whose gradients must begin at zero: not where the kernel sets them
+    int cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
+    int parameters = 0;  ///< of the operation, for forward kernels
     Preparation<Precision> preparation{};
     int prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
@@ -102,6 +104,7 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     if (c.partial) a.partial = c.partial + place.statistics;
     a.scratch = c.scratch;
     if (c.prepared) a.prepared = c.prepared + (c.each_step_prepares ? 0 : step.prepared);
+    a.kept = c.kept;
     a.random = c.random;
     a.random.operation = static_cast<std::uint32_t>(step.operation);
     a.sample = c.first;
@@ -120,6 +123,7 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
             KernelData<Precision> a;
             a.parameters = c.parameters + step.place.parameters;
             a.stride = c.stride;
+            a.kept = c.kept;
             all.run(a, c.prepared + (c.each_step_prepares ? 0 : step.prepared), share.begin(all.items),
                     share.end(all.items));
         }

@@ -99,25 +99,35 @@ STRATA_ONE_COPY void winograd_row_inputs(Correlation const& g, T const* x, T* to
         }
 }
 
+/// How transformed rows lie: kernel rows and channels that are multiplied, and scalars between rows, channels, points.
+struct WinogradRows {
+    int rows, channels;
+    std::ptrdiff_t row, channel, point;
+};
+
 /// The sums at the points of four outputs of a row, N samples each: [channel of the block][point], the first CO
-/// channels, over `count` pairs (p, c) from `in` and `weights` on.
+/// channels, over (p, c) from `in` and `weights` on.
 template <int CO, class L, class T>
-STRATA_ONE_COPY void winograd_row_products(T const* in, T const* weights, std::ptrdiff_t turn, int count, T* to) {
+STRATA_ONE_COPY void winograd_row_products(T const* in, WinogradRows const& at, T const* weights, std::ptrdiff_t turn,
+                                           T* to) {
     using Layout = WinogradRowLayout<L>;
     constexpr int N = width_of<L>, P = Layout::turn_points, pitch = P * Layout::block_channels;
     STRATA_ROLLED
-    for (int first = 0; first < Layout::points; first += P, in += P * N, to += P * N, weights += turn) {
+    for (int first = 0; first < Layout::points; first += P, in += P * at.point, to += P * N, weights += turn) {
         L sum[CO][P];
         STRATA_UNROLL
         for (int k = 0; k < CO * P; ++k) sum[k / P][k % P] = L(T(0));
-        T const *w = weights, *from = in;
-        for (int n = 0; n < count; ++n, from += Layout::points * N, w += pitch) {
-            STRATA_UNROLL
-            for (int k = 0; k < P; ++k) {
-                L const v = load_lane<L>(from + k * N);
+        T const* w = weights;
+        for (int p = 0; p < at.rows; ++p) {
+            T const* from = in + p * at.row;
+            for (int c = 0; c < at.channels; ++c, from += at.channel, w += pitch) {
                 STRATA_UNROLL
-                for (int u = 0; u < CO; ++u)
-                    sum[u][k] = multiply_add(L(w[k * Layout::block_channels + u]), v, sum[u][k]);
+                for (int k = 0; k < P; ++k) {
+                    L const v = load_lane<L>(from + k * at.point);
+                    STRATA_UNROLL
+                    for (int u = 0; u < CO; ++u)
+                        sum[u][k] = multiply_add(L(w[k * Layout::block_channels + u]), v, sum[u][k]);
+                }
             }
         }
         STRATA_UNROLL
@@ -189,9 +199,10 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                         int const first = std::clamp(g.pad_top - i, 0, g.taps_height),
                                   last = std::min(g.taps_height, g.in_height + g.pad_top - i);
                         d.y = y + o * plane + i * out_row + column * S + s;
+                        // Rows lie one behind the other: as if they were channels of one.
                         multiply(inputs + std::max(0, i - g.pad_top - top) * layout.row,
-                                 weights + o / CO * layout.block + first * row_weights, layout.turn,
-                                 (last - first) * g.in_channels, products);
+                                 {1, (last - first) * g.in_channels, 0, Layout::points * N, N},
+                                 weights + o / CO * layout.block + first * row_weights, layout.turn, products);
                         winograd_row_outputs<L>(products, d);
                     }
                 }

@@ -5,93 +5,146 @@
 
 #include "winograd_kernel.hpp"
 #include "winograd_row_convolution.hpp"
+#include "winograd_row_narrow.hpp"
 
 namespace strata {
 
 namespace detail {
 
-/// True where winograd_row_correlate is the faster way to compute g, of one group: estimates in cycles for a vector of
-/// samples, fitted to 600 geometries on Zen 4 with AVX-512, where one choice in a hundred costs time, 7 % at most.
-/// Close calls go to direct convolution, which rounds less. Its cost counts `weight` times.
-constexpr bool is_faster_by_rows(Correlation const& g, double weight) {
-    if (!is_winograd_row(g)) return false;
-    using Transform = WinogradRowTransform;
-    int const tiles = (g.out_width + Transform::outputs - 1) / Transform::outputs, rest = g.out_channels % 6;
-    // Channels that are worked on.
-    double const in = g.in_channels,
-                 out = g.out_channels - rest +
-                       (rest == 0   ? 0
-                        : rest <= 4 ? 4
-                                    : 6),
-                 even = (g.out_channels + 1) / 2 * 2, kernel_rows = rows_inside(g) * g.out_height;
-    double const winograd = tiles * (Transform::points * kernel_rows * in * out + 30.0 * g.out_height * g.out_channels +
-                                     34.0 * g.out_height * ((g.out_channels + 5) / 6) + 34.0 * g.in_height * in);
-    double const direct = g.out_width * (1.2 * g.taps_width * kernel_rows * in * even + 9.5 * g.out_height * even +
-                                         9.0 * g.out_height * in);
-    return winograd < 0.9 * weight * direct;
-}
+/// Cycles of a correlation of one group on Zen 4 with AVX-512: on tiles of whole vectors fitted to 600 geometries,
+/// where one choice in a hundred costs time, 7 % at most.
+struct RowCycles {
+    Correlation const& g;
+    double kernel_rows = rows_inside(g) * g.out_height;
+
+    /// Of a vector of samples.
+    [[nodiscard]] constexpr double direct() const {
+        double const even = (g.out_channels + 1) / 2 * 2;
+        return g.out_width * (1.2 * g.taps_width * kernel_rows * g.in_channels * even + 9.5 * g.out_height * even +
+                              9.0 * g.out_height * g.in_channels);
+    }
+    [[nodiscard]] constexpr double whole_vectors() const {
+        return tiles() * (8 * kernel_rows * g.in_channels * worked_on() + 30.0 * g.out_height * g.out_channels +
+                          34.0 * g.out_height * ((g.out_channels + 5) / 6) + 34.0 * g.in_height * g.in_channels);
+    }
+    /// Of a tile of S samples, vectors of N; with its weights' transforms unless they are `kept`.
+    [[nodiscard]] constexpr double direct(int S, int N) const {
+        // Rows with padding are packed.
+        return direct() * S / N + (g.pad_left > 0 ? 60.0 * g.in_height * g.in_channels : 0.0);
+    }
+    [[nodiscard]] constexpr double narrow(int S, int N, bool kept) const {
+        int const places = tiles() * S, rows = g.out_height + g.taps_height - 1, half = N / 2;
+        double const vectors = (g.out_height * places + N - 1) / N, in = g.in_channels;
+        return vectors * (8 * g.taps_height * in * worked_on() + (g.out_width % 4 ? 105 : 45) * g.out_channels) +
+               in * (rows * (15 + 20 * ((places + half - 1) / half)) + 34 * ((rows * places + N - 1) / N)) +
+               (kept ? 0 : 17 * in * worked_on() * g.taps_height);
+    }
+
+private:
+    [[nodiscard]] constexpr int tiles() const { return (g.out_width + 3) / 4; }
+    [[nodiscard]] constexpr int worked_on() const {  // output channels: blocks of six, the last one of four or six
+        int const rest = g.out_channels % 6;
+        return g.out_channels - rest + (rest == 0 ? 0 : rest <= 4 ? 4 : 6);
+    }
+};
+
+/// The tiles that a correlation takes Winograd's kernels on; close calls go to direct convolution, which rounds less.
+/// Its cost counts `weight` times.
+struct WinogradRowChoice {
+    bool whole_vectors = false;
+    bool one[2] = {}, four[2] = {};  ///< samples; transformed weights are made for every tile, are kept
+
+    constexpr WinogradRowChoice(Correlation const& g, int N, double weight) {
+        if (!is_winograd_row(g)) return;
+        RowCycles const cycles{g};
+        whole_vectors = cycles.whole_vectors() < 0.9 * weight * cycles.direct();
+        for (bool const kept : {false, true}) {
+            one[kept] = N >= 4 && cycles.narrow(1, N, kept) < 0.9 * weight * cycles.direct(1, N);
+            four[kept] = N >= 16 && cycles.narrow(4, N, kept) < 0.9 * weight * cycles.direct(4, N);
+        }
+    }
+    [[nodiscard]] constexpr bool takes(int S, int N, bool kept) const {
+        return S % N == 0 ? whole_vectors : S == 1 ? one[kept] : S == 4 ? four[kept] : false;
+    }
+};
+
 /// One group of at least two channels.
 template <class G, class Precision>
 concept WinogradRowGeometry = allows_winograd<Precision>() && G::groups == 1 && G::channels > 1 &&
                               is_winograd_row(forward_correlation<G>);
 
+/// A pass by correlation on the tiles that WinogradRowChoice says, on the others by the kernel Direct. Geometry::g() is
+/// the correlation.
+template <class Geometry, class Direct, class Precision>
+struct WinogradRowPass {
+    using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    using Layout = WinogradRowLayout<L>;
+    static constexpr int N = width_of<L>;
+    static constexpr WinogradRowChoice choice{Geometry::g(), N, winograd_weight<Precision>()};
+    static constexpr Items items = Direct::items;
+
+    static constexpr int scratch(int S) {
+        int const direct = choice.takes(S, N, false) && choice.takes(S, N, true) ? 0 : Direct::scratch(S);
+        if (!choice.takes(S, N, true)) return direct;
+        if constexpr (WinogradNarrowLayout<L>::takes(1))
+            if (S < N) return std::max(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
+        return Layout(Geometry::g()).scratch(Geometry::g());
+    }
+    static constexpr int prepared(int S) { return choice.takes(S, N, true) ? Layout(Geometry::g()).size() : 0; }
+    static constexpr int prepare_items = Layout(Geometry::g()).blocks;
+    static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
+        if (choice.takes(a.stride, N, a.kept)) winograd_row_weights<L>(Geometry::g(), a.parameters, to, begin, end);
+    }
+    static void correlate(KernelData<Precision> const& a, T const* x, T const* bias, T* y, bool add, int begin,
+                          int end) {
+        auto run = winograd_row_correlate<L, T>;
+        if constexpr (choice.one[true] || choice.four[true])
+            if (a.stride < N) run = winograd_narrow_correlate<L, T>;
+        run(Geometry::g(), x, a.prepared, bias, y, a.stride, a.scratch, add, begin, end, a.relu);
+    }
+};
+
+template <class G>
+struct ForwardCorrelation {
+    static constexpr Correlation const& g() { return forward_correlation<G>; }
+};
+template <class G>
+struct BackwardCorrelation {
+    static constexpr Correlation const& g() { return backward_correlation<G>; }
+};
+template <class G, class Scheme, class Precision>
+using WinogradRowForward = WinogradRowPass<ForwardCorrelation<G>, DirectForward<G, Scheme, Precision>, Precision>;
+template <class G, class Scheme, class Precision>
+using WinogradRowInputGradient =
+    WinogradRowPass<BackwardCorrelation<G>, DirectInputGradient<G, Scheme, Precision>, Precision>;
+
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Precision>&& detail::is_faster_by_rows(
-    detail::forward_correlation<G>,
-    detail::winograd_weight<Precision>())) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
-    using Direct = DirectForward<G, Scheme, Precision>;
-    using T = typename Precision::compute;
-    using L = widest_lane<T>;
-    using Layout = detail::WinogradRowLayout<L>;
+requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Precision>&& detail::WinogradRowForward<
+             G, Scheme, Precision>::choice.whole_vectors) struct ForwardKernel<Convolution<G, Scheme>, Precision>
+    : detail::WinogradRowForward<G, Scheme, Precision> {
+    using Pass = detail::WinogradRowForward<G, Scheme, Precision>;
     static constexpr bool applies_relu = true;
-    static constexpr Items items = Direct::items;
-    static constexpr bool takes(int S) { return S % width_of<L> == 0; }
-    static constexpr int scratch(int S) {
-        constexpr auto const& g = detail::forward_correlation<G>;
-        return takes(S) ? Layout(g).scratch(g) : Direct::scratch(S);
-    }
-    static constexpr int prepared(int S) { return takes(S) ? Layout(detail::forward_correlation<G>).size() : 0; }
-    static constexpr int prepare_items = Layout(detail::forward_correlation<G>).blocks;
-    static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
-        if (takes(a.stride))
-            detail::winograd_row_weights<L>(detail::forward_correlation<G>, a.parameters, to, begin, end);
-    }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!takes(a.stride)) return Direct::run(a, begin, end);
-        constexpr auto const& g = detail::forward_correlation<G>;
-        detail::winograd_row_correlate<L>(g, a.x, a.prepared, G::bias ? a.parameters + g.group_weights : nullptr, a.y,
-                                          a.stride, a.scratch, false, begin, end, a.relu);
+        if (!Pass::choice.takes(a.stride, Pass::N, a.kept))
+            return DirectForward<G, Scheme, Precision>::run(a, begin, end);
+        Pass::correlate(a, a.x, G::bias ? a.parameters + detail::forward_correlation<G>.group_weights : nullptr, a.y,
+                        false, begin, end);
     }
 };
 
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&& detail::WinogradRowGeometry<G, Precision>&&
-             detail::is_faster_by_rows(
-                 detail::backward_correlation<G>,
-                 detail::winograd_weight<Precision>())) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
-    using Direct = DirectInputGradient<G, Scheme, Precision>;
-    using T = typename Precision::compute;
-    using L = widest_lane<T>;
-    using Layout = detail::WinogradRowLayout<L>;
-    static constexpr Items items = Direct::items;
-    static constexpr bool takes(int S) { return S % width_of<L> == 0; }
-    static constexpr int scratch(int S) {
-        constexpr auto const& g = detail::backward_correlation<G>;
-        return takes(S) ? Layout(g).scratch(g) : Direct::scratch(S);
-    }
-    static constexpr int prepared(int S) { return takes(S) ? Layout(detail::backward_correlation<G>).size() : 0; }
-    static constexpr int prepare_items = Layout(detail::backward_correlation<G>).blocks;
-    static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
-        if (takes(a.stride))
-            detail::winograd_row_weights<L>(detail::backward_correlation<G>, a.parameters, to, begin, end);
-    }
+             detail::WinogradRowInputGradient<G, Scheme, Precision>::choice
+                 .whole_vectors) struct InputGradientKernel<Convolution<G, Scheme>, Precision>
+    : detail::WinogradRowInputGradient<G, Scheme, Precision> {
+    using Pass = detail::WinogradRowInputGradient<G, Scheme, Precision>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!takes(a.stride)) return Direct::run(a, begin, end);
-        T const* const none = nullptr;
-        detail::winograd_row_correlate<L>(detail::backward_correlation<G>, a.dy, a.prepared, none, a.dx, a.stride,
-                                          a.scratch, a.write == GradientWrite::add, begin, end);
+        if (!Pass::choice.takes(a.stride, Pass::N, a.kept))
+            return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);
+        Pass::correlate(a, a.dy, nullptr, a.dx, a.write == GradientWrite::add, begin, end);
     }
 };
 
