@@ -11,8 +11,8 @@ GOALS = {"g++ release strata lenet": (6, 450), "g++ release strata resnet50": (3
 
 def flags(root, framework):
     if framework == "dlib":
-        return ["-std=c++17", "-w"], ["-ldlib", "-lblas"]
-    return ["-std=c++20", f"-I{root}/include"], ["-lz"]
+        return ["-std=c++17", "-w", "-fopenmp"], ["-ldlib", "-lblas"]
+    return ["-std=c++20", "-pthread", f"-I{root}/include"], ["-lz"]
 
 
 def build(command):
@@ -39,7 +39,7 @@ def main():
                             continue
                         before, after = flags(root, framework)
                         source = f"{root}/benchmarks/compile_time/{framework}_{network}.cpp"
-                        command = [compiler, *before, *options, "-march=native", "-fopenmp", source, "-o", program, *after]
+                        command = [compiler, *before, *options, "-march=native", source, "-o", program, *after]
                         seconds, memory = map(statistics.median, zip(*(build(command) for _ in range(runs))))
                         subprocess.run(["strip", program], check=True)
                         goals = GOALS.get(name, ("-", "-"))

@@ -26,6 +26,11 @@ Model<Net> trained_model() {
     return trainer.snapshot();
 }
 
+// Workspaces and trainers live in containers and are handed on.
+static_assert(std::is_nothrow_move_constructible_v<Workspace<SmallLeNet>>);
+static_assert(std::is_move_assignable_v<Workspace<SmallLeNet>>);
+static_assert(std::is_move_constructible_v<decltype(train<SmallLeNet>())>);
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("eight threads share one model", Net, SmallLeNet, SmallResNet) {

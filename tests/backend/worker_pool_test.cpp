@@ -3,8 +3,11 @@
 #include "strata/backend/cpu/worker_pool.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "strata/core/random.hpp"
@@ -56,7 +59,7 @@ TEST_CASE("what one worker writes before a barrier, all see after it, and the ca
         long written[size] = {}, seen[size] = {};
         pool.run(wanted, [&](int worker, int workers) {
             written[worker] = worker + round;
-            barrier.wait(workers);
+            barrier.wait(workers, pool.looks());
             for (int k = 0; k < workers; ++k) seen[worker] += written[k];
         });
         long const expected = static_cast<long>(wanted) * round + wanted * (wanted - 1) / 2;
@@ -82,7 +85,7 @@ TEST_CASE("threads that fell asleep between or inside jobs are woken") {
         work(1);  // the pool's thread waits for its job
         pool.run(2, [&](int worker, int workers) {
             if (worker == slow) sums[worker] = work(0);
-            barrier.wait(workers);  // the other one here
+            barrier.wait(workers, pool.looks());  // the other one here
             if (worker != slow) sums[worker] = work(0);
         });  // and here
         CHECK(sums[0] == expected);
@@ -90,6 +93,39 @@ TEST_CASE("threads that fell asleep between or inside jobs are woken") {
         sums[0] = sums[1] = 0;
     }
 }
+
+TEST_CASE("a pool moves with its threads") {
+    WorkerPool first(3), second(1);
+    second = std::move(first);
+    WorkerPool third(std::move(second));
+    int workers = 0;
+    CHECK(calls(third, 3, 3, workers) == std::vector{1, 1, 1});
+    CHECK(calls(first, 3, 3, workers) == std::vector{1, 0, 0});  // without any
+}
+
+// ThreadSanitizer ends the child of a process with threads.
+#if !defined(__SANITIZE_THREAD__)
+#if !defined(__has_feature)
+#define __has_feature(x) 0
+#endif
+#if !__has_feature(thread_sanitizer)
+TEST_CASE("the child of a fork works alone, and ends without its parent's threads") {
+    WorkerPool pool(2);
+    pool.run(2, [](int, int) {});
+    pid_t const child = fork();
+    if (child == 0) {
+        int seen = 0;
+        pool.run(2, [&](int worker, int workers) { seen += 10 * workers + worker; });
+        WorkerPool moved(std::move(pool));
+        _exit(seen == 10 ? 0 : 1);
+    }
+    REQUIRE(child > 0);
+    int status = 1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+}
+#endif
+#endif
 
 TEST_CASE("several pools at once, made and ended again and again") {
     int sum = 0;

@@ -13,7 +13,9 @@ if(WAY STREQUAL "find_package")
     run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
     list(APPEND options -DCMAKE_PREFIX_PATH=${WORK}/prefix)
 elseif(WAY STREQUAL "add_subdirectory")
-    list(APPEND options -DSTRATA_SOURCE=${SOURCE})
+    # Without what the headers do not need.
+    list(APPEND options -DSTRATA_SOURCE=${SOURCE} -DCMAKE_DISABLE_FIND_PACKAGE_OpenMP=ON
+         -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON)
 else()
     list(APPEND options -DFETCHCONTENT_SOURCE_DIR_STRATA=${SOURCE} -DFETCHCONTENT_FULLY_DISCONNECTED=ON)
 endif()

@@ -88,7 +88,8 @@ STRATA_INLINE L exponential(L x) {
     using T = typename L::Scalar;
     using C = Cephes<T>;
     L const limited = minimum(maximum(x, L(C::lowest)), L(C::highest));
-    L const rounded = multiply_add(limited, static_cast<T>(1.44269504088896340736), rounding<T>);  // times log2(e)
+    L rounded = multiply_add(limited, static_cast<T>(1.44269504088896340736), rounding<T>);  // times log2(e)
+    hold_in_register(rounded);  // or -ffast-math would cancel the sum and lose the rounding
     L const n = rounded - rounding<T>;
     L const r = multiply_add(n, -C::ln2_low, multiply_add(n, -C::ln2_high, limited));
     L const y = C::exponential_less_one(r) + T(1);

@@ -119,8 +119,8 @@ struct Lane {
     }
 
     /// The numbers' bits, and the reverse.
-    STRATA_INLINE Bits bits() const { return (Bits)v; }
-    static STRATA_INLINE Lane from_bits(Bits bits) { return Lane((Vector)bits); }
+    STRATA_INLINE Bits bits() const { return reinterpret_cast<Bits>(v); }
+    static STRATA_INLINE Lane from_bits(Bits bits) { return Lane(reinterpret_cast<Vector>(bits)); }
 };
 
 }  // namespace STRATA_ISA

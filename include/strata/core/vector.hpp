@@ -86,10 +86,14 @@ STRATA_INLINE __m128d multiply_add(__m128d a, __m128d b, __m128d c) { return _mm
 STRATA_INLINE __m256 multiply_add(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
 STRATA_INLINE __m256d multiply_add(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
 #elif defined(__aarch64__)
-STRATA_INLINE float32x4_t multiply_add(float32x4_t a, float32x4_t b, float32x4_t c) { return vfmaq_f32(c, a, b); }
-STRATA_INLINE float64x2_t multiply_add(float64x2_t a, float64x2_t b, float64x2_t c) { return vfmaq_f64(c, a, b); }
-STRATA_INLINE float32x4_t square_root(float32x4_t a) { return vsqrtq_f32(a); }
-STRATA_INLINE float64x2_t square_root(float64x2_t a) { return vsqrtq_f64(a); }
+STRATA_INLINE Vector<float, 4> multiply_add(Vector<float, 4> a, Vector<float, 4> b, Vector<float, 4> c) {
+    return vfmaq_f32(c, a, b);
+}
+STRATA_INLINE Vector<double, 2> multiply_add(Vector<double, 2> a, Vector<double, 2> b, Vector<double, 2> c) {
+    return vfmaq_f64(c, a, b);
+}
+STRATA_INLINE Vector<float, 4> square_root(Vector<float, 4> a) { return vsqrtq_f32(a); }
+STRATA_INLINE Vector<double, 2> square_root(Vector<double, 2> a) { return vsqrtq_f64(a); }
 #endif
 
 }  // namespace strata::lane_detail

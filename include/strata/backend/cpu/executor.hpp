@@ -164,6 +164,9 @@ private:
                team_flops_ * static_cast<double>(program<Training>.steps.size());
     }
 
+    /// Waits at a barrier until as many workers are there.
+    void meet(int barrier, int workers) { barriers_[static_cast<std::size_t>(barrier)].wait(workers, pool_.looks()); }
+
     template <class Vector>
     static void grow(Vector& v, std::size_t size) {
         if (v.size() >= size) return;
@@ -203,7 +206,7 @@ private:
             context.each_step_prepares = !context.kept && tiling.tiles == 1;
             if (context.each_step_prepares) return;
             detail::prepare_parameters(steps, context, share);
-            barriers_[static_cast<std::size_t>(workers_)].wait(share.size);
+            meet(workers_, share.size);
         }
     }
     /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a
@@ -227,7 +230,6 @@ private:
 
         bool const teams = teams_pay<true>(S);
         auto const body = [&](int worker, int workers) {
-            detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
             Context context = context_of(model, batch, random, worker);
             detail::Assignment const assignment{tiling.leaves, workers, teams};
             auto const steps = program<true>.steps;
@@ -248,7 +250,7 @@ private:
                         merge_statistics(model, last.reduction, last.operation, tiling.tiles, S, batch.size,
                                          {worker, workers});
             }
-            all.wait(workers);
+            meet(workers_, workers);
             merge_gradients(tiling.leaves, {worker, workers});
         };
         pool_.run(watch_ ? 1 : teams ? workers_ : std::min(workers_, tiling.leaves), body);
@@ -261,8 +263,7 @@ private:
     /// team.
     STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot,
                                   std::span<Step const> steps, int S, std::size_t stride, bool kept) {
-        detail::Barrier& barrier = barriers_[static_cast<std::size_t>(slot)];
-        barrier.wait(team.size);
+        meet(slot, team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
         for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
@@ -277,7 +278,7 @@ private:
                 auto const rest = steps.subspan(at);
                 if (c.each_step_prepares && rest[0].preparation.run) {
                     detail::prepare_parameters(rest.first(1), c, team);
-                    barrier.wait(team.size);
+                    meet(slot, team.size);
                 }
                 length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
                 if (length > 1)
@@ -286,7 +287,7 @@ private:
                     run_and_watch(c, rest[0]);
                 else
                     detail::run_step(rest[0], c, Net::InputShape::size);
-                barrier.wait(team.size);
+                meet(slot, team.size);
             }
         }
     }
@@ -336,14 +337,13 @@ private:
 
     void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, int tiles, int samples,
                           int batch, detail::Share share) {
-        detail::Barrier& all = barriers_[static_cast<std::size_t>(workers_)];
-        all.wait(share.size);
+        meet(workers_, share.size);
         detail::StatisticsMerge<Precision> const merge{
             parts_.data(),        statistics_.data(), tiles, samples, batch, model.buffers().data(),
             next_buffers_.data(), gradients_.data(),  share};
         auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
         (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
-        all.wait(share.size);
+        meet(workers_, share.size);
     }
 
     /// Merges the leaves in a binary tree over the leaf index; every worker does it for parameters of its own.

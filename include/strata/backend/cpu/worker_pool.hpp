@@ -1,80 +1,80 @@
-// Threads that wait for work, and barriers between them. Who waits looks again and again at first, which answers within
-// a fraction of a microsecond, and soon sleeps: where other programs want the processors, a thread that went on looking
-// would keep one from the very thread it waits for.
+// Threads that wait for work, and barriers between them.
 #pragma once
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdlib>
 #include <thread>
+#include <utility>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
 
 #include "../../core/config.hpp"
 #include "../../core/fixed_array.hpp"
+#include "turn.hpp"
 
 namespace strata::detail {
 
-/// Waits while `value` is `old`; whoever changes it calls its notify_all.
-inline void wait_while(std::atomic<unsigned> const& value, unsigned old) {
-    // Some 25 microseconds: several times what it takes to wake a thread.
-    for (int looks = 0; looks < 1000; ++looks) {
-        if (value.load(std::memory_order_acquire) != old) return;
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        asm volatile("isb");
+/// Processors that this process may use.
+STRATA_COLD inline int processors() {
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-    }
-    value.wait(old, std::memory_order_acquire);
+    return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 /// A barrier for any number of threads, which all must give the same `members`.
 class alignas(64) Barrier {
 public:
-    void wait(int members) {
+    /// Who waits looks `looks` times before it sleeps.
+    void wait(int members, int looks) {
         if (members == 1) return;
-        unsigned const generation = generation_.load(std::memory_order_relaxed);
+        unsigned const turn = turn_.now();
         if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
             waiting_.store(0, std::memory_order_relaxed);
-            generation_.store(generation + 1, std::memory_order_release);
-            generation_.notify_all();
-            return;
+            turn_.end();
+        } else {
+            turn_.wait(turn, looks);
         }
-        wait_while(generation_, generation);
     }
 
 private:
     std::atomic<int> waiting_{0};
-    std::atomic<unsigned> generation_{0};
+    Turn turn_;
 };
 
 /// `size` workers, of which the caller is one; the others are threads, fewer where the system gives no more. To be used
-/// by one thread at a time.
+/// by one thread at a time. The child of a fork has no threads: its workers are one.
 class WorkerPool {
 public:
-    STRATA_COLD explicit WorkerPool(int size) : threads_(static_cast<std::size_t>(size) - 1) {
-        try {
-            for (auto& thread : threads_) {
-                thread.thread = std::thread([this, k = started_] { work(k); });
-                ++started_;
-            }
-        } catch (...) {}  // with those there are
+    explicit WorkerPool(int size) : threads_(size > 1 ? new Threads(size) : nullptr) {}
+    WorkerPool(WorkerPool&& other) noexcept : threads_(std::exchange(other.threads_, nullptr)) {}
+    WorkerPool& operator=(WorkerPool&& other) noexcept {
+        std::swap(threads_, other.threads_);
+        return *this;
     }
-    WorkerPool(WorkerPool const&) = delete;
-    WorkerPool& operator=(WorkerPool const&) = delete;
-    STRATA_COLD ~WorkerPool() {
-        job_ = {};
-        for (int k = 0; k < started_; ++k) begin(threads_[static_cast<std::size_t>(k)]);
-        for (int k = 0; k < started_; ++k) threads_[static_cast<std::size_t>(k)].thread.join();
+    ~WorkerPool() {
+        if (threads_ && threads_->are_here()) delete threads_;  // a child cannot end its parent's threads
     }
+
+    /// How often a worker looks before it sleeps: for some 25 microseconds, several times what it takes to wake a
+    /// thread; not at all where workers have to share processors.
+    [[nodiscard]] int looks() const { return threads_ ? threads_->looks : 0; }
 
     /// Calls body(worker, workers) for every worker < workers, all at once; `workers` is `wanted`, or less where there
     /// are fewer. What a body of several workers throws ends the program.
     template <class Body>
     void run(int wanted, Body const& body) {
-        if (wanted <= 1) return body(0, 1);
-        run(Job{
-            [](void const* b, int worker, int workers) noexcept { (*static_cast<Body const*>(b))(worker, workers); },
-            &body, wanted});
+        if (wanted <= 1 || !threads_ || !threads_->are_here()) return body(0, 1);
+        threads_->run(
+            {[](void const* b, int worker, int workers) noexcept { (*static_cast<Body const*>(b))(worker, workers); },
+             &body, wanted});
     }
 
 private:
@@ -84,35 +84,54 @@ private:
         int workers = 0;
     };
     struct alignas(64) Thread {
-        std::atomic<unsigned> jobs{0};  // given to it so far
+        Turn idle;  // ends with each job that it is given
         std::thread thread;
     };
-
-    STRATA_ONE_COPY void run(Job job) {
-        job.workers = std::min(job.workers, started_ + 1);
-        job_ = job;
-        for (int k = 0; k + 1 < job.workers; ++k) begin(threads_[static_cast<std::size_t>(k)]);
-        job.call(job.body, 0, job.workers);
-        end_.wait(job.workers);
-    }
-    static void begin(Thread& thread) {
-        thread.jobs.fetch_add(1, std::memory_order_release);
-        thread.jobs.notify_all();
-    }
-    void work(int k) {
-        for (unsigned done = 0;; ++done) {
-            wait_while(threads_[static_cast<std::size_t>(k)].jobs, done);
-            Job const job = job_;  // not touched again before all its workers are at the end
-            if (!job.call) return;
-            job.call(job.body, k + 1, job.workers);
-            end_.wait(job.workers);
+    struct Threads {
+        STRATA_COLD explicit Threads(int size)
+            : looks(size <= processors() ? 1000 : 0), threads(static_cast<std::size_t>(size) - 1) {
+            try {
+                for (auto& thread : threads) {
+                    thread.thread = std::thread([this, &thread, k = started + 1] { work(thread, k); });
+                    ++started;
+                }
+            } catch (...) {}  // with those there are
         }
-    }
+        Threads(Threads const&) = delete;
+        Threads& operator=(Threads const&) = delete;
+        STRATA_COLD ~Threads() {
+            job = {};
+            for (int k = 0; k < started; ++k) threads[static_cast<std::size_t>(k)].idle.end();
+            for (int k = 0; k < started; ++k) threads[static_cast<std::size_t>(k)].thread.join();
+        }
+        [[nodiscard]] bool are_here() const { return getpid() == process; }
 
-    FixedArray<Thread> threads_;
-    int started_ = 0;
-    Job job_;
-    Barrier end_;
+        STRATA_ONE_COPY void run(Job wanted) {
+            wanted.workers = std::min(wanted.workers, started + 1);
+            job = wanted;
+            for (int k = 0; k + 1 < job.workers; ++k) threads[static_cast<std::size_t>(k)].idle.end();
+            wanted.call(wanted.body, 0, wanted.workers);
+            end.wait(wanted.workers, looks);
+        }
+        void work(Thread& self, int worker) {
+            for (unsigned done = 0;; ++done) {
+                self.idle.wait(done, looks);
+                Job const now = job;  // not touched again before all its workers are at the end
+                if (!now.call) return;
+                now.call(now.body, worker, now.workers);
+                end.wait(now.workers, looks);
+            }
+        }
+
+        pid_t const process = getpid();
+        int const looks;
+        int started = 0;
+        Job job;
+        Barrier end;
+        FixedArray<Thread> threads;
+    };
+
+    Threads* threads_;
 };
 
 }  // namespace strata::detail

@@ -2,14 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <thread>
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include <cstdlib>
 
 #include "../../core/error.hpp"
 #include "../backend.hpp"
+#include "worker_pool.hpp"
 
 namespace strata {
 
@@ -21,8 +18,8 @@ struct Cpu {
     using policy = BackendPolicy;
     template <class Net, class Precision, class Loss>
     using Executor = CpuExecutor<Net, Precision, Loss>;
-    /// Worker threads, the calling one included. 0: every processor, or, in a program compiled with OpenMP, as many as
-    /// that would use (OMP_NUM_THREADS, omp_set_num_threads).
+    /// Worker threads, the calling one included; 0: as many as OMP_NUM_THREADS says, like most numerical libraries, or
+    /// one for every processor that the process may use.
     int threads = 0;
     /// FLOPs of a step on a tile (their mean) from which threads without a leaf of their own help with those of others:
     /// half of a step has to take longer than the barrier behind it, a quarter of a microsecond between two cores.
@@ -36,11 +33,9 @@ inline int worker_count(Cpu cpu) {
     if (cpu.threads < 0 || cpu.threads > 1024) fail("Cpu: threads is ", cpu.threads, ", expected 0 (all) to 1024");
     if (!(cpu.team_flops >= 0)) fail("Cpu: team_flops is ", cpu.team_flops, ", expected at least 0");
     if (cpu.threads > 0) return cpu.threads;
-#ifdef _OPENMP
-    return std::max(1, omp_get_max_threads());
-#else
-    return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-#endif
+    char const* const wanted = std::getenv("OMP_NUM_THREADS");
+    int const threads = wanted ? std::atoi(wanted) : 0;
+    return threads > 0 && threads <= 1024 ? threads : processors();
 }
 
 /// The part of [0, items) that falls to member `rank` of `size`.
