@@ -4,6 +4,7 @@
 //   scale = weight / sqrt(running_var + eps),   W' = scale W,   b' = scale (b - running_mean) + bias
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "../layer/batch_norm.hpp"
