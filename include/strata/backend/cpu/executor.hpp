@@ -14,6 +14,7 @@
 #include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
 #include "global_average_kernel.hpp"
+#include "gradient_merge.hpp"
 #include "kept_preparation.hpp"
 #include "linear_kernel.hpp"
 #include "padded_pooling_kernel.hpp"
@@ -104,7 +105,7 @@ public:
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
                                      to = std::min(from + chunk_size, count);
-                for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
+                detail::for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
                     update_at<L>(apply, model.parameters().data(), gradients_.data(), state.data(), at);
                 });
             }
@@ -346,46 +347,14 @@ private:
         meet(workers_, share.size);
     }
 
-    /// Merges the leaves in a binary tree over the leaf index; every worker does it for parameters of its own.
-    STRATA_COLD void merge_gradients(int leaves, detail::Share share) {
+    /// Every worker merges parameters of its own.
+    void merge_gradients(int leaves, detail::Share share) {
         constexpr std::ptrdiff_t count = Net::parameter_count;
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-            std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
-                                 to = std::min(from + chunk_size, count);
-            for (int distance = 1; distance < leaves; distance *= 2)
-                for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
-                    Gradient* const into = gradients_.data() + leaf * count;
-                    Gradient const* const other = into + distance * count;
-                    for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t at) {
-                        store_lane(into + at, load_lane<L>(into + at) + load_lane<L>(other + at));
-                    });
-                }
-            if (loss_scale_ != 1) {
-                auto const unscale = static_cast<Gradient>(1 / loss_scale_);
-                Gradient* const all = gradients_.data();
-                for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
-                    store_lane(all + i, load_lane<L>(all + i) * L(unscale));
-                });
-            }
-            chunk_squares_[static_cast<std::size_t>(chunk)] = sum_of_squares(gradients_.data() + from, to - from);
+            std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size;
+            chunk_squares_[static_cast<std::size_t>(chunk)] = detail::merge_gradients(
+                gradients_.data(), count, leaves, loss_scale_, from, std::min(from + chunk_size, count));
         }
-    }
-
-    /// Sums side by side: a single one would wait for every addition.
-    STRATA_ONE_COPY static double sum_of_squares(Gradient const* values, std::ptrdiff_t count) {
-        constexpr int side = 32;
-        double sums[side] = {};
-        std::ptrdiff_t i = 0;
-        for (; i + side <= count; i += side)
-            for (int k = 0; k < side; ++k) {
-                auto const value = static_cast<double>(values[i + k]);
-                sums[k] = multiply_add(value, value, sums[k]);
-            }
-        for (; i < count; ++i)
-            sums[0] = multiply_add(static_cast<double>(values[i]), static_cast<double>(values[i]), sums[0]);
-        for (int half = side / 2; half > 0; half /= 2)
-            for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
-        return sums[0];
     }
 
     STRATA_ONE_COPY StepResult merged_result(int batch, int leaves, double squares = 0) {
@@ -403,16 +372,6 @@ private:
         return result;
     }
 
-    /// Calls f<L>(i) for whole vectors of the numbers [begin, end), then f<T>(i) for each that is left.
-    template <class T, class F>
-    static STRATA_INLINE void for_lanes(std::ptrdiff_t begin, std::ptrdiff_t end, F const& f) {
-        using L = widest_lane<T>;
-        for (; begin + width_of<L> <= end; begin += width_of<L>) f.template operator()<L>(begin);
-        for (; begin < end; ++begin) {
-            STRATA_SCALAR;
-            f.template operator()<T>(begin);
-        }
-    }
     template <class L, class Apply>
     static STRATA_INLINE void update_at(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
                                         std::ptrdiff_t i) {

@@ -145,24 +145,36 @@ struct WinogradRowOutput {
     bool add, relu;
 };
 
+/// Four outputs of channel u of the block from its sums at the points.
+template <class L, class T>
+STRATA_INLINE void winograd_row_columns(T const* from, WinogradRowOutput<T> const& d, int u,
+                                        L (&out)[WinogradRowTransform::outputs]) {
+    constexpr int N = width_of<L>, points = WinogradRowTransform::points;
+    L m[points];
+    STRATA_UNROLL
+    for (int k = 0; k < points; ++k) m[k] = load_lane<L>(from + (u * points + k) * N);
+    WinogradRowTransform::products(m, out);
+    L const bias(d.bias ? d.bias[u] : T(0));
+    STRATA_UNROLL
+    for (L& column : out) {
+        column = column + bias;
+        if (d.relu) column = ReLU::forward(column);
+    }
+}
+
 /// Transforms the sums at the points of a block's channels and writes those of the four outputs that lie in the row.
 template <class L, class T>
 STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> const& d) {
-    constexpr int N = width_of<L>, points = WinogradRowTransform::points, outputs = WinogradRowTransform::outputs;
+    constexpr int outputs = WinogradRowTransform::outputs;
     int const columns = std::min(d.columns, outputs);
-    for (int u = 0; u < d.channels; ++u, from += points * N) {
-        L m[points], out[outputs];
-        STRATA_UNROLL
-        for (int k = 0; k < points; ++k) m[k] = load_lane<L>(from + k * N);
-        WinogradRowTransform::products(m, out);
-        L const bias(d.bias ? d.bias[u] : T(0));
+    for (int u = 0; u < d.channels; ++u) {
+        L out[outputs];
+        winograd_row_columns(from, d, u, out);
         T* to = d.y + u * d.plane;
         STRATA_UNROLL
         for (int j = 0; j < outputs; ++j, to += d.samples) {
             if (j == columns) break;
-            L result = out[j] + bias;
-            if (d.relu) result = ReLU::forward(result);
-            store_lane(to, d.add ? load_lane<L>(to) + result : result);
+            store_lane(to, d.add ? load_lane<L>(to) + out[j] : out[j]);
         }
     }
 }

@@ -123,22 +123,14 @@ STRATA_ONE_COPY void winograd_narrow_inputs(Correlation const& g, WinogradNarrow
 template <class L, class T>
 STRATA_ONE_COPY void winograd_narrow_outputs(T const* from, WinogradRowOutput<T> const& d, int first, int count,
                                              int tiles) {
-    constexpr int N = width_of<L>, points = WinogradRowTransform::points, outputs = WinogradRowTransform::outputs;
+    constexpr int N = width_of<L>, outputs = WinogradRowTransform::outputs;
     using Four = Lane<T, 4>;
     int const S = d.samples;
     // Where rows are whole tiles, tiles of neighbouring rows are neighbours too.
     bool const contiguous = d.columns == outputs * tiles && count == N / S;
-    for (int u = 0; u < d.channels; ++u, from += points * N) {
-        L m[points], out[outputs];
-        STRATA_UNROLL
-        for (int k = 0; k < points; ++k) m[k] = load_lane<L>(from + k * N);
-        WinogradRowTransform::products(m, out);
-        L const bias(d.bias ? d.bias[u] : T(0));
-        STRATA_UNROLL
-        for (L& column : out) {
-            column = column + bias;
-            if (d.relu) column = ReLU::forward(column);
-        }
+    for (int u = 0; u < d.channels; ++u) {
+        L out[outputs];
+        winograd_row_columns(from, d, u, out);
         if (S == 1)
             winograd_columns_together<1>(out);
         else if constexpr (WinogradNarrowLayout<L>::takes(4))
