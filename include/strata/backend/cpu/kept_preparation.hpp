@@ -20,7 +20,7 @@ public:
     static constexpr std::size_t size_of(Steps steps) {
         std::size_t sum = 0;
         for (auto const& step : steps)
-            if (step.preparation.run) sum += static_cast<std::size_t>(step.parameters);
+            if (step.preparation.size > 0) sum += static_cast<std::size_t>(step.parameters);
         return sum;
     }
 
@@ -34,7 +34,7 @@ public:
         bool same = std::exchange(samples_, samples) == samples;
         Scalar* then = parameters_.data();
         for (auto const& step : steps) {
-            if (!step.preparation.run) continue;
+            if (step.preparation.size == 0) continue;
             Scalar const* const now = parameters + step.place.parameters;
             std::size_t const bytes = static_cast<std::size_t>(step.parameters) * sizeof(Scalar);
             if (!same || std::memcmp(then, now, bytes) != 0) {
