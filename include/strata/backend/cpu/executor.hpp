@@ -232,7 +232,7 @@ private:
         bool const teams = teams_pay<true>(S);
         auto const body = [&](int worker, int workers) {
             Context context = context_of(model, batch, random, worker);
-            detail::Assignment const assignment{tiling.leaves, workers, teams};
+            detail::Assignment assignment{tiling.leaves, workers, teams};
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
@@ -250,6 +250,7 @@ private:
                     if (last.reduction != detail::Reduction::none)
                         merge_statistics(model, last.reduction, last.operation, tiling.tiles, S, batch.size,
                                          {worker, workers});
+                assignment.backwards = !assignment.backwards;
             }
             meet(workers_, workers);
             merge_gradients(tiling.leaves, {worker, workers});

@@ -51,14 +51,26 @@ struct Share {
 struct Assignment {
     int items, workers;
     bool teams = true;
+    bool backwards = false;  ///< each worker begins with its last item: its memory may still be in the cache
     /// Calls f(item, share of the team, index of the team's barrier and memory) for every item of this worker. Indices
     /// are below min(items, workers). A team must meet at its barrier before it touches its memory: a member may still
     /// be using it for an item of its own.
     template <class F>
     void for_each(int worker, F&& f) const {
+        int const rounds = items / workers, steps = items % workers > 0 ? rounds + 1 : rounds;
+        for (int step = 0; step < steps; ++step) {
+            int const round = backwards ? steps - 1 - step : step;
+            if (round < rounds)
+                f(round * workers + worker, Share{}, worker);
+            else
+                share_rest(worker, f);
+        }
+    }
+
+private:
+    template <class F>
+    void share_rest(int worker, F& f) const {
         int const rounds = items / workers, rest = items % workers;
-        for (int round = 0; round < rounds; ++round) f(round * workers + worker, Share{}, worker);
-        if (rest == 0) return;
         if (!teams) {
             if (worker < rest) f(rounds * workers + worker, Share{}, worker);
             return;
