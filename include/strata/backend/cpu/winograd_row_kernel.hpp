@@ -51,20 +51,19 @@ private:
 /// The tiles that a correlation takes Winograd's kernels on; close calls go to direct convolution, which rounds less.
 /// Its cost counts `weight` times.
 struct WinogradRowChoice {
-    bool whole_vectors = false;
-    bool one[2] = {}, four[2] = {};  ///< samples; transformed weights are made for every tile, are kept
+    bool whole_vectors = false, some_narrow = false;
+    bool narrow[2][16] = {};  ///< [transformed weights are kept, not made for every tile][samples]
 
     constexpr WinogradRowChoice(Correlation const& g, int N, double weight) {
         if (!is_winograd_row(g)) return;
         RowCycles const cycles{g};
         whole_vectors = cycles.whole_vectors() < 0.9 * weight * cycles.direct();
-        for (bool const kept : {false, true}) {
-            one[kept] = N >= 4 && cycles.narrow(1, N, kept) < 0.9 * weight * cycles.direct(1, N);
-            four[kept] = N >= 16 && cycles.narrow(4, N, kept) < 0.9 * weight * cycles.direct(4, N);
-        }
+        for (bool const kept : {false, true})
+            for (int S = 1; N >= 4 && S < N; S *= 2)
+                some_narrow |= narrow[kept][S] = cycles.narrow(S, N, kept) < 0.9 * weight * cycles.direct(S, N);
     }
     [[nodiscard]] constexpr bool takes(int S, int N, bool kept) const {
-        return S % N == 0 ? whole_vectors : S == 1 ? one[kept] : S == 4 ? four[kept] : false;
+        return S % N == 0 ? whole_vectors : narrow[kept][S];
     }
 };
 
@@ -87,7 +86,7 @@ struct WinogradRowPass {
     static constexpr int scratch(int S) {
         int const direct = choice.takes(S, N, false) && choice.takes(S, N, true) ? 0 : Direct::scratch(S);
         if (!choice.takes(S, N, true)) return direct;
-        if constexpr (WinogradNarrowLayout<L>::takes(1))
+        if constexpr (N >= 4)
             if (S < N) return std::max(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
         return Layout(Geometry::g()).scratch(Geometry::g());
     }
@@ -99,7 +98,7 @@ struct WinogradRowPass {
     static void correlate(KernelData<Precision> const& a, T const* x, T const* bias, T* y, bool add, int begin,
                           int end) {
         auto run = winograd_row_correlate<L, T>;
-        if constexpr (choice.one[true] || choice.four[true])
+        if constexpr (choice.some_narrow)
             if (a.stride < N) run = winograd_narrow_correlate<L, T>;
         run(Geometry::g(), x, a.prepared, bias, y, a.stride, a.scratch, add, begin, end, a.relu);
     }

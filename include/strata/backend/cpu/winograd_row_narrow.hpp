@@ -1,4 +1,4 @@
-// Winograd convolution along the row on tiles of fewer samples than a vector has places: one, or four.
+// Winograd convolution along the row on tiles of fewer samples than a vector has places.
 //
 // The tiles of four columns of all rows, their samples innermost, are one run of places, [row][tile][sample], and a
 // vector is any N of them: a kernel row is a shift by a row's places, so the products are those of
@@ -18,7 +18,7 @@ struct WinogradNarrowLayout {
     int line, plane;         ///< scalars of a row with its padding, of a point of a channel
 
     /// True for the tile sizes that it is made for.
-    static constexpr bool takes(int S) { return (S == 1 || S == 4) && 4 * S <= N; }
+    static constexpr bool takes(int S) { return 2 * S <= N; }
 
     constexpr WinogradNarrowLayout(Correlation const& g, int S)
         : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
@@ -26,7 +26,7 @@ struct WinogradNarrowLayout {
           // About 128 KB of transformed rows in float, as for whole vectors.
           band(std::clamp(32768 / (g.in_channels * points * pitch) - g.taps_height + 1, 4, std::max(g.out_height, 4))),
           // Vectors of columns are taken in pairs, and once more four columns further on.
-          line(round_up(std::max((round_up(pitch) + 1) * 4, (g.pad_left + g.in_width) * S))),
+          line(round_up(std::max((round_up(pitch) + S) * 4, (g.pad_left + g.in_width) * S))),
           plane(round_up((std::min(band, g.out_height) + g.taps_height - 1) * pitch) + N) {}
     /// Scalars of scratch memory, with what aligns them to 64 bytes.
     [[nodiscard]] constexpr int scratch(Correlation const& g) const {
@@ -50,10 +50,12 @@ struct GroupsInTurn {
 };
 
 /// Takes a row's columns apart: column k of the eight of each tile goes to to[k * plane + tile * S + sample]. Writes up
-/// to N - 1 places more than there are.
+/// to N - 1 places more than there are. `samples` is S, or S times a power of two.
 template <int S, class L, class T>
-STRATA_INLINE void winograd_columns_apart(T const* line, T* to, int pitch, int plane) {
+STRATA_INLINE void winograd_columns_apart(int samples, T const* line, T* to, int pitch, int plane) {
     constexpr int N = width_of<L>;
+    if constexpr (WinogradNarrowLayout<L>::takes(2 * S))
+        if (samples > S) return winograd_columns_apart<2 * S, L>(samples, line, to, pitch, plane);
     for (int at = 0; at < pitch; at += N / 2)
         for (int half = 0; half < 2; ++half) {
             T const* const from = line + 4 * at + 4 * S * half;
@@ -66,10 +68,12 @@ STRATA_INLINE void winograd_columns_apart(T const* line, T* to, int pitch, int p
         }
 }
 
-/// Puts the columns of tiles together: [column][tile][sample] becomes [tile][column][sample].
+/// Puts the columns of tiles together: [column][tile][sample] becomes [tile][column][sample]. `samples` as above.
 template <int S, class L>
-STRATA_INLINE void winograd_columns_together(L (&out)[4]) {
+STRATA_INLINE void winograd_columns_together(int samples, L (&out)[4]) {
     constexpr int N = width_of<L>;
+    if constexpr (WinogradNarrowLayout<L>::takes(2 * S))
+        if (samples > S) return winograd_columns_together<2 * S, L>(samples, out);
     using First = GroupsInTurn<S, N, 0>;
     using Second = GroupsInTurn<S, N, N / 2>;
     L const even[] = {shuffle<First>(out[0], out[2]), shuffle<Second>(out[0], out[2])},
@@ -102,10 +106,7 @@ STRATA_ONE_COPY void winograd_narrow_inputs(Correlation const& g, WinogradNarrow
                 std::copy_n(from, row, line + g.pad_left * S);
                 from = line;
             }
-            if (S == 1)
-                winograd_columns_apart<1, L>(from, at, layout.pitch, layout.plane);
-            else if constexpr (WinogradNarrowLayout<L>::takes(4))
-                winograd_columns_apart<4, L>(from, at, layout.pitch, layout.plane);
+            winograd_columns_apart<1, L>(S, from, at, layout.pitch, layout.plane);
         }
         for (int at = 0; at < rows * layout.pitch; at += N) {
             L d[points], v[points];
@@ -131,10 +132,7 @@ STRATA_ONE_COPY void winograd_narrow_outputs(T const* from, WinogradRowOutput<T>
     for (int u = 0; u < d.channels; ++u) {
         L out[outputs];
         winograd_row_columns(from, d, u, out);
-        if (S == 1)
-            winograd_columns_together<1>(out);
-        else if constexpr (WinogradNarrowLayout<L>::takes(4))
-            winograd_columns_together<4>(out);
+        winograd_columns_together<1>(S, out);
         T* const y = d.y + u * d.plane;
         if (contiguous) {
             T* const to = y + first * outputs * S;
