@@ -68,6 +68,7 @@ void compare(Case const& c, int S, int empty = 0) {
     CAPTURE(c.kernel_rows);
     CAPTURE(c.left);
     CAPTURE(S);
+    empty = std::min(empty, S - 1);
     Correlation const g = forward(c);
     WinogradRowGradientLayout<L> const layout(g, S);
     auto const x = normal<T>(in_size(g, S), 1);
@@ -120,7 +121,7 @@ void compare(Case const& c, int S, int empty = 0) {
                      unbiased.begin() + static_cast<std::ptrdiff_t>(margin) + g.group_weights));
 }
 
-constexpr int tile_sizes[] = {16, 32, 48};
+constexpr int tile_sizes[] = {1, 2, 4, 8, 16, 32, 48};
 
 }  // namespace
 
@@ -149,8 +150,13 @@ TEST_CASE_TEMPLATE("channels, padding of rows, kernel rows", T, float, double) {
 
 TEST_CASE_TEMPLATE("several chunks of channels, bands of rows and slices of samples", T, float, double) {
     using L = widest_lane<T>;
-    compare<L>({14, 50, 3, 4, 5, 2, 2, 2, 2}, 16);
-    compare<L>({27, 25, 4, 5, 3, 1, 1, 2, 2}, 16, 5);
+    for (int const S : {1, 4, 16}) {
+        compare<L>({14, 50, 3, 4, 5, 2, 2, 2, 2}, S);
+        compare<L>({27, 25, 4, 5, 3, 1, 1, 2, 2}, S, 5);
+    }
+    compare<L>({3, 6, 28, 28, 5, 0, 0, 0, 0}, 1);
+    compare<L>({12, 12, 128, 52, 3, 1, 1, 0, 0}, 4);
+    CHECK(WinogradRowGradientLayout<L>(forward({12, 12, 128, 52, 3, 1, 1, 0, 0}), 4).band < 128);
     compare<L>({3, 6, 28, 28, 5, 0, 0, 0, 0}, 16);
     compare<L>({6, 16, 10, 10, 5, 0, 0, 0, 0}, 32, 7);
     compare<L>({1, 2, 40, 40, 5, 0, 0, 0, 0}, 48);
@@ -203,7 +209,8 @@ TEST_CASE("chosen where it is faster and allowed") {
     CHECK_FALSE(along_rows<Sound, Shape<12, 1, 160000>, Float32>);
     CHECK_FALSE(along_rows<Sound, Shape<12, 1, 2000000>, Always>);
     using K = Gradient<Conv2, Image2, Float32>;
-    for (int const S : {1, 2, 4, 8, 16, 32}) CHECK(K::choice.takes(S) == (S % width_of<widest_lane<float>> == 0));
+    for (int const S : {1, 2, 4, 8, 16, 32}) CHECK(K::choice.takes(S));
+    CHECK_FALSE(K::choice.takes(3 * width_of<widest_lane<float>> / 2));
 }
 
 namespace {
@@ -238,7 +245,7 @@ void compare_layer(int S) {
 }  // namespace
 
 TEST_CASE("kernels of convolutions") {
-    for (int const S : {4, 16, 32}) {
+    for (int const S : {1, 4, 16, 32}) {
         compare_layer<Conv2, Image2, Float32>(S);
         compare_layer<Conv2, Image2, Double>(S);
         compare_layer<Conv2d<6, 5, Padding<2>, NoBias>, Shape<3, 9, 11>, Float32>(S);

@@ -72,7 +72,7 @@ template <class L>
 void compare_correlation(Correlation const& g, int S) {
     using T = scalar_of<L>;
     using Narrow = WinogradNarrowLayout<L>;
-    bool const narrow = Narrow::takes(S);
+    bool const narrow = WinogradNarrowRows<L>::takes(S);
     WinogradRowLayout<L> const layout(g);
     int const scratch_size = narrow ? Narrow(g, S).scratch(g) : layout.scratch(g);
     T const nan = std::numeric_limits<T>::quiet_NaN(), guard = T(12345);
@@ -107,7 +107,7 @@ void compare_correlation(Correlation const& g, int S) {
             std::vector<T> scratch(static_cast<std::size_t>(scratch_size) + 1, nan);
             scratch.back() = guard;
             auto correlate = winograd_row_correlate<L, T>;
-            if constexpr (Narrow::takes(1))
+            if constexpr (WinogradNarrowRows<L>::takes(1))
                 if (narrow) correlate = winograd_narrow_correlate<L, T>;
             correlate(g, x.data(), weights.data(), way == added ? nullptr : bias.data(), y.data() + margin, S,
                       scratch.data(), way == added, begin, end, way == with_relu);
@@ -195,7 +195,7 @@ TEST_CASE_TEMPLATE("tiles of whole vectors", T, float, double) {
 TEST_CASE_TEMPLATE("tiles of fewer samples than a vector has places", T, float, double) {
     using L = widest_lane<T>;
     for (int S = 1; S < width_of<L>; S *= 2) {
-        CHECK(WinogradNarrowLayout<L>::takes(S));
+        CHECK(WinogradNarrowRows<L>::takes(S));
         compare_all<L>(S);
     }
 }

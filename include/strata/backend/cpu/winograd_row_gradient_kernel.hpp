@@ -1,5 +1,5 @@
-// The weight gradients of convolutions of five columns that Winograd along the row makes faster, on tiles of whole
-// vectors of samples. Float32 only, unless a precision policy says otherwise (winograd_kernel.hpp).
+// The weight gradients of convolutions of five columns that Winograd along the row makes faster. Float32 only, unless a
+// precision policy says otherwise (winograd_kernel.hpp).
 #pragma once
 
 #include "depthwise_block.hpp"
@@ -12,22 +12,24 @@ namespace strata {
 namespace detail {
 
 /// Cycles of the gradients of weights and bias by winograd_row_weight_gradient and by direct convolution for a tile of
-/// S samples: fitted to 1400 geometries on Zen 4 with AVX-512, on data in the caches.
+/// S samples: fitted to 1400 geometries of whole vectors of samples on Zen 4 with AVX-512, on data in the caches.
 template <class L>
 constexpr double winograd_row_gradient_cycles(Correlation const& g, int S) {
     constexpr int N = width_of<L>, block = row_block_long * row_block_short;
     WinogradRowGradientLayout<L> const p(g, S);
     int const blocks = (g.out_channels + p.out_block - 1) / p.out_block * p.in_chunks * p.tap_blocks,
               bands = (g.out_height + p.band - 1) / p.band, slices = S / p.samples;
-    double const vectors = p.tiles * (S / N), rows = g.out_height + bands * (g.taps_height - 1),
+    double const vectors = 1.0 * p.tiles * S / N, rows = g.out_height + bands * (g.taps_height - 1),
                  ins = g.in_channels * p.out_chunks, outs = g.out_channels * p.in_chunks;
-    return blocks * p.points * (0.98 * block * g.out_height * vectors + 102.0 * bands * slices) +
+    int const halves = (2 * p.row + N - 1) / N;  // of vectors: columns of narrow tiles come apart in them
+    return (p.narrow ? ins * rows * (15 + 20 * halves) + outs * g.out_height * (15 + 10 * halves) : 0.0) +
+           blocks * p.points * (0.98 * block * g.out_height * vectors + 102.0 * bands * slices) +
            vectors * (36 * ins * rows + 29 * outs * g.out_height) + 91 * bands * slices * (ins + outs) + 180;
 }
 template <class L>
 constexpr double direct_row_gradient_cycles(Correlation const& g, int S) {
     double const blocks = tap_blocks(g), outs = (g.out_channels + 1) / 2 * 2,
-                 vectors = g.out_height * g.out_width * (S / width_of<L>);
+                 vectors = g.out_height * ((g.out_width * S + width_of<L> - 1) / width_of<L>);
     return blocks * (gradient_taps * (0.98 * outs * vectors + 16.4 * g.out_height) + 46 * outs) +
            2.7 * g.out_channels * vectors;
 }
@@ -38,15 +40,17 @@ constexpr bool is_faster_by_row_gradient(Correlation const& g, int S, double wei
     return is_winograd_row(g) && WinogradRowGradientLayout<L>(g, S).fits() &&
            winograd_row_gradient_cycles<L>(g, S) < 0.9 * weight * direct_row_gradient_cycles<L>(g, S);
 }
-/// The same for tiles of one vector of samples and of several.
+/// The same for tiles of one vector of samples, of several and of a part of one.
 template <class L>
 struct RowGradientChoice {
-    bool one, several;
+    bool one, several, narrow[width_of<L>] = {};
     constexpr RowGradientChoice(Correlation const& g, double weight)
         : one(is_faster_by_row_gradient<L>(g, width_of<L>, weight)),
-          several(is_faster_by_row_gradient<L>(g, 2 * width_of<L>, weight)) {}
+          several(is_faster_by_row_gradient<L>(g, 2 * width_of<L>, weight)) {
+        for (int S = 1; S < width_of<L>; S *= 2) narrow[S] = one && is_faster_by_row_gradient<L>(g, S, weight);
+    }
     [[nodiscard]] constexpr bool takes(int S) const {
-        return S % width_of<L> == 0 && (S > width_of<L> ? several : one);
+        return S < width_of<L> ? narrow[S] : S % width_of<L> == 0 && (S > width_of<L> ? several : one);
     }
 };
 

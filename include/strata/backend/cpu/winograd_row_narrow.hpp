@@ -1,11 +1,11 @@
 // Winograd convolution along the row on tiles of fewer samples than a vector has places.
 //
-// The tiles of four columns of all rows, their samples innermost, are one run of places, [row][tile][sample], and a
-// vector is any N of them: a kernel row is a shift by a row's places, so the products are those of
+// The inputs are rows of places (winograd_narrow_rows.hpp), [channel][point][place], so the products are those of
 // winograd_row_convolution. Rows of 28 and 10 columns fill their vectors so to nine tenths, as direct convolution does
-// along its flattened rows. What differs is how columns come apart, and together again: [channel][point][place].
+// along its flattened rows. What differs is how columns come apart, and together again.
 #pragma once
 
+#include "winograd_narrow_rows.hpp"
 #include "winograd_row_convolution.hpp"
 
 namespace strata::detail {
@@ -13,66 +13,36 @@ namespace strata::detail {
 /// How a correlation is cut up for tiles of S samples.
 template <class L>
 struct WinogradNarrowLayout {
+    using Rows = WinogradNarrowRows<L>;
     static constexpr int N = width_of<L>, points = WinogradRowTransform::points;
     int tiles, pitch, band;  ///< tiles and places of a row; output rows of a band
     int line, plane;         ///< scalars of a row with its padding, of a point of a channel
-
-    /// True for the tile sizes that it is made for.
-    static constexpr bool takes(int S) { return 2 * S <= N; }
 
     constexpr WinogradNarrowLayout(Correlation const& g, int S)
         : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
           pitch(tiles * S),
           // About 128 KB of transformed rows in float, as for whole vectors.
           band(std::clamp(32768 / (g.in_channels * points * pitch) - g.taps_height + 1, 4, std::max(g.out_height, 4))),
-          // Vectors of columns are taken in pairs, and once more four columns further on.
-          line(round_up(std::max((round_up(pitch) + S) * 4, (g.pad_left + g.in_width) * S))),
-          plane(round_up((std::min(band, g.out_height) + g.taps_height - 1) * pitch) + N) {}
+          line(Rows::line(tiles, S, g.pad_left + g.in_width)),
+          plane(Rows::round_up((std::min(band, g.out_height) + g.taps_height - 1) * pitch) + N) {}
     /// Scalars of scratch memory, with what aligns them to 64 bytes.
     [[nodiscard]] constexpr int scratch(Correlation const& g) const {
         return line + g.in_channels * points * plane + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
-
-private:
-    static constexpr int round_up(int n) { return (n + N - 1) / N * N; }
 };
 
-/// Column K of every tile of four, S samples each, of two vectors: in the first half of a vector, and again in the
-/// second.
-template <int S, int N, int K>
-struct ColumnOfTiles {
-    static constexpr int of(int k) { return (k % (N / 2) / S * 4 + K) * S + k % S; }
-};
 /// Groups of S numbers of two vectors in turn, from number First on.
 template <int S, int N, int First>
 struct GroupsInTurn {
     static constexpr int of(int k) { return First + k / S / 2 * S + k % S + k / S % 2 * N; }
 };
 
-/// Takes a row's columns apart: column k of the eight of each tile goes to to[k * plane + tile * S + sample]. Writes up
-/// to N - 1 places more than there are. `samples` is S, or S times a power of two.
-template <int S, class L, class T>
-STRATA_INLINE void winograd_columns_apart(int samples, T const* line, T* to, int pitch, int plane) {
-    constexpr int N = width_of<L>;
-    if constexpr (WinogradNarrowLayout<L>::takes(2 * S))
-        if (samples > S) return winograd_columns_apart<2 * S, L>(samples, line, to, pitch, plane);
-    for (int at = 0; at < pitch; at += N / 2)
-        for (int half = 0; half < 2; ++half) {
-            T const* const from = line + 4 * at + 4 * S * half;
-            T* const first = to + 4 * half * plane + at;
-            L const a = load_lane<L>(from), b = load_lane<L>(from + N);
-            store_lane(first, shuffle<ColumnOfTiles<S, N, 0>>(a, b));
-            store_lane(first + plane, shuffle<ColumnOfTiles<S, N, 1>>(a, b));
-            store_lane(first + 2 * plane, shuffle<ColumnOfTiles<S, N, 2>>(a, b));
-            store_lane(first + 3 * plane, shuffle<ColumnOfTiles<S, N, 3>>(a, b));
-        }
-}
-
-/// Puts the columns of tiles together: [column][tile][sample] becomes [tile][column][sample]. `samples` as above.
+/// Puts the columns of tiles together: [column][tile][sample] becomes [tile][column][sample]. `samples` is S, or S
+/// times a power of two.
 template <int S, class L>
 STRATA_INLINE void winograd_columns_together(int samples, L (&out)[4]) {
     constexpr int N = width_of<L>;
-    if constexpr (WinogradNarrowLayout<L>::takes(2 * S))
+    if constexpr (4 * S <= N)
         if (samples > S) return winograd_columns_together<2 * S, L>(samples, out);
     using First = GroupsInTurn<S, N, 0>;
     using Second = GroupsInTurn<S, N, N / 2>;
@@ -82,40 +52,6 @@ STRATA_INLINE void winograd_columns_together(int samples, L (&out)[4]) {
     for (int k = 0; k < 2; ++k) {
         out[2 * k] = shuffle<First>(even[k], odd[k]);
         out[2 * k + 1] = shuffle<Second>(even[k], odd[k]);
-    }
-}
-
-/// Transforms `rows` input rows of all channels from `top` on, zeros outside the image.
-template <class L, class T>
-STRATA_ONE_COPY void winograd_narrow_inputs(Correlation const& g, WinogradNarrowLayout<L> const& layout, T const* x,
-                                            int S, T* line, T* to, int top, int rows) {
-    constexpr int N = width_of<L>, points = WinogradRowTransform::points;
-    int const row = g.in_width * S;
-    bool const whole = g.pad_left == 0 && row >= layout.line;
-    std::fill_n(line, layout.line, T(0));
-    for (int c = 0; c < g.in_channels; ++c, to += points * layout.plane) {
-        for (int r = 0; r < rows; ++r) {
-            int const h = top + r;
-            T* const at = to + r * layout.pitch;
-            if (h < 0 || h >= g.in_height) {
-                for (int k = 0; k < points; ++k) std::fill_n(at + k * layout.plane, layout.pitch, T(0));
-                continue;
-            }
-            T const* from = x + (static_cast<std::ptrdiff_t>(c) * g.in_height + h) * row;
-            if (!whole) {
-                std::copy_n(from, row, line + g.pad_left * S);
-                from = line;
-            }
-            winograd_columns_apart<1, L>(S, from, at, layout.pitch, layout.plane);
-        }
-        for (int at = 0; at < rows * layout.pitch; at += N) {
-            L d[points], v[points];
-            STRATA_UNROLL
-            for (int k = 0; k < points; ++k) d[k] = load_lane<L>(to + k * layout.plane + at);
-            WinogradRowTransform::inputs(d, v);
-            STRATA_UNROLL
-            for (int k = 0; k < points; ++k) store_lane(to + k * layout.plane + at, v[k]);
-        }
     }
 }
 
@@ -176,11 +112,15 @@ STRATA_ONE_COPY void winograd_narrow_correlate(Correlation const& g, T const* x,
     std::ptrdiff_t const out_row = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * out_row;
     WinogradRows const at{g.taps_height, g.in_channels, layout.pitch,
                           static_cast<std::ptrdiff_t>(points) * layout.plane, layout.plane};
+    WinogradNarrowRows<L> const x_rows{g.in_height, g.in_width, g.pad_left, S, layout.tiles, layout.plane};
+    std::ptrdiff_t const in_plane = static_cast<std::ptrdiff_t>(g.in_height) * g.in_width * S;
     alignas(64) T products[CO * points * N];
     WinogradRowOutput<T> d{nullptr, nullptr, plane, S, g.out_width, 0, add, relu};
     for (int from = begin, to; from < end; from = to) {
         to = std::min(end, from + layout.band);
-        winograd_narrow_inputs(g, layout, x, S, line, inputs, from - g.pad_top, to - from + g.taps_height - 1);
+        for (int c = 0; c < g.in_channels; ++c)
+            winograd_narrow_rows<true>(x_rows, x + c * in_plane, line, inputs + c * points * layout.plane,
+                                       from - g.pad_top, to - from + g.taps_height - 1);
         int const count = (to - from) * layout.tiles;
         for (int o = 0; o < g.out_channels; o += CO) {
             d.bias = bias ? bias + o : nullptr;

@@ -6,12 +6,13 @@
 //
 // At each of the eight points that is a product of two matrices: output channels x (row, tile, sample) x kernel rows
 // of the input channels. The transformed rows of a channel lie one after another without a gap, so a kernel row is the
-// channel shifted by a row, and the sum one loop. The work goes in bands of output rows, whose transformed values stay
-// in the second-level cache. An item is a register block; its sum runs over bands, rows and tiles in order.
+// channel shifted by a row, and the sum one loop; tiles of fewer samples than a vector has numbers lie so too
+// (winograd_narrow_rows.hpp). The work goes in bands of output rows, whose transformed values stay in the second-level
+// cache. An item is a register block; its sum runs over bands, rows and tiles in order.
 #pragma once
 
 #include "winograd_convolution.hpp"
-#include "winograd_row_transform.hpp"
+#include "winograd_narrow_rows.hpp"
 
 namespace strata::detail {
 
@@ -31,10 +32,13 @@ struct WinogradRowGradientLayout {
     int out_blocks, tap_blocks;  ///< of a pair of chunks
     int samples, band;           ///< samples and output rows that are worked on together
     int row;                     ///< numbers of a transformed row
-    std::ptrdiff_t gradient_point, input_point, gradients, inputs, edge, sums;
+    bool narrow;                 ///< fewer samples than vectors have numbers
+    std::ptrdiff_t gradient_channel, input_channel, gradient_point, input_point, gradients, inputs, edge, sums;
 
     constexpr WinogradRowGradientLayout(Correlation const& g, int S)
-        : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs), samples(N) {
+        : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
+          samples(std::min(S, N)),
+          narrow(S < N) {
         constexpr int A = row_block_long, B = row_block_short;
         auto const parts = [](int n, int most) { return (n + most - 1) / most; };
         auto const up = [&](int n, int to) { return parts(n, to) * to; };
@@ -57,12 +61,17 @@ struct WinogradRowGradientLayout {
         band = parts(g.out_height, parts(g.out_height, std::clamp(rows(), 1, g.out_height)));
         while (S % (2 * samples) == 0 && rows() >= 2 * g.out_height) samples *= 2;
         row = tiles * samples;
+        using Narrow = WinogradNarrowRows<L>;
+        int const zeros = narrow ? N : 0;  // behind the rows of a channel, for its last vector
+        gradient_channel = Narrow::round_up(band * row + zeros);
+        input_channel = Narrow::round_up((band + g.taps_height - 1) * row + zeros);
         // One vector more keeps the points of one value apart in the cache's sets.
-        gradient_point = static_cast<std::ptrdiff_t>(out_chunk) * band * row + N;
-        input_point = static_cast<std::ptrdiff_t>(in_chunk) * (band + g.taps_height - 1) * row + N;
+        gradient_point = out_chunk * gradient_channel + N;
+        input_point = in_chunk * input_channel + N;
         gradients = gradient_point * points;
         inputs = input_point * points;
-        edge = static_cast<std::ptrdiff_t>(band + g.taps_height - 1) * points * samples;
+        edge = narrow ? Narrow::line(tiles, S, g.pad_left + g.in_width)
+                      : static_cast<std::ptrdiff_t>(band + g.taps_height - 1) * points * samples;
         sums = static_cast<std::ptrdiff_t>(out_blocks) * tap_blocks * points * block_sums;
     }
     [[nodiscard]] constexpr int items() const { return out_chunks * in_chunks * out_blocks * tap_blocks; }
@@ -87,7 +96,7 @@ STRATA_INLINE void sum_lanes(L* lanes) {
     }
 }
 
-/// sums[u][v] += the sum of the products of `numbers` numbers from a[u] and b[v].
+/// sums[u][v] += the sum of the products of `numbers` numbers, and what else is in whole vectors, from a[u] and b[v].
 template <class L, class T>
 STRATA_ONE_COPY void row_gradient_block(T const* const (&a)[row_block_long], T const* const (&b)[row_block_short],
                                         std::ptrdiff_t numbers, T* sums) {
@@ -201,8 +210,7 @@ STRATA_INLINE void for_blocks(Layout const& p, RowGradientBlocks const& blocks, 
 template <class L, class T>
 STRATA_ONE_COPY void winograd_row_products(WinogradRowGradientLayout<L> const& p, RowGradientBlocks const& blocks,
                                            T const* gradients, T const* inputs, T* sums, int rows, int taps_height) {
-    std::ptrdiff_t const numbers = static_cast<std::ptrdiff_t>(rows) * p.row,
-                         channel = static_cast<std::ptrdiff_t>(rows + taps_height - 1) * p.row;
+    int const numbers = rows * p.row;
     for (int point = 0; point < p.points; ++point, gradients += p.gradient_point, inputs += p.input_point)
         for_blocks(p, blocks, [&](int k, int o, int tap) {
             T const *a[row_block_long], *b[row_block_short];
@@ -210,13 +218,13 @@ STRATA_ONE_COPY void winograd_row_products(WinogradRowGradientLayout<L> const& p
             T const **const outs = long_outs ? a : b, **const taps = long_outs ? b : a;
             for (int u = 0; u < p.out_block; ++u) {  // idle rows repeat the last one
                 STRATA_SCALAR;
-                outs[u] = gradients + std::min(o + u, blocks.outs - 1) * numbers;
+                outs[u] = gradients + std::min(o + u, blocks.outs - 1) * p.gradient_channel;
             }
-            T const* row = inputs + tap / taps_height * channel;
+            T const* row = inputs + tap / taps_height * p.input_channel;
             for (int v = 0, kernel_row = tap % taps_height; v < p.tap_block; ++v) {
                 STRATA_SCALAR;
                 taps[v] = row + kernel_row * p.row;
-                if (tap + v + 1 < blocks.taps && ++kernel_row == taps_height) kernel_row = 0, row += channel;
+                if (tap + v + 1 < blocks.taps && ++kernel_row == taps_height) kernel_row = 0, row += p.input_channel;
             }
             row_gradient_block<L>(a, b, numbers, sums + (k * p.points + point) * p.block_sums);
         });
@@ -263,9 +271,45 @@ STRATA_ONE_COPY void fill_with_zeros(T* to, int count) {
     for (T* const end = to + count; to < end; to += width_of<L>) store_lane(to, L(T(0)));
 }
 
+/// The transformed values of a band of `rows` rows that begins at row i, for tiles of S samples of which those from s
+/// on are taken. `plane` is the channel's.
+template <class L, class T>
+STRATA_ONE_COPY void row_gradient_inputs(Correlation const& g, WinogradRowGradientLayout<L> const& p, T const* plane,
+                                         int S, int s, T* edge, T* to, int i, int rows) {
+    int const under = rows + g.taps_height - 1, top = i - g.pad_top;
+    if (p.narrow) {
+        winograd_narrow_rows<true>(
+            WinogradNarrowRows<L>{g.in_height, g.in_width, g.pad_left, S, p.tiles, p.input_point}, plane, edge, to, top,
+            under);
+        return;
+    }
+    // Rows [inside, outside) under the band lie in the image.
+    int const inside = std::clamp(-top, 0, under), outside = std::clamp(g.in_height - top, inside, under);
+    for (int q = 0; q < p.points; ++q) {
+        fill_with_zeros<L>(to + q * p.input_point, inside * p.row);
+        fill_with_zeros<L>(to + q * p.input_point + outside * p.row, (under - outside) * p.row);
+    }
+    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.in_width) * S;
+    if (inside < outside)
+        winograd_rows<L>({outside - inside, p.tiles, p.samples, row, S, p.row, p.input_point}, true,
+                         plane + (top + inside) * row + s, g.in_width, g.pad_left, edge, to + inside * p.row);
+}
+/// The same for dy; returns its sum.
+template <class L, class T>
+STRATA_ONE_COPY T row_gradient_outputs(Correlation const& g, WinogradRowGradientLayout<L> const& p, T const* plane,
+                                       int S, int s, T* edge, T* to, int i, int rows) {
+    if (p.narrow)
+        return winograd_narrow_rows<false>(
+            WinogradNarrowRows<L>{g.out_height, g.out_width, 0, S, p.tiles, p.gradient_point}, plane, edge, to, i,
+            rows);
+    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.out_width) * S;
+    return winograd_rows<L>({rows, p.tiles, p.samples, row, S, p.row, p.gradient_point}, false, plane + i * row + s,
+                            g.out_width, 0, edge, to);
+}
+
 /// Adds the weight gradient of the correlation g of x to dw, and the sums of dy to dbias, where it is not null; needs S
-/// a multiple of the lane's width. Items [begin, end) of WinogradRowGradientLayout::items(), scratch of its scratch()
-/// numbers.
+/// a multiple of the lane's width or a power of two below it. Items [begin, end) of WinogradRowGradientLayout::items(),
+/// scratch of its scratch() numbers.
 template <class L, class T>
 STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, T* dbias, int S,
                                               T* scratch, int begin, int end) {
@@ -275,8 +319,8 @@ STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, 
     T* const edge = inputs + p.inputs;
     T* const sums = edge + p.edge;
     int const pair = p.out_blocks * p.tap_blocks, KH = g.taps_height;
-    std::ptrdiff_t const x_row = static_cast<std::ptrdiff_t>(g.in_width) * S,
-                         dy_row = static_cast<std::ptrdiff_t>(g.out_width) * S;
+    std::ptrdiff_t const x_plane = static_cast<std::ptrdiff_t>(g.in_height) * g.in_width * S,
+                         dy_plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     for (int item = begin, count = 0; item < end; item += count) {
         int const first = item % pair, chunks = item / pair;
         count = std::min(pair - first, end - item);
@@ -293,24 +337,13 @@ STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, 
         fill_with_zeros<L>(sums, count * p.points * p.block_sums);
         for (int s = 0; s < S; s += p.samples)
             for (int i = 0; i < g.out_height; i += p.band) {
-                int const rows = std::min(p.band, g.out_height - i), under = rows + KH - 1, top = i - g.pad_top;
-                // Rows [inside, outside) under the band lie in the image.
-                int const inside = std::clamp(-top, 0, under), outside = std::clamp(g.in_height - top, inside, under);
-                for (int k = c_begin; k < c_end; ++k) {
-                    T* const to = inputs + static_cast<std::ptrdiff_t>(k) * under * p.row;
-                    for (int q = 0; q < p.points; ++q) {
-                        fill_with_zeros<L>(to + q * p.input_point, inside * p.row);
-                        fill_with_zeros<L>(to + q * p.input_point + outside * p.row, (under - outside) * p.row);
-                    }
-                    if (inside < outside)
-                        winograd_rows<L>({outside - inside, p.tiles, p.samples, x_row, S, p.row, p.input_point}, true,
-                                         x + ((c + k) * g.in_height + top + inside) * x_row + s, g.in_width, g.pad_left,
-                                         edge, to + inside * p.row);
-                }
+                int const rows = std::min(p.band, g.out_height - i);
+                for (int k = c_begin; k < c_end; ++k)
+                    row_gradient_inputs<L>(g, p, x + (c + k) * x_plane, S, s, edge, inputs + k * p.input_channel, i,
+                                           rows);
                 for (int k = o_begin; k < o_end; ++k) {
-                    T const bias = winograd_rows<L>({rows, p.tiles, p.samples, dy_row, S, p.row, p.gradient_point},
-                                                    false, dy + ((o + k) * g.out_height + i) * dy_row + s, g.out_width,
-                                                    0, edge, gradients + static_cast<std::ptrdiff_t>(k) * rows * p.row);
+                    T const bias = row_gradient_outputs<L>(g, p, dy + (o + k) * dy_plane, S, s, edge,
+                                                           gradients + k * p.gradient_channel, i, rows);
                     if (k >= o_bias) dbias[o + k] += bias;
                 }
                 winograd_row_products<L>(p, blocks, gradients, inputs, sums, rows, KH);

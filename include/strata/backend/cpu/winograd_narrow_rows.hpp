@@ -1,0 +1,99 @@
+// Rows of small tiles, transformed for Winograd's convolution along the row: the tiles of four columns of all rows,
+// their samples innermost, are one run of places, [row][tile][sample], for each of the eight points, and a vector is
+// any N of them. A kernel row is a shift by a row's places.
+#pragma once
+
+#include <algorithm>
+
+#include "winograd_row_transform.hpp"
+
+namespace strata::detail {
+
+/// Rows of a plane, x or dy, of tiles of fewer samples than vectors L have numbers.
+template <class L>
+struct WinogradNarrowRows {
+    int height, width, left;  ///< of the plane; columns of padding before it
+    int samples, tiles;       ///< tiles of a row
+    std::ptrdiff_t point;     ///< scalars between the points
+
+    /// True for the tile sizes that there are.
+    static constexpr bool takes(int S) { return 2 * S <= width_of<L>; }
+    /// Scalars of a padded row: vectors of columns are taken in pairs, and once more four columns further on.
+    static constexpr int line(int tiles, int S, int columns) {
+        return round_up(std::max((round_up(tiles * S) + S) * 4, columns * S));
+    }
+    static constexpr int round_up(int n) {
+        constexpr int N = width_of<L>;
+        return (n + N - 1) / N * N;
+    }
+};
+
+/// Column K of every tile of four, S samples each, of two vectors: in the first half of a vector, and again in the
+/// second.
+template <int S, int N, int K>
+struct ColumnOfTiles {
+    static constexpr int of(int k) { return (k % (N / 2) / S * 4 + K) * S + k % S; }
+};
+/// Takes a row's columns apart: column k of the first four (Halves 1) or all eight (2) of each tile goes to
+/// to[k * plane + tile * S + sample]. Writes up to N - 1 places more than there are. `samples` is S, or S times a power
+/// of two.
+template <int Halves, int S, class L, class T>
+STRATA_INLINE void winograd_columns_apart(int samples, T const* line, T* to, int pitch, std::ptrdiff_t plane) {
+    constexpr int N = width_of<L>;
+    if constexpr (4 * S <= N)
+        if (samples > S) return winograd_columns_apart<Halves, 2 * S, L>(samples, line, to, pitch, plane);
+    for (int at = 0; at < pitch; at += N / 2)
+        for (int half = 0; half < Halves; ++half) {
+            T const* const from = line + 4 * at + 4 * S * half;
+            T* const first = to + 4 * half * plane + at;
+            L const a = load_lane<L>(from), b = load_lane<L>(from + N);
+            store_lane(first, shuffle<ColumnOfTiles<S, N, 0>>(a, b));
+            store_lane(first + plane, shuffle<ColumnOfTiles<S, N, 1>>(a, b));
+            store_lane(first + 2 * plane, shuffle<ColumnOfTiles<S, N, 2>>(a, b));
+            store_lane(first + 3 * plane, shuffle<ColumnOfTiles<S, N, 3>>(a, b));
+        }
+}
+
+/// Transforms rows [top, top + rows) of x (`Inputs`) or dy, zeros outside the plane: the value at point p of tile t of
+/// row r goes to to[p * point + (r * tiles + t) * S + sample], and N zeros follow the inputs of each point. `line` is
+/// memory for WinogradNarrowRows::line() scalars. Returns the sum of dy.
+template <bool Inputs, class L, class T>
+STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* plane, T* line, T* to, int top,
+                                       int rows) {
+    using Transform = WinogradRowTransform;
+    constexpr int N = width_of<L>, points = Transform::points, columns = Inputs ? points : Transform::outputs;
+    int const S = d.samples, row = d.width * S, pitch = d.tiles * S, size = d.line(d.tiles, S, d.left + d.width);
+    bool const whole = d.left == 0 && row >= size;
+    if (!whole) std::fill_n(line, size, T(0));
+    T* at = to;
+    for (int h = top; h < top + rows; ++h, at += pitch) {
+        if (h < 0 || h >= d.height) {
+            for (int k = 0; k < columns; ++k) std::fill_n(at + k * d.point, pitch, T(0));
+            continue;
+        }
+        T const* from = plane + static_cast<std::ptrdiff_t>(h) * row;
+        if (!whole) {
+            std::copy_n(from, row, line + d.left * S);
+            from = line;
+        }
+        winograd_columns_apart<columns / 4, 1, L>(S, from, at, pitch, d.point);
+    }
+    for (int k = 0; k < columns; ++k) store_lane(at + k * d.point, L(T(0)));
+    L total(T(0));
+    for (T* const end = at; to < end; to += N) {
+        L in[columns], v[points];
+        STRATA_UNROLL
+        for (int k = 0; k < columns; ++k) in[k] = load_lane<L>(to + k * d.point);
+        if constexpr (Inputs) {
+            Transform::inputs(in, v);
+        } else {
+            Transform::output_gradients(in, v);
+            total = total + ((in[0] + in[1]) + (in[2] + in[3]));
+        }
+        STRATA_UNROLL
+        for (int k = 0; k < points; ++k) store_lane(to + k * d.point, v[k]);
+    }
+    return Inputs ? T(0) : sum(total);
+}
+
+}  // namespace strata::detail
