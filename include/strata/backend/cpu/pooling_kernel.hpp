@@ -82,12 +82,41 @@ STRATA_ONE_COPY void max_pool_forward(PoolImage const& g, T const* x, T* y, T* p
     }
 }
 
+/// max_pool_input_gradient, set, of a single sample and windows two columns wide and apart that leave no row, for the
+/// rows of [begin, end) that are whole_vector_rows. Returns the first row left.
+template <int KH, class L, class T>
+STRATA_ONE_COPY int max_pool_input_gradient_pairs(PoolImage const& g, T const* dy, T const* places, T* dx, int begin,
+                                                  int end) {
+    constexpr int N = width_of<L>;
+    int const safe = whole_vector_rows(g, N, begin, end);
+    for (int item = begin; item < safe; ++item) {
+        std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(item) * g.out_width;
+        T* row = dx + static_cast<std::ptrdiff_t>(item) * KH * g.width;
+        STRATA_ROLLED
+        for (int p = 0; p < KH; ++p, row += g.width) {  // what is written behind a row is written again by the next one
+            for (int j = 0; j < g.out_width; j += N) {
+                L const gradient = load_lane<L>(dy + from + j), place = load_lane<L>(places + from + j);
+                L first, second;
+                interleave(select(place == L(2 * p), gradient, L(0)), select(place == L(2 * p + 1), gradient, L(0)),
+                           first, second);
+                store_lane(row + 2 * j, first);
+                store_lane(row + 2 * j + N, second);
+            }
+            std::fill(row + 2 * g.out_width, row + g.width, T(0));
+        }
+    }
+    return safe;
+}
+
 /// dx, set or added, where windows do not overlap: each output hands its dy to one pixel of its window. Items are
 /// (channel, output row), and one more where rows are left below the last window.
 template <int KH, int KW, class L, class T>
 STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T const* places, T* dx, int S, bool add,
                                              int begin, int end) {
     int const row = g.width * S, blocks = (g.height + KH - 1) / KH;
+    if constexpr (KW == 2 && width_of<L> == 1)
+        if (S == 1 && !add && blocks == g.out_height)
+            begin = max_pool_input_gradient_pairs<KH, widest_lane<scalar_of<L>>>(g, dy, places, dx, begin, end);
     for (int item = begin; item < end; ++item) {
         int const i = item % blocks, channel = item / blocks;
         T* const top = dx + (static_cast<std::ptrdiff_t>(channel) * g.height + i * KH) * row;
