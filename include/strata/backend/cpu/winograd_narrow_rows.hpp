@@ -34,41 +34,39 @@ template <int S, int N, int K>
 struct ColumnOfTiles {
     static constexpr int of(int k) { return (k % (N / 2) / S * 4 + K) * S + k % S; }
 };
-/// Takes a row's columns apart: column k of the first four (Halves 1) or all eight (2) of each tile goes to
-/// to[k * plane + tile * S + sample]. Writes up to N - 1 places more than there are. `samples` is S, or S times a power
+/// Takes a row's columns apart: column k of the first four (`halves` 1) or all eight (2) of each tile goes to
+/// to[k * point + tile * S + sample]. Writes up to N - 1 places more than there are. `samples` is S, or S times a power
 /// of two.
-template <int Halves, int S, class L, class T>
-STRATA_INLINE void winograd_columns_apart(int samples, T const* line, T* to, int pitch, std::ptrdiff_t plane) {
+template <int S, class L, class T>
+STRATA_INLINE void winograd_columns_apart(int samples, int halves, T const* line, T* to, int pitch,
+                                          std::ptrdiff_t point) {
     constexpr int N = width_of<L>;
     if constexpr (4 * S <= N)
-        if (samples > S) return winograd_columns_apart<Halves, 2 * S, L>(samples, line, to, pitch, plane);
-    for (int at = 0; at < pitch; at += N / 2)
-        for (int half = 0; half < Halves; ++half) {
-            T const* const from = line + 4 * at + 4 * S * half;
-            T* const first = to + 4 * half * plane + at;
-            L const a = load_lane<L>(from), b = load_lane<L>(from + N);
-            store_lane(first, shuffle<ColumnOfTiles<S, N, 0>>(a, b));
-            store_lane(first + plane, shuffle<ColumnOfTiles<S, N, 1>>(a, b));
-            store_lane(first + 2 * plane, shuffle<ColumnOfTiles<S, N, 2>>(a, b));
-            store_lane(first + 3 * plane, shuffle<ColumnOfTiles<S, N, 3>>(a, b));
+        if (samples > S) return winograd_columns_apart<2 * S, L>(samples, halves, line, to, pitch, point);
+    STRATA_ROLLED
+    for (int half = 0; half < halves; ++half, line += 4 * S, to += 4 * point) {
+        STRATA_ROLLED
+        for (int at = 0; at < pitch; at += N / 2) {
+            L const a = load_lane<L>(line + 4 * at), b = load_lane<L>(line + 4 * at + N);
+            store_lane(to + at, shuffle<ColumnOfTiles<S, N, 0>>(a, b));
+            store_lane(to + at + point, shuffle<ColumnOfTiles<S, N, 1>>(a, b));
+            store_lane(to + at + 2 * point, shuffle<ColumnOfTiles<S, N, 2>>(a, b));
+            store_lane(to + at + 3 * point, shuffle<ColumnOfTiles<S, N, 3>>(a, b));
         }
+    }
 }
 
-/// Transforms rows [top, top + rows) of x (`Inputs`) or dy, zeros outside the plane: the value at point p of tile t of
-/// row r goes to to[p * point + (r * tiles + t) * S + sample], and N zeros follow the inputs of each point. `line` is
-/// memory for WinogradNarrowRows::line() scalars. Returns the sum of dy.
-template <bool Inputs, class L, class T>
-STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* plane, T* line, T* to, int top,
-                                       int rows) {
-    using Transform = WinogradRowTransform;
-    constexpr int N = width_of<L>, points = Transform::points, columns = Inputs ? points : Transform::outputs;
+/// Takes the columns of rows [top, top + rows) apart, each row's behind the one above it, zeros outside the plane, and
+/// N zeros behind the last one. `line` is memory for WinogradNarrowRows::line() scalars.
+template <class L, class T>
+STRATA_ONE_COPY void winograd_rows_apart(WinogradNarrowRows<L> const& d, int halves, T const* plane, T* line, T* to,
+                                         int top, int rows) {
     int const S = d.samples, row = d.width * S, pitch = d.tiles * S, size = d.line(d.tiles, S, d.left + d.width);
     bool const whole = d.left == 0 && row >= size;
     if (!whole) std::fill_n(line, size, T(0));
-    T* at = to;
-    for (int h = top; h < top + rows; ++h, at += pitch) {
+    for (int h = top; h < top + rows; ++h, to += pitch) {
         if (h < 0 || h >= d.height) {
-            for (int k = 0; k < columns; ++k) std::fill_n(at + k * d.point, pitch, T(0));
+            for (int k = 0; k < 4 * halves; ++k) std::fill_n(to + k * d.point, pitch, T(0));
             continue;
         }
         T const* from = plane + static_cast<std::ptrdiff_t>(h) * row;
@@ -76,12 +74,24 @@ STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* 
             std::copy_n(from, row, line + d.left * S);
             from = line;
         }
-        winograd_columns_apart<columns / 4, 1, L>(S, from, at, pitch, d.point);
+        winograd_columns_apart<1, L>(S, halves, from, to, pitch, d.point);
     }
-    for (int k = 0; k < columns; ++k) store_lane(at + k * d.point, L(T(0)));
+    for (int k = 0; k < 4 * halves; ++k) store_lane(to + k * d.point, L(T(0)));
+}
+
+/// Transforms rows [top, top + rows) of x (`Inputs`) or dy: the value at point p of tile t of row r goes to
+/// to[p * point + (r * tiles + t) * S + sample], and N zeros follow the inputs of each point. `line` as above. Returns
+/// the sum of dy.
+template <bool Inputs, class L, class T>
+STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* plane, T* line, T* to, int top,
+                                       int rows) {
+    using Transform = WinogradRowTransform;
+    constexpr int columns = Inputs ? Transform::points : Transform::outputs;
+    winograd_rows_apart(d, columns / 4, plane, line, to, top, rows);
     L total(T(0));
-    for (T* const end = at; to < end; to += N) {
-        L in[columns], v[points];
+    STRATA_ROLLED
+    for (T* const end = to + rows * d.tiles * d.samples; to < end; to += width_of<L>) {
+        L in[columns], v[Transform::points];
         STRATA_UNROLL
         for (int k = 0; k < columns; ++k) in[k] = load_lane<L>(to + k * d.point);
         if constexpr (Inputs) {
@@ -91,7 +101,7 @@ STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* 
             total = total + ((in[0] + in[1]) + (in[2] + in[3]));
         }
         STRATA_UNROLL
-        for (int k = 0; k < points; ++k) store_lane(to + k * d.point, v[k]);
+        for (int k = 0; k < Transform::points; ++k) store_lane(to + k * d.point, v[k]);
     }
     return Inputs ? T(0) : sum(total);
 }
