@@ -29,13 +29,13 @@ struct Requests {
 };
 
 // Files hold weights, not what was done to the pixels: that has to be done here as in training. There it was nothing
-// but the division by 255 that every image gets; after Normalize, its mean and deviation would follow.
+// but the division by 255 that every image gets; after Normalize, its mean and deviation would follow. A dataset does
+// it by itself.
 static Requests requests_from(Dataset const& data) {
-    Requests requests{std::vector<float>(data.size() * image_size), data.labels()};
+    Requests requests{{}, data.labels()};
     for (std::size_t i = 0; i < data.size(); ++i) {
-        auto const* const pixels = static_cast<std::uint8_t const*>(data.sample(i));
-        for (std::size_t p = 0; p < image_size; ++p)
-            requests.images[i * image_size + p] = static_cast<float>(pixels[p]) / 255.0f;
+        std::vector<float> const image = data.input(i);
+        requests.images.insert(requests.images.end(), image.begin(), image.end());
     }
     return requests;
 }

@@ -133,7 +133,7 @@ TEST_CASE("what is no whole number of samples is refused") {
     Model<SmallLeNet> const model;
     Workspace<SmallLeNet> workspace;
     CHECK(error_of([&] { model(std::vector<float>(287), workspace); }) ==
-          "inference: got 287 values, expected a positive multiple of 288, the size of one sample");
+          "model(samples, workspace): got 287 values, expected a positive multiple of 288, the size of one sample");
     CHECK_CONTAINS(error_of([&] { model(std::vector<float>(), workspace); }), "got 0 values");
     Batch const batch{.size = 1, .shape = {1, 12, 12}};
     CHECK_CONTAINS(error_of([&] { model(batch, workspace); }), "1 samples of 144 values");

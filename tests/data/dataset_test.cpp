@@ -184,6 +184,24 @@ TEST_CASE("a user's transform sees floats") {
     CHECK(sample == std::array<float, 2>{-0.1f, -2.0f});
 }
 
+TEST_CASE("input is a sample as the network gets it") {
+    std::vector<std::uint8_t> const bytes{0, 51, 102, 153, 204, 255, 10, 20, 30, 40, 50, 60};
+    auto const data = from_memory(bytes, {2, 1, 3});
+    auto const plain = data.input(0);
+    for (std::size_t k = 0; k < 6; ++k) CHECK(plain[k] == doctest::Approx(static_cast<double>(k) / 5));
+    auto const normalised = data.with(Normalize{{0.5, 0.2}, {0.5, 0.1}}).input(1);
+    for (std::size_t k = 0; k < 6; ++k)
+        CHECK(normalised[k] == doctest::Approx((bytes[6 + k] / 255.0 - (k < 3 ? 0.5 : 0.2)) / (k < 3 ? 0.5 : 0.1)));
+    auto const negate = [](std::span<float> sample, SampleShape, Random&) {
+        for (float& v : sample) v = -v;
+    };
+    CHECK(data.with(negate).input(0)[5] == -1.0f);
+    std::vector<double> const doubles{0.25, 0.5, 0.75};
+    CHECK(from_memory(doubles, {1, 1, 3}).input(0) == std::vector<float>{0.25f, 0.5f, 0.75f});
+    CHECK(error_of([&] { static_cast<void>(data.input(2)); }) ==
+          "input: index 2 is not below 2, the number of samples");
+}
+
 TEST_CASE("randomness depends on seed, epoch and index alone") {
     Dataset const data =
         from_memory(std::vector<float>(64, 0.0f), {1, 1, 1}).with([](std::span<float> x, SampleShape, Random& r) {

@@ -134,6 +134,17 @@ TEST_CASE("a number that is not finite stops the training, named, and nothing ha
     CHECK(skipping.state().updates == 1);
 }
 
+TEST_CASE("in a dataset, a sample that is not finite is named by its place there") {
+    auto trainer = train<Net>();
+    auto values = normal_values(12 * 6, 1);
+    values[7 * 6] = std::numeric_limits<float>::quiet_NaN();
+    auto const data = from_memory(values, {1, 1, 6}, some_labels(12), 4);
+    CHECK_CONTAINS(error_of([&] { trainer.fit(data, quiet(9, 4)); }),
+                   "of the batch (sample 7 of the dataset) is not finite");
+    CHECK(error_of([&] { static_cast<void>(trainer.evaluate(data, 5)); }) ==
+          "evaluate: the input of sample 2 of the batch (sample 7 of the dataset) is not finite");
+}
+
 TEST_CASE("weights that explode are found in their layer") {
     using Plain = Network<Input<6>, Named<"fc1", Linear<8>>, ReLU, Named<"fc2", Linear<4>>>;
     auto const x = normal_values(5 * 6, 1);

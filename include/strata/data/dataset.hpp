@@ -81,6 +81,27 @@ public:
         transforms_.apply(to, random);
     }
 
+    /// A sample as the network gets it, [C][H][W]: its transforms (as in epoch 0 of seed 0), with Normalize, and bytes
+    /// divided by 255. Throws Error unless index < size().
+    [[nodiscard]] STRATA_COLD std::vector<float> input(std::size_t index) const {
+        if (index >= size_) fail("input: index ", index, " is not below ", size_, ", the number of samples");
+        auto const type = transforms_.sample_type();
+        AlignedVector<std::byte> sample(shape_.size() * size_of(type));
+        load(index, sample.data(), 0, 0);
+        std::vector<float> values(shape_.size());
+        auto const scale = transforms_.scale(), shift = transforms_.shift();
+        std::size_t const pixels = shape_.size() / static_cast<std::size_t>(shape_.channels);
+        for (std::size_t k = 0; k < values.size(); ++k) {
+            void const* const at = sample.data() + k * size_of(type);
+            float const value = type == DataType::uint8     ? static_cast<float>(*static_cast<std::uint8_t const*>(at))
+                                : type == DataType::float32 ? *static_cast<float const*>(at)
+                                                            : static_cast<float>(*static_cast<double const*>(at));
+            std::size_t const c = k / pixels;
+            values[k] = scale.empty() ? value : value * static_cast<float>(scale[c]) + static_cast<float>(shift[c]);
+        }
+        return values;
+    }
+
     /// The same samples with these transforms added behind those it has: Normalize, RandomHorizontalFlip, RandomCrop,
     /// or any callable void(std::span<float> sample, SampleShape, Random&).
     template <class... T>

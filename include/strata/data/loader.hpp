@@ -191,6 +191,7 @@ private:
                     std::memcpy(slot.targets.data() + i * target_bytes_, dataset_.target(index), target_bytes_);
             }
             slot.batch.size = static_cast<int>(n);
+            slot.batch.indices = order_.data() + first;
         } catch (...) { slot.error = std::current_exception(); }
     }
 

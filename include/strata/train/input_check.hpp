@@ -8,6 +8,13 @@
 
 namespace strata {
 
+/// A sample of a batch in words, as it is called in its dataset too where that is known.
+STRATA_COLD inline std::string name_of_sample(Batch const& batch, std::int64_t sample) {
+    auto name = concatenate("sample ", sample, " of the batch");
+    if (batch.indices) name += concatenate(" (sample ", batch.indices[sample], " of the dataset)");
+    return name;
+}
+
 /// What a network and its loss ask of samples, labels and targets. Every check throws Error that says what was
 /// expected.
 struct InputCheck {
@@ -47,7 +54,8 @@ struct InputCheck {
         if (!batch.labels) fail(who, ": the loss needs labels, the batch has none");
         for (int i = 0; i < batch.size; ++i)
             if (batch.labels[i] < 0 || batch.labels[i] >= outputs)
-                fail(who, ": label ", batch.labels[i], " of sample ", i, " of the batch, expected 0 to ", outputs - 1);
+                fail(who, ": label ", batch.labels[i], " of ", name_of_sample(batch, i), ", expected 0 to ",
+                     outputs - 1);
     }
 };
 

@@ -9,7 +9,7 @@
 #include "../schedule/schedule.hpp"
 #include "evaluation.hpp"
 #include "fit_options.hpp"
-#include "input_check.hpp"
+#include "non_finite_place.hpp"
 #include "progress.hpp"
 #include "training_state.hpp"
 
@@ -116,7 +116,7 @@ public:
             host_is_old_ = true;
             ++state_.updates;
         } else if (!overflow && !non_finite_.skip) {
-            fail("training step ", state_.step, ": ", non_finite_place(batch, key, result));
+            fail("training step ", state_.step, ": ", non_finite_place<Net>(executor_, model_, batch, key, result));
         }
         // Where the loss itself is not finite, the scale is not to blame.
         if (loss_scaling_.is_dynamic() && (result.finite || std::isfinite(result.loss)))
@@ -156,7 +156,8 @@ public:
 
     // ---- evaluation ------------------------------------------------------------------------------------------------
 
-    /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order.
+    /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order. Throws Error where the
+    /// dataset does not fit the network, or where the loss is not finite because a sample is not.
     [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) {
         input.check(data, "evaluate");
         Evaluation all;
@@ -165,6 +166,9 @@ public:
         for_each_batch(data, batch_size, [&](Batch const& batch) {
             std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
             StepResult const result = executor_.evaluate(model_, batch, at, nullptr);
+            if (!result.finite)
+                if (auto const bad = first_non_finite_sample(batch); bad >= 0)
+                    fail("evaluate: the input of ", name_of_sample(batch, bad), " is not finite");
             loss += result.loss * batch.size;
             all.correct += result.correct;
             all.samples += batch.size;
@@ -199,7 +203,7 @@ public:
         auto metadata = to_metadata(state_);
         metadata.add("optimizer", Optimizer::name);
         metadata.add("precision", std::string(dtype_name(data_type_of<Scalar>)));
-        write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_), metadata);
+        write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_.data(), Optimizer::states), metadata);
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. Throws Error, the trainer untouched, when the
@@ -216,7 +220,7 @@ public:
         expect("optimizer", Optimizer::name);
         expect("precision", std::string(dtype_name(data_type_of<Scalar>)));
         static_cast<void>(model());
-        load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_state_));
+        load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_state_.data(), Optimizer::states));
         state_ = std::move(state);
         device_is_old_ = true;
     }
@@ -368,41 +372,6 @@ private:
     void to_device() {
         if (device_is_old_) executor_.load(model_, optimizer_state_);
         device_is_old_ = false;
-    }
-
-    /// Where a non-finite number comes from, in words.
-    STRATA_COLD std::string non_finite_place(Batch const& batch, RandomKey key, StepResult const& result) {
-        if (auto const bad = first_non_finite_sample(batch); bad >= 0)
-            return concatenate("the input of sample ", bad, " of the batch is not finite");
-        auto const layer = [](int i) {
-            LayerRow const& row = Net::layer_table[static_cast<std::size_t>(i)];
-            return concatenate("layer ", row.name, " (", row.type, ")");
-        };
-        if (int const operation = executor_.first_non_finite(model_, batch, key); operation >= 0)
-            return concatenate("the output of ", layer(operation), " is not finite");
-        if (!std::isfinite(result.loss)) return "the loss is not finite";
-        auto const gradient = executor_.gradient();
-        for (int i = Net::operation_count - 1; i >= 0; --i)
-            for (int p = Net::parameter_offset[static_cast<std::size_t>(i)];
-                 p < Net::parameter_offset[static_cast<std::size_t>(i) + 1]; ++p)
-                if (!std::isfinite(gradient[static_cast<std::size_t>(p)]))
-                    return concatenate("the gradient of ", layer(i), " is not finite");
-        return "the gradient's norm is not finite";
-    }
-    /// Weights, buffers and optimizer state under the names they have in a checkpoint.
-    STRATA_COLD static std::vector<TensorView> checkpoint_tensors(ModelType& model,
-                                                                  AlignedVector<Scalar>& optimizer_state) {
-        std::vector<TensorView> tensors(ModelType::tensor_count + static_cast<std::size_t>(Optimizer::states));
-        model.tensors(tensors.data());
-        for (std::size_t i = 0; i < ModelType::tensor_count; ++i)
-            tensors[i].name = concatenate("model.", tensors[i].name);
-        for (int k = 0; k < Optimizer::states; ++k)
-            tensors[ModelType::tensor_count + static_cast<std::size_t>(k)] = {
-                concatenate("optimizer.", k),
-                {Net::parameter_count},
-                data_type_of<Scalar>,
-                optimizer_state.data() + static_cast<std::ptrdiff_t>(k) * Net::parameter_count};
-        return tensors;
     }
 
     mutable ModelType model_;

@@ -1,8 +1,10 @@
-// Where a training stands, apart from weights and optimizer state: flat numbers that go into a checkpoint as text.
+// Where a training stands: flat numbers that go into a checkpoint as text, and the names of its weights and optimizer
+// state there.
 #pragma once
 
 #include <charconv>
 
+#include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
 #include "metrics.hpp"
 
@@ -87,6 +89,21 @@ STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, s
     }
     state.history = history_from_text(text_of("history"));
     return state;
+}
+
+/// Weights, buffers and the `states` parts of an optimizer's state under the names they have in a checkpoint.
+template <class Model>
+STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, typename Model::Scalar* optimizer_state,
+                                                       int states) {
+    std::vector<TensorView> tensors(Model::tensor_count + static_cast<std::size_t>(states));
+    model.tensors(tensors.data());
+    for (std::size_t i = 0; i < Model::tensor_count; ++i) tensors[i].name = concatenate("model.", tensors[i].name);
+    for (std::size_t k = 0, size = model.parameters().size(); k < static_cast<std::size_t>(states); ++k)
+        tensors[Model::tensor_count + k] = {concatenate("optimizer.", k),
+                                            {static_cast<std::int64_t>(size)},
+                                            data_type_of<typename Model::Scalar>,
+                                            optimizer_state + k * size};
+    return tensors;
 }
 
 }  // namespace strata

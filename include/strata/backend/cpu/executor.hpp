@@ -14,7 +14,6 @@
 #include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
 #include "global_average_kernel.hpp"
-#include "gradient_merge.hpp"
 #include "kept_preparation.hpp"
 #include "linear_kernel.hpp"
 #include "padded_pooling_kernel.hpp"
@@ -22,6 +21,7 @@
 #include "pooling_kernel.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
+#include "update.hpp"
 #include "winograd_row_gradient_kernel.hpp"
 #include "winograd_row_kernel.hpp"
 #include "worker_pool.hpp"
@@ -33,6 +33,7 @@ class CpuExecutor {
     using Program = detail::Program<Precision, Loss>;
     using Context = detail::TileContext<Precision, Loss>;
     using Step = detail::ProgramStep<Precision, Loss>;
+    using Tiling = detail::Tiling;
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
     using Value = typename Precision::compute;
@@ -71,7 +72,7 @@ public:
     /// fills tiles of the most samples for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch) {
         int const S = detail::tile_samples<Net, Precision>(batch);
-        Tiling const tiling(batch, S);
+        Tiling const tiling(batch, S, max_leaves);
         auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
@@ -105,9 +106,8 @@ public:
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
                                      to = std::min(from + chunk_size, count);
-                detail::for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
-                    update_at<L>(apply, model.parameters().data(), gradients_.data(), state.data(), at);
-                });
+                detail::update_parameters(apply, model.parameters().data(), gradients_.data(), state.data(), count,
+                                          from, to);
             }
         });
         if constexpr (Net::is_batch_wide) {
@@ -149,14 +149,6 @@ private:
         static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
     template <bool Training>
     static constexpr Program program = detail::program_of<Net, Precision, Loss, Training>();
-
-    struct Tiling {
-        int tiles, leaf_tiles, leaves;
-        constexpr Tiling(int batch, int samples)
-            : tiles((batch + samples - 1) / samples),
-              leaf_tiles((tiles + max_leaves - 1) / max_leaves),
-              leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
-    };
 
     /// True where a team is faster than one worker on tiles of that many samples.
     template <bool Training>
@@ -218,7 +210,7 @@ private:
 
     STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
         int const S = detail::tile_samples<Net, Precision>(batch.size);
-        Tiling const tiling(batch.size, S);
+        Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
              stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.tiles)));
@@ -258,7 +250,7 @@ private:
         pool_.run(watch_ ? 1 : teams ? workers_ : std::min(workers_, tiling.leaves), body);
         double squares = 0;
         for (double const s : chunk_squares_) squares += s;
-        return merged_result(batch.size, tiling.leaves, squares);
+        return detail::merged_result(results_.data(), batch.size, tiling.leaves, squares);
     }
 
     /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a
@@ -297,7 +289,7 @@ private:
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs) {
         int const S = detail::tile_samples<Net, Precision>(batch.size);
-        Tiling const tiling(batch.size, S);
+        Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
         grow_scratch<false>();
@@ -321,7 +313,7 @@ private:
                     run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
                 });
         });
-        return merged_result(batch.size, tiling.leaves);
+        return detail::merged_result(results_.data(), batch.size, tiling.leaves, 0);
     }
 
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
@@ -356,34 +348,6 @@ private:
             chunk_squares_[static_cast<std::size_t>(chunk)] = detail::merge_gradients(
                 gradients_.data(), count, leaves, loss_scale_, from, std::min(from + chunk_size, count));
         }
-    }
-
-    STRATA_ONE_COPY StepResult merged_result(int batch, int leaves, double squares = 0) {
-        StepResult result;
-        result.samples = batch;
-        for (int distance = 1; distance < leaves; distance *= 2)
-            for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
-                auto& into = results_[static_cast<std::size_t>(leaf)];
-                into.loss += results_[static_cast<std::size_t>(leaf + distance)].loss;
-                into.correct += results_[static_cast<std::size_t>(leaf + distance)].correct;
-            }
-        result.loss = results_[0].loss / batch;
-        result.correct = results_[0].correct;
-        result.finite = std::isfinite(result.loss) && std::isfinite(squares);
-        return result;
-    }
-
-    template <class L, class Apply>
-    static STRATA_INLINE void update_at(Apply const& apply, Scalar* weights, Gradient const* gradient, Scalar* state,
-                                        std::ptrdiff_t i) {
-        constexpr int states = Apply::states;
-        L w = load_lane<L>(weights + i), s[states];
-        for (int k = 0; k < states; ++k)
-            s[k] = load_lane<L>(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i);
-        apply(w, load_lane<L>(gradient + i), s);
-        store_lane(weights + i, w);
-        for (int k = 0; k < states; ++k)
-            store_lane(state + k * static_cast<std::ptrdiff_t>(Net::parameter_count) + i, s[k]);
     }
 
     /// Runs a step and notes the first operation whose output is not finite, in the order of the op list. A ReLU that

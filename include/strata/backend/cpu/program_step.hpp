@@ -1,6 +1,8 @@
 // One step of a tile's program: what it works on, and how it runs, alone or in a chain with its neighbours.
 #pragma once
 
+#include <cmath>
+
 #include "../../loss/loss.hpp"
 #include "../../network/model.hpp"
 #include "batch_norm_kernel.hpp"
@@ -14,6 +16,22 @@ struct BatchResult {
     double loss = 0;
     std::int64_t correct = 0;
 };
+
+/// The result of a batch from those of its leaves, which are merged in one binary tree; `squares` is the sum of the
+/// gradient's.
+STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int leaves, double squares) {
+    for (int distance = 1; distance < leaves; distance *= 2)
+        for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
+            results[leaf].loss += results[leaf + distance].loss;
+            results[leaf].correct += results[leaf + distance].correct;
+        }
+    StepResult result;
+    result.samples = batch;
+    result.loss = results[0].loss / batch;
+    result.correct = results[0].correct;
+    result.finite = std::isfinite(result.loss) && std::isfinite(squares);
+    return result;
+}
 
 /// What ends the phase after a step.
 enum class Reduction : std::uint8_t { none, forward, backward };

@@ -107,4 +107,13 @@ constexpr int tile_samples(int batch) {
     return 1;
 }
 
+/// The tiles of a batch, in leaves of neighbours: at most `most_leaves`.
+struct Tiling {
+    int tiles, leaf_tiles, leaves;
+    constexpr Tiling(int batch, int samples, int most_leaves)
+        : tiles((batch + samples - 1) / samples),
+          leaf_tiles((tiles + most_leaves - 1) / most_leaves),
+          leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
+};
+
 }  // namespace strata::detail

@@ -32,7 +32,7 @@ public:
     std::span<Value const> run(ModelType const& model, std::span<Value const> samples) {
         constexpr auto size = static_cast<std::size_t>(Net::InputShape::size);
         if (samples.empty() || samples.size() % size != 0)
-            fail("inference: got ", samples.size(), " values, expected a positive multiple of ", size,
+            fail("model(samples, workspace): got ", samples.size(), " values, expected a positive multiple of ", size,
                  ", the size of one sample");
         Batch batch;
         batch.size = static_cast<int>(samples.size() / size);
@@ -44,9 +44,9 @@ public:
     /// A batch of a loader or of one's own, images as uint8 included.
     std::span<Value const> run(ModelType const& model, Batch const& batch) {
         if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
-            fail("inference: got a batch of ", batch.size, " samples of ", batch.shape.size(),
+            fail("model(batch, workspace): got a batch of ", batch.size, " samples of ", batch.shape.size(),
                  " values, expected at least 1 of ", Net::InputShape::size);
-        check_batch_memory(batch, "inference");
+        check_batch_memory(batch, "model(batch, workspace)");
         auto const wanted = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
         if (outputs_.size() < wanted) outputs_ = AlignedVector<Value>(wanted);
         executor_.evaluate(model, batch, nullptr, outputs_.data());

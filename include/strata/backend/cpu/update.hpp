@@ -1,4 +1,4 @@
-// The gradients of a batch's leaves become one.
+// The end of a training step: the gradients of a batch's leaves become one, and the parameters move.
 #pragma once
 
 #include <cstddef>
@@ -56,6 +56,20 @@ STRATA_COLD double merge_gradients(Gradient* gradients, std::ptrdiff_t size, int
         });
     }
     return sum_of_squares(gradients + from, to - from);
+}
+
+/// Updates parameters [from, to) of `count` with what an optimizer prepared for this step; its state is
+/// [Apply::states][count].
+template <class Apply, class Scalar, class Gradient>
+void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* gradient, Scalar* state,
+                       std::ptrdiff_t count, std::ptrdiff_t from, std::ptrdiff_t to) {
+    for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
+        L value = load_lane<L>(parameters + at), states[Apply::states];
+        for (int k = 0; k < Apply::states; ++k) states[k] = load_lane<L>(state + k * count + at);
+        apply(value, load_lane<L>(gradient + at), states);
+        store_lane(parameters + at, value);
+        for (int k = 0; k < Apply::states; ++k) store_lane(state + k * count + at, states[k]);
+    });
 }
 
 }  // namespace strata::detail
