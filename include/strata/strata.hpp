@@ -35,4 +35,5 @@
 #include "schedule/linear_warmup.hpp"
 #include "schedule/one_cycle.hpp"
 #include "schedule/step_lr.hpp"
+#include "train/evaluate.hpp"
 #include "train/train.hpp"

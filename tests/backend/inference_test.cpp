@@ -113,6 +113,19 @@ TEST_CASE("a trainer predicts what a workspace gives") {
     CHECK(same_bits(std::span<float const>(predicted), trainer.model()(x, workspace)));
 }
 
+TEST_CASE("a model is evaluated as by its trainer") {
+    auto const data = small_images(50);
+    auto trainer = train<SmallLeNet>(CrossEntropy{.label_smoothing = 0.1});
+    trainer.fit(data, {.batch_size = 10, .progress = ProgressStyle::none});
+    auto const expected = trainer.evaluate(data),
+               got = evaluate(trainer.model(), data, CrossEntropy{.label_smoothing = 0.1}, Cpu{.threads = 2});
+    CHECK(got.loss == expected.loss);
+    CHECK(got.correct == expected.correct);
+    CHECK(got.predictions == expected.predictions);
+    CHECK(evaluate(trainer.model(), data).loss != expected.loss);
+    CHECK_CONTAINS(error_of([&] { static_cast<void>(evaluate(trainer.model(), Dataset{})); }), "the dataset is empty");
+}
+
 TEST_CASE("a batch of bytes is as good as one of numbers") {
     Model<SmallLeNet> const model(5);
     auto const images = small_images(20);

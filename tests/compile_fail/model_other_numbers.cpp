@@ -1,4 +1,4 @@
-// expect: model(samples, workspace): the samples are a contiguous range of the precision's numbers (float) or a Batch
+// expect: model(samples, workspace): the samples are a Batch or a contiguous range (vector, span, array) of
 #include <strata/strata.hpp>
 
 using namespace strata;

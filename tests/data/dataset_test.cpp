@@ -160,11 +160,11 @@ TEST_CASE("with adds transforms to a copy") {
     Dataset const flipped = data.with(RandomHorizontalFlip{.probability = 1});
     Dataset const twice = flipped.with(RandomHorizontalFlip{.probability = 1});
     std::array<float, 2> sample{};
-    data.load(1, sample.data(), 0, 0);
+    data.load(1, std::as_writable_bytes(std::span(sample)), 0, 0);
     CHECK(sample == std::array<float, 2>{2, 3});
-    flipped.load(1, sample.data(), 0, 0);
+    flipped.load(1, std::as_writable_bytes(std::span(sample)), 0, 0);
     CHECK(sample == std::array<float, 2>{3, 2});
-    twice.load(1, sample.data(), 0, 0);
+    twice.load(1, std::as_writable_bytes(std::span(sample)), 0, 0);
     CHECK(sample == std::array<float, 2>{2, 3});
 }
 
@@ -175,12 +175,12 @@ TEST_CASE("a user's transform sees floats") {
     };
     std::array<float, 2> sample{};
     Dataset const bytes = from_memory(std::vector<std::uint8_t>{0, 51, 255, 1}, {1, 1, 2}).with(negate);
-    bytes.load(0, sample.data(), 0, 0);
+    bytes.load(0, std::as_writable_bytes(std::span(sample)), 0, 0);
     CHECK(sample == std::array<float, 2>{-0.0f, -51.0f / 255.0f});
-    bytes.load(1, sample.data(), 0, 0);
+    bytes.load(1, std::as_writable_bytes(std::span(sample)), 0, 0);
     CHECK(sample == std::array<float, 2>{-1.0f, -1.0f / 255.0f});
     Dataset const doubles = from_memory(std::vector<double>{0.1, 2}, {1, 1, 2}).with(negate);
-    doubles.load(0, sample.data(), 0, 0);
+    doubles.load(0, std::as_writable_bytes(std::span(sample)), 0, 0);
     CHECK(sample == std::array<float, 2>{-0.1f, -2.0f});
 }
 
@@ -209,7 +209,7 @@ TEST_CASE("randomness depends on seed, epoch and index alone") {
         });
     auto const draw = [&](std::size_t index, std::uint64_t seed, std::uint32_t epoch) {
         float value = 0;
-        data.load(index, &value, seed, epoch);
+        data.load(index, std::as_writable_bytes(std::span(&value, 1)), seed, epoch);
         return value;
     };
     CHECK(draw(3, 1, 2) == draw(3, 1, 2));

@@ -1,5 +1,6 @@
 // Weights in files: PyTorch's names and shapes, and all of a file or nothing.
 #include <cstring>
+#include <strata/io/checkpoint_file.hpp>
 #include <strata/io/model_file.hpp>
 #include <strata/layer/batch_norm.hpp>
 #include <strata/layer/conv2d.hpp>
@@ -168,6 +169,15 @@ TEST_CASE("a file that does not fit says every difference, and leaves the model 
     CHECK_CONTAINS(text, "missing: \"bn1.weight\"");
     CHECK_CONTAINS(text, "missing: \"linear.bias\"");
     CHECK_CONTAINS(text, "unexpected: \"bn1.gamma\"");
+    CHECK(bits(target) == before);
+
+    write_checkpoint(directory / "checkpoint", model.tensors());
+    CHECK_CONTAINS(error_of([&] { load_into(target, directory / "checkpoint"); }),
+                   "a checkpoint, expected a file of weights: Trainer::load_checkpoint reads it");
+    Model<LeNet> other;
+    std::string const many = error_of([&] { load_into(other, path); });
+    CHECK(std::count(many.begin(), many.end(), '\n') == 21);
+    CHECK_CONTAINS(many, " more");
     CHECK(bits(target) == before);
 
     std::string const whole = directory / "whole", torn = directory / "torn";

@@ -62,9 +62,19 @@ TEST_CASE("a regression refuses data of another kind") {
           }) == "fit: the dataset has 1 target values a sample, the network 2 outputs");
     CHECK(error_of([&] {
               trainer.fit(from_memory(x, {1, 1, 3}, std::vector<int>(4), 2), quiet(1, 2));
-          }) == "fit: the dataset has 0 target values a sample, the network 2 outputs");
+          }) == "fit: the loss needs targets, the dataset has labels");
     Batch batch{.size = 4, .shape = {1, 1, 3}, .inputs = x.data()};
     CHECK(error_of([&] { trainer.train_step(batch); }) == "train_step: the loss needs targets, the batch has none");
+}
+
+TEST_CASE("a step on samples and targets is a step on their batch") {
+    std::vector<float> const x{1, 2, 3, 4, 5, 6}, y{1, 0, 0, 1}, short_y{1, 0, 0};
+    auto one = train<Network<Input<3>, Linear<2>>>(MSE{}), other = train<Network<Input<3>, Linear<2>>>(MSE{});
+    one.train_step(x, y);
+    other.train_step({.size = 2, .shape = {1, 1, 3}, .inputs = x.data(), .targets = y.data()});
+    CHECK(std::ranges::equal(one.model().parameters(), other.model().parameters()));
+    CHECK(error_of([&] { one.train_step(x, short_y); }) ==
+          "train_step: got 6 values and 3 target values, expected 3 and 2 a sample");
 }
 
 TEST_CASE("a flat network trains on images, normalised a channel, as on the same numbers") {

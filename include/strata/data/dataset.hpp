@@ -58,17 +58,22 @@ public:
     /// The transforms, with the scale and shift that remain for the executor.
     [[nodiscard]] Transforms const& transforms() const { return transforms_; }
 
-    /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `to`, not yet scaled and shifted. All
-    /// randomness comes from (seed, epoch, index).
-    STRATA_ONE_COPY void load(std::size_t index, void* to, std::uint64_t seed, std::uint32_t epoch) const {
-        void const* const from = sample(index);
+    /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `bytes`, as many as that takes, not yet
+    /// scaled and shifted. All randomness comes from (seed, epoch, index). For loaders; input() gives numbers.
+    STRATA_ONE_COPY void load(std::size_t index, std::span<std::byte> bytes, std::uint64_t seed,
+                              std::uint32_t epoch) const {
         std::size_t const values = shape_.size();
+        if (bytes.size() != values * size_of(transforms_.sample_type()))
+            fail("load: got memory of ", bytes.size(), " bytes for a sample of ",
+                 values * size_of(transforms_.sample_type()));
+        void const* const from = sample(index);
+        void* const to = bytes.data();
         if (transforms_.sample_type() == type_) {
             std::memcpy(to, from, values * size_of(type_));
         } else if (type_ == DataType::uint8) {
             // A division, not a product with 1/255: the same float that torchvision's ToTensor gives.
-            auto const* const bytes = static_cast<std::uint8_t const*>(from);
-            for (std::size_t i = 0; i < values; ++i) static_cast<float*>(to)[i] = static_cast<float>(bytes[i]) / 255.0f;
+            auto const* const pixels = static_cast<std::uint8_t const*>(from);
+            for (std::size_t i = 0; i < values; ++i) static_cast<float*>(to)[i] = static_cast<float>(pixels[i]) / 255.0f;
         } else {
             auto const* const doubles = static_cast<double const*>(from);
             for (std::size_t i = 0; i < values; ++i) {
@@ -87,7 +92,7 @@ public:
         if (index >= size_) fail("input: index ", index, " is not below ", size_, ", the number of samples");
         auto const type = transforms_.sample_type();
         AlignedVector<std::byte> sample(shape_.size() * size_of(type));
-        load(index, sample.data(), 0, 0);
+        load(index, {sample.data(), sample.size()}, 0, 0);
         std::vector<float> values(shape_.size());
         auto const scale = transforms_.scale(), shift = transforms_.shift();
         std::size_t const pixels = shape_.size() / static_cast<std::size_t>(shape_.channels);
@@ -230,8 +235,8 @@ private:
             fail("from_memory: the matrix of targets has ", targets.columns, " columns, expected ", outputs);
         if (targets.size / static_cast<std::size_t>(outputs) != size_ ||
             targets.size % static_cast<std::size_t>(outputs) != 0)
-            fail("from_memory: got ", targets.size, " target values for ", size_, " samples with ", outputs,
-                 " outputs");
+            fail("from_memory: got ", targets.size, " target values for ", size_, " samples with ", outputs, " outputs",
+                 targets.size == size_ ? " (labels of classes are integers)" : "");
         target_type_ = targets.type;
         outputs_ = outputs;
         targets_ = static_cast<std::byte const*>(targets.data);

@@ -185,7 +185,7 @@ private:
             std::size_t const n = std::min(batch_size_, order_.size() - first);
             for (std::size_t i = 0; i < n; ++i) {
                 std::size_t const index = order_[first + i];
-                dataset_.load(index, slot.inputs.data() + i * sample_bytes_, options_.seed, epoch_);
+                dataset_.load(index, {slot.inputs.data() + i * sample_bytes_, sample_bytes_}, options_.seed, epoch_);
                 if (!slot.labels.empty()) slot.labels[i] = dataset_.labels()[index];
                 if (!slot.targets.empty())
                     std::memcpy(slot.targets.data() + i * target_bytes_, dataset_.target(index), target_bytes_);

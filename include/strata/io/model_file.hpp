@@ -17,7 +17,11 @@ STRATA_COLD void save(Model<Net, Precision> const& model, std::string const& pat
 /// differences, and the model is untouched then.
 template <class Net, class Precision>
 void load_into(Model<Net, Precision>& model, std::string const& path, LoadOptions const& options = {}) {
-    load_tensors(SafetensorsFile(path), model.tensors(), options);
+    SafetensorsFile const file(path);
+    if (options.strip_prefix.empty() && file.metadata().find("strata.format"))
+        fail(path, ": a checkpoint, expected a file of weights: Trainer::load_checkpoint reads it, or, weights alone, ",
+             "LoadOptions{.strip_prefix = \"model.\", .allow_extra = true}");
+    load_tensors(file, model.tensors(), options);
 }
 
 /// A model from a file: `auto model = load<LeNet>("lenet.safetensors");`

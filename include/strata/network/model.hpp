@@ -68,11 +68,14 @@ public:
     /// Runs the network on a batch: see Workspace of the backend in use.
     template <class Workspace, class Samples>
     auto operator()(Samples const& samples, Workspace& workspace) const {
+        constexpr bool ours = requires(Batch const& batch) { workspace.run(*this, batch); };
         constexpr bool runs = requires { workspace.run(*this, samples); };
-        static_assert(
-            runs,
-            "model(samples, workspace): the samples are a contiguous range of the precision's numbers (float) "
-            "or a Batch, the workspace is one of the same network and precision");
+        static_assert(ours,
+                      "model(samples, workspace): the workspace is a Workspace, not const, of the same network "
+                      "and precision as the model");
+        static_assert(runs || !ours,
+                      "model(samples, workspace): the samples are a Batch or a contiguous range (vector, "
+                      "span, array) of the precision's numbers, float unless it is another");
         if constexpr (runs) return workspace.run(*this, samples);
     }
 

@@ -1,10 +1,12 @@
-// What Trainer::evaluate measures.
+// What evaluate measures, and how.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "../data/loader.hpp"
+#include "input_check.hpp"
 #include "metrics.hpp"
 
 namespace strata {
@@ -24,5 +26,44 @@ struct Evaluation {
         return matrix;
     }
 };
+
+namespace detail {
+
+/// Calls f(batch) for a dataset in its order.
+template <class F>
+STRATA_COLD void for_each_batch(Dataset const& data, int batch_size, std::uint64_t seed, F const& f) {
+    Loader loader(data, {.batch_size = batch_size, .shuffle = false, .seed = seed, .threads = 0});
+    loader.begin_epoch(0);
+    while (Batch const* batch = loader.next()) f(*batch);
+}
+
+/// Evaluates a model that the executor has loaded. Throws Error as Trainer::evaluate.
+template <class Executor, class Model>
+STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, InputCheck const& input, Dataset const& data,
+                                   int batch_size, std::uint64_t seed) {
+    input.check(data, "evaluate");
+    Evaluation all;
+    if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
+    double loss = 0;
+    for_each_batch(data, batch_size, seed, [&](Batch const& batch) {
+        std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
+        StepResult const result = executor.evaluate(model, batch, at, nullptr);
+        if (!result.finite)
+            if (auto const bad = first_non_finite_sample(batch); bad >= 0)
+                fail("evaluate: the input of ", name_of_sample(batch, bad), " is not finite");
+        loss += result.loss * batch.size;
+        all.correct += result.correct;
+        all.samples += batch.size;
+    });
+    all.loss = loss / static_cast<double>(all.samples);
+    if (data.classes() > 0) {
+        all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.samples);
+        all.labels = std::vector<std::int32_t>(data.size());
+        std::copy_n(data.labels().data(), data.size(), all.labels.data());
+    }
+    return all;
+}
+
+}  // namespace detail
 
 }  // namespace strata

@@ -33,13 +33,17 @@ struct InputCheck {
     STRATA_COLD void check(Dataset const& data, char const* who) const {
         if (data.size() == 0) fail(who, ": the dataset is empty");
         check(data.shape(), who);
+        auto const instead = [&](bool has, char const* what) { return has ? what : "none"; };
         if (!classifies) {
+            if (data.outputs() == 0)
+                fail(who, ": the loss needs targets, the dataset has ", instead(data.classes() > 0, "labels"));
             if (data.outputs() != outputs)
                 fail(who, ": the dataset has ", data.outputs(), " target values a sample, the network ", outputs,
                      " outputs");
             return;
         }
-        if (data.classes() == 0) fail(who, ": the loss needs labels, the dataset has none");
+        if (data.classes() == 0)
+            fail(who, ": the loss needs labels, the dataset has ", instead(data.outputs() > 0, "targets"));
         if (data.classes() > outputs)
             fail(who, ": the dataset has ", data.classes(), " classes, the network ", outputs, " outputs");
     }
@@ -58,6 +62,18 @@ struct InputCheck {
                      outputs - 1);
     }
 };
+
+/// What training `Net` with `Loss` asks.
+template <class Net, class Loss>
+inline constexpr InputCheck input_check_of{
+    [] {
+        using In = typename Net::InputShape;
+        if constexpr (In::rank == 3)
+            return SampleShape{In::template extent<0>, In::template extent<1>, In::template extent<2>};
+        else
+            return SampleShape{1, 1, In::size};
+    }(),
+    Net::InputShape::rank == 1, Net::OutputShape::size, Loss::classifies};
 
 /// Index of the first sample of a batch that holds a number that is not finite, -1 where there is none.
 inline std::int64_t first_non_finite_sample(Batch const& batch) {

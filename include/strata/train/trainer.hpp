@@ -1,7 +1,6 @@
 // Trainer: weights, executor, loss, optimizer and schedule put to work on a dataset.
 #pragma once
 
-#include "../data/loader.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
 #include "../optimizer/optimizer.hpp"
@@ -138,6 +137,20 @@ public:
                  batch.shape.size(), " a sample");
         return train_step(batch);
     }
+    /// The same with targets [batch][outputs].
+    StepResult train_step(std::span<Value const> samples, std::span<Value const> targets) {
+        Batch batch;
+        batch.shape = input.shape;
+        batch.size = static_cast<int>(samples.size() / batch.shape.size());
+        batch.type = batch.target_type = data_type_of<Value>;
+        batch.inputs = samples.data();
+        batch.targets = targets.data();
+        auto const size = static_cast<std::size_t>(batch.size);
+        if (samples.size() != size * batch.shape.size() || targets.size() != size * static_cast<std::size_t>(outputs))
+            fail("train_step: got ", samples.size(), " values and ", targets.size(), " target values, expected ",
+                 batch.shape.size(), " and ", outputs, " a sample");
+        return train_step(batch);
+    }
 
     /// Where schedules take the training to be. fit keeps it; in one's own loop set epoch, steps_per_epoch and
     /// total_steps here where the schedule uses them.
@@ -159,27 +172,8 @@ public:
     /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order. Throws Error where the
     /// dataset does not fit the network, or where the loss is not finite because a sample is not.
     [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) {
-        input.check(data, "evaluate");
-        Evaluation all;
-        if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
-        double loss = 0;
-        for_each_batch(data, batch_size, [&](Batch const& batch) {
-            std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
-            StepResult const result = executor_.evaluate(model_, batch, at, nullptr);
-            if (!result.finite)
-                if (auto const bad = first_non_finite_sample(batch); bad >= 0)
-                    fail("evaluate: the input of ", name_of_sample(batch, bad), " is not finite");
-            loss += result.loss * batch.size;
-            all.correct += result.correct;
-            all.samples += batch.size;
-        });
-        all.loss = loss / static_cast<double>(all.samples);
-        if (data.classes() > 0) {
-            all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.samples);
-            all.labels = std::vector<std::int32_t>(data.size());
-            std::copy_n(data.labels().data(), data.size(), all.labels.data());
-        }
-        return all;
+        to_device();
+        return detail::evaluate_on(executor_, model_, input, data, batch_size, state_.seed);
     }
 
     /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
@@ -188,7 +182,8 @@ public:
         input.check(data.shape(), "predict");
         std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
         std::size_t done = 0;
-        for_each_batch(data, batch_size, [&](Batch const& batch) {
+        to_device();
+        detail::for_each_batch(data, batch_size, state_.seed, [&](Batch const& batch) {
             executor_.evaluate(model_, batch, nullptr, all.data() + done);
             done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
         });
@@ -226,15 +221,7 @@ public:
     }
 
 private:
-    static constexpr InputCheck input{
-        [] {
-            using In = typename Net::InputShape;
-            if constexpr (In::rank == 3)
-                return SampleShape{In::template extent<0>, In::template extent<1>, In::template extent<2>};
-            else
-                return SampleShape{1, 1, In::size};
-        }(),
-        Net::InputShape::rank == 1, outputs, Loss::classifies};
+    static constexpr InputCheck const& input = input_check_of<Net, Loss>;
 
     STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         input.check(train, "fit");
@@ -345,14 +332,6 @@ private:
         progress.end_epoch(record);
         if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint);
         if (options.on_epoch) options.on_epoch(record);
-    }
-
-    template <class F>
-    STRATA_COLD void for_each_batch(Dataset const& data, int batch_size, F f) {
-        to_device();
-        Loader loader(data, {.batch_size = batch_size, .shuffle = false, .seed = state_.seed, .threads = 0});
-        loader.begin_epoch(0);
-        while (Batch const* batch = loader.next()) f(*batch);
     }
 
     StepResult scaled_gradients(Batch const& batch, RandomKey key) {
