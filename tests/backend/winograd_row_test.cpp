@@ -134,7 +134,8 @@ constexpr Case cases[] = {
     {3, 7, 9, 6, 3, 0, 0, 0, 0},   {7, 3, 4, 7, 1, 0, 0, 0, 0},    {17, 17, 6, 3, 5, 4, 4, 4, 4},
     {2, 5, 7, 9, 5, 2, 2, 2, 2},   {5, 13, 3, 8, 3, 1, 0, 3, 0},   {1, 6, 6, 1, 3, 0, 2, 0, 4},
     {4, 12, 1, 5, 5, 4, 4, 1, 2},  {3, 1, 2, 13, 1, 0, 0, 2, 2},   {2, 3, 3, 2, 5, 7, 6, 6, 5},
-    {70, 8, 12, 8, 5, 0, 1, 0, 0},
+    {70, 8, 12, 8, 5, 0, 1, 0, 0}, {6, 8, 12, 4, 5, 8, 8, 8, 8},   {3, 4, 5, 9, 3, 1, 1, 30, 27},
+    {2, 5, 4, 6, 1, 0, 0, 6, 41},
 };
 
 template <class L>
@@ -194,10 +195,7 @@ TEST_CASE_TEMPLATE("tiles of whole vectors", T, float, double) {
 
 TEST_CASE_TEMPLATE("tiles of fewer samples than a vector has places", T, float, double) {
     using L = widest_lane<T>;
-    for (int S = 1; S < width_of<L>; S *= 2) {
-        CHECK(WinogradNarrowRows<L>::takes(S));
-        compare_all<L>(S);
-    }
+    for (int S = 1; S < width_of<L>; S *= 2) { compare_all<L>(S); }
 }
 
 TEST_CASE_TEMPLATE("scalar lanes, any number of samples", T, float, double) { compare_all<T>(3); }
@@ -226,9 +224,9 @@ TEST_CASE("which convolutions take it") {
     using Kernel = ForwardKernel<Small, Float32>;
     CHECK(Kernel::prepared(16) > 0);
     if constexpr (vector_bytes == 64) {
-        CHECK_FALSE(Kernel::choice.takes(1, 16, false));
-        CHECK(Kernel::choice.takes(1, 16, true));
-        CHECK(Kernel::choice.takes(4, 16, false));
-        CHECK(Kernel::choice.takes(8, 16, false));
+        CHECK_FALSE(Kernel::choice.takes(1, false));
+        CHECK(Kernel::choice.takes(1, true));
+        CHECK(Kernel::choice.takes(4, false));
+        CHECK(Kernel::choice.takes(8, false));
     }
 }

@@ -174,10 +174,6 @@ TEST_CASE("a file that does not fit says every difference, and leaves the model 
     write_checkpoint(directory / "checkpoint", model.tensors());
     CHECK_CONTAINS(error_of([&] { load_into(target, directory / "checkpoint"); }),
                    "a checkpoint, expected a file of weights: Trainer::load_checkpoint reads it");
-    Model<LeNet> other;
-    std::string const many = error_of([&] { load_into(other, path); });
-    CHECK(std::count(many.begin(), many.end(), '\n') == 21);
-    CHECK_CONTAINS(many, " more");
     CHECK(bits(target) == before);
 
     std::string const whole = directory / "whole", torn = directory / "torn";

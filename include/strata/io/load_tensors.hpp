@@ -34,14 +34,15 @@ inline std::string_view accepted_dtypes(DataType target) {
 /// out of range becomes infinity); other types must be equal. Targets whose name ends in "num_batches_tracked" may be
 /// missing in the file and then stay as they are, as may those in options.optional.
 ///
-/// Everything is checked first. Throws one Error with a line for every difference, twenty at most (missing, unexpected,
-/// wrong shape, wrong dtype); no target is touched then.
+/// Everything is checked first. Throws one Error with a line for every difference (missing, unexpected, wrong shape,
+/// wrong dtype); no target is touched then.
 template <std::same_as<SafetensorsFile> File>
 void load_tensors(File const& file, std::span<TensorView const> targets, LoadOptions const& options = {}) {
     std::string differences;
     std::size_t count = 0;
     auto const differ = [&](auto const&... parts) {
-        if (++count <= 20) differences += concatenate("\n  ", parts...);
+        differences += concatenate("\n  ", parts...);
+        ++count;
     };
 
     struct Candidate {
@@ -85,8 +86,7 @@ void load_tensors(File const& file, std::span<TensorView const> targets, LoadOpt
                        shape_text(candidate.tensor->shape));
     if (count > 0)
         fail(file.path(), ": expected the tensors of the network, got ", count,
-             count == 1 ? " difference" : " differences", differences,
-             count > 20 ? concatenate("\n  and ", count - 20, " more") : "");
+             count == 1 ? " difference" : " differences", differences);
 
     for (std::size_t i = 0; i < targets.size(); ++i)
         if (sources[i] != nullptr)

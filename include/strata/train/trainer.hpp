@@ -221,7 +221,7 @@ public:
     }
 
 private:
-    static constexpr InputCheck const& input = input_check_of<Net, Loss>;
+    static constexpr InputCheck input = input_check_of<Net, Loss>;
 
     STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         input.check(train, "fit");

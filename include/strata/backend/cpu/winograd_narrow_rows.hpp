@@ -16,8 +16,8 @@ struct WinogradNarrowRows {
     int samples, tiles;       ///< tiles of a row
     std::ptrdiff_t point;     ///< scalars between the points
 
-    /// True for the tile sizes that there are.
-    static constexpr bool takes(int S) { return 2 * S <= width_of<L>; }
+    /// True for the tile sizes that there are: powers of two below a vector's width.
+    static constexpr bool takes(int S) { return S < width_of<L>; }
     /// Scalars of a padded row: vectors of columns are taken in pairs, and once more four columns further on.
     static constexpr int line(int tiles, int S, int columns) {
         return round_up(std::max((round_up(tiles * S) + S) * 4, columns * S));
@@ -61,8 +61,11 @@ STRATA_INLINE void winograd_columns_apart(int samples, int halves, T const* line
 template <class L, class T>
 STRATA_ONE_COPY void winograd_rows_apart(WinogradNarrowRows<L> const& d, int halves, T const* plane, T* line, T* to,
                                          int top, int rows) {
-    int const S = d.samples, row = d.width * S, pitch = d.tiles * S, size = d.line(d.tiles, S, d.left + d.width);
+    int const S = d.samples, row = d.width * S, pitch = d.tiles * S,
+              size = WinogradNarrowRows<L>::line(d.tiles, S, d.left + d.width);
     bool const whole = d.left == 0 && row >= size;
+    // Of a row and of the line: `left` is negative for the gradient of wide padding, which no output has seen.
+    int const unseen = std::max(-d.left, 0), zeros = std::max(d.left, 0) * S, seen = std::max(d.width - unseen, 0) * S;
     if (!whole) std::fill_n(line, size, T(0));
     for (int h = top; h < top + rows; ++h, to += pitch) {
         if (h < 0 || h >= d.height) {
@@ -71,7 +74,7 @@ STRATA_ONE_COPY void winograd_rows_apart(WinogradNarrowRows<L> const& d, int hal
         }
         T const* from = plane + static_cast<std::ptrdiff_t>(h) * row;
         if (!whole) {
-            std::copy_n(from, row, line + d.left * S);
+            std::copy_n(from + unseen * S, seen, line + zeros);
             from = line;
         }
         winograd_columns_apart<1, L>(S, halves, from, to, pitch, d.point);

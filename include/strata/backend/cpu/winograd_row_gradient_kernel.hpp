@@ -47,10 +47,11 @@ struct RowGradientChoice {
     constexpr RowGradientChoice(Correlation const& g, double weight)
         : one(is_faster_by_row_gradient<L>(g, width_of<L>, weight)),
           several(is_faster_by_row_gradient<L>(g, 2 * width_of<L>, weight)) {
-        for (int S = 1; S < width_of<L>; S *= 2) narrow[S] = one && is_faster_by_row_gradient<L>(g, S, weight);
+        for (int S = 1; WinogradNarrowRows<L>::takes(S); S *= 2)
+            narrow[S] = one && is_faster_by_row_gradient<L>(g, S, weight);
     }
     [[nodiscard]] constexpr bool takes(int S) const {
-        return S < width_of<L> ? narrow[S] : S % width_of<L> == 0 && (S > width_of<L> ? several : one);
+        return WinogradNarrowRows<L>::takes(S) ? narrow[S] : S % width_of<L> == 0 && (S > width_of<L> ? several : one);
     }
 };
 

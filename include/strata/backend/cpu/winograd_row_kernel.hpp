@@ -1,5 +1,5 @@
 // The forward pass and the input gradient of convolutions of any number of rows of five taps that Winograd's transform
-// along the row makes faster, on tiles of whole vectors of samples. Float32 only, unless a precision policy says
+// along the row makes faster. Float32 only, unless a precision policy says
 // otherwise with a member `winograd` (winograd_kernel.hpp).
 #pragma once
 
@@ -50,20 +50,26 @@ private:
 
 /// The tiles that a correlation takes Winograd's kernels on; close calls go to direct convolution, which rounds less.
 /// Its cost counts `weight` times.
+template <class L>
 struct WinogradRowChoice {
+    using Narrow = WinogradNarrowRows<L>;
+    static constexpr int N = width_of<L>;
     bool whole_vectors = false, some_narrow = false;
-    bool narrow[2][16] = {};  ///< [transformed weights are kept, not made for every tile][samples]
+    bool narrow[2][N] = {};  ///< [transformed weights are kept, not made for every tile][samples]
 
-    constexpr WinogradRowChoice(Correlation const& g, int N, double weight) {
+    constexpr WinogradRowChoice(Correlation const& g, double weight) {
         if (!is_winograd_row(g)) return;
         RowCycles const cycles{g};
         whole_vectors = cycles.whole_vectors() < 0.9 * weight * cycles.direct();
         for (bool const kept : {false, true})
-            for (int S = 1; N >= 4 && S < N; S *= 2)
-                some_narrow |= narrow[kept][S] = cycles.narrow(S, N, kept) < 0.9 * weight * cycles.direct(S, N);
+            for (int S = 1; Narrow::takes(S); S *= 2) {
+                bool const faster = cycles.narrow(S, N, kept) < 0.9 * weight * cycles.direct(S, N);
+                narrow[kept][S] = faster && WinogradNarrowLayout<L>(g, S).fits(g);
+                some_narrow = some_narrow || narrow[kept][S];
+            }
     }
-    [[nodiscard]] constexpr bool takes(int S, int N, bool kept) const {
-        return S % N == 0 ? whole_vectors : narrow[kept][S];
+    [[nodiscard]] constexpr bool takes(int S, bool kept) const {
+        return Narrow::takes(S) ? narrow[kept][S] : S % N == 0 && whole_vectors;
     }
 };
 
@@ -80,26 +86,27 @@ struct WinogradRowPass {
     using L = widest_lane<T>;
     using Layout = WinogradRowLayout<L>;
     static constexpr int N = width_of<L>;
-    static constexpr WinogradRowChoice choice{Geometry::g(), N, winograd_weight<Precision>()};
+    static constexpr WinogradRowChoice<L> choice{Geometry::g(), winograd_weight<Precision>()};
     static constexpr Items items = Direct::items;
 
     static constexpr int scratch(int S) {
-        int const direct = choice.takes(S, N, false) && choice.takes(S, N, true) ? 0 : Direct::scratch(S);
-        if (!choice.takes(S, N, true)) return direct;
-        if constexpr (N >= 4)
-            if (S < N) return std::max(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
+        int const direct = choice.takes(S, false) && choice.takes(S, true) ? 0 : Direct::scratch(S);
+        if (!choice.takes(S, true)) return direct;
+        if constexpr (choice.some_narrow)
+            if (WinogradNarrowRows<L>::takes(S))
+                return std::max(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
         return Layout(Geometry::g()).scratch(Geometry::g());
     }
-    static constexpr int prepared(int S) { return choice.takes(S, N, true) ? Layout(Geometry::g()).size() : 0; }
+    static constexpr int prepared(int S) { return choice.takes(S, true) ? Layout(Geometry::g()).size() : 0; }
     static constexpr int prepare_items = Layout(Geometry::g()).blocks;
     static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
-        if (choice.takes(a.stride, N, a.kept)) winograd_row_weights<L>(Geometry::g(), a.parameters, to, begin, end);
+        if (choice.takes(a.stride, a.kept)) winograd_row_weights<L>(Geometry::g(), a.parameters, to, begin, end);
     }
     static void correlate(KernelData<Precision> const& a, T const* x, T const* bias, T* y, bool add, int begin,
                           int end) {
         auto run = winograd_row_correlate<L, T>;
         if constexpr (choice.some_narrow)
-            if (a.stride < N) run = winograd_narrow_correlate<L, T>;
+            if (WinogradNarrowRows<L>::takes(a.stride)) run = winograd_narrow_correlate<L, T>;
         run(Geometry::g(), x, a.prepared, bias, y, a.stride, a.scratch, add, begin, end, a.relu);
     }
 };
@@ -127,8 +134,7 @@ requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Pr
     using Pass = detail::WinogradRowForward<G, Scheme, Precision>;
     static constexpr bool applies_relu = true;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!Pass::choice.takes(a.stride, Pass::N, a.kept))
-            return DirectForward<G, Scheme, Precision>::run(a, begin, end);
+        if (!Pass::choice.takes(a.stride, a.kept)) return DirectForward<G, Scheme, Precision>::run(a, begin, end);
         Pass::correlate(a, a.x, G::bias ? a.parameters + detail::forward_correlation<G>.group_weights : nullptr, a.y,
                         false, begin, end);
     }
@@ -141,8 +147,7 @@ requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&& detai
     : detail::WinogradRowInputGradient<G, Scheme, Precision> {
     using Pass = detail::WinogradRowInputGradient<G, Scheme, Precision>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!Pass::choice.takes(a.stride, Pass::N, a.kept))
-            return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);
+        if (!Pass::choice.takes(a.stride, a.kept)) return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);
         Pass::correlate(a, a.dy, nullptr, a.dx, a.write == GradientWrite::add, begin, end);
     }
 };

@@ -38,7 +38,7 @@ struct WinogradRowGradientLayout {
     constexpr WinogradRowGradientLayout(Correlation const& g, int S)
         : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
           samples(std::min(S, N)),
-          narrow(S < N) {
+          narrow(WinogradNarrowRows<L>::takes(S)) {
         constexpr int A = row_block_long, B = row_block_short;
         auto const parts = [](int n, int most) { return (n + most - 1) / most; };
         auto const up = [&](int n, int to) { return parts(n, to) * to; };
@@ -75,7 +75,7 @@ struct WinogradRowGradientLayout {
         sums = static_cast<std::ptrdiff_t>(out_blocks) * tap_blocks * points * block_sums;
     }
     [[nodiscard]] constexpr int items() const { return out_chunks * in_chunks * out_blocks * tap_blocks; }
-    /// False where rows are so long that bands of them leave the second-level cache (2 MB of floats).
+    /// False where rows are so long that bands of them leave the caches of a core (2 MB of floats).
     [[nodiscard]] constexpr bool fits() const { return gradients + inputs + edge + sums <= 1 << 19; }
     [[nodiscard]] constexpr int scratch() const {
         return static_cast<int>(gradients + inputs + edge + sums) + static_cast<int>(64 / sizeof(scalar_of<L>));
@@ -208,7 +208,7 @@ STRATA_INLINE void for_blocks(Layout const& p, RowGradientBlocks const& blocks, 
 
 /// Adds the products of a band of `rows` rows at all points to the blocks' sums.
 template <class L, class T>
-STRATA_ONE_COPY void winograd_row_products(WinogradRowGradientLayout<L> const& p, RowGradientBlocks const& blocks,
+STRATA_ONE_COPY void row_gradient_products(WinogradRowGradientLayout<L> const& p, RowGradientBlocks const& blocks,
                                            T const* gradients, T const* inputs, T* sums, int rows, int taps_height) {
     int const numbers = rows * p.row;
     for (int point = 0; point < p.points; ++point, gradients += p.gradient_point, inputs += p.input_point)
@@ -346,7 +346,7 @@ STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, 
                                                            gradients + k * p.gradient_channel, i, rows);
                     if (k >= o_bias) dbias[o + k] += bias;
                 }
-                winograd_row_products<L>(p, blocks, gradients, inputs, sums, rows, KH);
+                row_gradient_products<L>(p, blocks, gradients, inputs, sums, rows, KH);
             }
         winograd_row_add<L>(g, p, blocks, sums, dw + g.first_weight + o * g.out_weights + c * g.in_weights);
     }
