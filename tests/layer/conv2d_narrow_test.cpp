@@ -17,6 +17,15 @@ TEST_CASE("with padding, and groups") {
     compare_fast_with_generic<Conv2d<16, 3, Padding<1>, Groups<2>>, Shape<4, 5, 9>>();
 }
 
+TEST_CASE("stride and dilation: phases that see every tap, some, or none") {
+    compare_fast_with_generic<Conv2d<6, 3, Padding<2>, Stride<2>, Dilation<2>>, Shape<3, 11, 9>>();
+    compare_fast_with_generic<Conv2d<5, 4, Padding<3>, Stride<2>, Dilation<3>>, Shape<2, 12, 13>>();
+    compare_fast_with_generic<Conv2d<4, 3, Padding<4>, Stride<4>, Dilation<6>>, Shape<2, 17, 15>>();
+    compare_fast_with_generic<Conv2d<4, Size{5, 2}, Padding<1, 2>, Stride<3, 2>, Dilation<2, 5>, Groups<2>>,
+                              Shape<4, 14, 18>>();
+    compare_fast_with_generic<Conv2d<3, 1, Padding<1>, Stride<2>, Dilation<2>>, Shape<2, 7, 6>>();
+}
+
 TEST_CASE("so many channels that an image is several bands") {
     compare_fast_with_generic<Conv2d<10, 3>, Shape<160, 12, 9>>();
 }

@@ -19,6 +19,7 @@ TEST_CASE("strides and dilation") {
     compare_mixed<Conv2d<4, 1, Stride<3>>, X>();
     compare_mixed<Conv2d<3, 3, SamePadding, Dilation<2>>, X>();
     compare_mixed<Conv2d<3, 2, Stride<2>, Dilation<2>>, X>();
+    compare_mixed<Conv2d<4, 3, Padding<3>, Stride<2>, Dilation<3>>, Shape<4, 9, 12>>();
 }
 TEST_CASE("groups and many channels") {
     compare_mixed<Conv2d<6, 3, Padding<1>, Groups<2>>, Shape<4, 7, 6>>();

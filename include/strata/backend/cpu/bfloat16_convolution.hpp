@@ -37,7 +37,6 @@ struct PairForward {
 };
 
 template <class G, class Scheme>
-requires PhasedGeometry<G>
 struct PairInputGradient {
     static constexpr double speed = pair_speed;
     using Float = ThroughFloatInputGradient<Convolution<G, Scheme>, bfloat16>;
@@ -92,10 +91,8 @@ template <class G, class Scheme>
 struct ForwardKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
     : detail::DirectOrWinogradForward<detail::PairForward<G, Scheme>, G, bfloat16> {};
 template <class G, class Scheme>
-requires detail::PhasedGeometry<G>
 struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
-    : detail::DirectOrWinogradInputGradient<detail::PairInputGradient<G, Scheme>, G, bfloat16> {
-};
+    : detail::DirectOrWinogradInputGradient<detail::PairInputGradient<G, Scheme>, G, bfloat16> {};
 template <class G, class Scheme>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
     : detail::DirectOrWinogradParameterGradient<detail::PairParameterGradient<G, Scheme>, G, bfloat16> {};

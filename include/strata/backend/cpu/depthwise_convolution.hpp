@@ -274,7 +274,7 @@ requires(detail::UniformPrecision<Precision>&&
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
+requires(detail::UniformPrecision<Precision>&&
              detail::DepthwiseGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{G::channels * G::height};

@@ -2,6 +2,8 @@
 // stride.
 #pragma once
 
+#include <numeric>
+
 #include "../../layer/conv2d.hpp"
 #include "direct_weight_gradient.hpp"
 #include "linear_kernel.hpp"
@@ -33,20 +35,26 @@ constexpr Correlation forward_correlation = {
     .tap_weights = 1,
     .first_weight = 0};
 
-/// dx as a correlation of dy, channels exchanged. A stride s splits the pixels of dx into phases (h + pad) mod s, each
-/// of which sees every s-th tap, reversed; `row0` and `column0` are a phase's first pixel. A stride needs dilation 1.
+/// dx as a correlation of dy, channels exchanged. A stride s splits the pixels of dx into phases (h + pad) mod s. With
+/// dilation d, a phase sees those taps p for which p d lies in it: every (s / gcd)-th one from the first on, reversed,
+/// d / gcd rows of dy apart, or none; gcd is that of s and d. `row0` and `column0` are a phase's first pixel.
 struct BackwardPhase {
     Correlation correlation;
     int row0, column0;
 };
 constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int phase_column) {
     struct Axis {
-        int taps, first, count, pad;
-        constexpr Axis(int phase, int kernel, int stride, int dilation, int padding, int extent)
-            : taps((kernel - phase + stride - 1) / stride),
-              first(((phase - padding) % stride + stride) % stride),
-              count(first < extent ? (extent - first + stride - 1) / stride : 0),
-              pad(dilation * (taps - 1) - (first + padding - phase) / stride) {}
+        int step, dilation;  // between a phase's taps, between rows of dy
+        int tap = 0, taps;   // the first one, how many
+        int first, count, pad;
+        constexpr Axis(int phase, int kernel, int stride, int dilated, int padding, int extent)
+            : step(stride / std::gcd(stride, dilated)), dilation(dilated / std::gcd(stride, dilated)) {
+            while (tap < step && tap * dilated % stride != phase) ++tap;
+            taps = tap < std::min(step, kernel) ? (kernel - tap + step - 1) / step : 0;
+            first = ((phase - padding) % stride + stride) % stride;
+            count = first < extent ? (extent - first + stride - 1) / stride : 0;
+            pad = dilation * (taps - 1) - (first + padding - tap * dilated) / stride;
+        }
     };
     Axis const h(phase_row, f.taps_height, f.stride_height, f.dilation_height, f.pad_top, f.in_height),
         w(phase_column, f.taps_width, f.stride_width, f.dilation_width, f.pad_left, f.in_width);
@@ -60,17 +68,16 @@ constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int 
              .taps_width = w.taps,
              .stride_height = 1,
              .stride_width = 1,
-             .dilation_height = f.dilation_height,
-             .dilation_width = f.dilation_width,
+             .dilation_height = h.dilation,
+             .dilation_width = w.dilation,
              .pad_top = h.pad,
              .pad_left = w.pad,
              .group_weights = f.group_weights,
              .out_weights = f.in_weights,
              .in_weights = f.out_weights,
-             .row_weights = -f.row_weights * f.stride_height,
-             .tap_weights = -f.tap_weights * f.stride_width,
-             .first_weight = (phase_row + f.stride_height * (h.taps - 1)) * f.row_weights + phase_column +
-                             f.stride_width * (w.taps - 1)},
+             .row_weights = -f.row_weights * h.step,
+             .tap_weights = -f.tap_weights * w.step,
+             .first_weight = (h.tap + h.step * (h.taps - 1)) * f.row_weights + w.tap + w.step * (w.taps - 1)},
             h.first,
             w.first};
 }
@@ -135,12 +142,6 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
         }
     return most;
 }
-
-// Concepts, so that a kernel of fewer geometries is more specialised.
-/// The input gradient is a correlation, or one for each phase of the stride.
-template <class G>
-concept PhasedGeometry = (G::stride_height == 1 && G::stride_width == 1) ||
-                         (G::dilation_height == 1 && G::dilation_width == 1);
 
 }  // namespace detail
 
@@ -212,9 +213,8 @@ requires detail::UniformPrecision<Precision>
 struct ForwardKernel<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {
 };
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::PhasedGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision>
-    : DirectInputGradient<G, Scheme, Precision> {
+requires detail::UniformPrecision<Precision>
+struct InputGradientKernel<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {
 };
 template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>

@@ -91,7 +91,6 @@ struct ThroughFloatForward<Convolution<G, Scheme>, Short> {
     }
 };
 template <class G, class Scheme, class Short>
-requires PhasedGeometry<G>
 struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
     using Op = Convolution<G, Scheme>;
     static constexpr double speed = 1;  ///< beside Float32's direct kernel
@@ -312,10 +311,8 @@ template <class G, class Scheme, class Short>
 struct ForwardKernel<Convolution<G, Scheme>, Mixed<Short>>
     : detail::DirectOrWinogradForward<detail::ThroughFloatForward<Convolution<G, Scheme>, Short>, G, Short> {};
 template <class G, class Scheme, class Short>
-requires detail::PhasedGeometry<G>
 struct InputGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
-};
+    : detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {};
 template <class G, class Scheme, class Short>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
     : detail::DirectOrWinogradParameterGradient<detail::ThroughFloatParameterGradient<Convolution<G, Scheme>, Short>, G,

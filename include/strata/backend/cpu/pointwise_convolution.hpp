@@ -280,7 +280,7 @@ requires(detail::UniformPrecision<Precision>&&
 
 // Items are (group, row of dx).
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
+requires(detail::UniformPrecision<Precision>&&
              detail::PointwiseGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;

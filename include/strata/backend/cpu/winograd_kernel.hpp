@@ -128,7 +128,7 @@ requires(detail::UniformPrecision<Precision>&&
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&&
+requires(detail::UniformPrecision<Precision>&&
              detail::WinogradGeometry<G, Precision>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectInputGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;

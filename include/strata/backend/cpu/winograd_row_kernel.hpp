@@ -141,7 +141,7 @@ requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Pr
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::PhasedGeometry<G>&& detail::WinogradRowGeometry<G, Precision>&&
+requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Precision>&&
              detail::WinogradRowInputGradient<G, Scheme, Precision>::choice
                  .whole_vectors) struct InputGradientKernel<Convolution<G, Scheme>, Precision>
     : detail::WinogradRowInputGradient<G, Scheme, Precision> {
