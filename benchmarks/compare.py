@@ -22,6 +22,7 @@ GOALS = [
     (r"lenet train batch=(64|256) threads=1", 3.5),
     (r"lenet train batch=(64|256)", 4.0),
     (r"lenet train batch=4 threads=1", 3.0),
+    (r"lenet_bfloat16 train batch=(64|256)", 4.5),
     (r"lenet infer batch=1 threads=1", 5.0),
     (r"lenet infer batch=256", 4.0),
     (r"vgg6 train batch=64", 2.5),
@@ -99,14 +100,16 @@ def main():
     if not works:
         sys.exit("No work has this filter in its name.")
     results = []
-    print(f"{'work':<36} {'peer':<12} {'strata':>10} {'peer':>10} {'ratio':>6} {'goal':>5} {'MiB':>6} {'peer':>6}")
+    print(f"{'work':<40} {'peer':<12} {'strata':>10} {'peer':>10} {'ratio':>6} {'goal':>5} {'MiB':>6} {'peer':>6}")
     for work in works:
         network, mode, batch, work_threads = (field.split("=")[-1] for field in work.split())
-        sides = {"strata": strata, **{peer: commands[peer] for peer in peers_of.get(network, [])}}
+        counterpart = network.removesuffix("_bfloat16")  # peers compute in float
+        sides = {"strata": strata, **{peer: commands[peer] for peer in peers_of.get(counterpart, [])}}
         runs = {name: [] for name in sides}
         for _ in range(ROUNDS):
             for name, command in sides.items():
-                runs[name].append(measure(command, work, work_threads, seconds))
+                label = work if name == "strata" else work.replace(network, counterpart, 1)
+                runs[name].append(measure(command, label, work_threads, seconds))
         own = side(runs.pop("strata"))
         for peer, theirs in runs.items():
             if None in theirs:
@@ -114,7 +117,7 @@ def main():
             other, goal = side(theirs), goal_of(work, peer)
             ratio = own["median"] / other["median"]
             print(
-                f"{work:<36} {peer:<12} {own['median']:>10.1f} {other['median']:>10.1f} {ratio:>6.2f} {goal or '-':>5} "
+                f"{work:<40} {peer:<12} {own['median']:>10.1f} {other['median']:>10.1f} {ratio:>6.2f} {goal or '-':>5} "
                 f"{own['peak_MiB']:>6.0f} {other['peak_MiB']:>6.0f}",
                 flush=True,
             )
@@ -124,11 +127,11 @@ def main():
     with_two = {(r["peer"], r["work"][:-1]): r for r in results if r["threads"] == 2}
     pairs = [(one, two) for one in results if one["threads"] == 1 and (two := with_two.get((one["peer"], one["work"][:-1])))]
     if pairs:
-        print(f"\n{'2 threads over 1':<36} {'peer':<12} {'strata':>10} {'peer':>10} {'':>6} {'goal':>5}")
+        print(f"\n{'2 threads over 1':<40} {'peer':<12} {'strata':>10} {'peer':>10} {'':>6} {'goal':>5}")
     for one, two in pairs:
         ours, theirs = (two[name]["median"] / one[name]["median"] for name in ("strata", "other"))
         goal = SCALING_GOAL if two["goal"] else "-"
-        print(f"{one['work'].rsplit(' ', 1)[0]:<36} {one['peer']:<12} {ours:>10.2f} {theirs:>10.2f} {'':>6} {goal:>5}")
+        print(f"{one['work'].rsplit(' ', 1)[0]:<40} {one['peer']:<12} {ours:>10.2f} {theirs:>10.2f} {'':>6} {goal:>5}")
 
     content = {"machine": machine(), "compiler": compiler, "seconds": float(seconds), "works": results}
     pathlib.Path(path).write_text(json.dumps(content, indent=1) + "\n")

@@ -39,24 +39,30 @@ using SeparableNet = Network<Input<3, 32, 32>, Conv3x3<32>, BatchNorm2d<>, ReLU,
 
 using Mlp = Network<Input<784>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;
 
-template <class Net>
+template <class Net, class Precision = Float32>
 static auto trainer_of(int threads) {
-    return train<Net>(Cpu{.threads = threads},
+    return train<Net>(Cpu{.threads = threads}, Precision{},
                       SGD{.learning_rate = benchmark::learning_rate, .momentum = benchmark::momentum});
+}
+
+template <class Net, class Precision>
+static void measure_training(benchmark::Subject const& subject, benchmark::Selection const& selection, int batch,
+                             int threads) {
+    benchmark::Work const training{subject.name, "train", batch, threads};
+    if (!training.selected(selection)) return;
+    benchmark::Samples const samples(subject, batch);
+    auto trainer = trainer_of<Net, Precision>(threads);
+    benchmark::measure(training, selection, [&] { trainer.train_step(samples.images, samples.labels); });
 }
 
 template <class Net>
 static void measure(benchmark::Subject const& subject, benchmark::Selection const& selection) {
     for (int const threads : selection.threads)
         for (int const batch : subject.batches) {
-            benchmark::Samples const samples(subject, batch);
-            benchmark::Work const training{subject.name, "train", batch, threads};
-            if (training.selected(selection)) {
-                auto trainer = trainer_of<Net>(threads);
-                benchmark::measure(training, selection, [&] { trainer.train_step(samples.images, samples.labels); });
-            }
+            measure_training<Net, Float32>(subject, selection, batch, threads);
             benchmark::Work const inference{subject.name, "infer", batch, threads};
             if (inference.selected(selection)) {
+                benchmark::Samples const samples(subject, batch);
                 Model<Net> const model;
                 Workspace<Net> workspace(Cpu{.threads = threads});
                 std::span<float const> const images(samples.images);
@@ -94,6 +100,10 @@ static void run(benchmark::Subject const& subject, benchmark::Selection const& s
 int main(int argument_count, char** arguments) try {
     benchmark::Selection const selection(argument_count, arguments);
     run<LeNet>(benchmark::lenet, selection);
+    if (!selection.checks())
+        for (int const threads : selection.threads)
+            for (int const batch : benchmark::lenet_bfloat16.batches)
+                measure_training<LeNet, Mixed<bfloat16>>(benchmark::lenet_bfloat16, selection, batch, threads);
     run<Vgg6>(benchmark::vgg6, selection);
     run<ResNet20>(benchmark::resnet20, selection);
     run<SeparableNet>(benchmark::separable, selection);

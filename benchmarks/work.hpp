@@ -25,6 +25,7 @@ struct Subject {
     std::vector<int> batches;
 };
 inline Subject const lenet{"lenet", {3, 32, 32}, {1, 2, 4, 8, 64, 256}};
+inline Subject const lenet_bfloat16{"lenet_bfloat16", {3, 32, 32}, {64, 256}};  // its peers compute in float
 inline Subject const vgg6{"vgg6", {3, 32, 32}, {1, 64}};
 inline Subject const resnet20{"resnet20", {3, 32, 32}, {1, 128}};
 inline Subject const separable{"separable", {3, 32, 32}, {1, 64}};  // depthwise-separable blocks

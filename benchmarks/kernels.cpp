@@ -1,13 +1,13 @@
-// Single convolutions, forward, input gradient and weight gradient, beside oneDNN, and both beside what the machine
-// could do (Google Benchmark; convolutions.sh prints the table).
+// Single layers, those of convolutions beside oneDNN, and all beside what the machine could do (Google Benchmark;
+// kernels.sh prints the table).
 //
 // Strata's kernels are timed where they work, in networks of three layers: a source that makes an image of nothing, the
-// convolution, and a sink whose gradient is the same for every pixel. Differences of such networks' times are a
-// kernel's:
+// layer, and a sink whose gradient is the same for every pixel. Differences of such networks' times are a kernel's:
 //
-//   forward          evaluation with the convolution, less evaluation of the source alone
+//   forward          evaluation with the layer, less evaluation of the source alone
 //   weight gradient  training less evaluation, less the same of the sink alone
 //   input gradient   training with a source that wants a gradient, less training with one that does not
+//   training         all passes: training less the same of the source alone (layers other than convolutions)
 //
 // so what a kernel brings with it (packed weights, merged gradients, threads) is counted. oneDNN works on layouts of
 // its own choice, reorders left out.
@@ -19,7 +19,11 @@
 
 #include <benchmark/benchmark.h>
 #include <strata/backend/cpu/executor.hpp>
+#include <strata/layer/avg_pool2d.hpp>
+#include <strata/layer/batch_norm.hpp>
 #include <strata/layer/conv2d.hpp>
+#include <strata/layer/linear.hpp>
+#include <strata/layer/max_pool2d.hpp>
 #include <strata/loss/cross_entropy.hpp>
 
 namespace {
@@ -80,35 +84,41 @@ Machine const& machine(int threads) {
 
 // ---- what is measured ----------------------------------------------------------------------------------------------
 
-enum class Pass { forward, input_gradient, weight_gradient };
+enum class Pass { forward, input_gradient, weight_gradient, training };
 constexpr char const* name_of(Pass pass) {
-    return pass == Pass::forward ? "forward" : pass == Pass::input_gradient ? "input_gradient" : "weight_gradient";
+    constexpr char const* names[] = {"forward", "input_gradient", "weight_gradient", "training"};
+    return names[static_cast<int>(pass)];
 }
+
+/// What a pass over a batch has to compute and to move at least.
+struct Cost {
+    double flops, bytes;
+};
 
 /// A convolution's numbers, at run time.
 struct Extents {
     int channels, height, width, out_channels, out_height, out_width, kernel, stride, padding, dilation, groups;
 
-    /// Products with the padding's zeros included, which kernels may skip.
-    [[nodiscard]] double flops() const {
-        return 2.0 * batch_size * out_channels * out_height * out_width * (channels / groups) * kernel * kernel;
-    }
-    /// Each of the three arrays moved once, in bytes.
-    [[nodiscard]] double bytes() const {
-        return sizeof(float) * (1.0 * batch_size * channels * height * width +
-                                1.0 * batch_size * out_channels * out_height * out_width +
-                                1.0 * out_channels * (channels / groups) * kernel * kernel);
+    /// Of each pass: products with the padding's zeros included, which kernels may skip; each of the three arrays moved
+    /// once.
+    [[nodiscard]] Cost cost() const {
+        return {2.0 * batch_size * out_channels * out_height * out_width * (channels / groups) * kernel * kernel,
+                sizeof(float) * (1.0 * batch_size * channels * height * width +
+                                 1.0 * batch_size * out_channels * out_height * out_width +
+                                 1.0 * out_channels * (channels / groups) * kernel * kernel)};
     }
 };
 
-/// Rate, and its share of the arithmetic peak and of the roofline: min(peak, flops / bytes * bandwidth) (Williams,
-/// Waterman, Patterson, CACM 2009). Tiles that stay in a cache can go beyond the roof that memory makes.
-void count(benchmark::State& state, Extents const& extents, double seconds) {
+/// Rate, and its share of the arithmetic peak, of memory's bandwidth and of the roofline: min(peak, flops / bytes *
+/// bandwidth) (Williams, Waterman, Patterson, CACM 2009). Tiles that stay in a cache can go beyond the roof that memory
+/// makes.
+void count(benchmark::State& state, Cost const& cost, double seconds) {
     auto const& [peak, bandwidth] = machine(static_cast<int>(state.range(0)));
-    double const rate = extents.flops() * static_cast<double>(state.iterations()) / seconds;
+    double const rate = cost.flops * static_cast<double>(state.iterations()) / seconds;
     state.counters["GFLOPs"] = rate * 1e-9;
     state.counters["of_peak"] = rate / peak;
-    state.counters["of_roofline"] = rate / std::min(peak, extents.flops() / extents.bytes() * bandwidth);
+    state.counters["of_memory"] = rate / cost.flops * cost.bytes / bandwidth;
+    state.counters["of_roofline"] = rate / std::min(peak, cost.flops / cost.bytes * bandwidth);
 }
 
 // ---- Strata --------------------------------------------------------------------------------------------------------
@@ -127,7 +137,7 @@ struct Source {
         static constexpr std::string_view type = "Source";
 
         template <class Io>
-        static auto forward(Position<3>, Io const&) {
+        static auto forward(Position<Out::rank>, Io const&) {
             return typename Io::L(0.5F);
         }
         template <class Io>
@@ -154,10 +164,10 @@ struct Sink {
 
         template <class Io>
         static auto forward(Position<1> at, Io const& io) {
-            return io.x(0, 0, at[0]);
+            return io.x[at[0]];
         }
         template <class Io>
-        static auto input_gradient(Position<3>, Io const& io) {
+        static auto input_gradient(Position<X::rank>, Io const& io) {
             return io.dy(0);
         }
     };
@@ -194,27 +204,28 @@ private:
 };
 
 template <class Layer, class In, class Out, bool WantsGradient>
-using Convolved = Network<Input<1>, Source<In, WantsGradient>, Layer, Sink>;
+using Between = Network<Input<1>, Source<In, WantsGradient>, Layer, Sink>;
 template <class Image>
 using Alone = Network<Input<1>, Source<Image, true>, Sink>;
 
 template <class Layer, class In, class Out>
-void time_strata(benchmark::State& state, Extents const& extents, Pass pass) {
+void time_strata(benchmark::State& state, Cost const& cost, Pass pass) {
     int const threads = static_cast<int>(state.range(0));
-    Passes<Convolved<Layer, In, Out, false>> first(threads);
-    Passes<Convolved<Layer, In, Out, true>> later(threads);
+    Passes<Between<Layer, In, Out, false>> first(threads);
+    Passes<Between<Layer, In, Out, true>> later(threads);
     Passes<Alone<In>> source(threads);
     Passes<Alone<Out>> sink(threads);
     double total = 0;
     for (auto _ : state) {
-        double const seconds = pass == Pass::forward ? first.evaluation() - source.evaluation()
+        double const seconds = pass == Pass::forward    ? first.evaluation() - source.evaluation()
+                               : pass == Pass::training ? later.training() - source.training()
                                : pass == Pass::input_gradient
                                    ? later.training() - first.training()
                                    : first.training() - first.evaluation() - sink.training() + sink.evaluation();
         state.SetIterationTime(seconds);
         total += seconds;
     }
-    count(state, extents, total);
+    count(state, cost, total);
 }
 
 // ---- oneDNN --------------------------------------------------------------------------------------------------------
@@ -275,7 +286,7 @@ void time_onednn(benchmark::State& state, Extents const& e, Pass pass) {
         state.SetIterationTime(seconds);
         total += seconds;
     }
-    count(state, e, total);
+    count(state, e.cost(), total);
 }
 
 // ---- the grid ------------------------------------------------------------------------------------------------------
@@ -293,11 +304,33 @@ void add(char const* name) {
         for (auto* const registered :
              {benchmark::RegisterBenchmark(
                   (work + "/strata").c_str(),
-                  [pass](benchmark::State& state) { time_strata<Layer, In, Out>(state, extents, pass); }),
+                  [pass](benchmark::State& state) { time_strata<Layer, In, Out>(state, extents.cost(), pass); }),
               benchmark::RegisterBenchmark((work + "/onednn").c_str(),
                                            [pass](benchmark::State& state) { time_onednn(state, extents, pass); })})
             registered->ArgName("threads")->Arg(1)->Arg(2)->UseManualTime()->Unit(benchmark::kMicrosecond);
     }
+}
+
+/// Registers inference and training of another layer, on Strata's side alone.
+template <class Layer, class In>
+void add_layer(char const* name) {
+    using Op = typename Layer::template On<In>;
+    using Out = typename Op::Output;
+    static constexpr double flops = batch_size * Op::flops,
+                            bytes = sizeof(float) * (1.0 * batch_size * (In::size + Out::size) + Op::Parameters::size);
+    // Backward, there is one gradient or there are two, each as much work; arrays and their gradients are moved.
+    static constexpr Cost forward{flops, bytes}, training{Op::Parameters::size > 0 ? 3 * flops : 2 * flops, 2 * bytes};
+    for (Pass const pass : {Pass::forward, Pass::training})
+        benchmark::RegisterBenchmark((std::string(name) + "/" + name_of(pass) + "/strata").c_str(),
+                                     [pass](benchmark::State& state) {
+                                         time_strata<Layer, In, Out>(state, pass == Pass::forward ? forward : training,
+                                                                     pass);
+                                     })
+            ->ArgName("threads")
+            ->Arg(1)
+            ->Arg(2)
+            ->UseManualTime()
+            ->Unit(benchmark::kMicrosecond);
 }
 
 void add_grid() {
@@ -311,11 +344,18 @@ void add_grid() {
     add<32, 16, 32, 3>("3x3 32-32 16");
     add<16, 32, 32, 3, 2>("3x3 stride 2 16-32 32");
     add<32, 16, 32, 3, 1, 2, 2>("3x3 dilation 2 32-32 16");
+    add<32, 32, 64, 3, 2, 2, 2>("3x3 s 2 dilation 2 32-64 32");
     add<64, 8, 128, 1>("1x1 64-128 8");
     add<128, 16, 128, 1>("1x1 128-128 16");
     add<64, 16, 64, 3, 1, 1, 1, 64>("3x3 depthwise 64 16");
     add<64, 16, 64, 3, 2, 1, 1, 64>("3x3 depthwise stride 2 64 16");
     add<3, 64, 64, 7, 2>("7x7 stride 2 3-64 64");
+    add_layer<Linear<1024>, Shape<1024>>("linear 1024-1024");
+    add_layer<Linear<120>, Shape<400>>("linear 400-120");
+    add_layer<MaxPool2d<2>, Shape<64, 32, 32>>("max pool 2 64 32");
+    add_layer<MaxPool2d<3, Stride<2>, Padding<1>>, Shape<64, 32, 32>>("max pool 3 stride 2 64 32");
+    add_layer<AvgPool2d<2>, Shape<64, 32, 32>>("average pool 2 64 32");
+    add_layer<BatchNorm2d<>, Shape<64, 32, 32>>("batch norm 64 32");
 }
 
 }  // namespace
