@@ -18,9 +18,10 @@ struct RowCycles {
     double kernel_rows = rows_inside(g) * g.out_height;
 
     /// Of a vector of samples.
-    [[nodiscard]] constexpr double direct() const {
+    [[nodiscard]] constexpr double direct() const { return direct(kernel_rows); }
+    [[nodiscard]] constexpr double direct(double rows) const {
         double const even = (g.out_channels + 1) / 2 * 2;
-        return g.out_width * (1.2 * g.taps_width * kernel_rows * g.in_channels * even + 9.5 * g.out_height * even +
+        return g.out_width * (1.2 * g.taps_width * rows * g.in_channels * even + 9.5 * g.out_height * even +
                               9.0 * g.out_height * g.in_channels);
     }
     [[nodiscard]] constexpr double whole_vectors() const {
@@ -29,8 +30,10 @@ struct RowCycles {
     }
     /// Of a tile of S samples, vectors of N; with its weights' transforms unless they are `kept`.
     [[nodiscard]] constexpr double direct(int S, int N) const {
-        // Rows with padding are packed.
-        return direct() * S / N + (g.pad_left > 0 ? 60.0 * g.in_height * g.in_channels : 0.0);
+        // Rows with padding are packed; where they do not fill vectors, in bands, whose rows outside the image count.
+        bool const bands = g.out_width * S % N != 0;
+        return direct(bands ? 1.0 * g.taps_height * g.out_height : kernel_rows) * S / N +
+               (g.pad_left > 0 ? 60.0 * g.in_height * g.in_channels : 0.0);
     }
     [[nodiscard]] constexpr double narrow(int S, int N, bool kept) const {
         int const places = tiles() * S, rows = g.out_height + g.taps_height - 1, half = N / 2;
