@@ -171,7 +171,13 @@ TEST_CASE("a file that does not fit says every difference, and leaves the model 
     CHECK_CONTAINS(text, "unexpected: \"bn1.gamma\"");
     CHECK(bits(target) == before);
 
-    write_checkpoint(directory / "checkpoint", model.tensors());
+    auto whole_tensors = model.tensors();
+    write_checkpoint(directory / "checkpoint", whole_tensors);
+    load_into(target, directory / "checkpoint");
+    CHECK(bits(target) == bits(model));
+    change(target, 2);
+    for (auto& tensor : whole_tensors) tensor.name = "model." + tensor.name;
+    write_checkpoint(directory / "checkpoint", whole_tensors);
     CHECK_CONTAINS(error_of([&] { load_into(target, directory / "checkpoint"); }),
                    "a checkpoint, expected a file of weights: Trainer::load_checkpoint reads it");
     CHECK(bits(target) == before);

@@ -26,6 +26,12 @@ TEST_CASE("stride and dilation: phases that see every tap, some, or none") {
     compare_fast_with_generic<Conv2d<3, 1, Padding<1>, Stride<2>, Dilation<2>>, Shape<2, 7, 6>>();
 }
 
+TEST_CASE("strided input gradients of small tiles, whose rows are made apart, in bands and not") {
+    compare_fast_with_generic<Conv2d<64, 4, Padding<2>, Stride<2>>, Shape<16, 12, 12>>();
+    compare_fast_with_generic<Conv2d<48, 2, Stride<2>>, Shape<64, 14, 14>>();
+    compare_fast_with_generic<Conv2d<64, 3, Padding<1>, Stride<2>>, Shape<16, 7, 7>>();
+}
+
 TEST_CASE("so many channels that an image is several bands") {
     compare_fast_with_generic<Conv2d<10, 3>, Shape<160, 12, 9>>();
 }

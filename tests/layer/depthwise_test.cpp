@@ -38,6 +38,9 @@ TEST_CASE("strides, dilation, other kernels, several outputs of a channel") {
     compare_fast_with_generic<Conv2d<2, 3, Padding<0, 2>, Stride<1, 2>, Groups<2>>, Shape<2, 6, 9>>();
     compare_fast_with_generic<Conv2d<2, 3, Padding<2>, Dilation<2>, Groups<2>>, Shape<2, 7, 8>>();
     compare_fast_with_generic<Conv2d<2, 3, Padding<1>, Dilation<2>, Stride<2>, Groups<2>>, Shape<2, 9, 8>>();
+    // Phases of the input gradient with 3x3 taps, whose outputs are no neighbours.
+    compare_fast_with_generic<Conv2d<2, 5, Padding<2>, Stride<2>, Groups<2>>, Shape<2, 16, 16>>();
+    compare_fast_with_generic<Conv2d<2, 3, Padding<2>, Stride<2>, Dilation<2>, Groups<2>>, Shape<2, 16, 20>>();
     compare_fast_with_generic<Conv2d<2, 4, Padding<3>, Dilation<3>, Stride<2>, Groups<2>>, Shape<2, 12, 17>>();
     compare_fast_with_generic<Conv2d<2, 3, Padding<4>, Dilation<4, 6>, Stride<2, 4>, Groups<2>>, Shape<2, 13, 19>>();
     compare_fast_with_generic<Conv2d<2, Size{2, 7}, Padding<3>, Groups<2>>, Shape<2, 6, 9>>();

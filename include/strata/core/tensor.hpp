@@ -81,7 +81,7 @@ struct Batch {
     std::int32_t const* labels = nullptr;  ///< [size], classes; nullptr when there are none
     DataType target_type = DataType::float32;  ///< float32 or float64
     void const* targets = nullptr;             ///< [size][outputs], regression targets; nullptr when there are none
-    std::uint32_t const* indices = nullptr;    ///< [size], of the samples in their dataset, for messages; or nullptr
+    std::uint32_t const* indices = nullptr;    ///< [size], where the samples are in their dataset; or nullptr
 };
 
 }  // namespace strata

@@ -58,8 +58,9 @@ public:
     /// The transforms, with the scale and shift that remain for the executor.
     [[nodiscard]] Transforms const& transforms() const { return transforms_; }
 
-    /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `bytes`, as many as that takes, not yet
-    /// scaled and shifted. All randomness comes from (seed, epoch, index). For loaders; input() gives numbers.
+    /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `bytes`, memory for just that, aligned
+    /// for its type; not yet scaled and shifted. All randomness comes from (seed, epoch, index). For loaders; input()
+    /// gives numbers.
     STRATA_ONE_COPY void load(std::size_t index, std::span<std::byte> bytes, std::uint64_t seed,
                               std::uint32_t epoch) const {
         std::size_t const values = shape_.size();
@@ -73,7 +74,8 @@ public:
         } else if (type_ == DataType::uint8) {
             // A division, not a product with 1/255: the same float that torchvision's ToTensor gives.
             auto const* const pixels = static_cast<std::uint8_t const*>(from);
-            for (std::size_t i = 0; i < values; ++i) static_cast<float*>(to)[i] = static_cast<float>(pixels[i]) / 255.0f;
+            for (std::size_t i = 0; i < values; ++i)
+                static_cast<float*>(to)[i] = static_cast<float>(pixels[i]) / 255.0f;
         } else {
             auto const* const doubles = static_cast<double const*>(from);
             for (std::size_t i = 0; i < values; ++i) {

@@ -117,8 +117,8 @@ public:
     /// The index in the dataset of each sample of the current batch; empty when there is none.
     [[nodiscard]] std::span<std::uint32_t const> indices() const {
         if (!holding_) return {};
-        std::size_t const first = static_cast<std::size_t>(current_) * batch_size_;
-        return {order_.data() + first, std::min(batch_size_, order_.size() - first)};
+        Batch const& batch = slots_[static_cast<std::size_t>(current_) % slots_.size()].batch;
+        return {batch.indices, static_cast<std::size_t>(batch.size)};
     }
     [[nodiscard]] int batches_per_epoch() const { return batches_; }
     [[nodiscard]] Dataset const& dataset() const { return dataset_; }

@@ -1,6 +1,8 @@
 // Weights of models in files: safetensors with PyTorch's names and layouts.
 #pragma once
 
+#include <algorithm>
+
 #include "../network/model.hpp"
 #include "safetensors.hpp"
 
@@ -18,7 +20,9 @@ STRATA_COLD void save(Model<Net, Precision> const& model, std::string const& pat
 template <class Net, class Precision>
 void load_into(Model<Net, Precision>& model, std::string const& path, LoadOptions const& options = {}) {
     SafetensorsFile const file(path);
-    if (options.strip_prefix.empty() && file.metadata().find("strata.format"))
+    bool const prefixed = std::any_of(file.tensors().begin(), file.tensors().end(),
+                                      [](auto const& entry) { return entry.first.starts_with("model."); });
+    if (options.strip_prefix.empty() && file.metadata().find("strata.format") && prefixed)
         fail(path, ": a checkpoint, expected a file of weights: Trainer::load_checkpoint reads it, or, weights alone, ",
              "LoadOptions{.strip_prefix = \"model.\", .allow_extra = true}");
     load_tensors(file, model.tensors(), options);

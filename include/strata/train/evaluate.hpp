@@ -8,18 +8,26 @@ namespace strata {
 /// Loss, accuracy and predictions of a model, loaded or folded say, on a dataset: `evaluate(model, data.test)`. A
 /// backend and a loss may follow, in any order; defaults Cpu{} and CrossEntropy{}. Throws Error as Trainer::evaluate.
 template <class Net, class Precision, class... Policies>
-[[nodiscard]] Evaluation evaluate(Model<Net, Precision> const& model, Dataset const& data,
-                                  Policies const&... policies) {
-    constexpr bool known = ((std::is_same_v<typename Policies::policy, BackendPolicy> ||
-                             std::is_same_v<typename Policies::policy, LossPolicy>)&&...);
-    static_assert(known, "evaluate takes a model, a dataset, a backend and a loss");
-    auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
-    auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
-    using Loss = std::remove_const_t<decltype(loss)>;
-    loss.check();
-    typename std::remove_const_t<decltype(backend)>::template Executor<Net, Precision, Loss> executor(backend, loss);
-    executor.load(model, {});
-    return detail::evaluate_on(executor, model, input_check_of<Net, Loss>, data, 256, 0);
+[[nodiscard]] auto evaluate(Model<Net, Precision> const& model, Dataset const& data, Policies const&... policies) {
+    constexpr bool known = (detail::Policy<Policies> && ...);
+    static_assert(known, "evaluate takes a model, a dataset, and policies: a backend, a loss");
+    if constexpr (known) {
+        constexpr bool fit = ((std::is_same_v<typename Policies::policy, BackendPolicy> ||
+                               std::is_same_v<typename Policies::policy, LossPolicy>)&&...) &&
+                             detail::at_most_one<BackendPolicy, Policies...> &&
+                             detail::at_most_one<LossPolicy, Policies...>;
+        static_assert(fit, "evaluate takes one backend and one loss at most, and no other policy");
+        auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
+        auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
+        using Loss = std::remove_const_t<decltype(loss)>;
+        if constexpr (requires { typename Loss::template Check<got<typename Net::OutputShape>>; })
+            static_cast<void>(Loss::template Check<got<typename Net::OutputShape>>::ok);
+        loss.check();
+        typename std::remove_const_t<decltype(backend)>::template Executor<Net, Precision, Loss> executor(backend,
+                                                                                                          loss);
+        executor.load(model, {});
+        return detail::evaluate_on(executor, model, input_check_of<Net, Loss>, data, 256, 0);
+    }
 }
 
 }  // namespace strata

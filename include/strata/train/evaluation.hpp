@@ -1,6 +1,7 @@
-// What evaluate measures, and how.
+// evaluate, and what it measures.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -11,7 +12,7 @@
 
 namespace strata {
 
-/// What evaluate measures.
+/// The result of evaluate.
 struct Evaluation {
     double loss = std::numeric_limits<double>::quiet_NaN();  ///< mean over the samples
     double accuracy = std::numeric_limits<double>::quiet_NaN();
@@ -37,10 +38,11 @@ STRATA_COLD void for_each_batch(Dataset const& data, int batch_size, std::uint64
     while (Batch const* batch = loader.next()) f(*batch);
 }
 
-/// Evaluates a model that the executor has loaded. Throws Error as Trainer::evaluate.
+/// Evaluates a model that the executor has loaded. Throws Error as Trainer::evaluate; `strict` is about samples that
+/// are not finite.
 template <class Executor, class Model>
 STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, InputCheck const& input, Dataset const& data,
-                                   int batch_size, std::uint64_t seed) {
+                                   int batch_size, std::uint64_t seed, bool strict = true) {
     input.check(data, "evaluate");
     Evaluation all;
     if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
@@ -48,7 +50,7 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
     for_each_batch(data, batch_size, seed, [&](Batch const& batch) {
         std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
-        if (!result.finite)
+        if (strict && !result.finite)
             if (auto const bad = first_non_finite_sample(batch); bad >= 0)
                 fail("evaluate: the input of ", name_of_sample(batch, bad), " is not finite");
         loss += result.loss * batch.size;

@@ -33,17 +33,16 @@ struct InputCheck {
     STRATA_COLD void check(Dataset const& data, char const* who) const {
         if (data.size() == 0) fail(who, ": the dataset is empty");
         check(data.shape(), who);
-        auto const instead = [&](bool has, char const* what) { return has ? what : "none"; };
         if (!classifies) {
             if (data.outputs() == 0)
-                fail(who, ": the loss needs targets, the dataset has ", instead(data.classes() > 0, "labels"));
+                fail(who, ": the loss needs targets, the dataset has ", data.classes() > 0 ? "labels" : "none");
             if (data.outputs() != outputs)
                 fail(who, ": the dataset has ", data.outputs(), " target values a sample, the network ", outputs,
                      " outputs");
             return;
         }
         if (data.classes() == 0)
-            fail(who, ": the loss needs labels, the dataset has ", instead(data.outputs() > 0, "targets"));
+            fail(who, ": the loss needs labels, the dataset has ", data.outputs() > 0 ? "targets" : "none");
         if (data.classes() > outputs)
             fail(who, ": the dataset has ", data.classes(), " classes, the network ", outputs, " outputs");
     }
@@ -52,10 +51,10 @@ struct InputCheck {
         check(batch.shape, who);
         check_batch_memory(batch, who);
         if (!classifies) {
-            if (!batch.targets) fail(who, ": the loss needs targets, the batch has none");
+            if (!batch.targets) fail(who, ": the loss needs targets, the batch has ", batch.labels ? "labels" : "none");
             return;
         }
-        if (!batch.labels) fail(who, ": the loss needs labels, the batch has none");
+        if (!batch.labels) fail(who, ": the loss needs labels, the batch has ", batch.targets ? "targets" : "none");
         for (int i = 0; i < batch.size; ++i)
             if (batch.labels[i] < 0 || batch.labels[i] >= outputs)
                 fail(who, ": label ", batch.labels[i], " of ", name_of_sample(batch, i), ", expected 0 to ",

@@ -320,7 +320,10 @@ private:
         record.images_per_second =
             epoch_seconds_ > 0 ? static_cast<double>(epoch_timed_) / epoch_seconds_ : ProgressState::unknown;
         if (test) {
-            Evaluation const evaluation = evaluate(*test, options.evaluation_batch_size);
+            to_device();
+            // Test data that are not finite are seen in the record: an epoch is not lost for them.
+            auto const evaluation =
+                detail::evaluate_on(executor_, model_, input, *test, options.evaluation_batch_size, state_.seed, false);
             record.test_loss = evaluation.loss;
             record.test_accuracy = evaluation.accuracy;
         }

@@ -37,9 +37,11 @@ constexpr int depthwise_square(Correlation const& g) {
     return neighbours && g.taps_height == g.taps_width && (g.taps_height == 3 || g.taps_height == 5) ? g.taps_height
                                                                                                      : 0;
 }
-constexpr int depthwise_block_rows(Correlation const& g) { return depthwise_square(g) > 0 ? depthwise_rows : 1; }
-/// Input rows that a block of output rows needs, of one channel.
-constexpr int depthwise_source_rows(Correlation const& g) { return g.taps_height + depthwise_block_rows(g) - 1; }
+/// Output rows of a block, and the input rows of one channel that it needs; `square` as above.
+constexpr int depthwise_block_rows(int square) { return square > 0 ? depthwise_rows : 1; }
+constexpr int depthwise_source_rows(Correlation const& g, int square) {
+    return g.taps_height + depthwise_block_rows(square) - 1;
+}
 
 /// A tap inside the image.
 template <class T>
@@ -58,7 +60,8 @@ struct DepthwiseData {
     T bias;
     T* y;
     std::ptrdiff_t out_row;
-    int in_step, out_step;     ///< scalars between a block's vectors, N where the kernel is square
+    int in_step, out_step;     ///< scalars between a block's vectors
+    int square;                ///< depthwise_square where both steps are N, else 0
     bool add;                  ///< to y
     int count;                 ///< rows that are stored
     int first_tap, end_tap;    ///< taps of a row that reach the image (V = 1; else all do)
@@ -160,9 +163,9 @@ STRATA_ONE_COPY void depthwise_block(Correlation const& g, DepthwiseData<T> cons
 template <int V, class L, class T>
 void depthwise_groups(Correlation const& g, DepthwiseData<T> const& d, std::ptrdiff_t in, std::ptrdiff_t out,
                       int groups) {
-    if (int const square = depthwise_square(g); square == 3)
+    if (d.square == 3)
         depthwise_block<3, depthwise_rows, V, L>(g, d, in, out, groups);
-    else if (square == 5)
+    else if (d.square == 5)
         depthwise_block<5, depthwise_rows, V, L>(g, d, in, out, groups);
     else
         depthwise_row<V, L>(d, in, out, groups);

@@ -23,7 +23,7 @@ struct DepthwiseScratch {
     int band, rows, taps, offsets, packed, spread;
     constexpr DepthwiseScratch(Correlation const& g, int S)
         : band(packed_band_rows<T>(g, S, depthwise_rows)),
-          rows(whole_vectors<T>(depthwise_source_rows(g) * static_cast<int>(sizeof(void*)))),
+          rows(whole_vectors<T>(depthwise_source_rows(g, depthwise_square(g)) * static_cast<int>(sizeof(void*)))),
           taps(whole_vectors<T>(g.in_channels * g.taps_height * g.taps_width *
                                 static_cast<int>(sizeof(DepthwiseTap<T>)))),
           offsets(whole_vectors<T>(g.taps_width * static_cast<int>(sizeof(int)))),
@@ -44,12 +44,15 @@ template <class L, class T>
 STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T> const& planes, int S, T* scratch,
                                          bool add, int channel, int end_channel, int begin, int end) {
     constexpr int N = width_of<L>, V = depthwise_vectors;
-    int const block_rows = depthwise_block_rows(g), sources = depthwise_source_rows(g);
     bool const packs = S % N != 0, apart = packs && planes.out_column > 1;  // columns are spread when a band is done
+    // Neighbouring columns are one run of vectors, also where a column is several.
+    bool const run = packs || (g.stride_width == 1 && planes.out_column == 1);
+    int const square = run ? depthwise_square(g) : 0, block_rows = depthwise_block_rows(square),
+              sources = depthwise_source_rows(g, square);
     std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S, in_plane = in_row * g.in_height,
                          pitch = static_cast<std::ptrdiff_t>(g.packed_columns()) * S;
     DepthwiseScratch<T> const layout(g, S);
-    int const length = g.out_width * S, band = layout.band, square = depthwise_square(g);
+    int const length = g.out_width * S, band = layout.band;
     auto** const rows = reinterpret_cast<T const**>(scratch);
     auto* const taps = reinterpret_cast<DepthwiseTap<T>*>(scratch + layout.rows);
     auto* const offsets = reinterpret_cast<int*>(scratch + layout.rows + layout.taps);
@@ -58,8 +61,6 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
     PackedBand<L, T> packed{scratch + layout.rows + layout.taps + layout.offsets};
     T* const spread = packed.rows + layout.packed;
 
-    // Neighbouring columns are one run of vectors, also where a column is several.
-    bool const run = packs || (g.stride_width == 1 && planes.out_column == 1);
     DepthwiseData<T> d{.rows = rows,
                        .left = packs ? 0 : -static_cast<std::ptrdiff_t>(g.pad_left) * S,
                        .tap = S,
@@ -71,6 +72,7 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                        .out_row = apart ? length : planes.out_row,
                        .in_step = run ? N : g.stride_width * S,
                        .out_step = run ? N : planes.out_column * S,
+                       .square = square,
                        .add = add && !apart,
                        .count = 0,
                        .first_tap = 0,

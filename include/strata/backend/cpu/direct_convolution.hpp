@@ -44,8 +44,9 @@ struct BackwardPhase {
 };
 constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int phase_column) {
     struct Axis {
-        int step, dilation;  // between a phase's taps, between rows of dy
-        int tap = 0, taps;   // the first one, how many
+        int step;           // from one tap of a phase to the next
+        int dilation;       // rows of dy between them
+        int tap = 0, taps;  // the first one, how many
         int first, count, pad;
         constexpr Axis(int phase, int kernel, int stride, int dilated, int padding, int extent)
             : step(stride / std::gcd(stride, dilated)), dilation(dilated / std::gcd(stride, dilated)) {
@@ -103,7 +104,7 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
     };
     for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
         for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
-            auto [g, row0, column0] = backward_phase(f, phase_row, phase_column);
+            auto const [g, row0, column0] = backward_phase(f, phase_row, phase_column);
             int const from = rows_before(begin, row0), to = std::min(g.out_height, rows_before(end, row0));
             T* const y = dx + (row0 * f.in_width + column0) * S;
             if (g.out_width == 0 || from >= to) continue;
@@ -115,13 +116,12 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
             } else if (S % N == 0) {
                 correlate<L>(code, g, dy, w, none, y, S, scratch, add, from, to, plane, row, f.stride_width);
             } else {  // columns of small tiles are no vectors: rows are made apart, then spread
-                int const length = g.out_width * S, together = g.rows_together(S, N), top = g.pad_top;
+                int const length = g.out_width * S, together = g.rows_together(S, N);
+                T* const apart = scratch + correlation_scratch<T>(g, S);
                 for (int i = from, count = 0; i < to; i += count) {
                     count = std::min(together, to - i);
-                    g.pad_top = top - i;
-                    g.out_height = count;
-                    T* const apart = scratch + correlation_scratch<T>(g, S);
-                    correlate<L>(code, g, dy, w, none, apart, S, scratch, false, 0, count, count * length, length);
+                    correlate<L>(code, g, dy, w, none, apart - i * length, S, scratch, false, i, i + count,
+                                 count * length, length);
                     for (int c = 0; c < g.out_channels; ++c)
                         (add ? move_columns<true, T>
                              : move_columns<false, T>)(apart + c * count * length, S, y + c * plane + i * row,

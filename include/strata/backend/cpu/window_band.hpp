@@ -221,7 +221,8 @@ void window_input_gradient(Correlation const& f, T* dx, int S, T* scratch, bool 
                 });
                 continue;
             }
-            // The taps of a phase are every s-th one of the window, from the last to the first.
+            // The taps of a phase are every s-th one of the window, from the last to the first: describe is for pools,
+            // which have no dilation.
             WindowBand<Kind, T> band(g, S, scratch, [&](int p, int q) {
                 return describe(phase_row + f.stride_height * (g.taps_height - 1 - p),
                                 phase_column + f.stride_width * (g.taps_width - 1 - q));

@@ -9,12 +9,16 @@
 
 namespace strata::detail {
 
+/// Numbers of transformed rows beyond which a core's caches no longer help (2 MB of floats).
+inline constexpr int most_row_numbers = 1 << 19;
+
 /// Rows of a plane, x or dy, of tiles of fewer samples than vectors L have numbers.
 template <class L>
 struct WinogradNarrowRows {
-    int height, width, left;  ///< of the plane; columns of padding before it
-    int samples, tiles;       ///< tiles of a row
-    std::ptrdiff_t point;     ///< scalars between the points
+    int height, width;     ///< of the plane
+    int left;              ///< columns of padding before it; negative: so many of its own are left out
+    int samples, tiles;    ///< tiles of a row
+    std::ptrdiff_t point;  ///< scalars between the points
 
     /// True for the tile sizes that there are: powers of two below a vector's width.
     static constexpr bool takes(int S) { return S < width_of<L>; }
@@ -64,7 +68,7 @@ STRATA_ONE_COPY void winograd_rows_apart(WinogradNarrowRows<L> const& d, int hal
     int const S = d.samples, row = d.width * S, pitch = d.tiles * S,
               size = WinogradNarrowRows<L>::line(d.tiles, S, d.left + d.width);
     bool const whole = d.left == 0 && row >= size;
-    // Of a row and of the line: `left` is negative for the gradient of wide padding, which no output has seen.
+    // `left` is negative for the gradient of padding wider than the kernel reaches.
     int const unseen = std::max(-d.left, 0), zeros = std::max(d.left, 0) * S, seen = std::max(d.width - unseen, 0) * S;
     if (!whole) std::fill_n(line, size, T(0));
     for (int h = top; h < top + rows; ++h, to += pitch) {

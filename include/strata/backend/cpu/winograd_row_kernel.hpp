@@ -1,6 +1,6 @@
 // The forward pass and the input gradient of convolutions of any number of rows of five taps that Winograd's transform
-// along the row makes faster. Float32 only, unless a precision policy says
-// otherwise with a member `winograd` (winograd_kernel.hpp).
+// along the row makes faster. Float32 only, unless a precision policy says otherwise with a member `winograd`
+// (winograd_kernel.hpp).
 #pragma once
 
 #include "winograd_kernel.hpp"
@@ -30,7 +30,7 @@ struct RowCycles {
     }
     /// Of a tile of S samples, vectors of N; with its weights' transforms unless they are `kept`.
     [[nodiscard]] constexpr double direct(int S, int N) const {
-        // Rows with padding are packed; where they do not fill vectors, in bands, whose rows outside the image count.
+        // Rows with padding are packed; those that do not fill vectors together, and rows outside the image count then.
         bool const bands = g.out_width * S % N != 0;
         return direct(bands ? 1.0 * g.taps_height * g.out_height : kernel_rows) * S / N +
                (g.pad_left > 0 ? 60.0 * g.in_height * g.in_channels : 0.0);

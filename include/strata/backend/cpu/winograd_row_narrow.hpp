@@ -22,11 +22,15 @@ struct WinogradNarrowLayout {
         : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
           pitch(tiles * S),
           // About 128 KB of transformed rows in float, as for whole vectors, but at least four rows.
-          band(std::clamp(32768 / (g.in_channels * points * pitch) - g.taps_height + 1, 4, std::max(g.out_height, 4))),
+          band(
+              std::clamp(static_cast<int>(32768 / (points * pitch * std::ptrdiff_t{g.in_channels})) - g.taps_height + 1,
+                         4, std::max(g.out_height, 4))),
           line(Rows::line(tiles, S, g.pad_left + g.in_width)),
           plane(Rows::round_up((std::min(band, g.out_height) + g.taps_height - 1) * pitch) + N) {}
     /// False where even four rows are so long that direct convolution, which needs fewer of them at once, is faster.
-    [[nodiscard]] constexpr bool fits(Correlation const& g) const { return scratch(g) <= 1 << 19; }
+    [[nodiscard]] constexpr bool fits(Correlation const& g) const {
+        return points * std::ptrdiff_t{g.in_channels} * plane <= most_row_numbers;
+    }
     /// Scalars of scratch memory, with what aligns them to 64 bytes.
     [[nodiscard]] constexpr int scratch(Correlation const& g) const {
         return line + g.in_channels * points * plane + static_cast<int>(64 / sizeof(scalar_of<L>));

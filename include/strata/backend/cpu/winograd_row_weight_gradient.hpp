@@ -76,7 +76,7 @@ struct WinogradRowGradientLayout {
     }
     [[nodiscard]] constexpr int items() const { return out_chunks * in_chunks * out_blocks * tap_blocks; }
     /// False where rows are so long that bands of them leave the caches of a core (2 MB of floats).
-    [[nodiscard]] constexpr bool fits() const { return gradients + inputs + edge + sums <= 1 << 19; }
+    [[nodiscard]] constexpr bool fits() const { return gradients + inputs + edge + sums <= most_row_numbers; }
     [[nodiscard]] constexpr int scratch() const {
         return static_cast<int>(gradients + inputs + edge + sums) + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
