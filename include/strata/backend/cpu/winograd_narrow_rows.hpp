@@ -92,24 +92,11 @@ STRATA_ONE_COPY void winograd_rows_apart(WinogradNarrowRows<L> const& d, int hal
 template <bool Inputs, class L, class T>
 STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* plane, T* line, T* to, int top,
                                        int rows) {
-    using Transform = WinogradRowTransform;
-    constexpr int columns = Inputs ? Transform::points : Transform::outputs;
-    winograd_rows_apart(d, columns / 4, plane, line, to, top, rows);
+    winograd_rows_apart(d, Inputs ? 2 : 1, plane, line, to, top, rows);
     L total(T(0));
     STRATA_ROLLED
-    for (T* const end = to + rows * d.tiles * d.samples; to < end; to += width_of<L>) {
-        L in[columns], v[Transform::points];
-        STRATA_UNROLL
-        for (int k = 0; k < columns; ++k) in[k] = load_lane<L>(to + k * d.point);
-        if constexpr (Inputs) {
-            Transform::inputs(in, v);
-        } else {
-            Transform::output_gradients(in, v);
-            total = total + ((in[0] + in[1]) + (in[2] + in[3]));
-        }
-        STRATA_UNROLL
-        for (int k = 0; k < Transform::points; ++k) store_lane(to + k * d.point, v[k]);
-    }
+    for (T* const end = to + rows * d.tiles * d.samples; to < end; to += width_of<L>)
+        winograd_row_tile<Inputs>(to, d.point, to, d.point, total);
     return Inputs ? T(0) : sum(total);
 }
 

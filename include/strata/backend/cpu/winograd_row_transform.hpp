@@ -102,4 +102,26 @@ private:
     }
 };
 
+/// Transforms a vector of tiles of eight columns of x (`Inputs`) or four of dy, `column` apart, to values `point`
+/// apart, in place too; the sum of dy is added to `total`.
+template <bool Inputs, class L, class T>
+STRATA_INLINE void winograd_row_tile(T const* from, std::ptrdiff_t column, T* to, std::ptrdiff_t point, L& total) {
+    using Transform = WinogradRowTransform;
+    constexpr int columns = Inputs ? Transform::points : Transform::outputs;
+    L in[columns], v[Transform::points];
+    STRATA_UNROLL
+    for (int k = 0; k < columns; ++k) {
+        in[k] = load_lane<L>(from + k * column);
+        hold_in_register(in[k]);
+    }
+    if constexpr (Inputs) {
+        Transform::inputs(in, v);
+    } else {
+        Transform::output_gradients(in, v);
+        total = total + ((in[0] + in[1]) + (in[2] + in[3]));
+    }
+    STRATA_UNROLL
+    for (int k = 0; k < Transform::points; ++k) store_lane(to + k * point, v[k]);
+}
+
 }  // namespace strata::detail

@@ -134,29 +134,13 @@ struct RowTiles {
 /// lies at to + p point + t samples. Returns the sum of dy.
 template <bool Inputs, class L, class T>
 STRATA_ONE_COPY T winograd_row_tiles(RowTiles const& d, T const* from, T* to) {
-    using Transform = WinogradRowTransform;
-    constexpr int columns = Inputs ? Transform::points : Transform::outputs;
     L total(T(0));
     for (int row = 0; row < d.rows; ++row, from += d.pitch, to += d.to_pitch)
         for (int s = 0; s < d.samples; s += width_of<L>) {
             T const* source = from + s;
             T* target = to + s;
-            for (int t = 0; t < d.tiles; ++t, source += Transform::outputs * d.column, target += d.samples) {
-                L in[columns], v[Transform::points];
-                STRATA_UNROLL
-                for (int k = 0; k < columns; ++k) {
-                    in[k] = load_lane<L>(source + k * d.column);
-                    hold_in_register(in[k]);
-                }
-                if constexpr (Inputs) {
-                    Transform::inputs(in, v);
-                } else {
-                    Transform::output_gradients(in, v);
-                    total = total + ((in[0] + in[1]) + (in[2] + in[3]));
-                }
-                STRATA_UNROLL
-                for (int p = 0; p < Transform::points; ++p) store_lane(target + p * d.point, v[p]);
-            }
+            for (int t = 0; t < d.tiles; ++t, source += WinogradRowTransform::outputs * d.column, target += d.samples)
+                winograd_row_tile<Inputs>(source, d.column, target, d.point, total);
         }
     return Inputs ? T(0) : sum(total);
 }
