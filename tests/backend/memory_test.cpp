@@ -57,8 +57,8 @@ TEST_CASE("the count sees every way to allocate") {
     void* volatile memory = std::malloc(1);
     std::free(memory);
     CHECK(allocations == ++before);
-    memory = ::operator new (8, std::align_val_t{64});
-    ::operator delete (memory, std::align_val_t{64});
+    memory = ::operator new(8, std::align_val_t{64});
+    ::operator delete(memory, std::align_val_t{64});
     CHECK(allocations == ++before);
     memory = ::operator new(8);
     ::operator delete(memory);

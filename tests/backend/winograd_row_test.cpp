@@ -166,9 +166,7 @@ struct Direct32 : Float32 {
 template <class Layer, class X>
 using OpOf = typename Layer::template On<X>;
 template <class Kernel>
-constexpr bool prepares = requires {
-    Kernel::prepare_items;
-};
+constexpr bool prepares = requires { Kernel::prepare_items; };
 
 /// The kernels of a layer against the generic ones in double, on tiles that take it and small ones that do not.
 template <class Layer, class X>
@@ -183,8 +181,7 @@ void compare_layer() {
     [&]<int... S>(std::integer_sequence<int, S...>) {
         (compare_kernels(kernels_of<Op, Float32, S>(), oracle, terms * 0x1p-24), ...);
         (compare_kernels(kernels_of<Op, Winograd64, S>(), oracle, terms * 0x1p-53), ...);
-    }
-    (std::integer_sequence<int, 1, 8, 16, 32>{});
+    }(std::integer_sequence<int, 1, 8, 16, 32>{});
 }
 
 }  // namespace

@@ -77,9 +77,7 @@ TEST_CASE("Eigen matrices and maps: rows are samples") {
     CHECK(*static_cast<double const*>(regression.target(2)) == 2.5);
 
     contains(error_of([&] { from_memory(matrix, {3, 1, 1}); }), "the matrix has 2 columns");
-    contains(error_of([&] {
-                 from_memory(matrix, {2, 1, 1}, matrix, 1);
-             }),
+    contains(error_of([&] { from_memory(matrix, {2, 1, 1}, matrix, 1); }),
              "matrix of targets has 2 columns, expected 1");
     contains(error_of([&] { from_memory(matrix.leftCols(1), {1, 1, 1}); }), "do not lie one behind the other");
 }
@@ -94,24 +92,18 @@ TEST_CASE("labels of any integer type are copied and checked") {
     with_labels(std::vector<std::uint8_t>{9, 0, 5});
     with_labels(std::vector<std::int32_t>{9, 0, 5});
     with_labels(std::vector<std::int64_t>{9, 0, 5});
-    contains(error_of([&] {
-                 from_memory(samples, {}, std::vector<int>{0, 10, 0}, 10);
-             }),
+    contains(error_of([&] { from_memory(samples, {}, std::vector<int>{0, 10, 0}, 10); }),
              "label 10 of sample 1 is not in 0 to 9 (10 classes)");
     contains(error_of([&] { from_memory(samples, {}, std::vector<int>{0, 0, -1}, 10); }), "label -1 of sample 2");
     // Would be 0 if it were cut to 32 bits before the check.
-    contains(error_of([&] {
-                 from_memory(samples, {}, std::vector<std::int64_t>{0, std::int64_t{1} << 32, 0}, 10);
-             }),
+    contains(error_of([&] { from_memory(samples, {}, std::vector<std::int64_t>{0, std::int64_t{1} << 32, 0}, 10); }),
              "label 4294967296 of sample 1");
 }
 
 TEST_CASE("counts and shapes that do not fit are refused") {
     std::vector<int> const two{0, 1};
     contains(error_of([&] { from_memory(six, {1, 1, 2}, two, 2); }), "got 2 labels for 3 samples");
-    contains(error_of([&] {
-                 from_memory(six, {1, 2, 2});
-             }),
+    contains(error_of([&] { from_memory(six, {1, 2, 2}); }),
              "6 values are not a whole number of samples of 1 x 2 x 2 = 4");
     contains(error_of([&] { from_memory(std::vector<float>(), {1, 1, 1}); }), "empty");
     contains(error_of([&] { from_memory(six, {0, 1, 1}); }), "positive");
@@ -119,9 +111,7 @@ TEST_CASE("counts and shapes that do not fit are refused") {
     int const most = std::numeric_limits<int>::max();
     contains(error_of([&] { from_memory(six, {most, most, most}); }), "larger than any memory");
     contains(error_of([&] { from_memory(six, {1, 1, 2}, std::vector<int>{0, 0, 0}, 0); }), "number of classes is 0");
-    contains(error_of([&] {
-                 from_memory(six, {1, 1, 2}, six, 3);
-             }),
+    contains(error_of([&] { from_memory(six, {1, 1, 2}, six, 3); }),
              "got 6 target values for 3 samples with 3 outputs");
     contains(error_of([&] { from_memory(six, {1, 1, 2}, six, 0); }), "number of outputs is 0");
     contains(error_of([&] { static_cast<void>(Dataset().with(RandomCrop{})); }), "empty");

@@ -162,9 +162,7 @@ TEST_CASE("Normalize becomes scale and shift") {
 TEST_CASE("values that make no sense are refused") {
     Transforms transforms(DataType::uint8, {3, 4, 4});
     double const nan = std::numeric_limits<double>::quiet_NaN();
-    contains(error_of([&] {
-                 transforms.add(Normalize{{0.5}, {0.5}});
-             }),
+    contains(error_of([&] { transforms.add(Normalize{{0.5}, {0.5}}); }),
              "1 means and 1 standard deviations for samples with 3");
     contains(error_of([&] { transforms.add(Normalize{{0, 0, 0}, {1, 0, 1}}); }), "std 0 of channel 1");
     contains(error_of([&] { transforms.add(Normalize{{0, 0, nan}, {1, 1, 1}}); }), "channel 2");

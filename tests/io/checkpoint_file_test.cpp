@@ -91,9 +91,7 @@ TEST_CASE("every way to be refused has its own reason") {
     renamed.replace(renamed.find("[5,1]"), 5, "[1,5]");
     CHECK_CONTAINS(refusal(renamed), "damaged");
 
-    CHECK_CONTAINS(error_of([&] {
-                       write_checkpoint(path, state.views(), {{"strata.version", "2"}});
-                   }),
+    CHECK_CONTAINS(error_of([&] { write_checkpoint(path, state.views(), {{"strata.version", "2"}}); }),
                    "kept for the checkpoint format");
     std::vector<TensorView> const bad{{"a", {-1}, DataType::float32, nullptr}};
     CHECK_CONTAINS(error_of([&] { write_checkpoint(path, bad); }), "non-negative extents");

@@ -25,8 +25,7 @@ void compare_with_generic() {
     [&]<int... S>(std::integer_sequence<int, S...>) {
         (compare_kernels(kernels_of<Op, Float32, S>(), oracle, 74 * 0x1p-24), ...);
         (compare_kernels(kernels_of<Op, Float64, S>(), oracle, 74 * 0x1p-53), ...);
-    }
-    (std::integer_sequence<int, 1, 2, 4, 8, 16>{});
+    }(std::integer_sequence<int, 1, 2, 4, 8, 16>{});
 }
 }  // namespace
 

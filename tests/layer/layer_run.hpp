@@ -218,10 +218,12 @@ void compare_with_libtorch(std::string const& name, bool coarse = false) {
 template <class Layer, class X>
 void compare_fast_with_libtorch(std::string const& name) {
     using Op = typename Layer::template On<X>;
-    [&]<int... S>(std::integer_sequence<int, S...>) { (compare_case(name, kernels_of<Op, Float32, S>(), false), ...); }
-    (std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
-    [&]<int... S>(std::integer_sequence<int, S...>) { (compare_case(name, kernels_of<Op, Float64, S>(), false), ...); }
-    (std::integer_sequence<int, 1, 2, 8, 16>{});
+    [&]<int... S>(std::integer_sequence<int, S...>) {
+        (compare_case(name, kernels_of<Op, Float32, S>(), false), ...);
+    }(std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
+    [&]<int... S>(std::integer_sequence<int, S...>) {
+        (compare_case(name, kernels_of<Op, Float64, S>(), false), ...);
+    }(std::integer_sequence<int, 1, 2, 8, 16>{});
 }
 
 }  // namespace strata

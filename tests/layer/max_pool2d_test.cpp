@@ -92,8 +92,7 @@ TEST_CASE("kernels of small tiles give what the generic ones give") {
             // Inputs round to float, and so do sums of at most nine gradients below 1.
             (compare_kernels(kernels_of<Op, Float32, S>(), oracle, 10 * 0x1p-24), ...);
             (compare_kernels(kernels_of<Op, Float64, S>(), oracle, 10 * 0x1p-53), ...);
-        }
-        (std::integer_sequence<int, 1, 2, 4, 8, 16>{});
+        }(std::integer_sequence<int, 1, 2, 4, 8, 16>{});
     };
     compare_with_generic(MaxPool2d<3, Stride<2>, Padding<1>>{}, Shape<3, 9, 34>{});
     compare_with_generic(MaxPool2d<3, Stride<1>, Padding<1>>{}, Shape<3, 40, 70>{});

@@ -50,12 +50,10 @@ void compare_fast_with_generic() {
                   terms = std::max(window, 3 * G::out_height * G::out_width);
     [&]<int... S>(std::integer_sequence<int, S...>) {
         (compare_kernels(kernels_of<Op, Float32, S>(), oracle, terms * 0x1p-24), ...);
-    }
-    (std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
+    }(std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
     [&]<int... S>(std::integer_sequence<int, S...>) {
         (compare_kernels(kernels_of<Op, Float64, S>(), oracle, terms * 0x1p-53), ...);
-    }
-    (std::integer_sequence<int, 1, 4, 8, 16>{});
+    }(std::integer_sequence<int, 1, 4, 8, 16>{});
 }
 
 }  // namespace strata

@@ -71,8 +71,9 @@ void compare_mixed() {
                dy = short_values(4, batch * static_cast<std::size_t>(Op::Output::size));
     auto const oracle = run_layer(generic_kernels_of<Op, Float64, 1>(), x, parameters, dy);
     CAPTURE(Op::type);
-    [&]<int... S>(std::integer_sequence<int, S...>) { (compare_mixed_tile<Op, S>(oracle, x, parameters, dy), ...); }
-    (std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
+    [&]<int... S>(std::integer_sequence<int, S...>) {
+        (compare_mixed_tile<Op, S>(oracle, x, parameters, dy), ...);
+    }(std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
 }
 
 }  // namespace strata

@@ -193,9 +193,8 @@ void poolings() {
                 layer("avgpool2d/" + name + (include ? "" : "_excludepad"), values(1, batch), {}, {},
                       [=](auto const& x, auto, auto) { return torch::avg_pool2d(x, k, s, p, false, include); });
     }
-    layer("globalavgpool2d/4x5x3", values(1, {3, 4, 5, 3}), {}, {}, [](auto const& x, auto, auto) {
-        return x.mean(Shape{2, 3});
-    });
+    layer("globalavgpool2d/4x5x3", values(1, {3, 4, 5, 3}), {}, {},
+          [](auto const& x, auto, auto) { return x.mean(Shape{2, 3}); });
     layer("relu/2x7x6", coarse_values(1, batch), {}, {}, [](auto const& x, auto, auto) { return torch::relu(x); });
     auto const linear = [](auto const& x, auto const& w, auto const& b) { return torch::linear(x, w, b); };
     layer("linear/7_o5", values(1, {3, 7}), values(2, {5, 7}), values(3, {5}), linear);

@@ -57,12 +57,10 @@ TEST_CASE_TEMPLATE("MSE learns a linear map", Precision, Float32, Float64) {
 TEST_CASE("a regression refuses data of another kind") {
     std::vector<float> const x(12), y(4);
     auto trainer = train<Network<Input<3>, Linear<2>>>(MSE{});
-    CHECK(error_of([&] {
-              trainer.fit(from_memory(x, {1, 1, 3}, y, 1), quiet(1, 2));
-          }) == "fit: the dataset has 1 target values a sample, the network 2 outputs");
-    CHECK(error_of([&] {
-              trainer.fit(from_memory(x, {1, 1, 3}, std::vector<int>(4), 2), quiet(1, 2));
-          }) == "fit: the loss needs targets, the dataset has labels");
+    CHECK(error_of([&] { trainer.fit(from_memory(x, {1, 1, 3}, y, 1), quiet(1, 2)); }) ==
+          "fit: the dataset has 1 target values a sample, the network 2 outputs");
+    CHECK(error_of([&] { trainer.fit(from_memory(x, {1, 1, 3}, std::vector<int>(4), 2), quiet(1, 2)); }) ==
+          "fit: the loss needs targets, the dataset has labels");
     Batch batch{.size = 4, .shape = {1, 1, 3}, .inputs = x.data()};
     CHECK(error_of([&] { trainer.train_step(batch); }) == "train_step: the loss needs targets, the batch has none");
 }

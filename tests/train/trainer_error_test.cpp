@@ -60,17 +60,13 @@ TEST_CASE("data that do not fit the network are refused") {
     CHECK(t.error([&] { static_cast<void>(t.trainer.predict(Dataset{})); }) == "predict: the dataset is empty");
     CHECK(fit(from_memory(normal_values(60, 1), {1, 1, 6}, some_labels(10), 5)) ==
           "fit: the dataset has 5 classes, the network 4 outputs");
-    CHECK_CONTAINS(t.error([&] {
-        t.trainer.fit(some_data(8), from_memory(normal_values(60, 1), {1, 1, 6}), quiet(9, 4));
-    }),
-                   "fit (test data): the loss needs labels");
-    CHECK_CONTAINS(t.error([&] {
-        static_cast<void>(t.trainer.evaluate(from_memory(normal_values(60, 1), {1, 1, 6})));
-    }),
-                   "evaluate: the loss needs labels");
-    CHECK_CONTAINS(t.error([&] {
-        static_cast<void>(t.trainer.predict(from_memory(normal_values(50, 1), {1, 1, 5})));
-    }),
+    CHECK_CONTAINS(
+        t.error([&] { t.trainer.fit(some_data(8), from_memory(normal_values(60, 1), {1, 1, 6}), quiet(9, 4)); }),
+        "fit (test data): the loss needs labels");
+    CHECK_CONTAINS(
+        t.error([&] { static_cast<void>(t.trainer.evaluate(from_memory(normal_values(60, 1), {1, 1, 6}))); }),
+        "evaluate: the loss needs labels");
+    CHECK_CONTAINS(t.error([&] { static_cast<void>(t.trainer.predict(from_memory(normal_values(50, 1), {1, 1, 5}))); }),
                    "predict: the data's samples are 1 x 1 x 5");
     CHECK_CONTAINS(t.error([&] { t.trainer.fit(some_data(8), quiet(-1, 4)); }), "fit: epochs is -1");
     CHECK_CONTAINS(t.error([&] { t.trainer.fit(some_data(8), quiet(9, 0)); }), "batch_size is 0");

@@ -19,7 +19,7 @@ class AlignedVector {
 public:
     AlignedVector() = default;
     explicit AlignedVector(std::size_t size)
-        : first_(static_cast<T*>(::operator new (bytes(size), std::align_val_t{64}))), size_(size) {}
+        : first_(static_cast<T*>(::operator new(bytes(size), std::align_val_t{64}))), size_(size) {}
     AlignedVector(std::size_t size, T value) : AlignedVector(size) {
         for (T& number : *this) number = value;
     }
@@ -34,7 +34,7 @@ public:
         swap(other);
         return *this;
     }
-    ~AlignedVector() { ::operator delete (first_, std::align_val_t{64}); }
+    ~AlignedVector() { ::operator delete(first_, std::align_val_t{64}); }
 
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] bool empty() const { return size_ == 0; }

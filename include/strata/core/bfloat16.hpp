@@ -44,8 +44,8 @@ private:
 
 /// Reads width_of<L> neighbouring numbers into a float lane.
 template <class L>
-requires std::same_as < scalar_of<L>,
-float > STRATA_INLINE L load_lane(bfloat16 const* from) {
+requires std::same_as<scalar_of<L>, float>
+STRATA_INLINE L load_lane(bfloat16 const* from) {
     constexpr int N = width_of<L>;
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
     if constexpr (N == 16) {
@@ -68,8 +68,8 @@ float > STRATA_INLINE L load_lane(bfloat16 const* from) {
 
 /// Writes the numbers of a float lane, rounded.
 template <class L>
-requires std::same_as < scalar_of<L>,
-float > STRATA_INLINE void store_lane(bfloat16* to, L lane) {
+requires std::same_as<scalar_of<L>, float>
+STRATA_INLINE void store_lane(bfloat16* to, L lane) {
     constexpr int N = width_of<L>;
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
     if constexpr (N == 16) {

@@ -5,6 +5,7 @@
 //                  would make nvcc check the bodies for the device on SIMD lanes too, and refuse them. A constexpr
 //                  function needs no STRATA_HD.
 // STRATA_INLINE    forces inlining: lane arithmetic must not become a call.
+// STRATA_INLINED   the same, behind the parameters of a lambda.
 // STRATA_UNROLL    unrolls the loop that follows (register blocks must live in registers).
 // STRATA_ROLLED    keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
 // STRATA_SCALAR    in the body of a loop keeps GCC from vectorising it: what is left over from whole vectors is not
@@ -25,6 +26,7 @@
 #endif
 
 #define STRATA_INLINE inline __attribute__((always_inline))
+#define STRATA_INLINED __attribute__((always_inline))
 
 #if defined(__CUDA_ARCH__)
 #define STRATA_UNROLL _Pragma("unroll")

@@ -63,8 +63,8 @@ struct Lane {
     STRATA_INLINE explicit Lane(Vector vector) : v(vector) {}
     STRATA_INLINE Lane(T scalar) : v(scalar - Vector{}) {}  // NOLINT: scalars broadcast; x - 0 is x, the sign of 0 too
     template <class U>
-    requires(std::is_arithmetic_v<U> && !std::same_as<U, T>) STRATA_INLINE Lane(U scalar)
-        : Lane(static_cast<T>(scalar)) {}  // NOLINT: as above; literals may be int or double
+    requires(std::is_arithmetic_v<U> && !std::same_as<U, T>)
+    STRATA_INLINE Lane(U scalar) : Lane(static_cast<T>(scalar)) {}  // NOLINT: as above; literals may be int or double
 
     STRATA_INLINE Lane& operator+=(Lane b) { return *this = *this + b; }
     STRATA_INLINE Lane& operator-=(Lane b) { return *this = *this - b; }

@@ -54,7 +54,7 @@ public:
     template <class R>
     requires(detail::ContiguousRange<std::remove_cvref_t<R>> &&
              (std::same_as<detail::element_of<std::remove_cvref_t<R>>, Allowed> || ...))
-        ArrayView(R&& range)  // NOLINT(google-explicit-constructor): made to be an argument
+    ArrayView(R&& range)  // NOLINT(google-explicit-constructor): made to be an argument
         : type(data_type_of<detail::element_of<std::remove_cvref_t<R>>>),
           size(static_cast<std::size_t>(std::size(range))),
           columns(detail::contiguous_columns(range)) {
@@ -88,8 +88,8 @@ class Labels {
 public:
     template <detail::ContiguousRange R>
     requires(std::integral<detail::element_of<R>> && !std::same_as<detail::element_of<R>, bool> &&
-             (sizeof(detail::element_of<R>) < 8 || std::is_signed_v<detail::element_of<R>>)) STRATA_COLD
-        Labels(R const& range) {            // NOLINT(google-explicit-constructor): made to be an argument
+             (sizeof(detail::element_of<R>) < 8 || std::is_signed_v<detail::element_of<R>>))
+    STRATA_COLD Labels(R const& range) {    // NOLINT(google-explicit-constructor): made to be an argument
         detail::contiguous_columns(range);  // refuses strides
         values = AlignedVector<std::int64_t>(static_cast<std::size_t>(std::size(range)));
         std::copy_n(std::data(range), values.size(), values.data());

@@ -27,7 +27,7 @@ class InputFile {
 public:
     STRATA_COLD explicit InputFile(std::string path) : InputFile(std::move(path), "rb") {
         if (!file_) fail("cannot open ", path_, ": ", std::strerror(errno));
-        struct stat about {};
+        struct stat about{};
         if (fstat(fileno(file_), &about) != 0) fail("cannot examine ", path_, ": ", std::strerror(errno));
         // The size of a pipe or device is unknown, and sizes are what headers are checked against.
         if (!S_ISREG(about.st_mode)) fail(path_, " is not a regular file");

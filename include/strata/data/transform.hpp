@@ -203,8 +203,6 @@ private:
 
 /// What Dataset::with takes.
 template <class T>
-concept SampleTransform = requires(Transforms& list, T transform) {
-    list.add(std::move(transform));
-};
+concept SampleTransform = requires(Transforms& list, T transform) { list.add(std::move(transform)); };
 
 }  // namespace strata

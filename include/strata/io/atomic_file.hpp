@@ -52,7 +52,7 @@ private:
 
     STRATA_COLD static std::string followed(std::string path) {
         if (path.empty()) fail("cannot write a file: expected a path, got an empty one");
-        struct stat status {};
+        struct stat status{};
         if (::lstat(path.c_str(), &status) != 0) {
             if (errno != ENOENT) fail_with_errno(path, "cannot write the file");
             return path;
@@ -70,7 +70,7 @@ private:
 
     STRATA_COLD static int open_temporary(std::string const& path, std::string& temporary_path) {
         static std::atomic<unsigned> counter{0};
-        struct stat old {};
+        struct stat old{};
         bool const replaces = ::stat(path.c_str(), &old) == 0;
         for (;;) {
             // A name of its own rather than path + suffix: a name of 255 characters must stay writable.

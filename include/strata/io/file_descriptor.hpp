@@ -42,7 +42,7 @@ public:
         // O_NONBLOCK: opening a pipe without a writer would wait for ever; it means nothing for a regular file.
         FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), path);
         if (file.descriptor_ < 0) fail_with_errno(path, "cannot open the file");
-        struct stat status {};
+        struct stat status{};
         if (::fstat(file.descriptor_, &status) != 0) fail_with_errno(path, "cannot find out the size of the file");
         if (!S_ISREG(status.st_mode)) fail(path, ": expected a regular file");
         return file;
@@ -52,7 +52,7 @@ public:
 
     /// Bytes in the file now.
     [[nodiscard]] std::uint64_t size() const {
-        struct stat status {};
+        struct stat status{};
         if (::fstat(descriptor_, &status) != 0) fail_with_errno(path_, "cannot find out the size of the file");
         return static_cast<std::uint64_t>(status.st_size);
     }

@@ -218,8 +218,7 @@ struct Expansion<Repeat<N, Layers...>> {
     static consteval auto apply(B builder) {
         return []<int... I>(B first, std::integer_sequence<int, I...>) {
             return (first + ... + std::conditional_t<I >= 0, Once<Layers...>, void>{});
-        }
-        (builder, std::make_integer_sequence<int, N>{});
+        }(builder, std::make_integer_sequence<int, N>{});
     }
 };
 

@@ -55,7 +55,8 @@ struct WithFold<Linear<Out, Options...>> : KeepOptions<Linear<Out, Options...>, 
     static constexpr bool can = true;
 };
 template <FixedString Name, class Layer>
-requires WithFold<Layer>::can struct WithFold<Named<Name, Layer>> {
+requires WithFold<Layer>::can
+struct WithFold<Named<Name, Layer>> {
     static constexpr bool can = true;
     using type = Named<Name, typename WithFold<Layer>::type>;
 };
@@ -83,9 +84,9 @@ template <class... Done, class Layer, class... Rest>
 struct FoldedList<List<Done...>, Layer, Rest...>
     : FoldedList<List<Done..., typename FoldedLayer<Layer>::type>, Rest...> {};
 template <class... Done, class Layer, class Norm, class... Rest>
-requires(WithFold<Layer>::can&& is_batch_norm<Norm>) struct FoldedList<List<Done...>, Layer, Norm, Rest...>
-    : FoldedList<List<Done..., typename WithFold<Layer>::type>, Rest...> {
-};
+requires(WithFold<Layer>::can && is_batch_norm<Norm>)
+struct FoldedList<List<Done...>, Layer, Norm, Rest...>
+    : FoldedList<List<Done..., typename WithFold<Layer>::type>, Rest...> {};
 
 template <template <class...> class Group, class Layers>
 struct Regroup;

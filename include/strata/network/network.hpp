@@ -108,18 +108,17 @@ public:
             // Not a fold: clang nests those and takes at most 256.
             using InOrder = int[];
             static_cast<void>(InOrder{0, (static_cast<void>(f.template operator()<I>()), 0)...});
-        }
-        (std::make_integer_sequence<int, operation_count>{});
+        }(std::make_integer_sequence<int, operation_count>{});
     }
 
 private:
     template <class F>
     static consteval auto per_operation(F f) {
         return [&]<int... I>(std::integer_sequence<int, I...>) {
-            return std::array<decltype(f.template operator()<0>()), static_cast<std::size_t>(operation_count)>{
-                f.template operator()<I>()...};
-        }
-        (std::make_integer_sequence<int, operation_count>{});
+            return std::array<decltype(f.template operator()<0>()), static_cast<std::size_t>(operation_count)> {
+                f.template operator()<I>()...
+            };
+        }(std::make_integer_sequence<int, operation_count>{});
     }
     /// Running sums: the offset of each operation's part in a flat arena, the total last.
     template <class SizeOf>

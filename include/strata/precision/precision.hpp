@@ -36,8 +36,8 @@ namespace detail {
 /// One scalar type in all roles: what most fast kernels ask for.
 template <class Precision>
 concept UniformPrecision = std::same_as<typename Precision::storage, typename Precision::compute> &&
-    std::same_as<typename Precision::storage, typename Precision::master> &&
-    std::same_as<typename Precision::storage, typename Precision::accumulation>;
+                           std::same_as<typename Precision::storage, typename Precision::master> &&
+                           std::same_as<typename Precision::storage, typename Precision::accumulation>;
 }  // namespace detail
 
 }  // namespace strata

@@ -37,9 +37,9 @@ enum class Every : std::uint8_t { epoch, step };
 /// rate.
 template <class T>
 concept Schedule = std::same_as<typename T::policy, SchedulePolicy> &&
-    requires(T const& schedule, double base_learning_rate, SchedulePosition const& position) {
-    { schedule(base_learning_rate, position) } -> std::same_as<ScheduleValue>;
-};
+                   requires(T const& schedule, double base_learning_rate, SchedulePosition const& position) {
+                       { schedule(base_learning_rate, position) } -> std::same_as<ScheduleValue>;
+                   };
 
 /// Ticks before `position`, in the unit of the schedule.
 constexpr std::int64_t ticks_done(SchedulePosition const& position, Every every) {

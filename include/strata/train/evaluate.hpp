@@ -13,7 +13,8 @@ template <class Net, class Precision, class... Policies>
     static_assert(known, "evaluate takes a model, a dataset, and policies: a backend, a loss");
     if constexpr (known) {
         constexpr bool fit = ((std::is_same_v<typename Policies::policy, BackendPolicy> ||
-                               std::is_same_v<typename Policies::policy, LossPolicy>)&&...) &&
+                               std::is_same_v<typename Policies::policy, LossPolicy>) &&
+                              ...) &&
                              detail::at_most_one<BackendPolicy, Policies...> &&
                              detail::at_most_one<LossPolicy, Policies...>;
         static_assert(fit, "evaluate takes one backend and one loss at most, and no other policy");

@@ -64,15 +64,15 @@ struct InputCheck {
 
 /// What training `Net` with `Loss` asks.
 template <class Net, class Loss>
-inline constexpr InputCheck input_check_of{
-    [] {
-        using In = typename Net::InputShape;
-        if constexpr (In::rank == 3)
-            return SampleShape{In::template extent<0>, In::template extent<1>, In::template extent<2>};
-        else
-            return SampleShape{1, 1, In::size};
-    }(),
-    Net::InputShape::rank == 1, Net::OutputShape::size, Loss::classifies};
+inline constexpr InputCheck input_check_of{[] {
+                                               using In = typename Net::InputShape;
+                                               if constexpr (In::rank == 3)
+                                                   return SampleShape{In::template extent<0>, In::template extent<1>,
+                                                                      In::template extent<2>};
+                                               else
+                                                   return SampleShape{1, 1, In::size};
+                                           }(),
+                                           Net::InputShape::rank == 1, Net::OutputShape::size, Loss::classifies};
 
 /// Index of the first sample of a batch that holds a number that is not finite, -1 where there is none.
 inline std::int64_t first_non_finite_sample(Batch const& batch) {

@@ -23,9 +23,7 @@ constexpr auto policy_or(Default fallback, First const& first, Rest const&... re
         return policy_or<Tag>(fallback, rest...);
 }
 template <class P>
-concept Policy = requires {
-    typename P::policy;
-};
+concept Policy = requires { typename P::policy; };
 template <class T>
 inline constexpr bool is_network = false;
 template <class In, class... Layers>

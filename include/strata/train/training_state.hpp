@@ -32,8 +32,8 @@ namespace detail {
 /// A number of a state: one of the two members.
 struct StateNumber {
     char const* name;
-    std::int64_t TrainingState::*count = nullptr;
-    double TrainingState::*real = nullptr;
+    std::int64_t TrainingState::* count = nullptr;
+    double TrainingState::* real = nullptr;
     bool newer = false;  ///< older checkpoints do not have it: it keeps its default then
 };
 /// All but the seed.

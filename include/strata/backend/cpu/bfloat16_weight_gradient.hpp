@@ -27,8 +27,7 @@ STRATA_ONE_COPY void pair_gradient_block(bfloat16 const* const (&dy)[CO], std::p
         hold_in_register(value);
         return value;
     };
-    auto const multiply = [&](auto const& from, auto const& row, int at, __mmask32 mask)
-        __attribute__((always_inline)) {
+    auto const multiply = [&](auto const& from, auto const& row, int at, __mmask32 mask) STRATA_INLINED {
         PairLane gradient[CO];
         STRATA_UNROLL
         for (int u = 0; u < CO; ++u) gradient[u] = read(from[u] + at, mask);

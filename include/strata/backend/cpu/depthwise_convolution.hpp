@@ -243,8 +243,8 @@ STRATA_ONE_COPY void depthwise_window_gradient(Correlation const& f, DepthwisePl
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::DepthwiseGeometry<G>) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::DepthwiseGeometry<G>)
+struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::out_channels * G::out_height};
@@ -276,8 +276,8 @@ requires(detail::UniformPrecision<Precision>&&
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::DepthwiseGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::DepthwiseGeometry<G>)
+struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{G::channels * G::height};
     static constexpr bool windows(int S) {

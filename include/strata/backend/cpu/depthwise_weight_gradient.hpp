@@ -156,8 +156,8 @@ STRATA_ONE_COPY void depthwise_weight_gradient(Correlation const& g, DepthwisePl
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::DepthwiseGeometry<G>) struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::DepthwiseGeometry<G>)
+struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{G::out_channels};  // weights and bias of a channel
     static constexpr int scratch(int S) { return detail::DepthwiseLayout<T>(detail::forward_correlation<G>, S).size(); }

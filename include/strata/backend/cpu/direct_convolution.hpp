@@ -28,9 +28,9 @@ constexpr Correlation forward_correlation = {
     .dilation_width = G::dilation_width,
     .pad_top = G::pad_top,
     .pad_left = G::pad_left,
-    .group_weights = G::group_out_channels* G::group_channels* G::kernel_height* G::kernel_width,
-    .out_weights = G::group_channels* G::kernel_height* G::kernel_width,
-    .in_weights = G::kernel_height* G::kernel_width,
+    .group_weights = G::group_out_channels * G::group_channels * G::kernel_height * G::kernel_width,
+    .out_weights = G::group_channels * G::kernel_height * G::kernel_width,
+    .in_weights = G::kernel_height * G::kernel_width,
     .row_weights = G::kernel_width,
     .tap_weights = 1,
     .first_weight = 0};
@@ -210,15 +210,12 @@ struct DirectParameterGradient {
 
 template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ForwardKernel<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {
-};
+struct ForwardKernel<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {};
 template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {
-};
+struct InputGradientKernel<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {};
 template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> : DirectParameterGradient<G, Scheme, Precision> {
-};
+struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> : DirectParameterGradient<G, Scheme, Precision> {};
 
 }  // namespace strata

@@ -146,8 +146,8 @@ STRATA_ONE_COPY void overlapping_max_input_gradient(Correlation const& f, T cons
 
 /// Windows for which MaxPool2d's input gradient has a kernel of its own: they neither overlap nor have padding.
 template <class Win>
-concept DisjointWindows = Win::pad_height == 0 && Win::pad_width == 0 &&
-                          Win::stride_height == Win::kernel_height&& Win::stride_width == Win::kernel_width;
+concept DisjointWindows = Win::pad_height == 0 && Win::pad_width == 0 && Win::stride_height == Win::kernel_height &&
+                          Win::stride_width == Win::kernel_width;
 
 }  // namespace detail
 
@@ -193,8 +193,8 @@ struct InputGradientKernel<AveragePooling<Win, CountsPadding>, Precision> {
 };
 
 template <class Win, class Precision>
-requires(detail::UniformPrecision<Precision> &&
-         (Win::pad_height > 0 || Win::pad_width > 0)) struct ForwardKernel<MaxPooling<Win>, Precision> {
+requires(detail::UniformPrecision<Precision> && (Win::pad_height > 0 || Win::pad_width > 0))
+struct ForwardKernel<MaxPooling<Win>, Precision> {
     using T = typename Precision::compute;
     using Generic = GenericForward<MaxPooling<Win>, Precision>;
     static constexpr Items items = Generic::items;
@@ -207,8 +207,8 @@ requires(detail::UniformPrecision<Precision> &&
 };
 
 template <class Win, class Precision>
-requires(detail::UniformPrecision<Precision> &&
-         !detail::DisjointWindows<Win>) struct InputGradientKernel<MaxPooling<Win>, Precision> {
+requires(detail::UniformPrecision<Precision> && !detail::DisjointWindows<Win>)
+struct InputGradientKernel<MaxPooling<Win>, Precision> {
     using T = typename Precision::compute;
     using Generic = GenericInputGradient<MaxPooling<Win>, Precision>;
     static constexpr Items items = Generic::items;

@@ -17,7 +17,7 @@ namespace detail {
 /// Rows of a block, and numbers of its columns.
 inline constexpr int pointwise_rows = 6;
 template <class L>
-inline constexpr int pointwise_columns = block_vectors* width_of<L>;
+inline constexpr int pointwise_columns = block_vectors * width_of<L>;
 
 template <int M, int V, class L, class T>
 STRATA_ONE_COPY void pointwise_block(Product<T> const& p) {
@@ -246,8 +246,8 @@ inline constexpr bool pointwise_strided = G::stride_height > 1 || G::stride_widt
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::PointwiseGeometry<G>) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
+struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr bool applies_relu = true;
@@ -280,8 +280,8 @@ requires(detail::UniformPrecision<Precision>&&
 
 // Items are (group, row of dx).
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::PointwiseGeometry<G>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
+struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
@@ -315,8 +315,8 @@ requires(detail::UniformPrecision<Precision>&&
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::PointwiseGeometry<G>) struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
+struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr int blocks = (G::group_out_channels + detail::pointwise_rows - 1) / detail::pointwise_rows;

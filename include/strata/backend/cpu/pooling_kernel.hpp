@@ -145,7 +145,8 @@ STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T 
 }  // namespace detail
 
 template <class Win, class Precision>
-requires(Win::pad_height == 0 && Win::pad_width == 0) struct ForwardKernel<MaxPooling<Win>, Precision> {
+requires(Win::pad_height == 0 && Win::pad_width == 0)
+struct ForwardKernel<MaxPooling<Win>, Precision> {
     static_assert(MaxPooling<Win>::template counts<typename Precision::storage>,
                   "MaxPool2d: a window of more than 256 pixels needs Float32");
     static constexpr Items items{Win::Output::template extent<0> * Win::out_height};
@@ -159,7 +160,8 @@ requires(Win::pad_height == 0 && Win::pad_width == 0) struct ForwardKernel<MaxPo
 
 template <class Win, class Precision>
 requires(Win::pad_height == 0 && Win::pad_width == 0 && Win::stride_height == Win::kernel_height &&
-         Win::stride_width == Win::kernel_width) struct InputGradientKernel<MaxPooling<Win>, Precision> {
+         Win::stride_width == Win::kernel_width)
+struct InputGradientKernel<MaxPooling<Win>, Precision> {
     static constexpr Items items{Win::Output::template extent<0> *
                                  ((Win::height + Win::kernel_height - 1) / Win::kernel_height)};
     static void run(KernelData<Precision> const& a, int begin, int end) {

@@ -92,8 +92,8 @@ constexpr int item_of(int begin, int count, int items) {
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::WinogradGeometry<G, Precision>) struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
+struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectForward<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr bool applies_relu = true;
@@ -128,8 +128,8 @@ requires(detail::UniformPrecision<Precision>&&
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::WinogradGeometry<G, Precision>) struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
+struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectInputGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;
@@ -164,8 +164,8 @@ requires(detail::UniformPrecision<Precision>&&
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&&
-             detail::WinogradGeometry<G, Precision>) struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
+struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr Items items = Direct::items;

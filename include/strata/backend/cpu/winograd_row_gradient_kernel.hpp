@@ -57,16 +57,16 @@ struct RowGradientChoice {
 
 /// One group that no depthwise kernel takes.
 template <class G, class Precision>
-concept WinogradRowGradient = allows_winograd<Precision>() && G::groups == 1 && !DepthwiseGeometry<G> &&
-                              RowGradientChoice<widest_lane<typename Precision::compute>>(forward_correlation<G>,
-                                                                                          winograd_weight<Precision>())
-                                  .one;
+concept WinogradRowGradient =
+    allows_winograd<Precision>() && G::groups == 1 && !DepthwiseGeometry<G> &&
+    RowGradientChoice<widest_lane<typename Precision::compute>>(forward_correlation<G>, winograd_weight<Precision>())
+        .one;
 
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGradient<
-         G, Precision>) struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::WinogradRowGradient<G, Precision>)
+struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;

@@ -131,9 +131,9 @@ using WinogradRowInputGradient =
 }  // namespace detail
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Precision>&& detail::WinogradRowForward<
-             G, Scheme, Precision>::choice.whole_vectors) struct ForwardKernel<Convolution<G, Scheme>, Precision>
-    : detail::WinogradRowForward<G, Scheme, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
+         detail::WinogradRowForward<G, Scheme, Precision>::choice.whole_vectors)
+struct ForwardKernel<Convolution<G, Scheme>, Precision> : detail::WinogradRowForward<G, Scheme, Precision> {
     using Pass = detail::WinogradRowForward<G, Scheme, Precision>;
     static constexpr bool applies_relu = true;
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -144,10 +144,9 @@ requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Pr
 };
 
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision>&& detail::WinogradRowGeometry<G, Precision>&&
-             detail::WinogradRowInputGradient<G, Scheme, Precision>::choice
-                 .whole_vectors) struct InputGradientKernel<Convolution<G, Scheme>, Precision>
-    : detail::WinogradRowInputGradient<G, Scheme, Precision> {
+requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
+         detail::WinogradRowInputGradient<G, Scheme, Precision>::choice.whole_vectors)
+struct InputGradientKernel<Convolution<G, Scheme>, Precision> : detail::WinogradRowInputGradient<G, Scheme, Precision> {
     using Pass = detail::WinogradRowInputGradient<G, Scheme, Precision>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!Pass::choice.takes(a.stride, a.kept)) return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);

@@ -246,7 +246,7 @@ private:
     }
 
     template <class O>
-    static constexpr bool as_matrix = detail::MatrixKernel<O>::exists&& detail::UniformPrecision<Precision>;
+    static constexpr bool as_matrix = detail::MatrixKernel<O>::exists && detail::UniformPrecision<Precision>;
 
     template <int I, bool Training>
     void forward(RandomKey random) {

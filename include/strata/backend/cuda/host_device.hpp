@@ -31,8 +31,8 @@ public:
 
     void activate() {}
     void synchronize() {}
-    void* allocate(std::size_t bytes) { return ::operator new (bytes, std::align_val_t{64}); }
-    void release(void* data) noexcept { ::operator delete (data, std::align_val_t{64}); }
+    void* allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{64}); }
+    void release(void* data) noexcept { ::operator delete(data, std::align_val_t{64}); }
     void clear(void* data, std::size_t bytes) { std::memset(data, 0, bytes); }
     void upload(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
     void download(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }

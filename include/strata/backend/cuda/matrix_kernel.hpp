@@ -110,7 +110,8 @@ struct GatherPatchesBody {
 
 /// Grouped convolutions stay with the generic bodies: their products are many and thin.
 template <class G, class Scheme>
-requires(G::groups == 1) struct MatrixKernel<Convolution<G, Scheme>> {
+requires(G::groups == 1)
+struct MatrixKernel<Convolution<G, Scheme>> {
     using Op = Convolution<G, Scheme>;
     static constexpr bool exists = true;
     static constexpr int taps = G::channels * G::kernel_height * G::kernel_width, out = G::out_channels;
