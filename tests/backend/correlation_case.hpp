@@ -7,7 +7,7 @@
 
 #include "strata/backend/cpu/correlation_rows.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Rows above and below, columns left and right.
 struct CasePadding {
@@ -56,4 +56,4 @@ std::vector<T> normal(std::size_t n, unsigned seed) {
     return values;
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -2,7 +2,8 @@
 """Compiles programs that must not compile, and reads the message as a user would: its first ten lines.
 
 A case is a file that opens with lines `// expect: TEXT`. The compiler must refuse it with at most three errors, and every
-TEXT must stand in the first ten lines of what the compiler prints (blanks, `strata::` and literal suffixes such as 16L do not count: the
+TEXT must stand in the first ten lines of what the compiler prints (blanks, `strata::` with
+the namespace of version and instruction set, and literal suffixes such as 16L do not count: the
 compilers spell types differently).
 
 usage: compile_fail.py --include DIRECTORY COMPILER (CASE_DIRECTORY | --self-test)
@@ -20,7 +21,7 @@ ERRORS = 3
 
 
 def plain(text):
-    text = re.sub(r"\s+", "", text).replace("strata::", "")
+    text = re.sub(r"\bstrata::(v\d\w*::)?", "", re.sub(r"\s+", "", text))
     return re.sub(r"(?<=\d)(?:ul|UL|[lLuU])\b", "", text).replace("’", "'").replace("‘", "'")
 
 

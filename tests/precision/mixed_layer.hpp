@@ -7,7 +7,7 @@
 #include "../layer/layer_run.hpp"
 #include "strata/precision/mixed.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 inline std::vector<double> short_values(std::uint32_t seed, std::size_t count) {
     auto values = reference_values(seed, count);
@@ -76,4 +76,4 @@ void compare_mixed() {
     }(std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

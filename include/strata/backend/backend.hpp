@@ -14,7 +14,7 @@
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Tag of backend policies.
 struct BackendPolicy {};
@@ -37,4 +37,4 @@ inline void check_batch_memory(Batch const& batch, char const* who) {
         fail(who, ": the batch's target_type must be float32 or float64");
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

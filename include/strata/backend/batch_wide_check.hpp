@@ -4,7 +4,7 @@
 #include "../core/error.hpp"
 #include "../network/network.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Throws Error where a channel has one value only in a training batch: there is no variance then.
 template <class Net>
@@ -20,4 +20,4 @@ void check_batch_for_statistics(int batch) {
     });
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

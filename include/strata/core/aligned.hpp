@@ -7,7 +7,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace strata {
+#include "identity.hpp"
+
+namespace strata::inline STRATA_ABI {
 
 /// Numbers on the heap, the first one on a 64-byte boundary. Moving to it exchanges the two. Without a value they are
 /// not initialised: a worker that writes them first also places their pages. Not a std::vector with an allocator: that
@@ -64,4 +66,4 @@ private:
     std::size_t size_ = 0;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

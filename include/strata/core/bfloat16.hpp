@@ -10,7 +10,7 @@
 
 #include "lane.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A number with float's range and 8 bits of precision.
 struct bfloat16 {
@@ -94,7 +94,7 @@ STRATA_INLINE void store_lane(bfloat16* to, L lane) {
     }
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI
 
 template <>
 struct std::numeric_limits<strata::bfloat16> {

@@ -1,4 +1,4 @@
-// The only macros of Strata.
+// The only macros of Strata, but for the name of its namespace (identity.hpp).
 //
 // STRATA_HD        marks a function that runs on the host and on the device (empty outside nvcc). Under nvcc it is
 //                  `constexpr`, which with --expt-relaxed-constexpr may be called on either side: __host__ __device__
@@ -14,6 +14,8 @@
 // STRATA_COLD      marks what only arranges the work of others, or runs once a file, an epoch or a batch: compiled for
 //                  size and on its own. Big functions of it that grow into each other take long to compile.
 #pragma once
+
+#include "identity.hpp"
 
 #ifdef __CUDACC__
 #ifndef __CUDACC_RELAXED_CONSTEXPR__

@@ -10,7 +10,7 @@
 
 #include "config.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Thrown for every error a caller can cause: a bad file, a wrong shape, a label out of range, a non-finite loss. The
 /// message is one sentence that names the file, layer or value and what was expected.
@@ -102,4 +102,4 @@ template <class... Parts>
     detail::throw_error({detail::MessagePart(parts)...});
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

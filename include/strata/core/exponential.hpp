@@ -8,7 +8,7 @@
 #include "config.hpp"
 #include "vector.hpp"
 
-namespace strata::lane_detail {
+namespace strata::inline STRATA_ABI::lane_detail {
 
 /// Where a number of type T has its exponent, and Cephes' approximations.
 template <class T>
@@ -122,4 +122,4 @@ STRATA_INLINE L logarithm(L x) {
     return select(x > T(0), y, select(x == T(0), L(-Limits::infinity()), L(Limits::quiet_NaN())));
 }
 
-}  // namespace strata::lane_detail
+}  // namespace strata::inline STRATA_ABI::lane_detail

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <utility>
 
-namespace strata {
+#include "identity.hpp"
+
+namespace strata::inline STRATA_ABI {
 
 /// `size` value-initialised elements, moved but neither copied nor resized. What std::vector can do beyond that costs
 /// every program that includes it half a hundred functions for each type of element.
@@ -41,4 +43,4 @@ private:
     std::size_t size_ = 0;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 
 #include "random.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A real number as a template argument, `Dropout<0.3>`: clang 14 takes doubles only inside a class.
 struct Real {
@@ -73,4 +73,4 @@ struct ConstantInit {
 using Zeros = ConstantInit<Real(0.0)>;
 using Ones = ConstantInit<Real(1.0)>;
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -9,9 +9,8 @@
 //   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), transpose, deinterleave,
 //                     interleave, lane_index, first_lanes
 //
-// Widths come from the instruction set's macros, and the types sit in a namespace named after the instruction set, so
-// that translation units compiled for different ones never share a kernel. The vectors themselves are those of g++ and
-// clang++ (vector.hpp).
+// Widths come from the instruction set's macros, which are part of the namespace's name (identity.hpp): units compiled
+// for different ones never share a kernel. The vectors themselves are those of g++ and clang++ (vector.hpp).
 #pragma once
 
 #include <cmath>
@@ -24,31 +23,20 @@
 #include "scalar_lane.hpp"
 #include "vector.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 // ---- SIMD lanes ----------------------------------------------------------------------------------------------------
 
-#if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-#define STRATA_ISA avx512bf16
-#define STRATA_VECTOR_BYTES 64
-#elif defined(__AVX512F__) && defined(__AVX512DQ__)
-#define STRATA_ISA avx512
-#define STRATA_VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define STRATA_ISA avx
-#define STRATA_VECTOR_BYTES 32
-#elif defined(__SSE2__) || defined(__ARM_NEON)
-#define STRATA_ISA simd128
-#define STRATA_VECTOR_BYTES 16
-#else
-#define STRATA_ISA scalar
-#define STRATA_VECTOR_BYTES 0
-#endif
-
-inline namespace STRATA_ISA {
-
 /// Bytes of the widest vector of the instruction set this translation unit is compiled for (0: none).
-inline constexpr int vector_bytes = STRATA_VECTOR_BYTES;
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+inline constexpr int vector_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int vector_bytes = 32;
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+inline constexpr int vector_bytes = 16;
+#else
+inline constexpr int vector_bytes = 0;
+#endif
 
 /// N samples side by side in one SIMD register.
 template <class T, int N>
@@ -122,10 +110,6 @@ struct Lane {
     STRATA_INLINE Bits bits() const { return reinterpret_cast<Bits>(v); }
     static STRATA_INLINE Lane from_bits(Bits bits) { return Lane(reinterpret_cast<Vector>(bits)); }
 };
-
-}  // namespace STRATA_ISA
-#undef STRATA_ISA
-#undef STRATA_VECTOR_BYTES
 
 // ---- what both kinds of lane share ---------------------------------------------------------------------------------
 
@@ -295,4 +279,4 @@ STRATA_HD STRATA_INLINE auto first_lanes(int count) {
     return lane_index<L>(0) < static_cast<L>(static_cast<scalar_of<L>>(count));
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

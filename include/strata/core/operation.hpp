@@ -31,7 +31,7 @@
 #include "shape.hpp"
 #include "view.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// What an operation's backward pass reads besides dy and the parameters.
 enum class Keep : std::uint8_t { nothing = 0, input = 1, output = 2, both = 3 };
@@ -199,4 +199,4 @@ struct ElementwiseOperation {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -6,7 +6,7 @@
 
 #include "initialization.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Height and width where both may differ: `Conv2d<8, Size{3, 5}>`; a plain number means a square.
 struct Size {
@@ -140,4 +140,4 @@ struct OptionKinds {
     static constexpr bool accept = ((times<Kinds, Options...> <= 1) && ...) && (known<detail::kind_of<Options>> && ...);
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

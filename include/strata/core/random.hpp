@@ -10,7 +10,7 @@
 
 #include "config.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// What a random number is for; streams of different purposes never overlap.
 enum class Purpose : std::uint32_t { initialization = 1, shuffle = 2, augmentation = 3, dropout = 4, user = 5 };
@@ -80,4 +80,4 @@ private:
     unsigned next_ = 4;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -6,7 +6,7 @@
 
 #include "config.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 template <class L>
 concept ScalarLane = std::same_as<L, float> || std::same_as<L, double>;
@@ -56,4 +56,4 @@ STRATA_HD STRATA_INLINE L sum(L a) {
     return a;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

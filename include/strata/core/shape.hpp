@@ -8,7 +8,7 @@
 
 #include "config.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 template <int R>
 struct Position;
 }
@@ -20,7 +20,7 @@ struct std::tuple_element<Axis, strata::Position<R>> {
     using type = int;
 };
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A position in a shape of rank R: `auto const [channel, row, column] = at;`
 template <int R>
@@ -96,4 +96,4 @@ struct FixedString {
     [[nodiscard]] constexpr std::string_view view() const { return {text, N - 1}; }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

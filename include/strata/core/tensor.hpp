@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace strata {
+#include "identity.hpp"
+
+namespace strata::inline STRATA_ABI {
 
 /// Element types that appear in files and batches.
 enum class DataType : std::uint8_t { uint8, int64, float16, bfloat16, float32, float64 };
@@ -84,4 +86,4 @@ struct Batch {
     std::uint32_t const* indices = nullptr;    ///< [size], where the samples are in their dataset; or nullptr
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

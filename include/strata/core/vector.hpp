@@ -26,7 +26,7 @@
 #include <arm_neon.h>
 #endif
 
-namespace strata::lane_detail {
+namespace strata::inline STRATA_ABI::lane_detail {
 
 template <class T, int N>
 struct Of {
@@ -96,4 +96,4 @@ STRATA_INLINE Vector<float, 4> square_root(Vector<float, 4> a) { return vsqrtq_f
 STRATA_INLINE Vector<double, 2> square_root(Vector<double, 2> a) { return vsqrtq_f64(a); }
 #endif
 
-}  // namespace strata::lane_detail
+}  // namespace strata::inline STRATA_ABI::lane_detail

@@ -6,7 +6,7 @@
 #include "lane.hpp"
 #include "shape.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// One lane's view of a tile [elements of Shape][samples], the sample innermost: `data` already points at the lane's
 /// first sample, `stride` counts scalars between neighbouring elements. T is const for values that are only read.
@@ -40,4 +40,4 @@ struct ParameterView {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

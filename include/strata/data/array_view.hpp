@@ -17,7 +17,7 @@
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 template <class R>
@@ -98,4 +98,4 @@ public:
     AlignedVector<std::int64_t> values;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -21,7 +21,7 @@
 #include "dataset.hpp"
 #include "input_file.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Which of its two labels a CIFAR-100 image gets: one of 100 classes or one of 20 superclasses.
 enum class Cifar100Labels : std::uint8_t { fine, coarse };
@@ -107,4 +107,4 @@ STRATA_COLD inline TrainTest cifar100(std::string const& directory, Cifar100Labe
     return {cifar_records(train, format), cifar_records(test, format)};
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

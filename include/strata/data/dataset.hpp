@@ -19,7 +19,7 @@
 #include "array_view.hpp"
 #include "transform.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// N samples [C][H][W] of uint8, float32 or float64 with N labels, N rows of targets, or neither. A Dataset is a cheap
 /// value: copies, subsets and datasets with other transforms share the samples. It is never empty, except when
@@ -278,4 +278,4 @@ struct TrainTest {
     Dataset train, test;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -16,7 +16,7 @@
 #include <zlib.h>
 #endif
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A file read from front to back and decompressed on the way when its first two bytes, not its name, say gzip.
 class GzipFile {
@@ -92,4 +92,4 @@ private:
 #endif
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -20,7 +20,7 @@
 #include "dataset.hpp"
 #include "gzip.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The content of an IDX file of unsigned bytes.
 struct IdxArray {
@@ -125,4 +125,4 @@ inline TrainTest fashion_mnist(std::string const& directory = "/usr/share/datase
         "github.com/zalandoresearch/fashion-mnist there");
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

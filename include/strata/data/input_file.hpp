@@ -13,7 +13,7 @@
 
 #include "../core/error.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// True when a file of this name can be opened for reading.
 STRATA_COLD inline bool readable(std::string const& path) {
@@ -61,4 +61,4 @@ private:
     std::uint64_t size_ = 0;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -20,7 +20,7 @@
 #include "../core/tensor.hpp"
 #include "dataset.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// How a Loader makes batches. None of the last two changes a bit of what it gives.
 struct LoaderOptions {
@@ -245,4 +245,4 @@ private:
     FixedArray<std::thread> threads_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

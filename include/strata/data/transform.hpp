@@ -19,7 +19,7 @@
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// (x - mean[c]) / std[c], one mean and one standard deviation a channel. Bytes count as x / 255, as after
 /// torchvision's ToTensor. Normalize acts last wherever it stands in the list (so RandomCrop pads with pixel value 0,
@@ -205,4 +205,4 @@ private:
 template <class T>
 concept SampleTransform = requires(Transforms& list, T transform) { list.add(std::move(transform)); };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

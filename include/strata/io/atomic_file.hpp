@@ -7,7 +7,7 @@
 
 #include "file_descriptor.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A file that appears under its name only on commit(). Until then the bytes go to a temporary file in the same
 /// directory, which is removed if the AtomicFile dies uncommitted, and a file that already has the name stays as it is.
@@ -92,4 +92,4 @@ private:
     bool committed_ = false;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -10,7 +10,7 @@
 #include "safetensors_file.hpp"
 #include "write_safetensors.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 inline constexpr char const* checkpoint_format = "checkpoint";
@@ -117,4 +117,4 @@ private:
     Metadata metadata_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 
 #include "../core/config.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// FNV-1a over 8-byte words instead of bytes, with a shift after each multiplication so that a word's high bits reach
 /// the low ones (plain FNV-1a loses two flips of the highest bits of neighbouring words). Each add() also takes in its
@@ -44,4 +44,4 @@ private:
     std::uint64_t value_ = 0xcbf29ce484222325u;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

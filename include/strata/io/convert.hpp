@@ -10,7 +10,7 @@
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The value of IEEE 754 binary16 bits (exact).
 [[nodiscard]] inline float float16_value(std::uint16_t bits) {
@@ -130,4 +130,4 @@ inline void convert_elements(DataType from_type, void const* source, DataType to
     }
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

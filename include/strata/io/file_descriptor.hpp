@@ -16,7 +16,7 @@
 
 #include "../core/error.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Throws Error "path: what: <text of errno>".
 [[noreturn]] inline void fail_with_errno(std::string_view path, std::string_view what) {
@@ -96,4 +96,4 @@ private:
     std::string path_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

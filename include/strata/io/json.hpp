@@ -21,7 +21,7 @@
 
 #include "../core/error.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// `text` as a JSON string with its quotes: ", \ and control characters are escaped, everything else stays. Also the
 /// way names from foreign files are shown in messages.
@@ -171,4 +171,4 @@ private:
     Token token_ = Token::uninitialized;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -6,7 +6,7 @@
 #include "convert.hpp"
 #include "safetensors_file.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// What load_tensors lets pass.
 struct LoadOptions {
@@ -94,4 +94,4 @@ void load_tensors(File const& file, std::span<TensorView const> targets, LoadOpt
                              targets[i].size());
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -9,7 +9,7 @@
 
 #include "../core/config.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Keys and their texts, each key once, in the order in which they came. A sequence, because there are few of them and
 /// a std::map takes long to compile.
@@ -76,4 +76,4 @@ private:
     std::vector<std::string> texts_;  // key, text, key, text, ...
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

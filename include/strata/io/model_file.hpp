@@ -6,7 +6,7 @@
 #include "../network/model.hpp"
 #include "safetensors.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Writes a model's weights and buffers. Python: `safetensors.torch.load_file(path)` gives the state dict. Throws Error
 /// when the file cannot be written; an older file then stays.
@@ -36,4 +36,4 @@ template <class Net, class Precision = Float32>
     return model;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

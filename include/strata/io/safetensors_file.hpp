@@ -10,7 +10,7 @@
 #include "file_descriptor.hpp"
 #include "safetensors_header.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A safetensors file in memory, checked as a whole: when the constructor returns, every tensor's description is
 /// consistent and its data are there.
@@ -68,4 +68,4 @@ private:
     std::unique_ptr<std::byte[]> data_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

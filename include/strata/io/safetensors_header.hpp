@@ -22,7 +22,7 @@
 #include "json.hpp"
 #include "metadata.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 static_assert(std::endian::native == std::endian::little,
               "safetensors files are copied as they are: little-endian only");
@@ -211,4 +211,4 @@ template <class Reader = JsonReader<>>
     return header;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 #include "atomic_file.hpp"
 #include "safetensors_header.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 // Sorts by name. qsort: a use of std::sort is 4 KB of code, which every program that saves a model would compile.
@@ -128,4 +128,4 @@ STRATA_COLD inline void write_safetensors(std::string const& path, std::span<Ten
     file.commit();
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -7,7 +7,7 @@
 
 #include "window.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// AvgPool2d bound to its input.
 template <class Win, bool CountsPadding>
@@ -77,4 +77,4 @@ struct AvgPool2d {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -14,7 +14,7 @@
 #include "../core/operation.hpp"
 #include "../core/option.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// BatchNorm bound to a shape. `io.statistics` holds a block of doubles a channel (enum Statistic).
 template <class X, bool HasAffine, Real MomentumValue, Real EpsilonValue, int Rank>
@@ -152,4 +152,4 @@ struct BatchNorm1d : detail::BatchNormLayer<1, Options...> {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

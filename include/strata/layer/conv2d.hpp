@@ -12,7 +12,7 @@
 #include "../core/operation.hpp"
 #include "../core/option.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A convolution's numbers, all of them; kernels are instantiated per geometry, whatever layer it came from.
 template <int C, int H, int W, int O, int KH, int KW, int SH, int SW, int PT, int PL, int PB, int PR, int DH, int DW,
@@ -186,4 +186,4 @@ struct Conv2d {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -10,7 +10,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 /// Four Philox words for each of N neighbouring samples; plain loops that compilers vectorise.
@@ -95,4 +95,4 @@ struct Dropout {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -3,7 +3,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 struct Flatten {
     template <class X>
@@ -18,4 +18,4 @@ struct Flatten {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// GlobalAvgPool2d bound to its input.
 template <class X>
@@ -48,4 +48,4 @@ struct GlobalAvgPool2d {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

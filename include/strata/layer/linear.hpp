@@ -10,7 +10,7 @@
 #include "../core/operation.hpp"
 #include "../core/option.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Linear bound to its input.
 template <int I, int O, bool HasBias, class Scheme>
@@ -73,4 +73,4 @@ struct Linear {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

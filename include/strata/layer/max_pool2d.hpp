@@ -8,7 +8,7 @@
 
 #include "window.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// MaxPool2d bound to its input.
 template <class Win>
@@ -72,4 +72,4 @@ struct MaxPool2d {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

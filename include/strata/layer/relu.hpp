@@ -3,7 +3,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 struct ReLU {
     static constexpr Keep keep = Keep::output;
@@ -19,4 +19,4 @@ struct ReLU {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

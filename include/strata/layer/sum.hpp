@@ -3,7 +3,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The sum of two values of shape X; its gradient for either input is dy.
 template <class X>
@@ -26,4 +26,4 @@ struct Sum {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -4,7 +4,7 @@
 #include "../core/operation.hpp"
 #include "../core/option.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A pooling window over [C][H][W]; outputs as in PyTorch with ceil_mode off: (H + 2 P - K) / s + 1.
 template <int C, int H, int W, int KH, int KW, int SH, int SW, int PH, int PW>
@@ -66,4 +66,4 @@ struct WindowFits {
     }();
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// ZeroPadShortcut bound to its input X and the main path's output Target.
 template <class X, class Target>
@@ -66,4 +66,4 @@ struct ZeroPadShortcut {
     };
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 #include "../core/error.hpp"
 #include "loss.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 struct CrossEntropy {
     using policy = LossPolicy;
@@ -58,4 +58,4 @@ struct CrossEntropy {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

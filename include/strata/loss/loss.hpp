@@ -4,7 +4,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Tag of loss policies.
 struct LossPolicy {};
@@ -36,4 +36,4 @@ STRATA_HD STRATA_INLINE auto predicted_class(X const& x) {
     return at;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -5,7 +5,7 @@
 
 #include "loss.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 struct MSE {
     using policy = LossPolicy;
@@ -27,4 +27,4 @@ struct MSE {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -4,7 +4,7 @@
 
 #include "../core/shape.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The shape of one input sample, first in every Network: `Input<3, 32, 32>` or `Input<784>`.
 template <int... Extents>
@@ -70,4 +70,4 @@ struct After {};
 template <class... Parts>
 struct Residual {};
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -5,7 +5,7 @@
 #include "network.hpp"
 #include "summary.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 inline std::string extents_text(std::span<int const> extents) {
@@ -52,4 +52,4 @@ template <class Net>
     return format_summary(describe<Net>());
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

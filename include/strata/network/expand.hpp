@@ -12,7 +12,7 @@
 #include "../layer/sum.hpp"
 #include "composite.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 template <class... Ts>
 struct List {};
@@ -362,4 +362,4 @@ private:
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -12,7 +12,7 @@
 #include "../layer/linear.hpp"
 #include "model.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -206,4 +206,4 @@ template <class Net, class Precision>
     return result;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -10,7 +10,7 @@
 
 #include "expand.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// One operation of a network.
 struct LayerRow {
@@ -60,4 +60,4 @@ consteval bool names_differ(std::array<LayerRow, N> const& table) {
 }
 
 }  // namespace detail
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -13,7 +13,7 @@
 #include "../precision/precision.hpp"
 #include "network.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Parameters and buffers of a network, each in one contiguous arena in PyTorch's layouts and order.
 template <class Net, class Precision = Float32>
@@ -150,4 +150,4 @@ private:
     std::array<std::int64_t, static_cast<std::size_t>(Net::operation_count)> batches_tracked_{};
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -5,7 +5,7 @@
 #include "layer_table.hpp"
 #include "plan.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 template <class T>
@@ -193,4 +193,4 @@ public:
     static constexpr std::size_t inference_bytes_per_sample = sizeof(T) * static_cast<std::size_t>(inference_plan.size);
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

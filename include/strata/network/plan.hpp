@@ -10,7 +10,7 @@
 
 #include "../core/operation.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// What the plan needs to know of an operation.
 struct OperationFacts {
@@ -161,4 +161,4 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
 }
 
 }  // namespace detail
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

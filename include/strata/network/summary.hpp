@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
-namespace strata {
+#include "../core/identity.hpp"
+
+namespace strata::inline STRATA_ABI {
 
 /// One layer of a network, as the summary shows it.
 struct LayerDescription {
@@ -110,4 +112,4 @@ inline std::string format_summary(NetworkDescription const& network) {
     return text;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

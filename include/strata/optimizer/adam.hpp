@@ -8,7 +8,7 @@
 
 #include "optimizer.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// One Adam update of parameter, gradient and moments; `decoupled` is AdamW's decay, `decay` Adam's.
 template <class T>
@@ -57,4 +57,4 @@ struct Adam {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

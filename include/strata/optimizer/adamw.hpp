@@ -6,7 +6,7 @@
 
 #include "adam.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 struct AdamW {
     using policy = OptimizerPolicy;
@@ -34,4 +34,4 @@ struct AdamW {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

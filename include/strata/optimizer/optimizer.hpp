@@ -8,7 +8,7 @@
 #include "../core/error.hpp"
 #include "../core/lane.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Tag of optimizer policies.
 struct OptimizerPolicy {};
@@ -28,4 +28,4 @@ STRATA_COLD inline void check_rate(char const* optimizer, char const* name, doub
 }
 }  // namespace detail
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

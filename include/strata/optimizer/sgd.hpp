@@ -8,7 +8,7 @@
 
 #include "optimizer.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 struct SGD {
     using policy = OptimizerPolicy;
@@ -52,4 +52,4 @@ struct SGD {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

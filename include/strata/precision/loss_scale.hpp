@@ -17,7 +17,7 @@
 
 #include "../core/error.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Tag of loss scaling policies.
 struct LossScalePolicy {};
@@ -80,4 +80,4 @@ struct DynamicLossScale {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -9,7 +9,7 @@
 #include "../core/bfloat16.hpp"
 #include "precision.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// `train<Net>(Mixed<bfloat16>{}, …)`, and for inference `Model<Net, Mixed<bfloat16>>` with `Workspace<Net,
 /// Mixed<bfloat16>>`. Files and checkpoints hold the float weights, so they are exchanged freely with Float32. Faster
@@ -23,4 +23,4 @@ struct Mixed {
     using master = float;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -9,7 +9,9 @@
 
 #include <concepts>
 
-namespace strata {
+#include "../core/identity.hpp"
+
+namespace strata::inline STRATA_ABI {
 
 /// Tag of precision policies.
 struct PrecisionPolicy {};
@@ -40,4 +42,4 @@ concept UniformPrecision = std::same_as<typename Precision::storage, typename Pr
                            std::same_as<typename Precision::storage, typename Precision::accumulation>;
 }  // namespace detail
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -3,7 +3,7 @@
 
 #include "schedule.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// lr = the optimizer's learning rate, always. (PyTorch's ConstantLR, with a factor for the first steps, is
 /// LinearWarmup's job here.)
@@ -13,4 +13,4 @@ struct ConstantLR {
     ScheduleValue operator()(double base_learning_rate, SchedulePosition const&) const { return {base_learning_rate}; }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -5,7 +5,7 @@
 
 #include "schedule.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// lr(t) = eta_min + (base - eta_min) (1 + cos(pi t / t_max)) / 2, t in epochs or in steps. Beyond an explicit t_max
 /// the cosine rises again, with period 2 t_max, as in PyTorch. Source: torch.optim.lr_scheduler.CosineAnnealingLR;
@@ -39,4 +39,4 @@ struct CosineAnnealingLR {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -6,7 +6,7 @@
 
 #include "schedule.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// lr = base * f(position), f taking a SchedulePosition and returning the factor:
 ///
@@ -30,4 +30,4 @@ private:
     Function function_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -3,7 +3,7 @@
 
 #include "schedule.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Options of LinearWarmup.
 struct WarmupOptions {
@@ -78,4 +78,4 @@ private:
     WarmupOptions options_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -6,7 +6,7 @@
 
 #include "schedule.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The curve between two values of OneCycleLR.
 enum class Anneal : std::uint8_t { cosine, linear };
@@ -97,4 +97,4 @@ private:
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -10,7 +10,7 @@
 
 #include "../core/error.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Marks a schedule type among the other policies of a trainer: `using policy = SchedulePolicy;`.
 struct SchedulePolicy {};
@@ -56,4 +56,4 @@ constexpr std::int64_t ticks_planned(SchedulePosition const& position, Every eve
 /// "epochs" or "steps", for messages.
 constexpr char const* ticks_name(Every every) { return every == Every::epoch ? "epochs" : "steps"; }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

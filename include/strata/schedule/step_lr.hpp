@@ -5,7 +5,7 @@
 
 #include "schedule.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// lr(t) = base * gamma^floor(t / step_size), t in epochs or in steps. Source: torch.optim.lr_scheduler.StepLR.
 /// Throws Error if step_size is not positive.
@@ -23,4 +23,4 @@ struct StepLR {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -15,7 +15,7 @@
 
 #include "../backend/cpu/executor.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The result of check_gradients: the worst element.
 struct GradientCheck {
@@ -237,4 +237,4 @@ template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
     return worst;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

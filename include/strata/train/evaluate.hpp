@@ -3,7 +3,7 @@
 
 #include "train.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Loss, accuracy and predictions of a model, loaded or folded say, on a dataset: `evaluate(model, data.test)`. A
 /// backend and a loss may follow, in any order; defaults Cpu{} and CrossEntropy{}. Throws Error as Trainer::evaluate.
@@ -31,4 +31,4 @@ template <class Net, class Precision, class... Policies>
     }
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

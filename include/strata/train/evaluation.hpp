@@ -10,7 +10,7 @@
 #include "input_check.hpp"
 #include "metrics.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The result of evaluate.
 struct Evaluation {
@@ -68,4 +68,4 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
 
 }  // namespace detail
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -11,7 +11,7 @@
 #include "metrics.hpp"
 #include "progress.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// What a step says to callbacks.
 struct StepEvent {
@@ -51,4 +51,4 @@ struct FitOptions {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -6,7 +6,7 @@
 #include "../backend/backend.hpp"
 #include "../data/dataset.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// A sample of a batch in words, as it is called in its dataset too where that is known.
 STRATA_COLD inline std::string name_of_sample(Batch const& batch, std::int64_t sample) {
@@ -87,4 +87,4 @@ inline std::int64_t first_non_finite_sample(Batch const& batch) {
     return -1;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

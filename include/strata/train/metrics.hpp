@@ -12,7 +12,7 @@
 
 #include "../core/error.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Counts of predictions, [truth][predicted]. The counts are integers, so merging partial matrices in any order gives
 /// the same result. Precision, recall and F1 are 0 where they would be 0 / 0, as in scikit-learn.
@@ -196,4 +196,4 @@ inline History history_from_text(std::string_view text) {
     return history;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

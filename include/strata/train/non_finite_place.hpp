@@ -4,7 +4,7 @@
 #include "../network/network.hpp"
 #include "input_check.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// The first of sample, layer's output, loss and layer's gradient that is not finite, after a training pass over the
 /// batch on `executor`.
@@ -29,4 +29,4 @@ STRATA_COLD std::string non_finite_place(Executor& executor, Model const& model,
     return "the gradient's norm is not finite";
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

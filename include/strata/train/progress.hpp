@@ -17,7 +17,7 @@
 
 #include "metrics.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// How progress is shown; automatic is bar on a terminal, lines elsewhere.
 enum class ProgressStyle : std::uint8_t { automatic, bar, lines, none };
@@ -264,4 +264,4 @@ private:
     std::size_t drawn_ = 0;  ///< characters of the bar on screen
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

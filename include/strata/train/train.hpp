@@ -7,7 +7,7 @@
 #include "../schedule/constant.hpp"
 #include "trainer.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 template <class Tag, class Default>
@@ -68,4 +68,4 @@ template <class Net, class... Policies>
     }
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

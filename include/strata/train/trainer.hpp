@@ -12,7 +12,7 @@
 #include "progress.hpp"
 #include "training_state.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Tag of the policies that are the trainer's own.
 struct SeedPolicy {};
@@ -371,4 +371,4 @@ private:
     std::int64_t epoch_timed_ = 0;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 #include "../io/metadata.hpp"
 #include "metrics.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Everything that makes the next step what it is, besides weights and optimizer state.
 struct TrainingState {
@@ -106,4 +106,4 @@ STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, typename Mo
     return tensors;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

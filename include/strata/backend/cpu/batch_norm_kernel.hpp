@@ -5,7 +5,7 @@
 #include "../../layer/batch_norm.hpp"
 #include "generic_kernel.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -225,4 +225,4 @@ struct InputGradientKernel<BatchNormalization<X, HasAffine, M, E, Rank>, Precisi
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -7,7 +7,7 @@
 
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -97,5 +97,5 @@ template <class G, class Scheme>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
     : detail::DirectOrWinogradParameterGradient<detail::PairParameterGradient<G, Scheme>, G, bfloat16> {};
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI
 #endif

@@ -12,7 +12,7 @@
 
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// How a correlation's rows of pairs lie in scratch memory.
 struct PairLayout {
@@ -316,5 +316,5 @@ constexpr int pair_input_gradient_scratch(Correlation const& f, int S) {
     return most;
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail
 #endif

@@ -8,7 +8,7 @@
 
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -174,5 +174,5 @@ struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<bfloat16>
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI
 #endif

@@ -10,7 +10,7 @@
 
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// The lanes of sums.
 using PairLane = Lane<float, 16>;
@@ -128,5 +128,5 @@ STRATA_ONE_COPY void pair_product(PairProduct<Out> const& p, int begin, int end,
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail
 #endif

@@ -7,7 +7,7 @@
 
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// The weight gradient of CO output channels and a block of taps over `rows` rows of `length` numbers: sums of products
 /// of dy[u] and the taps' rows. taps[row][k] is where a tap's row begins.
@@ -140,5 +140,5 @@ STRATA_ONE_COPY inline void pair_weight_gradient(Correlation const& g, bfloat16 
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail
 #endif

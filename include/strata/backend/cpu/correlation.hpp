@@ -12,7 +12,7 @@
 #include "../../layer/relu.hpp"
 #include "correlation_rows.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Where the vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
 /// numbers of a vector are a neighbour's (only an addition has to know).
@@ -310,4 +310,4 @@ STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -6,7 +6,7 @@
 
 #include "strided_columns.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Vectors of a block: what the registers hold besides six channels of accumulators.
 inline constexpr int block_vectors = vector_bytes >= 64 ? 4 : 2;
@@ -133,4 +133,4 @@ STRATA_ONE_COPY void pack_band(Correlation const& g, T const* x, T* packed, int 
         }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

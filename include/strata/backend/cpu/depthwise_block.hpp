@@ -6,7 +6,7 @@
 
 #include "direct_convolution.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// One input channel a group, and few output channels: more of them fill a block of the direct convolution.
 template <class G>
@@ -187,4 +187,4 @@ struct ColumnRange {
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

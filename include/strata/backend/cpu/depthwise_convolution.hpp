@@ -11,7 +11,7 @@
 #include "packed_band.hpp"
 #include "window_band.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -310,4 +310,4 @@ struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

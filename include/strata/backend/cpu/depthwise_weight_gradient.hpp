@@ -5,7 +5,7 @@
 #include "depthwise_block.hpp"
 #include "packed_band.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -180,4 +180,4 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 #include "direct_weight_gradient.hpp"
 #include "linear_kernel.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -218,4 +218,4 @@ template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> : DirectParameterGradient<G, Scheme, Precision> {};
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

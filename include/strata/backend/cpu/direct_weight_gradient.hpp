@@ -4,7 +4,7 @@
 
 #include "correlation.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Taps of a block of the weight gradient.
 inline constexpr int gradient_taps = vector_bytes >= 64 ? 6 : 3;
@@ -169,4 +169,4 @@ STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* 
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

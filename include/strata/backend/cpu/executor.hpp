@@ -26,7 +26,7 @@
 #include "winograd_row_kernel.hpp"
 #include "worker_pool.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 template <class Net, class Precision, class Loss>
 class CpuExecutor {
@@ -391,4 +391,4 @@ private:
     double loss_scale_ = 1;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -13,7 +13,7 @@
 #include "../../network/plan.hpp"
 #include "../../precision/precision.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Where a kernel finds the operation's values in one tile. Pointers an operation does not need are null.
 template <class Precision>
@@ -288,4 +288,4 @@ struct InputGradientKernel : GenericInputGradient<Op, Precision> {};
 template <class Op, class Precision>
 struct ParameterGradientKernel : GenericParameterGradient<Op, Precision> {};
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -5,7 +5,7 @@
 #include "../../layer/global_avg_pool2d.hpp"
 #include "generic_kernel.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -87,4 +87,4 @@ struct InputGradientKernel<GlobalAveragePooling<X>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 
 #include "program_step.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// The parameters that were prepared, of the steps that prepare any.
 template <class Precision, class Loss>
@@ -51,4 +51,4 @@ private:
     int samples_ = 0;  // 0: nothing is prepared
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -7,7 +7,7 @@
 #include "generic_kernel.hpp"
 #include "matrix_product.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -236,4 +236,4 @@ struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

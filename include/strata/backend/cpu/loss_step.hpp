@@ -3,7 +3,7 @@
 
 #include "program_step.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
 template <class OutputShape, class L, class Precision, class Loss>
@@ -51,4 +51,4 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -8,7 +8,7 @@
 #include "../../core/lane.hpp"
 #include "../../layer/relu.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// How a product's accumulators begin.
 enum class ProductInit : std::uint8_t { zero, row_bias, accumulate };
@@ -130,4 +130,4 @@ STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int s
         }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -6,7 +6,7 @@
 #include "../../precision/mixed.hpp"
 #include "winograd_kernel.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -327,4 +327,4 @@ template <int I, int O, bool HasBias, class Scheme, class Short>
 struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
     : detail::ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {};
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -4,7 +4,7 @@
 
 #include "direct_convolution.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Output rows of a band, a multiple of `block`: as many as keep it in half of a first-level cache.
 template <class T>
@@ -70,4 +70,4 @@ struct PackedBand {
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -8,7 +8,7 @@
 #include "pooling_kernel.hpp"
 #include "window_band.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -223,4 +223,4 @@ struct InputGradientKernel<MaxPooling<Win>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -10,7 +10,7 @@
 #include "direct_convolution.hpp"
 #include "matrix_product.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -342,4 +342,4 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -6,7 +6,7 @@
 #include "../../layer/max_pool2d.hpp"
 #include "linear_kernel.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -173,4 +173,4 @@ struct InputGradientKernel<MaxPooling<Win>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -9,7 +9,7 @@
 #include "../../layer/relu.hpp"
 #include "loss_step.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// The steps of a network, whatever the tile.
 template <class Net, class Precision, class Loss>
@@ -201,4 +201,4 @@ constexpr Program<Precision, Loss> program_of() {
         return {P::inference, P::inference_size, P::inference_scratch, P::inference_prepared};
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -9,7 +9,7 @@
 #include "tile.hpp"
 #include "workers.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Loss and hits of some samples; sums in double in a fixed order.
 struct BatchResult {
@@ -229,4 +229,4 @@ void run_chain(std::span<ProgramStep<Precision, Loss> const> steps, TileContext<
         }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -8,7 +8,7 @@
 #include "../batch_wide_check.hpp"
 #include "workers.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// What a merge reads and writes; parts are [tiles][Net::statistic_count], merged is [Net::statistic_count].
 template <class Precision>
@@ -106,4 +106,4 @@ struct StatisticsTable {
     }();
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -7,7 +7,7 @@
 
 #include "../../core/lane.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Every second group of S numbers of 2N - S, of which the first lane holds the first N, the second one the last N.
 template <int S, int N>
@@ -133,4 +133,4 @@ constexpr ColumnMover<T> column_gather() {
         return nullptr;
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

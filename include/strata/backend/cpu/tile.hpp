@@ -7,7 +7,7 @@
 #include "../../core/tensor.hpp"
 #include "matrix_product.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// to[k] = from[offset + k] * scale + shift.
 template <class T>
@@ -116,4 +116,4 @@ struct Tiling {
           leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

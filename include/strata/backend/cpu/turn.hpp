@@ -12,7 +12,9 @@
 #include <unistd.h>
 #endif
 
-namespace strata::detail {
+#include "../../core/identity.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
 
 class Turn {
 public:
@@ -61,4 +63,4 @@ private:
     std::atomic<unsigned> turn_{0};
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -5,7 +5,7 @@
 
 #include "../../core/lane.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Calls f<L>(i) for whole vectors of the numbers [begin, end), then f<T>(i) for each that is left.
 template <class T, class F>
@@ -72,4 +72,4 @@ void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* g
     });
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -8,7 +8,7 @@
 
 #include "packed_band.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Where a tap lies in a packed band, its number in the window and its weight.
 template <class T>
@@ -251,4 +251,4 @@ constexpr int window_gradient_scratch(Correlation const& f, int S, int planes) {
     return most;
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

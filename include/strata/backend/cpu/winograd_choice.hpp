@@ -5,7 +5,7 @@
 
 #include "winograd_weight_gradient.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Kernel rows that lie inside the image, an average over the output rows.
 constexpr double rows_inside(Correlation const& g) {
@@ -84,4 +84,4 @@ constexpr int winograd_gradient_tile(Correlation const& g, int S, double speed =
     return four <= two ? 4 : 2;
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -13,7 +13,7 @@
 #include "direct_convolution.hpp"
 #include "winograd_patch.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Output channels of a register block, two vectors wide: as the registers allow (32 with AVX-512, else 16).
 template <class L>
@@ -289,4 +289,4 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -8,7 +8,7 @@
 
 #include "winograd_choice.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -191,4 +191,4 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

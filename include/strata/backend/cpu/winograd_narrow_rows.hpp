@@ -7,7 +7,7 @@
 
 #include "winograd_row_transform.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Numbers of transformed rows beyond which a core's caches no longer help (2 MB of floats).
 inline constexpr int most_row_numbers = 1 << 19;
@@ -100,4 +100,4 @@ STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* 
     return Inputs ? T(0) : sum(total);
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -11,7 +11,7 @@
 
 #include "winograd_transform.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// An image [channels][height][width][samples] and the tiles that cover the outputs of its convolution. A patch begins
 /// `pad` rows and columns before its tile.
@@ -180,4 +180,4 @@ STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, X const* x, in
         }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -18,7 +18,7 @@
 #include "winograd_convolution.hpp"
 #include "winograd_row_transform.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// True for the geometries that winograd_row_correlate knows; the number of groups is not in g.
 constexpr bool is_winograd_row(Correlation const& g) {
@@ -222,4 +222,4 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

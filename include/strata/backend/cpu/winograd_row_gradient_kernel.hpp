@@ -7,7 +7,7 @@
 #include "winograd_row_convolution.hpp"
 #include "winograd_row_weight_gradient.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -87,4 +87,4 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -7,7 +7,7 @@
 #include "winograd_row_convolution.hpp"
 #include "winograd_row_narrow.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -154,4 +154,4 @@ struct InputGradientKernel<Convolution<G, Scheme>, Precision> : detail::Winograd
     }
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,7 @@
 #include "winograd_narrow_rows.hpp"
 #include "winograd_row_convolution.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// How a correlation is cut up for tiles of S samples.
 template <class L>
@@ -141,4 +141,4 @@ STRATA_ONE_COPY void winograd_narrow_correlate(Correlation const& g, T const* x,
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -16,7 +16,7 @@
 
 #include "../../core/lane.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 struct WinogradRowTransform {
     static constexpr int outputs = 4, taps = 5, points = 8;
@@ -124,4 +124,4 @@ STRATA_INLINE void winograd_row_tile(T const* from, std::ptrdiff_t column, T* to
     for (int k = 0; k < Transform::points; ++k) store_lane(to + k * point, v[k]);
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -14,7 +14,7 @@
 #include "winograd_convolution.hpp"
 #include "winograd_narrow_rows.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// The register block: rows of one side times rows of the other, what the registers hold besides a row of factors.
 inline constexpr int row_block_long = vector_bytes >= 64 ? 6 : 4, row_block_short = vector_bytes >= 64 ? 4 : 3;
@@ -336,4 +336,4 @@ STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, 
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

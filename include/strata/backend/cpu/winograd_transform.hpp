@@ -19,7 +19,7 @@
 
 #include "../../core/lane.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 template <int M>
 struct WinogradTransform;
@@ -129,4 +129,4 @@ struct WinogradTransform<2> {
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

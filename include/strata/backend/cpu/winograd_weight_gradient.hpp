@@ -10,7 +10,7 @@
 
 #include "winograd_convolution.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// How a Winograd weight gradient is cut up, and where its parts lie in the scratch memory.
 template <int M, class L>
@@ -174,4 +174,4 @@ STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, 
     }
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

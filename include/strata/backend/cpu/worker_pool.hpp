@@ -17,7 +17,7 @@
 #include "../../core/fixed_array.hpp"
 #include "turn.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Processors that this process may use.
 STRATA_COLD inline int processors() {
@@ -133,4 +133,4 @@ private:
     Threads* threads_;
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -8,7 +8,7 @@
 #include "../backend.hpp"
 #include "worker_pool.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 template <class Net, class Precision, class Loss>
 class CpuExecutor;
@@ -85,4 +85,4 @@ private:
 };
 
 }  // namespace detail
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

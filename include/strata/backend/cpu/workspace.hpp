@@ -3,7 +3,7 @@
 
 #include "executor.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Stands where no loss is asked for.
 struct NoLoss {
@@ -61,4 +61,4 @@ private:
     AlignedVector<Value> outputs_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

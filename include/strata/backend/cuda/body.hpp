@@ -6,7 +6,7 @@
 #include "../../core/operation.hpp"
 #include "grid.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Where an operation's values of the whole batch lie. Pointers an operation does not need are null.
 template <class Precision>
@@ -123,4 +123,4 @@ struct ParameterGradientBody {
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -4,7 +4,7 @@
 
 #include "../backend.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 class CudaDevice;
 template <class Net, class Precision, class Loss, class Device>
@@ -18,4 +18,4 @@ struct Cuda {
     int device = 0;  ///< index of the GPU as the CUDA runtime counts them
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -15,7 +15,7 @@
 #include "cuda.hpp"
 #include "grid.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
@@ -163,4 +163,4 @@ private:
     cublasHandle_t cublas_ = nullptr;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

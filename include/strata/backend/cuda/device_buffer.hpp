@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <utility>
 
-namespace strata::detail {
+#include "../../core/identity.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
 
 /// An array on a device. It only grows, and growing forgets the contents: allocations stop after the first step.
 template <class T, class Device>
@@ -40,4 +42,4 @@ private:
     std::size_t size_ = 0;
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

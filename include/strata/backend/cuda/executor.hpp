@@ -22,7 +22,7 @@
 #include "statistics_body.hpp"
 #include "step_body.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 /// Trains and evaluates a network on a device. The device's copy of the model is uploaded by load(), or by itself when
 /// another model than the last one comes; call load() again after changing a model on the host, and store() before
@@ -369,4 +369,4 @@ private:
     mutable std::vector<Gradient> gradient_values_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -11,7 +11,7 @@
 
 #include "../../core/config.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Threads that share one reduction; a power of two, fixed, because the summation order follows from it.
 inline constexpr int block_threads = 128;
@@ -33,4 +33,4 @@ STRATA_HD void run_block(Body const& body, long block, typename Body::Value* val
     });
 }
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

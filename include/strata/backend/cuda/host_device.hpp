@@ -9,7 +9,7 @@
 #include "cuda.hpp"
 #include "grid.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI {
 
 namespace detail {
 /// The threads of a block, one after another; what they do between two barriers must not depend on their order.
@@ -72,4 +72,4 @@ private:
     bool reversed_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI

@@ -15,7 +15,7 @@
 #include "body.hpp"
 #include "device_buffer.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Not a matrix product: the generic bodies run.
 template <class Op>
@@ -159,4 +159,4 @@ private:
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

@@ -4,7 +4,7 @@
 
 #include "body.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Forward, first pass: the mean of a channel.
 template <class Op, class Precision>
@@ -108,4 +108,4 @@ struct RunningStatisticsBody {
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail

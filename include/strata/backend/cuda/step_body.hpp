@@ -7,7 +7,7 @@
 #include "../../loss/loss.hpp"
 #include "body.hpp"
 
-namespace strata::detail {
+namespace strata::inline STRATA_ABI::detail {
 
 /// x[element][sample] = scale[channel] value + shift[channel] from samples [sample][element]; a thread an element and
 /// sample.
@@ -135,4 +135,4 @@ struct UpdateBody {
     }
 };
 
-}  // namespace strata::detail
+}  // namespace strata::inline STRATA_ABI::detail
