@@ -2,8 +2,8 @@
 // should be equally fast, at least 90 %.
 //
 //   cpu_step_in_cu                  prints its own images/s, one thread, batch 64
-//   cpu_step_in_cu_cuda PROGRAM     runs PROGRAM (the other one) and itself in turns and prints the ratio of paired
-//   medians
+//   cpu_step_in_cu_cuda PROGRAM     runs PROGRAM (the other one) and itself in turns and prints the ratio of
+//                                   paired medians
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

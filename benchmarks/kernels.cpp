@@ -99,8 +99,8 @@ struct Cost {
 struct Extents {
     int channels, height, width, out_channels, out_height, out_width, kernel, stride, padding, dilation, groups;
 
-    /// Of each pass: products with the padding's zeros included, which kernels may skip; each of the three arrays moved
-    /// once.
+    /// Of each pass: products with the padding's zeros included, which kernels may skip; each of
+    /// the three arrays moved once.
     [[nodiscard]] Cost cost() const {
         return {2.0 * batch_size * out_channels * out_height * out_width * (channels / groups) * kernel * kernel,
                 sizeof(float) * (1.0 * batch_size * channels * height * width +
@@ -109,9 +109,9 @@ struct Extents {
     }
 };
 
-/// Rate, and its share of the arithmetic peak, of memory's bandwidth and of the roofline: min(peak, flops / bytes *
-/// bandwidth) (Williams, Waterman, Patterson, CACM 2009). Tiles that stay in a cache can go beyond the roof that memory
-/// makes.
+/// Rate, and its share of the arithmetic peak, of memory's bandwidth and of the roofline: min(peak, flops /
+/// bytes * bandwidth) (Williams, Waterman, Patterson, CACM 2009). Tiles that stay in a cache can go beyond
+/// the roof that memory makes.
 void count(benchmark::State& state, Cost const& cost, double seconds) {
     auto const& [peak, bandwidth] = machine(static_cast<int>(state.range(0)));
     double const rate = cost.flops * static_cast<double>(state.iterations()) / seconds;

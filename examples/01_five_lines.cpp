@@ -21,8 +21,8 @@ int main(int argument_count, char** arguments) try {
     auto const evaluation = trainer.evaluate(data.test);
     std::printf("%.2f %% of the test images are recognised\n", 100 * evaluation.accuracy);
 } catch (std::exception const& error) {
-    // Every mistake that can only be seen at run time (a missing file, a wrong label) is an exception with one
-    // sentence.
+    // Every mistake that can only be seen at run time (a missing file, a wrong label) is an
+    // exception with one sentence.
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
 }

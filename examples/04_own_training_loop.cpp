@@ -2,9 +2,9 @@
 //
 //     04_own_training_loop [DIR]
 //
-// `fit` is a loop over Loader and train_step; whoever wants another loop writes it. Everything random is a function of
-// the seed and the place in training, so training that stops and resumes ends with the same bits as training that does
-// not.
+// `fit` is a loop over Loader and train_step; whoever wants another loop writes it. Everything random is a
+// function of the seed and the place in training, so training that stops and resumes ends with the same bits
+// as training that does not.
 #include <cmath>
 #include <cstdio>
 #include <cstring>

@@ -30,9 +30,9 @@ struct Requests {
     std::size_t size() const { return labels.size(); }
 };
 
-// Files hold weights, not what was done to the pixels: that has to be done here as in training. There it was nothing
-// but the division by 255 that every image gets; after Normalize, its mean and deviation would follow. A dataset does
-// it by itself.
+// Files hold weights, not what was done to the pixels: that has to be done here as in training. There it was
+// nothing but the division by 255 that every image gets; after Normalize, its mean and deviation would follow. A
+// dataset does it by itself.
 static Requests requests_from(Dataset const& data) {
     Requests requests{{}, data.labels()};
     for (std::size_t i = 0; i < data.size(); ++i) {

@@ -63,8 +63,8 @@ inline void check_writable(char const* option, std::string const& path) {
         strata::fail(option, ": no file can be written in the directory of \"", path, "\"");
 }
 
-/// Reads the command line over the defaults. Throws CLI::ParseError (CLI::Success where help was asked for) or
-/// strata::Error.
+/// Reads the command line over the defaults. Throws CLI::ParseError (CLI::Success where help was
+/// asked for) or strata::Error.
 inline Options parse(int argument_count, char** arguments, CLI::App& program, Options options) {
     std::string mean, std;
     program.require_subcommand(1);

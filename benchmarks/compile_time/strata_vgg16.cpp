@@ -1,5 +1,5 @@
-// A user's VGG-16 (Simonyan and Zisserman 2014, arXiv:1409.1556, configuration D) on images in memory, trained and
-// saved.
+// A user's VGG-16 (Simonyan and Zisserman 2014, arXiv:1409.1556, configuration D) on images in
+// memory, trained and saved.
 #include <strata/strata.hpp>
 
 using namespace strata;

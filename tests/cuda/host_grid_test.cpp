@@ -20,8 +20,8 @@ namespace {
 template <class Net, class Loss, class Precision = Float64>
 using OnGrid = CudaExecutor<Net, Precision, Loss, HostDevice>;
 
-// Both executors add the same numbers in different orders: with 10^4 terms a relative 1e-12 is 50 times the expected
-// rounding.
+// Both executors add the same numbers in different orders: with 10^4 terms a relative 1e-12 is 50
+// times the expected rounding.
 constexpr double rounding = 1e-12;
 
 template <class Net, class Loss>

@@ -88,8 +88,8 @@ inline std::string image_of_class(int label, int number, int channels, int heigh
     return image;
 }
 
-/// Fails unless the program ended with exactly one sentence on standard error that contains `part`, and a non-zero exit
-/// code.
+/// Fails unless the program ended with exactly one sentence on standard error that contains `part`,
+/// and a non-zero exit code.
 inline void check_one_sentence(Run const& run, std::string const& part) {
     INFO("output: ", run.output, "\nerrors: ", run.errors);
     CHECK(run.exit_code == 1);

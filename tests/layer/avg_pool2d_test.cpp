@@ -60,8 +60,8 @@ TEST_CASE("kernels of small tiles") {
     compare_with_generic<AvgPool2d<3, Stride<2>, Padding<1>>, Shape<3, 9, 34>>();
     compare_with_generic<AvgPool2d<3, Stride<2>, Padding<1>, ExcludePadding>, Shape<2, 8, 7>>();
     compare_with_generic<AvgPool2d<3, Stride<1>, Padding<1>>, Shape<3, 40, 70>>();
-    // Three bands of seven rows in tiles of eight floats: only the first one has padding, and the next plane begins
-    // with it again.
+    // Three bands of seven rows in tiles of eight floats: only the first one has padding, and the next
+    // plane begins with it again.
     compare_with_generic<AvgPool2d<3, Stride<2>, Padding<1>>, Shape<2, 42, 70>>();
     compare_with_generic<AvgPool2d<2, Stride<3>>, Shape<2, 11, 9>>();
     compare_with_generic<AvgPool2d<Size{3, 2}, Stride<2, 1>, Padding<1>, ExcludePadding>, Shape<2, 5, 4>>();

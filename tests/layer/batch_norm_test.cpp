@@ -47,8 +47,8 @@ void compare(std::string const& name, double tolerance) {
         CHECK(run.model().batches_tracked()[1] == std::min(b, 3u));
     }
 }
-// Double: sums in another order. Single: the normalised values amplify the rounding of x - mean by 1 / deviation,
-// about 2.
+// Double: sums in another order. Single: the normalised values amplify the rounding of x - mean by
+// 1 / deviation, about 2.
 constexpr double double_tolerance = 1e-12, single_tolerance = 2e-5;
 }  // namespace
 

@@ -95,8 +95,8 @@ TEST_CASE("two dropouts of a network differ, threads do not change them, evaluat
         if (first.empty()) first = gradient;
         CHECK(gradient == first);
     }
-    // Were the two masks one, weights would see 4 or 0; independent masks leave a quarter of the inputs: 4 x / 4 on
-    // average.
+    // Were the two masks one, weights would see 4 or 0; independent masks leave a quarter of the
+    // inputs: 4 x / 4 on average.
     double kept_both = 0;
     for (std::size_t s = 0; s < 40; ++s)
         for (std::uint32_t e = 0; e < 40; ++e) {

@@ -1,5 +1,5 @@
-// Gradient checks of the layers without options to speak of; convolutions, pooling and composites have files of their
-// own.
+// Gradient checks of the layers without options to speak of; convolutions, pooling and
+// composites have files of their own.
 #include "strata/testing/gradient_check.hpp"
 
 #include <doctest/doctest.h>
@@ -13,8 +13,8 @@
 using namespace strata;
 
 namespace {
-/// Central differences of smooth functions of order 1 with a step of 1e-5 are good to about 1e-9; 1e-6 leaves room for
-/// sums.
+/// Central differences of smooth functions of order 1 with a step of 1e-5 are good to about 1e-9;
+/// 1e-6 leaves room for sums.
 template <class Net, int Samples = 3, int S = 2>
 void check() {
     auto const result = check_gradients<Net, Samples, S>();

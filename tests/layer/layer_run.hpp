@@ -172,8 +172,8 @@ void compare_case(std::string const& name, LayerKernels<Precision> const& layer,
     }
     auto const dy = reference_values(4, static_cast<std::size_t>(batch * layer.out));
     auto const result = run_layer(layer, x, parameters, dy);
-    // Double: LibTorch sums in another order. Single: sums of up to 150 products of numbers below 1 round at 2^-24
-    // each.
+    // Double: LibTorch sums in another order. Single: sums of up to 150 products of numbers
+    // below 1 round at 2^-24 each.
     double const tolerance = sizeof(typename Precision::compute) == 8 ? 1e-12 : 1e-5;
     CAPTURE(name);
     CAPTURE(layer.lanes);

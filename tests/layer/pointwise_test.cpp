@@ -27,8 +27,8 @@ TEST_CASE("1x1 convolution") {
     compare_fast_with_generic<Conv2d<7, 1>, Shape<16, 13, 12>>();  // the weight gradient in two pieces
 }
 
-// Rows that end with a column that is taken and with some that are not, blocks of columns that span rows and that end
-// within one.
+// Rows that end with a column that is taken and with some that are not, blocks of columns that span
+// rows and that end within one.
 TEST_CASE("1x1 convolution with strides") {
     compare_fast_with_generic<Conv2d<13, 1, Stride<2>>, Shape<20, 5, 7>>();
     compare_fast_with_generic<Conv2d<24, 1, Stride<2>, NoBias>, Shape<32, 8, 8>>();

@@ -1,5 +1,5 @@
-// Losses against LibTorch on scalars and vectors of samples, by central differences, and with logits that are no
-// numbers.
+// Losses against LibTorch on scalars and vectors of samples, by central differences, and with
+// logits that are no numbers.
 #include <doctest/doctest.h>
 
 #include <limits>

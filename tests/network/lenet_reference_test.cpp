@@ -26,7 +26,7 @@ TEST_CASE("three threads") {
                                      3);
 }
 TEST_CASE("single precision") {
-    // Single precision keeps 6e-8 of each number; five steps of a rate of 0.1 multiply what sums of a few hundred of
-    // them lose.
+    // Single precision keeps 6e-8 of each number; five steps of a rate of 0.1 multiply what sums of a
+    // few hundred of them lose.
     compare_training<LeNet, Float32>("lenet/sgd", SGD{.learning_rate = 0.1, .momentum = 0.9}, {1e-5, 1e-5, 1e-5, 1e-4});
 }

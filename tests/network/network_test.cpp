@@ -1,5 +1,5 @@
-// What follows from a network type: state-dict names and shapes as in PyTorch, counts, shapes, FLOPs, memory, initial
-// values.
+// What follows from a network type: state-dict names and shapes as in PyTorch, counts, shapes,
+// FLOPs, memory, initial values.
 #include "strata/network/network.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,6 @@
-// The workspace plan, by playing it: a step runs on memory whose cells remember what was written last, and every read
-// must find what it expects. Two live regions that overlap, a value freed too early or a gradient that is not complete
-// show at once.
+// The workspace plan, by playing it: a step runs on memory whose cells remember what was written last, and every
+// read must find what it expects. Two live regions that overlap, a value freed too early or a gradient that is
+// not complete show at once.
 #include "strata/network/plan.hpp"
 
 #include <doctest/doctest.h>
@@ -49,8 +49,8 @@ struct Play {
     }
     void expect_value(int v) { expect(plan.value[index(v)], size_of_value(v), {Content::value, content_of(v)}); }
 
-    /// How many times the gradient of a content is written: once by each operation that reads it, twice if through both
-    /// inputs.
+    /// How many times the gradient of a content is written: once by each operation that reads it,
+    /// twice if through both inputs.
     [[nodiscard]] int contributions(int content) const {
         int count = content_of(N) == content ? 1 : 0;
         for (auto const& o : ops) {

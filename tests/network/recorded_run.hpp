@@ -1,6 +1,6 @@
-// Runs a network's training pass on the CPU executor with an upstream gradient of one's own, and gives everything that
-// LibTorch's values can be compared with: the output in training mode, the input gradient, parameter gradients, running
-// statistics.
+// Runs a network's training pass on the CPU executor with an upstream gradient of one's own, and gives everything
+// that LibTorch's values can be compared with: the output in training mode, the input gradient, parameter
+// gradients, running statistics.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -13,8 +13,8 @@
 
 namespace strata {
 
-/// A loss that is none: it records the outputs and hands a given dy to the network. Targets carry the flat index plus
-/// one.
+/// A loss that is none: it records the outputs and hands a given dy to the network. Targets
+/// carry the flat index plus one.
 struct Recorder {
     using policy = LossPolicy;
     static constexpr bool classifies = false;

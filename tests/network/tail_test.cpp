@@ -1,5 +1,5 @@
-// Batches that do not fill their tiles: a sample's results do not depend on the batch it sits in, empty lanes add
-// nothing.
+// Batches that do not fill their tiles: a sample's results do not depend on the batch it sits
+// in, empty lanes add nothing.
 #include <doctest/doctest.h>
 
 #include <vector>

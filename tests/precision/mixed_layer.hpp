@@ -60,8 +60,8 @@ void compare_mixed_tile(LayerResult const& oracle, std::vector<double> const& x,
     CHECK(different == 0);
 }
 
-/// All passes of a layer on tiles of all sizes, full and ragged, and on one of those above 16 that networks of mostly
-/// weights use.
+/// All passes of a layer on tiles of all sizes, full and ragged, and on one of those above 16 that
+/// networks of mostly weights use.
 template <class Layer, class X>
 void compare_mixed() {
     using Op = typename Layer::template On<X>;

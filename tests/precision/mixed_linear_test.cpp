@@ -1,6 +1,6 @@
 // labels: isa
-// Linear of Mixed<bfloat16> on its fast kernels: whole vectors of inputs and the rest, odd numbers of inputs and
-// outputs.
+// Linear of Mixed<bfloat16> on its fast kernels: whole vectors of inputs and the rest, odd numbers of
+// inputs and outputs.
 #include "mixed_layer.hpp"
 
 #include "strata/backend/cpu/bfloat16_linear.hpp"

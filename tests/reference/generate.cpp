@@ -14,8 +14,8 @@
 //
 // Layers. x has seed 1, weight 2, bias 3, the upstream gradient dy (shape of y) 4. Entries y, dx, dweight, dbias.
 //   conv2d/<C>x<H>x<W>_o<out>_k<K or KHxKW>_s<stride>_p<padding or same>[_d<dilation>][_g<groups>][_nobias]/...
-//     y [N][out][OH][OW], dweight [out][C/groups][KH][KW]. "same" with an even kernel pads the extra element at the
-//     end.
+//     y [N][out][OH][OW], dweight [out][C/groups][KH][KW]. "same" with an even kernel pads the extra element at
+//     the end.
 //   maxpool2d/<C>x<H>x<W>_k<K>_s<stride>_p<padding>[_ties]/...          _ties: x is coarse; the first maximum wins
 //   avgpool2d/<C>x<H>x<W>_k<K>_s<stride>_p<padding>[_excludepad]/...    _excludepad: count_include_pad = false
 //   globalavgpool2d/<C>x<H>x<W>/...    y [N][C]
@@ -28,18 +28,20 @@
 //     (of this batch alone), running_mean, running_var, num_batches_tracked (after this batch).
 //
 // Parameters of blocks and networks. The learnable parameters are numbered p = 0, 1, ... in PyTorch's order (order of
-// declaration as listed, weight before bias); parameter p is made from seed 240 + p, with v = reference_value(240 + p,
-// i):
+// declaration as listed, weight before bias); parameter p is made from seed 240 + p, with
+// v = reference_value(240 + p, i):
 //   convolution and Linear: weight 0.5 * v, bias 0.25 * v.   BatchNorm: weight 1 + 0.5 * v, bias 0.5 * v.
 //
 // Blocks, in training mode, y = relu(main(x) + shortcut(x)), x [3][4][6][5] of seed 1, dy of seed 4; main = conv1 3x3
 // (padding 1, no bias, stride s), bn1, relu, conv2 3x3 (padding 1, no bias, stride 1), bn2. Entries y, dx,
 // d<parameter> such as dconv1.weight, and bn1.running_mean, ... after the batch.
 //   residual/identity              4 -> 4 channels, s = 1
-//   residual/projection            4 -> 6, s = 2; shortcut.0 = 1x1 convolution without bias, stride 2; shortcut.1 =
-//   BatchNorm residual/projection_nobn       the same without shortcut.1 residual/option_a              4 -> 8, s = 2;
-//   shortcut = x[:, :, ::2, ::2], 2 zero channels before and 2 after Parameter order: conv1.weight, bn1.weight,
-//   bn1.bias, conv2.weight, bn2.weight, bn2.bias, shortcut.0.weight, shortcut.1.weight, shortcut.1.bias.
+//   residual/projection            4 -> 6, s = 2; shortcut.0 = 1x1 convolution without bias, stride 2;
+//                                  shortcut.1 = BatchNorm
+//   residual/projection_nobn       the same without shortcut.1
+//   residual/option_a              4 -> 8, s = 2; shortcut = x[:, :, ::2, ::2], 2 zero channels before and 2 after
+// Parameter order: conv1.weight, bn1.weight, bn1.bias, conv2.weight, bn2.weight, bn2.bias, shortcut.0.weight,
+// shortcut.1.weight, shortcut.1.bias.
 //
 // Losses, mean reduction. Entries loss (one value), dx.
 //   cross_entropy/5x10[_large][_smooth0.1]   x = 4 * value of seed 1 (_large: 1000 * value), labels
@@ -47,26 +49,26 @@
 //   mse/5x4                                  x of seed 1, target of seed 5; mean over all 20 elements
 //
 // Optimizers. A parameter of 7 elements of seed 1, five steps, gradient of seed 100 + t at step t = 1 ... 5. Learning
-// rate 0.1 for SGD, 0.01 for Adam and AdamW; "schedule": 0.1 / t and 0.01 / t. Entries step1 ... step5: the parameter
-// after it.
+// rate 0.1 for SGD, 0.01 for Adam and AdamW; "schedule": 0.1 / t and 0.01 / t. Entries step1 ... step5: the
+// parameter after it.
 //   sgd/plain, sgd/momentum (0.9), sgd/dampening (momentum 0.9, dampening 0.5), sgd/nesterov (momentum 0.9),
-//   sgd/weight_decay (0.05), sgd/nesterov_weight_decay (0.9, 0.05), sgd/momentum_schedule (0.9)
+//     sgd/weight_decay (0.05), sgd/nesterov_weight_decay (0.9, 0.05), sgd/momentum_schedule (0.9)
 //   adam/default (betas 0.9, 0.999, eps 1e-8, weight_decay 0), adam/betas (0.8, 0.99), adam/eps (1e-2),
-//   adam/weight_decay (0.05), adam/amsgrad, adam/schedule; adamw/... the same (adamw/default has weight_decay 0.01; the
-//   other adamw cases too, except adamw/weight_decay)
+//     adam/weight_decay (0.05), adam/amsgrad, adam/schedule
+//   adamw/...   the same; all have weight_decay 0.01 except adamw/weight_decay
 //
 // Networks. Five training steps of CrossEntropy (mean); at step t = 1 ... 5 the batch is x of seed 300 + t, six
 // samples, labels reference_label(400 + t, i, 10). Entries loss (five values, each before its step), logits (of step
 // 1), gradient/<parameter> (of step 1), <parameter> (final, PyTorch names); the ResNet also bn1.running_mean, ...
 // (final), and eval_logits: eval mode after training, x of seed 306, six samples.
-//   lenet/sgd, lenet/adam, lenet/sgd_smooth0.1   input 3x12x12: conv1 3->4 3x3, relu, maxpool 2, conv2 4->6 3x3, relu,
-//   maxpool 2,
-//     flatten, fc1 6->8, relu, fc2 8->10. sgd: learning rate 0.1, momentum 0.9. adam: 0.01, defaults. sgd_smooth0.1:
-//     sgd with label_smoothing 0.1 and a fifth batch of four samples.
-//   resnet/sgd, resnet/adamw   input 3x8x8: conv1 3->4 3x3 (padding 1, no bias), bn1, relu, layer1.0 (residual/identity
-//   above,
-//     4 channels), layer2.0 (residual/option_a, 4 -> 8), global average pool, linear 8->10. The same learning rates;
-//     adamw has weight_decay 0.01.
+//   lenet/sgd, lenet/adam, lenet/sgd_smooth0.1
+//     Input 3x12x12: conv1 3->4 3x3, relu, maxpool 2, conv2 4->6 3x3, relu, maxpool 2, flatten, fc1 6->8, relu,
+//     fc2 8->10. sgd: learning rate 0.1, momentum 0.9. adam: 0.01, defaults. sgd_smooth0.1: sgd with label_smoothing
+//     0.1 and a fifth batch of four samples.
+//   resnet/sgd, resnet/adamw
+//     Input 3x8x8: conv1 3->4 3x3 (padding 1, no bias), bn1, relu, layer1.0 (residual/identity above, 4 channels),
+//     layer2.0 (residual/option_a, 4 -> 8), global average pool, linear 8->10. The same learning rates; adamw has
+//     weight_decay 0.01.
 #include <torch/torch.h>
 
 #include <algorithm>

@@ -16,8 +16,8 @@ using namespace strata;
 
 namespace {
 
-// PyTorch computes recursively, so its rounding error is relative to the largest value of a sequence, not to each
-// value.
+// PyTorch computes recursively, so its rounding error is relative to the largest value of a
+// sequence, not to each value.
 void check_near(double value, double expected, double scale) {
     CHECK_MESSAGE(std::abs(value - expected) <= 1e-12 * scale, value, " is not ", expected);
 }

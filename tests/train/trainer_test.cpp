@@ -1,5 +1,5 @@
-// What Trainer does with its policies: one step against arithmetic by hand, schedules, callbacks, fit, evaluate,
-// predict.
+// What Trainer does with its policies: one step against arithmetic by hand, schedules,
+// callbacks, fit, evaluate, predict.
 #include "small_training.hpp"
 
 using namespace strata;

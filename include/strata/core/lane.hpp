@@ -187,8 +187,8 @@ STRATA_HD STRATA_INLINE void store_lane(T* to, L lane) {
     }
 }
 
-/// Holds a lane in a register: GCC likes to read it from memory again for every use, which the load ports do not keep
-/// up with.
+/// Holds a lane in a register: GCC likes to read it from memory again for every use, which the load
+/// ports do not keep up with.
 template <class L>
 STRATA_INLINE void hold_in_register(L& lane) {
 #if defined(__GNUC__) && defined(__SSE2__)

@@ -2,13 +2,13 @@
 //
 // A layer is a small type without data, `Conv2d<6, 5>`. Bound to the shape of its input it becomes an *operation*:
 //
-//   using Input, Output        shapes of one sample
-//   using Parameters           ParameterList<…>, in PyTorch's order and layouts
-//   static constexpr Keep keep what forward leaves for backward
+//   using Input, Output             shapes of one sample
+//   using Parameters                ParameterList<…>, in PyTorch's order and layouts
+//   static constexpr Keep keep      what forward leaves for backward
 //   static constexpr double flops   floating-point operations of one forward pass of one sample
 //   static constexpr auto type      the layer's name for people
-//   forward(at, io)            one output element of one lane
-//   input_gradient(at, io)     one element of dx
+//   forward(at, io)                 one output element of one lane
+//   input_gradient(at, io)          one element of dx
 //   parameter_gradient(P, at, io)   one element of the gradient of parameter P, for one lane of samples
 //
 // and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a
@@ -145,8 +145,8 @@ using backward_domain = decltype(domain_of<Op, typename Op::Input>());
 
 // ---- misuse --------------------------------------------------------------------------------------------------------
 
-// Where a layer stands and what it got, spelled so that compilers print it: Linear<10>::Check<layer<7>, got<Shape<16,
-// 5, 5>>>.
+// Where a layer stands and what it got, spelled so that compilers print it:
+// Linear<10>::Check<layer<7>, got<Shape<16, 5, 5>>>.
 template <int... Index>
 struct layer;
 template <class S>

@@ -39,8 +39,8 @@ struct Shape {
     static_assert(((Extents > 0) && ...), "Shape: every extent must be positive");
     static constexpr int rank = sizeof...(Extents);
     static constexpr int size = (1 * ... * Extents);
-    /// Extent of the last axis, and how many such rows there are: executors walk row by row. Flat shapes are rows of
-    /// one.
+    /// Extent of the last axis, and how many such rows there are: executors walk row by row.
+    /// Flat shapes are rows of one.
     static constexpr int columns = [] {
         int last = 1, axis = 0;
         ((last = Extents, ++axis), ...);

@@ -1,5 +1,5 @@
-// Run-time descriptions of data: what files, loaders and progress work on, so that none of them depends on a network
-// type.
+// Run-time descriptions of data: what files, loaders and progress work on, so that none of them
+// depends on a network type.
 #pragma once
 
 #include <cstddef>
@@ -46,8 +46,8 @@ inline constexpr DataType data_type_of<float> = DataType::float32;
 template <>
 inline constexpr DataType data_type_of<double> = DataType::float64;
 
-/// A named tensor in someone else's memory, row-major, as it stands in a file. `data` is read when saving and written
-/// when loading.
+/// A named tensor in someone else's memory, row-major, as it stands in a file. `data` is read when saving
+/// and written when loading.
 struct TensorView {
     std::string name;
     std::vector<std::int64_t> shape;

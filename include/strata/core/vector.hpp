@@ -1,6 +1,6 @@
-// SIMD vectors as g++ and clang++ have them: arithmetic, comparisons and ?: of the language itself, one spelling for
-// SSE, AVX, AVX-512 and NEON. What the language does not say (a fused multiplication and addition, square roots, exp,
-// log) is here.
+// SIMD vectors as g++ and clang++ have them: arithmetic, comparisons and ?: of the language itself, one spelling
+// for SSE, AVX, AVX-512 and NEON. What the language does not say (a fused multiplication and addition, square
+// roots, exp, log) is here.
 #pragma once
 
 #include <cmath>
@@ -11,8 +11,8 @@
 #include "config.hpp"
 
 #ifdef __SSE2__
-// GCC 12 reports -Wmaybe-uninitialized inside its own AVX-512 intrinsics (_mm512_undefined_ps); users must never see
-// it.
+// GCC 12 reports -Wmaybe-uninitialized inside its own AVX-512 intrinsics
+// (_mm512_undefined_ps); users must never see it.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -38,8 +38,8 @@ struct Of {
 template <class T, int N>
 using Vector = typename Of<T, N>::type;
 
-/// Vector of the numbers Place::of(k) of a and b, those of b after those of a. Spelt out: nvcc hands no packs on to
-/// builtins.
+/// Vector of the numbers Place::of(k) of a and b, those of b after those of a. Spelt out: nvcc
+/// hands no packs on to builtins.
 template <class Place, int N, class V>
 STRATA_INLINE V shuffle(V a, V b) {
     constexpr auto at = [](int k) { return Place::of(k); };

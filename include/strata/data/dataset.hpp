@@ -1,5 +1,5 @@
-// Samples with their labels or targets, and what is done to them: the run-time edge between files or arrays and
-// training.
+// Samples with their labels or targets, and what is done to them: the run-time edge between
+// files or arrays and training.
 #pragma once
 
 #include <cstddef>
@@ -58,9 +58,9 @@ public:
     /// The transforms, with the scale and shift that remain for the executor.
     [[nodiscard]] Transforms const& transforms() const { return transforms_; }
 
-    /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `bytes`, memory for just that, aligned
-    /// for its type; not yet scaled and shifted. All randomness comes from (seed, epoch, index). For loaders; input()
-    /// gives numbers.
+    /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `bytes`, memory for just that,
+    /// aligned for its type; not yet scaled and shifted. All randomness comes from (seed, epoch, index). For
+    /// loaders; input() gives numbers.
     STRATA_ONE_COPY void load(std::size_t index, std::span<std::byte> bytes, std::uint64_t seed,
                               std::uint32_t epoch) const {
         std::size_t const values = shape_.size();

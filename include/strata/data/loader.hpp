@@ -1,5 +1,5 @@
-// Batches of a dataset: shuffled, transformed and gathered on background threads, in an order that does not depend on
-// them.
+// Batches of a dataset: shuffled, transformed and gathered on background threads, in an order
+// that does not depend on them.
 #pragma once
 
 #include <algorithm>
@@ -89,9 +89,9 @@ public:
         wanted_.notify_all();
     }
 
-    /// The next batch, or nullptr at the end of the epoch; it stays valid until the next call of next or begin_epoch.
-    /// What a transform throws comes out here, at the batch where it happened and again at every later call of the
-    /// epoch.
+    /// The next batch, or nullptr at the end of the epoch; it stays valid until the next call of next or
+    /// begin_epoch. What a transform throws comes out here, at the batch where it happened and again at
+    /// every later call of the epoch.
     Batch const* next() {
         if (!begun_) fail("Loader: call begin_epoch before next");
         std::unique_lock lock(mutex_);

@@ -1,5 +1,5 @@
-// Conversion between the element types of files. Loads and stores go through memcpy: data in a file need not be
-// aligned.
+// Conversion between the element types of files. Loads and stores go through memcpy: data in a
+// file need not be aligned.
 #pragma once
 
 #include <bit>

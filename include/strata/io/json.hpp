@@ -86,8 +86,8 @@ public:
     /// Names the place for messages, for example `tensor "fc.weight"`.
     void at(std::string place) { place_ = std::move(place); }
 
-    /// Reads an object: member(key) is called for each key and must read the key's value. A key that comes twice is an
-    /// error.
+    /// Reads an object: member(key) is called for each key and must read the key's value. A key
+    /// that comes twice is an error.
     template <class Member>
     void object(Member&& member) {
         take(Token::begin_object, "an object");

@@ -1,8 +1,7 @@
 // BatchNorm1d and BatchNorm2d: normalisation over the batch, as torch.nn.BatchNorm1d/2d.
 //
 //   training    xhat = (x - mean) / sqrt(var + eps),  y = weight xhat + bias, mean and (biased) var of the channel over
-//   the
-//               batch and its pixels; running statistics move by `momentum` towards mean and the unbiased variance
+//               the batch and its pixels; running statistics move by `momentum` towards mean and the unbiased variance
 //   evaluation  the running statistics take the place of mean and var
 //   dbias = sum dy,  dweight = sum dy xhat,  dx = weight / sqrt(var + eps) (dy - mean(dy) - xhat mean(dy xhat))
 //
@@ -34,8 +33,8 @@ struct BatchNormalization {
     static constexpr double flops = 4.0 * X::size;
     static constexpr std::string_view type = Rank == 3 ? "BatchNorm2d" : "BatchNorm1d";
 
-    /// What the statistics of a channel hold: forward's mean and 1 / sqrt(var + eps), backward's mean(dy), mean(dy
-    /// xhat).
+    /// What the statistics of a channel hold: forward's mean and 1 / sqrt(var + eps),
+    /// backward's mean(dy), mean(dy xhat).
     enum Statistic { mean, inverse_deviation, mean_dy, mean_dy_xhat };
     static constexpr int statistics_per_channel = 4;
 

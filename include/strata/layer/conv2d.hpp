@@ -128,8 +128,8 @@ struct Convolution {
     }
 };
 
-/// `Conv2d<out_channels, kernel, options…>`; options: Stride, Padding or SamePadding, Dilation, Groups, NoBias,
-/// Initialize.
+/// `Conv2d<out_channels, kernel, options…>`; options: Stride, Padding or SamePadding, Dilation,
+/// Groups, NoBias, Initialize.
 template <int OutChannels, Size Kernel, class... Options>
 struct Conv2d {
     using S = option_or<Stride<1>, Options...>;

@@ -1,8 +1,8 @@
 // Dropout: in training each element is zeroed with probability p and the others are scaled by 1 / (1 - p); in
 // evaluation the identity, as torch.nn.Dropout.
 //
-//   y(e) = keep(e) x(e) / (1 - p),   dx(e) = keep(e) dy(e) / (1 - p),   keep(e) = [uniform(seed, op, step, sample, e)
-//   >= p]
+//   keep(e) = [uniform(seed, op, step, sample, e) >= p]
+//   y(e)    = keep(e) x(e) / (1 - p),   dx(e) = keep(e) dy(e) / (1 - p)
 //
 // The mask is a function of its key and is computed again in backward: nothing is kept. One Philox block serves four
 // neighbouring elements. Source: Srivastava et al., JMLR 15, 2014.

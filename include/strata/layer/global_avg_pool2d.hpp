@@ -1,5 +1,5 @@
-// GlobalAvgPool2d: the mean of each channel, flat: torch.nn.AdaptiveAvgPool2d(1) followed by Flatten, or x.mean({2,
-// 3}).
+// GlobalAvgPool2d: the mean of each channel, flat: torch.nn.AdaptiveAvgPool2d(1) followed by
+// Flatten, or x.mean({2, 3}).
 //
 //   y(c) = mean_{h, w} x(c, h, w),   dx(c, h, w) = dy(c) / (H W)
 //

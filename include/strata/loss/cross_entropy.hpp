@@ -51,8 +51,8 @@ struct CrossEntropy {
                 io.dx.set(k, (io.dx[k] / total - hit - L(even)) * io.scale);
             }
         }
-        // -sum q (shifted - log total), with sum q = 1; without smoothing a class masked with -inf must not make 0 inf
-        // of it.
+        // -sum q (shifted - log total), with sum q = 1; without smoothing a class masked with -inf
+        // must not make 0 inf of it.
         L const loss = log(total) - L(T(1) - smooth) * target;
         return smooth > T(0) ? loss - L(even) * all : loss;
     }

@@ -54,8 +54,8 @@ struct Repeat {
 /// The main path of a Residual.
 template <class... Layers>
 struct Main {};
-/// Layers on the shortcut of a Residual, named shortcut.0, shortcut.1, …, for example a 1x1 convolution and
-/// BatchNorm2d.
+/// Layers on the shortcut of a Residual, named shortcut.0, shortcut.1, …, for example a 1x1
+/// convolution and BatchNorm2d.
 template <class... Layers>
 struct Shortcut {};
 /// The identity shortcut, the default.

@@ -78,8 +78,8 @@ struct Node {
     static constexpr int input = InputValue, other = OtherValue;
 };
 
-/// The list so far: nodes, the shape of each value, the value the next layer reads, the scope it is named in and its
-/// index.
+/// The list so far: nodes, the shape of each value, the value the next layer reads, the scope it
+/// is named in and its index.
 template <class Nodes, class Shapes, int Value, class Scope, int Index>
 struct Builder;
 template <class... Nodes, class... Shapes, int Value, class... Places, int Index>

@@ -81,8 +81,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
                             (op.other >= 0 && wants_gradient[static_cast<size_t>(op.other)]);
         kept_by_maker[y] = training && keeps_output(op.keep);
     }
-    // Views share their source; an elementwise result takes its source's place where nobody needs the source
-    // afterwards.
+    // Views share their source; an elementwise result takes its source's place where nobody
+    // needs the source afterwards.
     for (int v = 0; v <= N; ++v) root[static_cast<size_t>(v)] = v;
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];

@@ -1,5 +1,5 @@
-// AdamW: Adam with decoupled weight decay, as torch.optim.AdamW: w shrinks by learning_rate weight_decay before Adam's
-// update.
+// AdamW: Adam with decoupled weight decay, as torch.optim.AdamW: w shrinks by learning_rate
+// weight_decay before Adam's update.
 //
 // Source: Loshchilov and Hutter, arXiv:1711.05101, Algorithm 2.
 #pragma once

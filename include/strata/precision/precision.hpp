@@ -1,5 +1,5 @@
-// Precision policies name the scalar types of a training run, each role on its own, so that mixed precision is one more
-// policy:
+// Precision policies name the scalar types of a training run, each role on its own, so that mixed
+// precision is one more policy:
 //
 //   storage       activations and their gradients in memory
 //   compute       lane arithmetic

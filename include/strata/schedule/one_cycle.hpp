@@ -1,5 +1,5 @@
-// The one-cycle policy: the learning rate rises to a maximum and falls far below its start, the momentum does the
-// reverse.
+// The one-cycle policy: the learning rate rises to a maximum and falls far below its start, the
+// momentum does the reverse.
 #pragma once
 
 #include <cmath>
@@ -13,10 +13,11 @@ enum class Anneal : std::uint8_t { cosine, linear };
 
 /// Source: torch.optim.lr_scheduler.OneCycleLR; Smith and Topin, "Super-convergence", 2019.
 ///
-/// With T total ticks and p = pct_start, the learning rate goes from initial = max / div_factor (tick 0) to max (tick
-/// p T - 1) to initial / final_div_factor (tick T - 1); with three_phase back to initial (tick 2 p T - 2) in between.
-/// The momentum goes from max_momentum to base_momentum and back. The optimizer's learning rate matters only if
-/// max_learning_rate is 0. Throws Error for values out of range and for a tick beyond T.
+/// With T total ticks and p = pct_start, the learning rate goes from initial = max / div_factor (tick 0)
+/// to max (tick p T - 1) to initial / final_div_factor (tick T - 1); with three_phase back to initial
+/// (tick 2 p T - 2) in between. The momentum goes from max_momentum to base_momentum and back. The
+/// optimizer's learning rate matters only if max_learning_rate is 0. Throws Error for values out of
+/// range and for a tick beyond T.
 struct OneCycleLR {
     double max_learning_rate = 0;  ///< 0: the optimizer's learning rate is the maximum
     std::int64_t total_steps = 0;  ///< ticks; 0: the whole training
@@ -82,8 +83,8 @@ private:
 
     ScheduleValue between(double rate_from, double rate_to, double momentum_from, double momentum_to, double t,
                           double start, double end) const {
-        // A phase without length (pct_start * total_steps = 1, up to rounding) jumps to its end; PyTorch divides by
-        // zero there.
+        // A phase without length (pct_start * total_steps = 1, up to rounding) jumps to its end;
+        // PyTorch divides by zero there.
         auto const share = end - start < 1e-9 ? 1.0 : (t - start) / (end - start);
         ScheduleValue value{interpolate(rate_from, rate_to, share)};
         if (cycle_momentum) value.momentum = interpolate(momentum_from, momentum_to, share);

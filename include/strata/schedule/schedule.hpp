@@ -33,8 +33,8 @@ struct ScheduleValue {
 /// What a schedule counts in: it moves once an epoch or at every optimizer step.
 enum class Every : std::uint8_t { epoch, step };
 
-/// A learning-rate schedule: `schedule(base_learning_rate, position)`, the base being the optimizer's own learning
-/// rate.
+/// A learning-rate schedule: `schedule(base_learning_rate, position)`, the base being the
+/// optimizer's own learning rate.
 template <class T>
 concept Schedule = std::same_as<typename T::policy, SchedulePolicy> &&
                    requires(T const& schedule, double base_learning_rate, SchedulePosition const& position) {

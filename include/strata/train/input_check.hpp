@@ -15,8 +15,8 @@ STRATA_COLD inline std::string name_of_sample(Batch const& batch, std::int64_t s
     return name;
 }
 
-/// What a network and its loss ask of samples, labels and targets. Every check throws Error that says what was
-/// expected.
+/// What a network and its loss ask of samples, labels and targets. Every check throws Error
+/// that says what was expected.
 struct InputCheck {
     SampleShape shape;  ///< of one sample
     bool flat;          ///< a flat network takes images of as many values

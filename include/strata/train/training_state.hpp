@@ -1,5 +1,5 @@
-// Where a training stands: flat numbers that go into a checkpoint as text, and the names of its weights and optimizer
-// state there.
+// Where a training stands: flat numbers that go into a checkpoint as text, and the names of its weights
+// and optimizer state there.
 #pragma once
 
 #include <charconv>

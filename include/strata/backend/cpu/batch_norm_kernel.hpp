@@ -9,8 +9,8 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// Sums K terms over vectors [from, stop) of numbers: term(at) gives K lanes. Four chains of additions run side by
-/// side.
+/// Sums K terms over vectors [from, stop) of numbers: term(at) gives K lanes. Four chains of
+/// additions run side by side.
 template <int K, class L, class F>
 STRATA_INLINE void sum_vectors(int from, int stop, double (&totals)[K], F const& terms) {
     constexpr int N = width_of<L>, chains = 4;
@@ -78,8 +78,8 @@ STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pitch, int pi
     }
 }
 
-/// A tile's sums of dy and dy xhat; empty lanes of dy hold zeros. `statistics` are [channel][pitch]: mean, inverse
-/// deviation.
+/// A tile's sums of dy and dy xhat; empty lanes of dy hold zeros. `statistics` are
+/// [channel][pitch]: mean, inverse deviation.
 template <class L, class T>
 STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const* statistics, double* sum_dy,
                                           double* sum_dy_xhat, int pitch, int length, int begin, int end) {

@@ -1,6 +1,6 @@
-// Linear of Mixed<bfloat16> by products of pairs (AVX512-BF16): two inputs, two outputs or two samples a lane in the
-// three passes. Weights are rounded to bfloat16 block by block, sums are float. Tiles of fewer than 16 samples go
-// through float.
+// Linear of Mixed<bfloat16> by products of pairs (AVX512-BF16): two inputs, two outputs or two samples a lane in
+// the three passes. Weights are rounded to bfloat16 block by block, sums are float. Tiles of fewer than 16
+// samples go through float.
 #pragma once
 
 #include "bfloat16_pairs.hpp"

@@ -110,8 +110,8 @@ STRATA_INLINE void pair_product_block(PairProduct<Out> const& p, int m, int n) {
     }
 }
 
-/// Rows [begin, end) of columns [0, columns), whole vectors. Each element's sum runs over k in order, whatever block it
-/// stands in.
+/// Rows [begin, end) of columns [0, columns), whole vectors. Each element's sum runs over k in order,
+/// whatever block it stands in.
 template <class Out>
 STRATA_ONE_COPY void pair_product(PairProduct<Out> const& p, int begin, int end, int columns) {
     int n = 0;

@@ -273,8 +273,8 @@ STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const
         d.bias = bias ? bias + group * g.out_channels : nullptr;
         d.y = y + group * g.out_channels * plane + i * out_row;
 
-        // The vectors of the rows one after another; a row's last one is moved back to end with the row. A band is one
-        // row.
+        // The vectors of the rows one after another; a row's last one is moved back to end with
+        // the row. A band is one row.
         int const length = band > 0 ? count * row_length : row_length, row_vectors = (length + N - 1) / N,
                   vectors = band > 0 ? row_vectors : count * row_vectors;
         d.stored = std::min(N, length);

@@ -1,5 +1,5 @@
-// Direct convolution on the CPU: the forward pass is a correlation, the input gradient one for each phase of the
-// stride.
+// Direct convolution on the CPU: the forward pass is a correlation, the input gradient one for
+// each phase of the stride.
 #pragma once
 
 #include <numeric>

@@ -124,8 +124,8 @@ public:
         return evaluate_tiles(model, batch, predictions, outputs);
     }
 
-    /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
-    /// messages.
+    /// The first operation whose output is not finite in a training pass over the batch, -1 if
+    /// there is none. For messages.
     STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
         watch_ = &found;
@@ -202,8 +202,8 @@ private:
             meet(workers_, share.size);
         }
     }
-    /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a
-    /// single one.
+    /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles,
+    /// one of 16 has a single one.
     static constexpr std::size_t parts_size(int tiles) {
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
     }
@@ -253,8 +253,8 @@ private:
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, squares);
     }
 
-    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, else one a
-    /// team.
+    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch
+    /// is kept, else one a team.
     STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot,
                                   std::span<Step const> steps, int S, std::size_t stride, bool kept) {
         meet(slot, team.size);

@@ -1,6 +1,6 @@
-// Linear on the CPU: forward and input gradient as products over the samples of a tile, the weight gradient as a
-// product over the inputs with the tile transposed block by block. One copy of the code serves every Linear of a
-// program.
+// Linear on the CPU: forward and input gradient as products over the samples of a tile, the weight
+// gradient as a product over the inputs with the tile transposed block by block. One copy of the code
+// serves every Linear of a program.
 #pragma once
 
 #include "../../layer/linear.hpp"
@@ -11,8 +11,8 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// y(o, s) = bias(o) + weight(o) . x(s), or its ReLU, for outputs [o, stop), at most four, and Q samples: lanes along
-/// the inputs.
+/// y(o, s) = bias(o) + weight(o) . x(s), or its ReLU, for outputs [o, stop), at most four, and Q
+/// samples: lanes along the inputs.
 template <int Q, class L, class T>
 STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o, int stop,
                                   bool relu) {

@@ -54,9 +54,9 @@ struct PointwiseImage {
     static constexpr PointwiseImage of(int S) {
         return {G::width, G::out_width, G::stride_height, G::stride_width, S};
     }
-    /// Calls f(at, columns, j, place, count) for the pieces of numbers [n, n + count) of the outputs: the piece begins
-    /// `at` numbers from n and, in the image, at `place`, and has `count` numbers of each of `columns` columns from j
-    /// on.
+    /// Calls f(at, columns, j, place, count) for the pieces of numbers [n, n + count) of the outputs: the
+    /// piece begins `at` numbers from n and, in the image, at `place`, and has `count` numbers of each of
+    /// `columns` columns from j on.
     template <class F>
     STRATA_INLINE void for_pieces(int n, int count, F const& f) const {
         int const out_row = out_width * S;

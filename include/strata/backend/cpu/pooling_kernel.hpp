@@ -1,6 +1,6 @@
-// MaxPool2d without padding on the CPU: the window is a constant, the image a run-time value, so that all pools of one
-// window are one copy of the code. Tiles of one sample have neighbouring windows in the lanes where the windows are two
-// columns wide.
+// MaxPool2d without padding on the CPU: the window is a constant, the image a run-time value, so that all pools of
+// one window are one copy of the code. Tiles of one sample have neighbouring windows in the lanes where the
+// windows are two columns wide.
 #pragma once
 
 #include "../../layer/max_pool2d.hpp"

@@ -1,9 +1,9 @@
 // The program of a tile: the op list as a flat table of steps. A step is data, a kernel and what it works on; one small
 // function runs any of them. So a network costs a table and the kernels it needs, each of them once.
 //
-// Training is fill, forward, loss, backward. A layer that needs the whole batch cuts the table into phases: a step that
-// gathers the tile's part of the statistics ends a phase, the executor merges the parts of all tiles, and the next
-// phase goes on.
+// Training is fill, forward, loss, backward. A layer that needs the whole batch cuts the table into phases: a
+// step that gathers the tile's part of the statistics ends a phase, the executor merges the parts of all tiles,
+// and the next phase goes on.
 #pragma once
 
 #include "../../layer/relu.hpp"

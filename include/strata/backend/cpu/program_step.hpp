@@ -17,8 +17,8 @@ struct BatchResult {
     std::int64_t correct = 0;
 };
 
-/// The result of a batch from those of its leaves, which are merged in one binary tree; `squares` is the sum of the
-/// gradient's.
+/// The result of a batch from those of its leaves, which are merged in one binary tree; `squares` is
+/// the sum of the gradient's.
 STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int leaves, double squares) {
     for (int distance = 1; distance < leaves; distance *= 2)
         for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
@@ -62,8 +62,8 @@ struct TileContext {
     double loss_scale = 1;                           ///< factor of the loss's gradient
 };
 
-/// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the parameters and
-/// statistics.
+/// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
+/// parameters and statistics.
 struct OperationPlace {
     int x = -1, other = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
 };

@@ -1,5 +1,5 @@
-// Batch-wide statistics on the CPU: how the parts that tiles gathered become one mean, variance and gradient sum a
-// channel.
+// Batch-wide statistics on the CPU: how the parts that tiles gathered become one mean, variance
+// and gradient sum a channel.
 #pragma once
 
 #include <cmath>

@@ -98,8 +98,8 @@ consteval int most_tile_samples() {
     }
 }
 
-/// Samples in a tile: the largest power of two that the batch fills. A function of network, policy and batch, never of
-/// the threads.
+/// Samples in a tile: the largest power of two that the batch fills. A function of network, policy and
+/// batch, never of the threads.
 template <class Net, class Precision>
 constexpr int tile_samples(int batch) {
     for (int s = most_tile_samples<Net, Precision>(); s > 1; s /= 2)

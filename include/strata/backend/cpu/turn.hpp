@@ -42,8 +42,8 @@ public:
 #endif
         }
 #ifdef __linux__
-        // Not std::atomic's wait: GCC's gives the processor to other programs first, which may keep it for
-        // milliseconds.
+        // Not std::atomic's wait: GCC's gives the processor to other programs first, which may
+        // keep it for milliseconds.
         sleepers_.fetch_add(1);
         while (turn_.load() == turn) futex(FUTEX_WAIT_PRIVATE, turn);
         sleepers_.fetch_sub(1);

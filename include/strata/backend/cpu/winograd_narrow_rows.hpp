@@ -32,15 +32,15 @@ struct WinogradNarrowRows {
     }
 };
 
-/// Column K of every tile of four, S samples each, of two vectors: in the first half of a vector, and again in the
-/// second.
+/// Column K of every tile of four, S samples each, of two vectors: in the first half of a
+/// vector, and again in the second.
 template <int S, int N, int K>
 struct ColumnOfTiles {
     static constexpr int of(int k) { return (k % (N / 2) / S * 4 + K) * S + k % S; }
 };
 /// Takes a row's columns apart: column k of the first four (`halves` 1) or all eight (2) of each tile goes to
-/// to[k * point + tile * S + sample]. Writes up to N - 1 places more than there are. `samples` is S, or S times a power
-/// of two.
+/// to[k * point + tile * S + sample]. Writes up to N - 1 places more than there are. `samples` is S, or
+/// S times a power of two.
 template <int S, class L, class T>
 STRATA_INLINE void winograd_columns_apart(int samples, int halves, T const* line, T* to, int pitch,
                                           std::ptrdiff_t point) {

@@ -45,8 +45,8 @@ struct WinogradGradientPatch {
     }
 };
 
-/// Transforms a vector of patches: column j of row i lies at rows[i] + j * column, columns outside [first, last) are
-/// zeros.
+/// Transforms a vector of patches: column j of row i lies at rows[i] + j * column, columns
+/// outside [first, last) are zeros.
 template <class Patch, class L, class X, class T>
 STRATA_INLINE void winograd_patch(X const* const (&rows)[Patch::size], std::ptrdiff_t column, int first, int last,
                                   T* to, std::ptrdiff_t point) {

@@ -79,8 +79,8 @@ STRATA_COLD void winograd_row_weights(Correlation const& g, T const* w, T* to, i
             }
 }
 
-/// Transforms input rows [begin, end) of all channels from `column` on, zeros outside the image: N samples of eight
-/// columns.
+/// Transforms input rows [begin, end) of all channels from `column` on, zeros outside the image: N
+/// samples of eight columns.
 template <class L, class T>
 STRATA_ONE_COPY void winograd_row_inputs(Correlation const& g, T const* x, T* to, int S, int column, int begin,
                                          int end) {

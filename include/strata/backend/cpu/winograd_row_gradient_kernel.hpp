@@ -33,8 +33,8 @@ constexpr double direct_row_gradient_cycles(Correlation const& g, int S) {
     return blocks * (gradient_taps * (0.98 * outs * vectors + 16.4 * g.out_height) + 46 * outs) +
            2.7 * g.out_channels * vectors;
 }
-/// True where Winograd is faster; close calls go to direct convolution, which rounds less. Its cost counts `weight`
-/// times.
+/// True where Winograd is faster; close calls go to direct convolution, which rounds less. Its
+/// cost counts `weight` times.
 template <class L>
 constexpr bool is_faster_by_row_gradient(Correlation const& g, int S, double weight) {
     return is_winograd_row(g) && WinogradRowGradientLayout<L>(g, S).fits() &&

@@ -64,8 +64,8 @@ STRATA_INLINE void transpose_block(T const* from, T* to, std::ptrdiff_t step) {
     for (int k = 0; k < N; ++k) store_lane(to + k * step, block[k]);
 }
 
-/// At one point: sums[o][V vectors of c] += gradients[vector][o][sample] inputs[vector][sample][c], blocks of output
-/// channels.
+/// At one point: sums[o][V vectors of c] += gradients[vector][o][sample] inputs[vector][sample][c],
+/// blocks of output channels.
 template <int V, class L, class T>
 STRATA_ONE_COPY void winograd_outer_products(T const* gradients, T const* inputs, T* sums, int out_block, int in_block,
                                              int outs, int vectors, bool first) {

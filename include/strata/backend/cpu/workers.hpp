@@ -45,9 +45,9 @@ struct Share {
     [[nodiscard]] int end(int items) const { return static_cast<int>(static_cast<long>(items) * (rank + 1) / size); }
 };
 
-/// How `workers` share `items` work items: full rounds of one item each, then teams for the rest, ⌈workers / items⌉
-/// strong, or, without `teams`, one worker for each of the rest. The assignment never changes a result, only who
-/// computes it.
+/// How `workers` share `items` work items: full rounds of one item each, then teams for the rest,
+/// ⌈workers / items⌉ strong, or, without `teams`, one worker for each of the rest. The assignment never changes a
+/// result, only who computes it.
 struct Assignment {
     int items, workers;
     bool teams = true;

@@ -1,6 +1,6 @@
-// The operations' mathematics as functors over thread indices: every thread takes one element of one sample, a scalar
-// lane, of tiles laid out [element][sample]. Neighbouring threads take neighbouring samples, so reads and writes
-// coalesce.
+// The operations' mathematics as functors over thread indices: every thread takes one element of one sample,
+// a scalar lane, of tiles laid out [element][sample]. Neighbouring threads take neighbouring samples, so
+// reads and writes coalesce.
 #pragma once
 
 #include "../../core/operation.hpp"

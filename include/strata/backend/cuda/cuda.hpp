@@ -1,5 +1,5 @@
-// The CUDA backend's policy: `train<LeNet>(Cuda{}, CrossEntropy{}, …)`. Include <strata/cuda.hpp> and compile with
-// nvcc.
+// The CUDA backend's policy: `train<LeNet>(Cuda{}, CrossEntropy{}, …)`. Include
+// <strata/cuda.hpp> and compile with nvcc.
 #pragma once
 
 #include "../backend.hpp"

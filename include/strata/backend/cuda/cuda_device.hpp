@@ -1,5 +1,5 @@
-// CudaDevice: memory, copies, kernel launches and cuBLAS of one GPU; the only header with <<<>>> and cuBLAS in it.
-// Needs nvcc.
+// CudaDevice: memory, copies, kernel launches and cuBLAS of one GPU; the only header with <<<>>> and
+// cuBLAS in it. Needs nvcc.
 //
 // All work goes into one stream in order. Uploads come from pageable memory, which the runtime stages before it
 // returns; downloads wait for the stream.

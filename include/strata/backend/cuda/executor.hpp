@@ -2,9 +2,9 @@
 // [element][sample] laid out by the network's plan. Parameters, optimizer state and running statistics live on the
 // device between load and store.
 //
-// Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies matrices
-// (CudaDevice, or HostDevice in tests). All sums have fixed trees, so the same program gives the same bits on the same
-// GPU.
+// Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies
+// matrices (CudaDevice, or HostDevice in tests). All sums have fixed trees, so the same program gives the
+// same bits on the same GPU.
 #pragma once
 
 #include <cmath>
@@ -24,9 +24,9 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// Trains and evaluates a network on a device. The device's copy of the model is uploaded by load(), or by itself when
-/// another model than the last one comes; call load() again after changing a model on the host, and store() before
-/// reading it.
+/// Trains and evaluates a network on a device. The device's copy of the model is uploaded by load(), or by
+/// itself when another model than the last one comes; call load() again after changing a model on the host, and
+/// store() before reading it.
 template <class Net, class Precision, class Loss, class Device>
 class CudaExecutor {
     using Storage = typename Precision::storage;
@@ -56,8 +56,8 @@ public:
 
     /// Host threads that compute: the GPU's are not counted.
     [[nodiscard]] int workers() const { return 1; }
-    /// Gradient of the mean loss of the last training step, in the order of Model::parameters(); copied from the
-    /// device.
+    /// Gradient of the mean loss of the last training step, in the order of
+    /// Model::parameters(); copied from the device.
     [[nodiscard]] std::span<Gradient const> gradient() const {
         gradient_values_.resize(parameter_count);
         device_->activate();
@@ -144,8 +144,8 @@ public:
         return result(batch.size, has_loss, 2);
     }
 
-    /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none. For
-    /// messages.
+    /// The first operation whose output is not finite in a training pass over the batch, -1 if
+    /// there is none. For messages.
     int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         begin(model, batch, Net::training_plan.size);
         int found = -1;
@@ -302,8 +302,8 @@ private:
             device_->launch(detail::InputGradientBody<O, Precision>{a});
     }
 
-    /// Loss, hits and predictions, and in training the gradient of the outputs. False when there is nothing to compare
-    /// with.
+    /// Loss, hits and predictions, and in training the gradient of the outputs. False when there
+    /// is nothing to compare with.
     template <bool Training>
     bool finish(Batch const& batch) {
         auto const samples = static_cast<std::size_t>(batch.size);

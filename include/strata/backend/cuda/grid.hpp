@@ -2,11 +2,10 @@
 //
 //   elementwise   body(thread) for thread in [0, threads): independent of each other, in any order
 //   reduction     a block of block_threads threads makes one result: each thread sums its part, a fixed tree combines
-//   the
-//                 parts, thread 0 stores the result. No atomics, so the same input gives the same bits.
+//                 the parts, thread 0 stores the result. No atomics, so the same input gives the same bits.
 //
-// A body is a named functor without CUDA in it: the kernels of cuda_device.hpp and the loops of host_device.hpp run the
-// same one.
+// A body is a named functor without CUDA in it: the kernels of cuda_device.hpp and the loops of
+// host_device.hpp run the same one.
 #pragma once
 
 #include "../../core/config.hpp"

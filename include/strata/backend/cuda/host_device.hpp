@@ -53,8 +53,8 @@ public:
             detail::run_block(body, reversed_ ? blocks - 1 - b : b, values, detail::HostThreads{reversed_});
     }
 
-    /// c[m][n] = op(a)[m][k] op(b)[k][n] + beta c, row-major with row lengths lda, ldb, ldc; op transposes where asked
-    /// to.
+    /// c[m][n] = op(a)[m][k] op(b)[k][n] + beta c, row-major with row lengths lda, ldb, ldc; op
+    /// transposes where asked to.
     template <class T>
     void gemm(bool transpose_a, bool transpose_b, long m, long n, long k, T const* a, long lda, T const* b, long ldb,
               T beta, T* c, long ldc) {

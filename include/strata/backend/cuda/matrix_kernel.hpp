@@ -76,8 +76,8 @@ struct PatchesBody {
     }
 };
 
-/// The way back in gather form: dx(c, h, w) sums what the output pixels [first, first + pixels) that see it left in
-/// `columns`.
+/// The way back in gather form: dx(c, h, w) sums what the output pixels [first, first + pixels) that
+/// see it left in `columns`.
 template <class Op, class T>
 struct GatherPatchesBody {
     using G = typename Op::Geometry;
@@ -147,8 +147,8 @@ struct MatrixKernel<Convolution<G, Scheme>> {
     }
 
 private:
-    /// Calls f(columns, first pixel, pixels) for runs of output pixels whose patches fit the scratch memory, at least
-    /// one a run.
+    /// Calls f(columns, first pixel, pixels) for runs of output pixels whose patches fit the scratch
+    /// memory, at least one a run.
     template <class Device, class T, class F>
     static void for_runs(Device& device, int samples, DeviceBuffer<T, Device>& scratch, F const& f) {
         long const a_pixel = static_cast<long>(taps) * samples;

@@ -9,8 +9,8 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// x[element][sample] = scale[channel] value + shift[channel] from samples [sample][element]; a thread an element and
-/// sample.
+/// x[element][sample] = scale[channel] value + shift[channel] from samples [sample][element]; a
+/// thread an element and sample.
 template <class T, class From>
 struct FillBody {
     T* x;
@@ -91,8 +91,8 @@ struct SumBody {
     STRATA_HD void finish(long, Value sum) const { *total = sum; }
 };
 
-/// Sums of squares of a flat array, a block a chunk: finite exactly when every entry is (and no square overflows a
-/// double).
+/// Sums of squares of a flat array, a block a chunk: finite exactly when every entry is (and no
+/// square overflows a double).
 template <class T>
 struct SquaresBody {
     using Value = double;
