@@ -24,6 +24,9 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 ONE_DOOR = {"nlohmann/": "io/json.hpp", "zlib.h": "data/gzip.hpp"}
 BAD_NAMES = ("utils", "util", "common", "helper", "helpers", "manager", "impl")
 LINES = 400
+# What other headers define as macros in users' programs: <complex.h> I, image code W and H, <windows.h> min and max.
+MACRO_NAMES = re.compile(r"\b[IWH]\b")
+MACRO_CALLS = re.compile(r"\b(min|max)\s*\(")
 
 
 def room_of(path):
@@ -123,6 +126,10 @@ def check(include):
                 report(number, "cuBLAS is used in backend/cuda/ only")
             if room == "umbrella" and line.strip() and not re.match(r"\s*#\s*(include|pragma)\b", line):
                 report(number, "an umbrella header holds includes only")
+            for name in MACRO_NAMES.findall(line):
+                report(number, f"{name} may be a macro of the user: take a longer name")
+            for name in MACRO_CALLS.findall(line):
+                report(number, f"{name} may be a macro of the user: write (std::{name})(…)")
     return errors, warnings
 
 
@@ -130,7 +137,8 @@ GOOD = {
     "strata.hpp": '#include "train/trainer.hpp"\n#include "backend/cpu/executor.hpp"\n',
     "cuda.hpp": '#include "strata.hpp"\n#include "backend/cuda/executor.hpp"\n',
     "core/config.hpp": "#define STRATA_HD\n",
-    "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<< and cublas and #define are harmless in a comment\n',
+    "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<<, cublas, #define, W and min() are harmless in a comment\n'
+                      "int least(int a) { return (std::min)(a, std::max<int>(1, a)); }\n",
     "layer/relu.hpp": '#include "../core/shape.hpp"\n',
     "layer/linear.hpp": '#include "relu.hpp"\n#define LOCAL 1\n#undef LOCAL\n',
     "loss/mse.hpp": '#include "../core/shape.hpp"\n',
@@ -165,6 +173,9 @@ BAD = [
     ("layer/relu.hpp", "#include <cublas_v2.h>\n", "cuBLAS is used"),
     ("data/idx.hpp", "#include <zlib.h>\n", "only data/gzip.hpp"),
     ("io/safetensors.hpp", "#include <nlohmann/json.hpp>\n", "only io/json.hpp"),
+    ("layer/relu.hpp", "template <int W>\nstruct Row;\n", "W may be a macro"),
+    ("layer/relu.hpp", "int f(int a) { return std::min(a, 1); }\n", "write (std::min)("),
+    ("layer/relu.hpp", "int const most = std::numeric_limits<int>::max();\n", "write (std::max)("),
     ("attic/old.hpp", "\n", "no room of the house"),
     ("core/string_utils.hpp", "\n", "named after what it offers"),
 ]

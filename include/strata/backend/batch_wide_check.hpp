@@ -9,11 +9,11 @@ namespace strata::inline STRATA_ABI::detail {
 /// Throws Error where a channel has one value only in a training batch: there is no variance then.
 template <class Net>
 void check_batch_for_statistics(int batch) {
-    Net::for_each_operation([&]<int I>() {
-        using Op = typename Net::template OperationAt<I>;
+    Net::for_each_operation([&]<int Index>() {
+        using Op = typename Net::template OperationAt<Index>;
         if constexpr (is_batch_wide<Op>()) {  // nvcc 13 needs these braces
             if (Op::pixels == 1 && batch == 1)
-                fail("layer ", Net::template NodeAt<I>::Name::text(), " (", Op::type,
+                fail("layer ", Net::template NodeAt<Index>::Name::text(), " (", Op::type,
                      "): one value a channel has no variance, expected at least 2 samples in a training batch "
                      "(drop_last leaves a smaller last batch out)");
         }

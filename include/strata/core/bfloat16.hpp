@@ -100,8 +100,8 @@ template <>
 struct std::numeric_limits<strata::bfloat16> {
     static constexpr bool is_specialized = true, is_signed = true, has_infinity = true, has_quiet_NaN = true;
     static constexpr int digits = 8;
-    static constexpr strata::bfloat16 min() { return strata::bfloat16::from_bits(0x0080); }
-    static constexpr strata::bfloat16 max() { return strata::bfloat16::from_bits(0x7f7f); }
+    static constexpr strata::bfloat16(min)() { return strata::bfloat16::from_bits(0x0080); }
+    static constexpr strata::bfloat16(max)() { return strata::bfloat16::from_bits(0x7f7f); }
     static constexpr strata::bfloat16 lowest() { return strata::bfloat16::from_bits(0xff7f); }
     static constexpr strata::bfloat16 epsilon() { return strata::bfloat16::from_bits(0x3c00); }
     static constexpr strata::bfloat16 infinity() { return strata::bfloat16::from_bits(0x7f80); }

@@ -105,10 +105,10 @@ STRATA_INLINE L logarithm(L x) {
     using C = Cephes<T>;
     using Limits = std::numeric_limits<T>;
     constexpr T denormal_scale = T(1) / Limits::epsilon();
-    auto const is_denormal = x < Limits::min();
+    auto const is_denormal = x < (Limits::min)();
     L const normal = select(is_denormal, x * denormal_scale, x);
     // x = m 2^e with 1/2 <= m < 1. The exponent becomes a number as the last bits of a larger one.
-    auto const number = normal.bits(), mantissa = number & (L(Limits::min()).bits() - 1);
+    auto const number = normal.bits(), mantissa = number & (L((Limits::min)()).bits() - 1);
     L e = L::from_bits((number >> C::mantissa_bits) + L(denormal_scale).bits()) - (denormal_scale + T(C::bias - 1));
     e = select(is_denormal, e - T(C::mantissa_bits), e);
     L m = L::from_bits(mantissa | L(T(0.5)).bits());

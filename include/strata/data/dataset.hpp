@@ -195,7 +195,7 @@ private:
                  " must be positive in every dimension");
         // height * width fits in 62 bits; SampleShape::size() must not overflow either.
         std::size_t const plane = static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width);
-        if (static_cast<std::size_t>(shape.channels) > std::numeric_limits<std::size_t>::max() / 16 / plane)
+        if (static_cast<std::size_t>(shape.channels) > (std::numeric_limits<std::size_t>::max)() / 16 / plane)
             fail("from_memory: sample shape ", shape.channels, " x ", shape.height, " x ", shape.width,
                  " is larger than any memory");
         return shape;
@@ -212,7 +212,7 @@ private:
     }
 
     static void check_count(std::size_t count) {
-        if (count > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+        if (count > static_cast<std::size_t>((std::numeric_limits<std::int32_t>::max)()))
             fail("a dataset has at most 2147483647 samples, not ", count);
     }
 

@@ -52,8 +52,8 @@ STRATA_COLD inline IdxArray read_idx(std::string const& path, int dimensions) {
         std::uint32_t const extent =
             std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
         if (extent == 0) fail(path, " is empty: dimension ", d, " is 0");
-        if (extent > static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max()) ||
-            expected > std::numeric_limits<std::uint64_t>::max() / 4 / extent)
+        if (extent > static_cast<std::uint32_t>((std::numeric_limits<std::int32_t>::max)()) ||
+            expected > (std::numeric_limits<std::uint64_t>::max)() / 4 / extent)
             fail(path, ": dimension ", d, " is ", extent, " (byte ", 4 + 4 * d, "), more than any file holds");
         expected *= extent;
         array.dimensions.push_back(extent);

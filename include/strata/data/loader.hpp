@@ -51,7 +51,7 @@ public:
         sample_bytes_ = dataset_.shape().size() * size_of(dataset_.transforms().sample_type());
         target_bytes_ = static_cast<std::size_t>(dataset_.outputs()) * size_of(dataset_.target_type());
         // One more than prefetch, for the caller's; but no more than an epoch has.
-        int const ahead = options_.threads == 0 ? 0 : std::min(options_.prefetch, batches_ - 1);
+        int const ahead = options_.threads == 0 ? 0 : (std::min)(options_.prefetch, batches_ - 1);
         slots_ = FixedArray<Slot>(static_cast<std::size_t>(ahead) + 1);
         for (auto& slot : slots_) reserve(slot);
         try {
@@ -147,7 +147,7 @@ private:
 
     STRATA_COLD void reserve(Slot& slot) const {
         // A batch size beyond the dataset costs no memory.
-        std::size_t const most = std::min(batch_size_, dataset_.size());
+        std::size_t const most = (std::min)(batch_size_, dataset_.size());
         slot.inputs = FixedArray<std::byte>(most * sample_bytes_);
         Batch& batch = slot.batch;
         batch.shape = dataset_.shape();
@@ -182,7 +182,7 @@ private:
     void fill(Slot& slot, int batch) noexcept {
         try {
             std::size_t const first = static_cast<std::size_t>(batch) * batch_size_;
-            std::size_t const n = std::min(batch_size_, order_.size() - first);
+            std::size_t const n = (std::min)(batch_size_, order_.size() - first);
             for (std::size_t i = 0; i < n; ++i) {
                 std::size_t const index = order_[first + i];
                 dataset_.load(index, {slot.inputs.data() + i * sample_bytes_, sample_bytes_}, options_.seed, epoch_);

@@ -60,7 +60,7 @@ STRATA_ONE_COPY inline void shift_sample(void* sample, std::size_t element_size,
                                          int right) {
     int const height = shape.height, width = shape.width;
     std::size_t const row_bytes = static_cast<std::size_t>(width) * element_size;
-    int const kept = std::max(0, width - std::abs(right));
+    int const kept = (std::max)(0, width - std::abs(right));
     std::size_t const kept_bytes = static_cast<std::size_t>(kept) * element_size, hole_bytes = row_bytes - kept_bytes;
     for (int c = 0; c < shape.channels; ++c) {
         auto* const plane = static_cast<std::byte*>(sample) +

@@ -61,7 +61,7 @@ public:
     void read(void* destination, std::size_t bytes) {
         auto* to = static_cast<char*>(destination);
         while (bytes > 0) {
-            auto const got = ::read(descriptor_, to, std::min(bytes, most_at_once));
+            auto const got = ::read(descriptor_, to, (std::min)(bytes, most_at_once));
             if (got < 0 && errno == EINTR) continue;
             if (got < 0) fail_with_errno(path_, "cannot read the file");
             if (got == 0) fail(path_, ": the file ends ", bytes, " bytes too early (it was cut while being read)");
@@ -74,7 +74,7 @@ public:
     void write(void const* source, std::size_t bytes) {
         auto const* from = static_cast<char const*>(source);
         while (bytes > 0) {
-            auto const put = ::write(descriptor_, from, std::min(bytes, most_at_once));
+            auto const put = ::write(descriptor_, from, (std::min)(bytes, most_at_once));
             if (put < 0 && errno == EINTR) continue;
             if (put < 0) fail_with_errno(path_, "cannot write the file");
             from += put;

@@ -27,7 +27,7 @@ public:
         std::uint64_t header_bytes = 0;
         file.read(&header_bytes, 8);
         if (header_bytes > most_safetensors_header_bytes || header_bytes > file_bytes - 8)
-            fail(path_, ": expected a header of at most ", std::min(most_safetensors_header_bytes, file_bytes - 8),
+            fail(path_, ": expected a header of at most ", (std::min)(most_safetensors_header_bytes, file_bytes - 8),
                  " bytes, got a header length of ", header_bytes, " (truncated, or not a safetensors file)");
         std::string text(static_cast<std::size_t>(header_bytes), '\0');
         file.read(text.data(), text.size());

@@ -124,7 +124,7 @@ StoredTensor read_stored_tensor(Reader& reader) {
         } else if (key == "shape") {
             reader.array("an array for \"shape\"", [&] {
                 auto const extent = reader.unsigned_integer("a non-negative integer in \"shape\"");
-                if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+                if (extent > static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)()))
                     reader.refuse("expected extents below 2^63 in \"shape\", got ", extent);
                 if (tensor.shape.size() == most_dimensions)
                     reader.refuse("expected at most ", most_dimensions, " dimensions in \"shape\"");

@@ -15,15 +15,16 @@
 namespace strata::inline STRATA_ABI {
 
 /// A convolution's numbers, all of them; kernels are instantiated per geometry, whatever layer it came from.
-template <int C, int H, int W, int O, int KH, int KW, int SH, int SW, int PT, int PL, int PB, int PR, int DH, int DW,
-          int G, bool HasBias>
+template <int C, int Height, int Width, int O, int KH, int KW, int SH, int SW, int PT, int PL, int PB, int PR, int DH,
+          int DW, int G, bool HasBias>
 struct ConvolutionGeometry {
-    static constexpr int channels = C, height = H, width = W, out_channels = O, kernel_height = KH, kernel_width = KW,
-                         stride_height = SH, stride_width = SW, pad_top = PT, pad_left = PL, dilation_height = DH,
-                         dilation_width = DW, groups = G, group_channels = C / G, group_out_channels = O / G;
+    static constexpr int channels = C, height = Height, width = Width, out_channels = O, kernel_height = KH,
+                         kernel_width = KW, stride_height = SH, stride_width = SW, pad_top = PT, pad_left = PL,
+                         dilation_height = DH, dilation_width = DW, groups = G, group_channels = C / G,
+                         group_out_channels = O / G;
     static constexpr bool bias = HasBias;
-    static constexpr int out_height = (H + PT + PB - DH * (KH - 1) - 1) / SH + 1,
-                         out_width = (W + PL + PR - DW * (KW - 1) - 1) / SW + 1;
+    static constexpr int out_height = (Height + PT + PB - DH * (KH - 1) - 1) / SH + 1,
+                         out_width = (Width + PL + PR - DW * (KW - 1) - 1) / SW + 1;
 };
 
 /// Conv2d bound to its input.

@@ -13,16 +13,16 @@
 namespace strata::inline STRATA_ABI {
 
 /// Linear bound to its input.
-template <int I, int O, bool HasBias, class Scheme>
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
 struct AffineMap {
-    using Input = Shape<I>;
-    using Output = Shape<O>;
+    using Input = Shape<Inputs>;
+    using Output = Shape<Outputs>;
     static constexpr bool bias = HasBias;
-    struct Weight : Parameter<"weight", Shape<O, I>, Scheme, I, O> {};
-    struct Bias : Parameter<"bias", Shape<O>, KaimingUniform, I, O> {};
+    struct Weight : Parameter<"weight", Shape<Outputs, Inputs>, Scheme, Inputs, Outputs> {};
+    struct Bias : Parameter<"bias", Shape<Outputs>, KaimingUniform, Inputs, Outputs> {};
     using Parameters = std::conditional_t<HasBias, ParameterList<Weight, Bias>, ParameterList<Weight>>;
     static constexpr Keep keep = Keep::input;
-    static constexpr double flops = 2.0 * I * O;
+    static constexpr double flops = 2.0 * Inputs * Outputs;
     static constexpr std::string_view type = "Linear";
 
     template <class Io>
@@ -31,7 +31,7 @@ struct AffineMap {
         auto const weight = io.p(Weight{});
         L sum = L(0);
         if constexpr (HasBias) sum = L(io.p(Bias{})(at[0]));
-        for (int i = 0; i < I; ++i) sum = multiply_add(L(weight(at[0], i)), io.x(i), sum);
+        for (int i = 0; i < Inputs; ++i) sum = multiply_add(L(weight(at[0], i)), io.x(i), sum);
         return sum;
     }
     template <class Io>
@@ -39,7 +39,7 @@ struct AffineMap {
         using L = typename Io::L;
         auto const weight = io.p(Weight{});
         L sum = L(0);
-        for (int o = 0; o < O; ++o) sum = multiply_add(L(weight(o, at[0])), io.dy(o), sum);
+        for (int o = 0; o < Outputs; ++o) sum = multiply_add(L(weight(o, at[0])), io.dy(o), sum);
         return sum;
     }
     template <class Io>

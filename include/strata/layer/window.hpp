@@ -7,12 +7,12 @@
 namespace strata::inline STRATA_ABI {
 
 /// A pooling window over [C][H][W]; outputs as in PyTorch with ceil_mode off: (H + 2 P - K) / s + 1.
-template <int C, int H, int W, int KH, int KW, int SH, int SW, int PH, int PW>
+template <int C, int Height, int Width, int KH, int KW, int SH, int SW, int PH, int PW>
 struct Window {
-    using Input = Shape<C, H, W>;
+    using Input = Shape<C, Height, Width>;
     static constexpr int kernel_height = KH, kernel_width = KW, stride_height = SH, stride_width = SW, pad_height = PH,
-                         pad_width = PW, height = H, width = W;
-    static constexpr int out_height = (H + 2 * PH - KH) / SH + 1, out_width = (W + 2 * PW - KW) / SW + 1;
+                         pad_width = PW, height = Height, width = Width;
+    static constexpr int out_height = (Height + 2 * PH - KH) / SH + 1, out_width = (Width + 2 * PW - KW) / SW + 1;
     using Output = Shape<C, out_height, out_width>;
 
     /// Calls f(h, w, tap) for the pixels inside the image that output (i, j) sees, taps in row-major order.
@@ -20,10 +20,10 @@ struct Window {
     STRATA_HD static STRATA_INLINE void for_pixels(int i, int j, F f) {
         for (int p = 0; p < KH; ++p) {
             int const h = i * SH + p - PH;
-            if (h < 0 || h >= H) continue;
+            if (h < 0 || h >= Height) continue;
             for (int q = 0; q < KW; ++q) {
                 int const w = j * SW + q - PW;
-                if (w >= 0 && w < W) f(h, w, p * KW + q);
+                if (w >= 0 && w < Width) f(h, w, p * KW + q);
             }
         }
     }

@@ -17,14 +17,14 @@ namespace strata::inline STRATA_ABI::detail {
 template <class... Ts>
 struct List {};
 
-template <int I, class L>
+template <int Index, class L>
 struct TypeAt;
-template <int I, class... Ts>
-struct TypeAt<I, List<Ts...>> {
-    using type = std::tuple_element_t<static_cast<std::size_t>(I), std::tuple<Ts...>>;
+template <int Index, class... Ts>
+struct TypeAt<Index, List<Ts...>> {
+    using type = std::tuple_element_t<static_cast<std::size_t>(Index), std::tuple<Ts...>>;
 };
-template <int I, class L>
-using type_at = typename TypeAt<I, L>::type;
+template <int Index, class L>
+using type_at = typename TypeAt<Index, L>::type;
 
 /// One step of a path: the index in the surroundings and, for named layers, the name that takes its place. `write`
 /// writes its text, `length` characters, and returns the end.
@@ -139,8 +139,8 @@ struct NotALayer {
 
 template <class B, class P>
 struct WhereOf;
-template <class N, class S, int V, class... Places, int I, class P>
-struct WhereOf<Builder<N, S, V, Path<Places...>, I>, P> {
+template <class N, class S, int V, class... Places, int Index, class P>
+struct WhereOf<Builder<N, S, V, Path<Places...>, Index>, P> {
     using type = typename Path<Places..., P>::Where;
 };
 
@@ -216,8 +216,8 @@ template <int N, class... Layers>
 struct Expansion<Repeat<N, Layers...>> {
     template <class P, class B>
     static consteval auto apply(B builder) {
-        return []<int... I>(B first, std::integer_sequence<int, I...>) {
-            return (first + ... + std::conditional_t<I >= 0, Once<Layers...>, void>{});
+        return []<int... Index>(B first, std::integer_sequence<int, Index...>) {
+            return (first + ... + std::conditional_t<Index >= 0, Once<Layers...>, void>{});
         }(builder, std::make_integer_sequence<int, N>{});
     }
 };

@@ -139,8 +139,8 @@ template <class Op>
 inline constexpr bool has_fold = false;
 template <class G>
 inline constexpr bool has_fold<Convolution<G, FoldedScheme>> = true;
-template <int I, int O, bool Bias>
-inline constexpr bool has_fold<AffineMap<I, O, Bias, FoldedScheme>> = true;
+template <int Index, int O, bool Bias>
+inline constexpr bool has_fold<AffineMap<Index, O, Bias, FoldedScheme>> = true;
 
 /// Where each operation stands in the folded network: that of the layer before for a BatchNorm that is folded.
 template <class Net, class Folded>
@@ -149,13 +149,13 @@ constexpr auto fold_map = [] {
     std::array<bool, static_cast<std::size_t>(Folded::operation_count) + 1> open{};
     Folded::for_each_operation([&]<int J>() { open[J] = has_fold<typename Folded::template OperationAt<J>>; });
     int j = -1;
-    Net::for_each_operation([&]<int I>() {
-        constexpr bool norm = is_batch_wide<typename Net::template OperationAt<I>>();
+    Net::for_each_operation([&]<int Index>() {
+        constexpr bool norm = is_batch_wide<typename Net::template OperationAt<Index>>();
         if (norm && j >= 0 && open[static_cast<std::size_t>(j)])
             open[static_cast<std::size_t>(j)] = false;
         else
             ++j;
-        at[I] = j;
+        at[Index] = j;
     });
     return at;
 }();
@@ -174,14 +174,14 @@ template <class Net, class Precision>
     using Folded = FoldedNetwork<Net>;
     using T = typename Precision::master;
     Model<Folded, Precision> result;
-    Net::for_each_operation([&]<int I>() {
-        constexpr auto J = static_cast<std::size_t>(detail::fold_map<Net, Folded>[static_cast<std::size_t>(I)]);
-        using Op = typename Net::template OperationAt<I>;
+    Net::for_each_operation([&]<int Index>() {
+        constexpr auto J = static_cast<std::size_t>(detail::fold_map<Net, Folded>[static_cast<std::size_t>(Index)]);
+        using Op = typename Net::template OperationAt<Index>;
         using Target = typename Folded::template OperationAt<static_cast<int>(J)>;
-        T const* const from = model.parameters().data() + Net::parameter_offset[I];
+        T const* const from = model.parameters().data() + Net::parameter_offset[Index];
         T* const to = result.parameters().data() + Folded::parameter_offset[J];
         if constexpr (detail::is_batch_wide<Op>() && detail::has_fold<Target>) {
-            T const* const running = model.buffers().data() + Net::buffer_offset[I];
+            T const* const running = model.buffers().data() + Net::buffer_offset[Index];
             constexpr int channels = Op::channels, size = (Target::Parameters::size - channels) / channels;
             for (int c = 0; c < channels; ++c) {
                 double scale = 1 / std::sqrt(static_cast<double>(running[channels + c]) + Op::epsilon), shift = 0;
@@ -198,9 +198,9 @@ template <class Net, class Precision>
             std::fill_n(to, Target::Parameters::size, T(0));  // a bias that the original has not
             std::copy_n(from, Op::Parameters::size, to);
             if constexpr (requires { typename Op::Buffers; })
-                std::copy_n(model.buffers().data() + Net::buffer_offset[I], Op::Buffers::size,
+                std::copy_n(model.buffers().data() + Net::buffer_offset[Index], Op::Buffers::size,
                             result.buffers().data() + Folded::buffer_offset[J]);
-            result.batches_tracked()[J] = model.batches_tracked()[static_cast<std::size_t>(I)];
+            result.batches_tracked()[J] = model.batches_tracked()[static_cast<std::size_t>(Index)];
         }
     });
     return result;

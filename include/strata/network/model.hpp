@@ -106,12 +106,12 @@ private:
     };
     static constexpr auto tensor_table = [] {
         std::array<LayerTensors, static_cast<std::size_t>(Net::operation_count)> table{};
-        Net::for_each_operation([&]<int I>() {
-            using Op = typename Net::template OperationAt<I>;
-            table[I].parameters = RowsOf<typename Op::Parameters>::rows;
+        Net::for_each_operation([&]<int Index>() {
+            using Op = typename Net::template OperationAt<Index>;
+            table[Index].parameters = RowsOf<typename Op::Parameters>::rows;
             if constexpr (detail::has_buffers<Op>()) {
-                table[I].buffers = RowsOf<typename Op::Buffers>::rows;
-                table[I].counts_batches = true;
+                table[Index].buffers = RowsOf<typename Op::Buffers>::rows;
+                table[Index].counts_batches = true;
             }
         });
         return table;

@@ -89,10 +89,10 @@ public:
     static constexpr bool valid = !detail::is_poisoned<Expanded>;
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
     static constexpr int operation_count = count_of(Nodes{});
-    template <int I>
-    using NodeAt = detail::type_at<I, Nodes>;
-    template <int I>
-    using OperationAt = typename NodeAt<I>::Op;
+    template <int Index>
+    using NodeAt = detail::type_at<Index, Nodes>;
+    template <int Index>
+    using OperationAt = typename NodeAt<Index>::Op;
     template <int V>
     using ValueShape = detail::type_at<V, typename Parts<Expanded>::Shapes>;
 
@@ -104,19 +104,19 @@ public:
     /// Calls f.template operator()<I>() for every operation in order.
     template <class F>
     static constexpr void for_each_operation(F&& f) {
-        [&]<int... I>(std::integer_sequence<int, I...>) {
+        [&]<int... Index>(std::integer_sequence<int, Index...>) {
             // Not a fold: clang nests those and takes at most 256.
             using InOrder = int[];
-            static_cast<void>(InOrder{0, (static_cast<void>(f.template operator()<I>()), 0)...});
+            static_cast<void>(InOrder{0, (static_cast<void>(f.template operator()<Index>()), 0)...});
         }(std::make_integer_sequence<int, operation_count>{});
     }
 
 private:
     template <class F>
     static consteval auto per_operation(F f) {
-        return [&]<int... I>(std::integer_sequence<int, I...>) {
+        return [&]<int... Index>(std::integer_sequence<int, Index...>) {
             return std::array<decltype(f.template operator()<0>()), static_cast<std::size_t>(operation_count)> {
-                f.template operator()<I>()...
+                f.template operator()<Index>()...
             };
         }(std::make_integer_sequence<int, operation_count>{});
     }
@@ -125,9 +125,9 @@ private:
     static consteval auto offsets() {
         std::array<int, static_cast<std::size_t>(operation_count) + 1> at{};
         int total = 0;
-        for_each_operation([&]<int I>() {
-            at[I] = total;
-            total += SizeOf::template of<OperationAt<I>>();
+        for_each_operation([&]<int Index>() {
+            at[Index] = total;
+            total += SizeOf::template of<OperationAt<Index>>();
         });
         at[static_cast<std::size_t>(operation_count)] = total;
         return at;
@@ -154,7 +154,7 @@ public:
     /// Floating-point operations of one forward pass of one sample; training is counted as three times that.
     static constexpr double flops = [] {
         double total = 0;
-        for_each_operation([&]<int I>() { total += OperationAt<I>::flops; });
+        for_each_operation([&]<int Index>() { total += OperationAt<Index>::flops; });
         return total;
     }();
     static constexpr double training_flops = 3 * flops;
@@ -163,17 +163,17 @@ private:
     template <bool Training>
     static consteval auto facts() {
         std::array<OperationFacts, static_cast<std::size_t>(operation_count)> all{};
-        for_each_operation([&]<int I>() {
-            using Op = OperationAt<I>;
+        for_each_operation([&]<int Index>() {
+            using Op = OperationAt<Index>;
             constexpr bool skipped = !Training && requires { typename Op::IsTrainingOnly; };
-            all[I] = {.input = NodeAt<I>::input,
-                      .other = NodeAt<I>::other,
-                      .output_size = Op::Output::size,
-                      .has_parameters = Op::Parameters::size > 0,
-                      .is_view = detail::is_view<Op>() || skipped,
-                      .is_elementwise = detail::is_elementwise<Op>(),
-                      .keeps_extra = detail::keeps_extra<Op>(),
-                      .keep = Op::keep};
+            all[Index] = {.input = NodeAt<Index>::input,
+                          .other = NodeAt<Index>::other,
+                          .output_size = Op::Output::size,
+                          .has_parameters = Op::Parameters::size > 0,
+                          .is_view = detail::is_view<Op>() || skipped,
+                          .is_elementwise = detail::is_elementwise<Op>(),
+                          .keeps_extra = detail::keeps_extra<Op>(),
+                          .keep = Op::keep};
         });
         return all;
     }

@@ -82,7 +82,7 @@ inline std::string format_summary(NetworkDescription const& network) {
 
     std::vector<std::size_t> widths(column_count);
     for (auto const& row : rows)
-        for (std::size_t c = 0; c < column_count; ++c) widths[c] = std::max(widths[c], row[c].size());
+        for (std::size_t c = 0; c < column_count; ++c) widths[c] = (std::max)(widths[c], row[c].size());
     std::size_t total_width = 2 * (column_count - 1);
     for (auto const width : widths) total_width += width;
     auto const rule = std::string(total_width, '-') + '\n';

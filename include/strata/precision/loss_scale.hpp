@@ -34,7 +34,7 @@ struct LossScaling {
     /// where growing would leave float's range.
     void step(bool finite, double& scale, std::int64_t& finite_steps) const {
         if (!finite) {
-            scale = std::max(scale * backoff, smallest);
+            scale = (std::max)(scale * backoff, smallest);
             finite_steps = 0;
         } else if (++finite_steps == interval) {
             finite_steps = 0;

@@ -137,7 +137,7 @@ private:
         c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
         c.batch = &batch_;
         c.first = tile * S;
-        c.samples = std::min(S, Samples - c.first);
+        c.samples = (std::min)(S, Samples - c.first);
         c.stride = S;
         c.random = {.seed = 5, .operation = 0, .step = 3};
         c.loss = &loss_;
@@ -213,7 +213,7 @@ template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
         parameters[i] = value;
         double const difference = (above - below) / (2 * step);
         double error =
-            std::abs(backward[i] - difference) / std::max({std::abs(backward[i]), std::abs(difference), 1e-3});
+            std::abs(backward[i] - difference) / (std::max)({std::abs(backward[i]), std::abs(difference), 1e-3});
         if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
         if (i > 0 && error <= worst.error) continue;
         worst_at = i;

@@ -77,7 +77,7 @@ public:
         if (!names.empty() && names.size() != static_cast<std::size_t>(classes_))
             fail("ConfusionMatrix: got ", names.size(), " class names for ", classes_, " classes");
         std::size_t width = std::string_view("accuracy").size();
-        for (auto const& name : names) width = std::max(width, name.size());
+        for (auto const& name : names) width = (std::max)(width, name.size());
 
         std::string text = line("class", width, "  precision   recall       F1   support");
         double precision_sum = 0, recall_sum = 0, f1_sum = 0;
@@ -108,7 +108,7 @@ private:
         return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
     }
     static std::string line(std::string text, std::size_t width, std::string_view cells) {
-        text.resize(std::max(width, text.size()), ' ');
+        text.resize((std::max)(width, text.size()), ' ');
         return text.append(cells) + '\n';
     }
     static std::string numbers(double precision, double recall, double f1, std::int64_t support) {

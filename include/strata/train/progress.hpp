@@ -132,7 +132,7 @@ private:
             va_start(arguments, format);
             auto const wanted = std::vsnprintf(text + size, sizeof text - size, format, arguments);
             va_end(arguments);
-            if (wanted > 0) size = std::min(size + static_cast<std::size_t>(wanted), sizeof text - 1);
+            if (wanted > 0) size = (std::min)(size + static_cast<std::size_t>(wanted), sizeof text - 1);
         }
         [[nodiscard]] std::string_view view() const { return {text, size}; }
     };
@@ -193,7 +193,7 @@ private:
     }
 
     STRATA_COLD static void append_duration(Line& line, double seconds) {
-        auto const whole = static_cast<long long>(std::min(seconds, 1e15) + 0.5);
+        auto const whole = static_cast<long long>((std::min)(seconds, 1e15) + 0.5);
         auto const hours = whole / 3600, minutes = whole / 60 % 60;
         if (hours > 0)
             line.append("  ETA %lld:%02lld:%02lld", hours, minutes, whole % 60);
@@ -215,13 +215,13 @@ private:
             used -= fields[field].size;
             fields[field].size = 0;
         }
-        if (used + shortest_bar <= room) append_bar(line, std::min(room - used, longest_bar));
+        if (used + shortest_bar <= room) append_bar(line, (std::min)(room - used, longest_bar));
         for (auto const& field : fields) line.append("%.*s", static_cast<int>(field.size), field.text);
-        line.size = std::min(line.size, room);
+        line.size = (std::min)(line.size, room);
 
         put("\r");
         put(line.view());
-        drawn_ = std::min(drawn_, room);  // in a window made narrower, longer padding would wrap
+        drawn_ = (std::min)(drawn_, room);  // in a window made narrower, longer padding would wrap
         pad(line.size);
         drawn_ = line.size;
         std::fflush(output_);

@@ -294,7 +294,7 @@ private:
         ProgressState shown;
         shown.epoch = state_.epoch;
         shown.epochs = options.epochs;
-        shown.sample = std::min(state_.batch * options.batch_size, samples);
+        shown.sample = (std::min)(state_.batch * options.batch_size, samples);
         shown.samples = samples;
         shown.learning_rate = state_.learning_rate;
         if (state_.epoch_samples > 0) {

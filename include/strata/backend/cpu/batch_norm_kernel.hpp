@@ -48,7 +48,7 @@ STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pitch, int pi
         };
         int const vectors_end = samples == S ? length / N * N : 0;
         for (int at = 0; at < vectors_end; at += piece) {
-            int const stop = std::min(at + piece, vectors_end);
+            int const stop = (std::min)(at + piece, vectors_end);
             double total[1];
             sum_vectors<1, L>(at, stop, total, [&](int k, L(&sums)[1]) { sums[0] += load_lane<L>(row + k); });
             double const n = stop - at, part = total[0] / n;
@@ -95,7 +95,7 @@ STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const*
         double total = 0, total_xhat = 0;
         int at = 0;
         while (at + N <= length) {
-            int const stop = std::min(at + piece, at + (length - at) / N * N);
+            int const stop = (std::min)(at + piece, at + (length - at) / N * N);
             double sums[2];
             sum_vectors<2, L>(at, stop, sums, [&](int k, L(&lanes)[2]) {
                 L const g = load_lane<L>(gradient + k);
@@ -119,9 +119,9 @@ STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const*
 /// Calls f(channel, first, last) for the parts of channels in the vectors [begin, end) of a tile's numbers.
 template <int N, class F>
 void for_channel_parts(int length, int numbers, int begin, int end, F const& f) {
-    int const to = std::min(end * N, numbers);
+    int const to = (std::min)(end * N, numbers);
     for (int from = begin * N; from < to;) {
-        int const channel = from / length, stop = std::min((channel + 1) * length, to);
+        int const channel = from / length, stop = (std::min)((channel + 1) * length, to);
         f(channel, from, stop);
         from = stop;
     }

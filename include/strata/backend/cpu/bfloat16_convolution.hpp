@@ -55,7 +55,7 @@ struct PairInputGradient {
         } else {
             for (int item = begin, count = 0; item < end; item += count) {
                 int const group = item / G::height, h = item % G::height;
-                count = std::min(G::height - h, end - item);
+                count = (std::min)(G::height - h, end - item);
                 pair_input_gradient_rows(forward_correlation<G>, a.dy, a.parameters, a.dx, a.stride, a.scratch, add,
                                          group, h, h + count);
             }
@@ -77,7 +77,7 @@ struct PairParameterGradient {
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         pair_weight_gradient(forward_correlation<G>, a.x, a.dy, a.gradient, a.stride, a.scratch, begin,
-                             std::min(end, blocks));
+                             (std::min)(end, blocks));
         if (G::bias && begin < end && end == items.count)
             bias_gradient<widest_lane<float>>(a.dy,
                                               a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels,

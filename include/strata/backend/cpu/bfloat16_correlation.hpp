@@ -148,7 +148,7 @@ template <int V>
 void correlate_pairs_vectors(PairBlock d, BlockVectors const& at, int out_channels, int kernel_taps) {
     for (int left = out_channels; left > 0;) {
         int const count = pair_block_channels(left);
-        d.stored = std::min(left, count);
+        d.stored = (std::min)(left, count);
         if (count == 6)
             correlate_pairs_block<6, V>(d, at);
         else if (count == 4)
@@ -174,7 +174,7 @@ STRATA_ONE_COPY inline void pack_pair_weights(Correlation const& g, float const*
             for (int p = 0; p < g.taps_height; p += step)
                 for (int q = 0; q < g.taps_width; ++q)
                     for (int u = 0; u < count; ++u, ++to) {
-                        bfloat16 const* const at = first + std::min(o + u, g.out_channels - 1) * g.out_weights +
+                        bfloat16 const* const at = first + (std::min)(o + u, g.out_channels - 1) * g.out_weights +
                                                    c * g.in_weights + p * g.row_weights + q * g.tap_weights;
                         Pair const second = !odd                    ? at[g.in_weights].bits
                                             : p + 1 < g.taps_height ? at[g.row_weights].bits
@@ -217,7 +217,7 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
     d.relu = relu;
     for (int item = begin, count = 0, packed_group = -1; item < end; item += count) {
         int const first = item % g.out_height, group = item / g.out_height;
-        count = std::min({layout.rows, end - item, g.out_height - first});
+        count = (std::min)({layout.rows, end - item, g.out_height - first});
         if (group != packed_group) pack_pair_weights(g, w + group * g.group_weights, weights, rounded);
         packed_group = group;
         for (int c = 0; c < layout.channels; ++c) {
@@ -239,7 +239,7 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
         // The vectors of the rows one after another; a row's last one is moved back to end with the row.
         int const vectors = count * row_vectors;
         auto const place = [&](int k, int& in, int& out, int& skip) {
-            int const row = k / row_vectors, from = (k - row * row_vectors) * N, at = std::min(from, length - N);
+            int const row = k / row_vectors, from = (k - row * row_vectors) * N, at = (std::min)(from, length - N);
             in = row * g.stride_height * layout.pitch + at;
             out = row * static_cast<int>(out_row) + (out_column == 1 ? at : at / S * S * out_column + at % S);
             skip = from - at;
@@ -249,7 +249,7 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
             int const row = k / row_vectors, last_row = last / row_vectors, dilation = g.dilation_height;
             // Rows and columns may lie in the padding altogether: then nothing is left.
             auto const end_of = [](int inside, int step, int most) {
-                return inside < 0 ? 0 : std::min(inside / step + 1, most);
+                return inside < 0 ? 0 : (std::min)(inside / step + 1, most);
             };
             auto const first_of = [](int outside, int step, int most) {
                 return std::clamp((outside + step - 1) / step, 0, most);
@@ -259,8 +259,8 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
             d.first_tap = 0;
             d.end_tap = g.taps_width;
             if (g.stride_width > 1 || row != last_row) return;
-            int const from = std::min((k - row * row_vectors) * N, length - N) / S,
-                      to = std::min((last - row * row_vectors + 1) * N - 1, length - 1) / S;
+            int const from = (std::min)((k - row * row_vectors) * N, length - N) / S,
+                      to = (std::min)((last - row * row_vectors + 1) * N - 1, length - 1) / S;
             d.end_tap = end_of(g.in_width - 1 + g.pad_left - from, g.dilation_width, g.taps_width);
             d.first_tap = first_of(g.pad_left - to, g.dilation_width, d.end_tap);
         };
@@ -294,7 +294,7 @@ inline void pair_input_gradient_rows(Correlation const& f, bfloat16 const* dy, f
         auto const rows_before = [&, first = row0](int h) {
             return h <= first ? 0 : (h - first + f.stride_height - 1) / f.stride_height;
         };
-        int const from = rows_before(begin), to = std::min(g.out_height, rows_before(end));
+        int const from = rows_before(begin), to = (std::min)(g.out_height, rows_before(end));
         if (g.out_width == 0 || from >= to) continue;
         bfloat16* const y = dx + (row0 * f.in_width + column0) * S;
         if (g.taps_height > 0 && g.taps_width > 0) {
@@ -311,7 +311,7 @@ constexpr int pair_input_gradient_scratch(Correlation const& f, int S) {
     int most = 0;
     for (int phase = 0; phase < f.stride_height * f.stride_width; ++phase) {
         Correlation const g = backward_phase(f, phase / f.stride_width, phase % f.stride_width).correlation;
-        most = std::max(most, 2 * PairLayout(g, S).scratch(g));
+        most = (std::max)(most, 2 * PairLayout(g, S).scratch(g));
     }
     return most;
 }

@@ -24,7 +24,7 @@ STRATA_ONE_COPY inline void pair_affine_forward(float const* weight, float const
         interleave(x + 2 * i * S, 2 * i + 1 < inputs ? x + (2 * i + 1) * S : nullptr, scratch + i * S, S);
     auto* const rows = reinterpret_cast<bfloat16*>(scratch + static_cast<std::ptrdiff_t>(pairs) * S);
     for (int o = begin; o < end; o += pair_rows) {
-        int const count = std::min(pair_rows, end - o);
+        int const count = (std::min)(pair_rows, end - o);
         for (int u = 0; u < count; ++u) {
             convert_numbers(weight + static_cast<std::ptrdiff_t>(o + u) * inputs, rows + 2 * u * pairs, inputs);
             if (inputs % 2 != 0) rows[2 * u * pairs + inputs] = bfloat16(0);
@@ -55,7 +55,7 @@ STRATA_ONE_COPY inline void pair_affine_input_gradient(float const* weight, bflo
         interleave(dy + 2 * o * S, 2 * o + 1 < outputs ? dy + (2 * o + 1) * S : nullptr, scratch + o * S, S);
     Pair* const columns = scratch + static_cast<std::ptrdiff_t>(pairs) * S;
     for (int i = begin; i < end; i += wide) {
-        int const count = std::min(wide, end - i);
+        int const count = (std::min)(wide, end - i);
         for (int o = 0; o < pairs; ++o) {
             float const* const row = weight + static_cast<std::ptrdiff_t>(2 * o) * inputs + i;
             for (int k = 0; k < count; k += 16)
@@ -73,9 +73,9 @@ STRATA_ONE_COPY inline void pair_outer_product(bfloat16 const* x, bfloat16 const
                                                int outputs, int S, int begin, int end, bool set) {
     constexpr int wide = 64, samples = 16, depth = samples / 2;
     using Row = Lane<float, depth>;  // a row's pairs of samples, moved as they are
-    int const stop = std::min(end * 16, inputs);
+    int const stop = (std::min)(end * 16, inputs);
     for (int i = begin * 16, columns = 0; i < stop; i += columns) {
-        columns = stop - i >= wide ? wide : std::min(16, stop - i);
+        columns = stop - i >= wide ? wide : (std::min)(16, stop - i);
         for (int s = 0; s < S; s += samples) {
             bool const add = !set || s > 0;
             Pair transposed[depth * wide] = {};
@@ -112,7 +112,7 @@ STRATA_ONE_COPY inline void pair_outer_product(bfloat16 const* x, bfloat16 const
             p.out_row = 16;
             p.add = false;
             for (int o = 0; o < outputs; o += pair_rows, p.a += pair_rows * p.a_row) {
-                int const rows = std::min(pair_rows, outputs - o);
+                int const rows = (std::min)(pair_rows, outputs - o);
                 pair_product(p, 0, rows, 16);
                 for (int u = 0; u < rows; ++u)
                     for (int c = 0; c < columns; ++c) {
@@ -129,48 +129,49 @@ constexpr int pair_scratch(int pairs) { return 2 * pairs; }
 
 }  // namespace detail
 
-template <int I, int O, bool HasBias, class Scheme>
-struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<bfloat16>> {
-    using Float = detail::ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, bfloat16>;
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
+struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+    using Float = detail::ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, bfloat16>;
     static constexpr bool applies_relu = true;
     static constexpr Items items = Float::items;
     static constexpr int scratch(int S) {
-        return S % 16 == 0 ? detail::pair_scratch((I + 1) / 2 * (S + detail::pair_rows)) : Float::scratch(S);
+        return S % 16 == 0 ? detail::pair_scratch((Inputs + 1) / 2 * (S + detail::pair_rows)) : Float::scratch(S);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.stride % 16 != 0) return Float::run(a, begin, end);
-        detail::pair_affine_forward(a.parameters, HasBias ? a.parameters + I * O : nullptr, a.x, a.y, I, a.stride,
-                                    reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);
+        detail::pair_affine_forward(a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, a.x, a.y, Inputs,
+                                    a.stride, reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);
     }
 };
 
-template <int I, int O, bool HasBias, class Scheme>
-struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<bfloat16>> {
-    using Float = detail::ThroughFloatInputGradient<AffineMap<I, O, HasBias, Scheme>, bfloat16>;
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
+struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+    using Float = detail::ThroughFloatInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, bfloat16>;
     static constexpr Items items = Float::items;
     static constexpr int scratch(int S) {
-        return S % 16 == 0 ? detail::pair_scratch((O + 1) / 2 * (S + 64)) : Float::scratch(S);
+        return S % 16 == 0 ? detail::pair_scratch((Outputs + 1) / 2 * (S + 64)) : Float::scratch(S);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.stride % 16 != 0) return Float::run(a, begin, end);
-        detail::pair_affine_input_gradient(a.parameters, a.dy, a.dx, I, O, a.stride,
+        detail::pair_affine_input_gradient(a.parameters, a.dy, a.dx, Inputs, Outputs, a.stride,
                                            reinterpret_cast<detail::Pair*>(a.scratch), a.write == GradientWrite::add,
-                                           begin * Float::block, std::min(end * Float::block, I));
+                                           begin * Float::block, (std::min)(end * Float::block, Inputs));
     }
 };
 
-template <int I, int O, bool HasBias, class Scheme>
-struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<bfloat16>> {
-    using Float = detail::ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, bfloat16>;
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
+struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+    using Float = detail::ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, bfloat16>;
     static constexpr Items items = Float::items;
     static constexpr bool sets_gradient = true;
     static constexpr int scratch(int S) { return S % 16 == 0 ? 0 : Float::scratch(S); }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.stride % 16 != 0) return Float::run(a, begin, end);
-        detail::pair_outer_product(a.x, a.dy, a.gradient, I, O, a.stride, begin, std::min(end, Float::blocks),
-                                   a.set_gradient);
+        detail::pair_outer_product(a.x, a.dy, a.gradient, Inputs, Outputs, a.stride, begin,
+                                   (std::min)(end, Float::blocks), a.set_gradient);
         if (HasBias && begin < end && end == items.count)
-            detail::bias_gradient<widest_lane<float>>(a.dy, a.gradient + I * O, O, a.stride, a.set_gradient);
+            detail::bias_gradient<widest_lane<float>>(a.dy, a.gradient + Inputs * Outputs, Outputs, a.stride,
+                                                      a.set_gradient);
     }
 };
 

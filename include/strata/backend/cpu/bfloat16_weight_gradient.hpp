@@ -71,7 +71,7 @@ struct PairGradientLayout {
     constexpr PairGradientLayout(Correlation const& g, int S)
         : packs(g.stride_width != 1 || g.pad_left != 0 || g.phase_columns() > g.in_width),
           taps(g.taps_height * g.taps_width),
-          channels(std::min(g.in_channels, (6 + taps - 2) / taps + 1)),
+          channels((std::min)(g.in_channels, (6 + taps - 2) / taps + 1)),
           pitch(packs ? g.packed_columns() * S : g.in_width * S) {}
     /// Numbers of scratch memory: pointers to rows, a row of zeros, packed rows.
     [[nodiscard]] constexpr int scratch(Correlation const& g, int S) const {
@@ -96,7 +96,7 @@ STRATA_ONE_COPY inline void pair_weight_gradient(Correlation const& g, bfloat16 
     std::fill_n(packed_channels, Q + 1, -1);
 
     for (int item = begin; item < end; ++item) {
-        int const group = item / blocks, first = item % blocks * Q, stored = std::min(Q, all_taps - first);
+        int const group = item / blocks, first = item % blocks * Q, stored = (std::min)(Q, all_taps - first);
         bfloat16 const* channels[Q + 1];
         for (int c = first / layout.taps; c <= (first + stored - 1) / layout.taps; ++c) {
             int const channel = group * g.in_channels + c, place = c % layout.channels;

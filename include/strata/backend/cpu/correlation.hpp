@@ -150,7 +150,7 @@ STRATA_ONE_COPY void correlate_vectors(Correlation const& g, BlockData<T>& d, Bl
     T const *const weights = d.weights, *const bias = d.bias;
     T* const y = d.y;
     for (int left = g.out_channels; left > 0;) {
-        int const channels = block_channels(left), count = d.channels = std::min(left, channels);
+        int const channels = block_channels(left), count = d.channels = (std::min)(left, channels);
         blocks[channels / 2 - 1](g, d, at);
         left -= count;
         d.weights += count * g.out_weights;
@@ -186,7 +186,7 @@ constexpr int correlation_scratch(Correlation const& g, int S) {
     bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
     int const rows = together > 1 ? g.rows_under(together) : g.taps_height;
     return table_scalars<T>(g) +
-           std::max(packs ? g.in_channels * rows * g.packed_columns() * S + N : 0, band_numbers(g, S, N));
+           (std::max)(packs ? g.in_channels * rows * g.packed_columns() * S + N : 0, band_numbers(g, S, N));
 }
 
 /// Points at the input rows under `count` output rows from i on, null outside the image. Packs them first where
@@ -251,7 +251,7 @@ STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const
     d.relu = relu;
     for (int item = begin, count = 0; item < end; item += count) {
         int const i = item % g.out_height, group = item / g.out_height;
-        count = std::min({together - i % together, end - item, g.out_height - i});
+        count = (std::min)({together - i % together, end - item, g.out_height - i});
         T const* const images = x + static_cast<std::ptrdiff_t>(group * g.in_channels) * g.in_height * g.in_width * S;
         if (band > 0) {
             pack_band<L>(g, images, packed, S, i, count);
@@ -277,11 +277,11 @@ STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const
         // the row. A band is one row.
         int const length = band > 0 ? count * row_length : row_length, row_vectors = (length + N - 1) / N,
                   vectors = band > 0 ? row_vectors : count * row_vectors;
-        d.stored = std::min(N, length);
+        d.stored = (std::min)(N, length);
         // Vector k of a block; those before `first` have been stored already.
         auto const place = [&](int k, int first, int& in, int& out, int& skip) {
             int const row = k / row_vectors, from = (k - row * row_vectors) * N,
-                      at = std::max(0, std::min(from, length - N));
+                      at = (std::max)(0, (std::min)(from, length - N));
             in = row * g.stride_height * static_cast<int>(pitch) + at;
             out = row * static_cast<int>(out_row) + (out_column == 1 ? at : at / S * S * out_column + at % S);
             skip = k < first ? N : from - at;
@@ -300,7 +300,7 @@ STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const
             // Three of the rest are cheaper at once, with one before them again, than one by one.
             bool const full = left >= V || (left == 3 && vectors > V && !in_padding);
             width = full ? V : 1;
-            int const from = full ? std::min(k, vectors - V) : k;
+            int const from = full ? (std::min)(k, vectors - V) : k;
             BlockVectors at;
             STRATA_ROLLED
             for (int v = 0; v < width; ++v) place(from + v, k, at.in[v], at.out[v], at.skip[v]);

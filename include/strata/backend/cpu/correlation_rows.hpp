@@ -55,7 +55,7 @@ struct Correlation {
             return 0;
         constexpr int most = 20480;  // numbers packed: the second-level cache keeps up with a block's loads
         int const rows =
-            std::min(out_height, most / std::max(in_channels * taps_width * length, 1) - rows_under(1) + 1);
+            (std::min)(out_height, most / (std::max)(in_channels * taps_width * length, 1) - rows_under(1) + 1);
         return rows < 4 && rows < out_height ? 0 : rows;
     }
     /// Input rows under that many output rows.
@@ -70,8 +70,8 @@ struct PackedRun {
     constexpr PackedRun(Correlation const& g, int phase) {
         int const columns = g.phase_columns(), stride = g.stride_width, before = g.pad_left - phase,
                   reach = g.in_width + before;
-        end = reach <= 0 ? 0 : std::min(columns, (reach + stride - 1) / stride);
-        begin = before <= 0 ? 0 : std::min(end, (before + stride - 1) / stride);
+        end = reach <= 0 ? 0 : (std::min)(columns, (reach + stride - 1) / stride);
+        begin = before <= 0 ? 0 : (std::min)(end, (before + stride - 1) / stride);
         column = begin * stride - before;
     }
 };
@@ -103,7 +103,7 @@ STRATA_ONE_COPY void pack_band(Correlation const& g, T const* x, T* packed, int 
     for (int c = 0; c < g.in_channels; ++c)
         for (int q = 0; q < g.taps_width; ++q) {
             int const column = q * g.dilation_width - g.pad_left, begin = std::clamp(-column, 0, g.out_width) * S,
-                      end = std::max(begin, std::min(g.in_width - column, g.out_width) * S);
+                      end = (std::max)(begin, (std::min)(g.in_width - column, g.out_width) * S);
             T* const plane = packed;
             std::ptrdiff_t from = c * image + g.in_row(i, 0) * pitch + column * S;
             for (int r = 0, h = g.in_row(i, 0); r < rows; ++r, ++h, packed += length, from += pitch) {

@@ -183,7 +183,7 @@ struct ColumnRange {
     static constexpr void reach(Correlation const& g, int j, int& first, int& stop) {
         int const left = g.pad_left - j * g.stride_width, right = g.in_width - 1 + left;
         first = left <= 0 ? 0 : (left + g.dilation_width - 1) / g.dilation_width;
-        stop = right < 0 ? 0 : std::min(g.taps_width, right / g.dilation_width + 1);
+        stop = right < 0 ? 0 : (std::min)(g.taps_width, right / g.dilation_width + 1);
     }
 };
 

@@ -97,11 +97,11 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
         d.weights = planes.weights + k * planes.channel_weights;
         d.bias = planes.bias ? planes.bias[k] : T(0);
         for (int first = begin, held = 0; first < end; first += held) {
-            held = std::min(band - first % band, end - first);
+            held = (std::min)(band - first % band, end - first);
             if (packs) packed.pack(g, x, S, first, held);
             int const under = g.rows_under(held);
             for (int i = 0; i < held; i += d.count) {
-                d.count = std::min(block_rows - (first + i) % block_rows, held - i);
+                d.count = (std::min)(block_rows - (first + i) % block_rows, held - i);
                 auto const source = [&](int c, int r) -> T const* {  // input row r of the band
                     if (packs) return r < under ? packed.rows + (c * under + r) * pitch : nullptr;
                     int const h = g.in_row(first, 0) + r;
@@ -126,9 +126,9 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                     depthwise_groups<V, L>(g, d, 0, 0, groups);
                     depthwise_groups<1, L>(g, d, at, at, (whole - at) / N);
                     if (whole < length) {  // a row's last vector ends with the row
-                        int const back = std::max(0, length - N);
+                        int const back = (std::max)(0, length - N);
                         d.skip = d.add ? whole - back : 0;
-                        d.stored = std::min(N, length);
+                        d.stored = (std::min)(N, length);
                         depthwise_groups<1, L>(g, d, back, back, 1);
                         d.skip = 0;
                         d.stored = N;
@@ -159,8 +159,8 @@ template <class F>
 void depthwise_rectangles(int from, int to, int height, F const& f) {
     while (from < to) {
         int const channel = from / height, row = from % height;
-        int const channels = row == 0 ? std::max(1, (to - from) / height) : 1;
-        int const end = std::min(row + to - from, height);
+        int const channels = row == 0 ? (std::max)(1, (to - from) / height) : 1;
+        int const end = (std::min)(row + to - from, height);
         f(channel, channel + channels, row, end);
         from = channels > 1 ? (channel + channels) * height : channel * height + end;
     }
@@ -177,8 +177,8 @@ void depthwise_input_gradient(Correlation const& f, DepthwisePlanes<T> planes, i
     for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
         for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
             auto const [g, row0, column0] = backward_phase(f, phase_row, phase_column);
-            int const from = std::max(0, begin - row0 + f.stride_height - 1) / f.stride_height,
-                      to = std::min(g.out_height, std::max(0, end - row0 + f.stride_height - 1) / f.stride_height);
+            int const from = (std::max)(0, begin - row0 + f.stride_height - 1) / f.stride_height,
+                      to = (std::min)(g.out_height, (std::max)(0, end - row0 + f.stride_height - 1) / f.stride_height);
             planes.weights = w + g.first_weight;
             planes.y = dx + row0 * row + column0 * S;
             if (g.taps_height > 0 && g.taps_width > 0) {
@@ -197,7 +197,7 @@ constexpr int depthwise_gradient_scratch(Correlation const& f, int S) {
     int most = 0;
     for (int row = 0; row < f.stride_height; ++row)
         for (int column = 0; column < f.stride_width; ++column)
-            most = std::max(most, DepthwiseScratch<T>(backward_phase(f, row, column).correlation, S).size());
+            most = (std::max)(most, DepthwiseScratch<T>(backward_phase(f, row, column).correlation, S).size());
     return most;
 }
 
@@ -214,7 +214,7 @@ STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> 
     for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
         band.weigh(planes.weights + channel * planes.channel_weights);
         for (int i = from, count = 0; i < to; i += count) {
-            count = std::min(band.layout.rows, to - i);
+            count = (std::min)(band.layout.rows, to - i);
             band.pack(planes.x + channel / planes.readers * planes.x_plane, 0, i, count, T(0));
             band.compute(count, planes.bias ? planes.bias[channel] : T(0));
             if (planes.relu) {

@@ -85,7 +85,7 @@ struct DepthwiseLayout {
         : packs(S % N != 0),
           packs_gradient(g.out_width * S % N != 0),
           vectors((g.out_width * S + N - 1) / N),
-          band(packs ? std::min(packed_band_rows<T>(g, S, depthwise_rows), g.out_height) : g.out_height),
+          band(packs ? (std::min)(packed_band_rows<T>(g, S, depthwise_rows), g.out_height) : g.out_height),
           blocks((g.taps_height * g.taps_width + depthwise_taps - 1) / depthwise_taps),
           rows(whole_vectors<T>(band * g.taps_height * static_cast<int>(sizeof(void*)))),
           taps(whole_vectors<T>(blocks * depthwise_taps * static_cast<int>(sizeof(DepthwiseTapPlace)))),
@@ -114,7 +114,7 @@ STRATA_ONE_COPY void depthwise_weight_gradient(Correlation const& g, DepthwisePl
     T *const total = lanes + layout.blocks * Q * N, *const unused = total + N;
     auto* const taps = reinterpret_cast<DepthwiseTapPlace*>(scratch + layout.rows);
     for (int k = 0; k < layout.blocks * Q; ++k) {  // idle taps repeat the last one
-        int const tap = std::min(k, tap_count - 1), q = tap % g.taps_width;
+        int const tap = (std::min)(k, tap_count - 1), q = tap % g.taps_width;
         taps[k] = {tap / g.taps_width, q, (layout.packs ? g.tap_column(q) : q * g.dilation_width - g.pad_left) * S};
     }
     ColumnRange const full(g);
@@ -128,7 +128,7 @@ STRATA_ONE_COPY void depthwise_weight_gradient(Correlation const& g, DepthwisePl
         T const* const dy = planes.y + o * planes.y_plane;
         std::fill_n(lanes, layout.lanes, T(0));
         for (int first = 0; first < g.out_height; first += d.count) {
-            d.count = std::min(layout.band, g.out_height - first);
+            d.count = (std::min)(layout.band, g.out_height - first);
             if (layout.packs) packed.pack(g, x, S, first, d.count);
             for (int i = 0; i < d.count; ++i)
                 for (int p = 0; p < g.taps_height; ++p) {

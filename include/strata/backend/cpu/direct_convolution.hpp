@@ -51,7 +51,7 @@ constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int 
         constexpr Axis(int phase, int kernel, int stride, int dilated, int padding, int extent)
             : step(stride / std::gcd(stride, dilated)), dilation(dilated / std::gcd(stride, dilated)) {
             while (tap < step && tap * dilated % stride != phase) ++tap;
-            taps = tap < std::min(step, kernel) ? (kernel - tap + step - 1) / step : 0;
+            taps = tap < (std::min)(step, kernel) ? (kernel - tap + step - 1) / step : 0;
             first = ((phase - padding) % stride + stride) % stride;
             count = first < extent ? (extent - first + stride - 1) / stride : 0;
             pad = dilation * (taps - 1) - (first + padding - tap * dilated) / stride;
@@ -105,7 +105,7 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
     for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
         for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
             auto const [g, row0, column0] = backward_phase(f, phase_row, phase_column);
-            int const from = rows_before(begin, row0), to = std::min(g.out_height, rows_before(end, row0));
+            int const from = rows_before(begin, row0), to = (std::min)(g.out_height, rows_before(end, row0));
             T* const y = dx + (row0 * f.in_width + column0) * S;
             if (g.out_width == 0 || from >= to) continue;
             if (g.taps_height <= 0 || g.taps_width <= 0) {  // no tap reaches these pixels
@@ -119,7 +119,7 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
                 int const length = g.out_width * S, together = g.rows_together(S, N);
                 T* const apart = scratch + correlation_scratch<T>(g, S);
                 for (int i = from, count = 0; i < to; i += count) {
-                    count = std::min(together, to - i);
+                    count = (std::min)(together, to - i);
                     correlate<L>(code, g, dy, w, none, apart - i * length, S, scratch, false, i, i + count,
                                  count * length, length);
                     for (int c = 0; c < g.out_channels; ++c)
@@ -137,7 +137,7 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
     for (int row = 0; row < f.stride_height; ++row)
         for (int column = 0; column < f.stride_width; ++column) {
             Correlation const g = backward_phase(f, row, column).correlation;
-            most = std::max(
+            most = (std::max)(
                 most, correlation_scratch<T>(g, S) + (strided ? spread_numbers(g, S, width_of<widest_lane<T>>) : 0));
         }
     return most;
@@ -179,7 +179,7 @@ struct DirectInputGradient {
         } else {
             for (int item = begin, count = 0; item < end; item += count) {
                 int const group = item / G::height, h = item % G::height;
-                count = std::min(G::height - h, end - item);
+                count = (std::min)(G::height - h, end - item);
                 detail::input_gradient_rows<L>(code, f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h,
                                                h + count);
             }
@@ -197,7 +197,7 @@ struct DirectParameterGradient {
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::weight_gradient<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.dy, a.gradient, a.stride,
-                                                a.scratch, begin, std::min(end, blocks),
+                                                a.scratch, begin, (std::min)(end, blocks),
                                                 detail::column_gather<G::stride_width, T>());
         if (G::bias && begin < end && end == items.count) add_bias(a);
     }

@@ -67,7 +67,7 @@ struct GradientLayout {
         : packs_gradient(g.out_width * S % N != 0),
           vectors((g.out_width * S + N - 1) / N),
           taps(g.taps_height * g.taps_width),
-          channels(std::min(g.in_channels, (gradient_taps + taps - 2) / taps + 1)),
+          channels((std::min)(g.in_channels, (gradient_taps + taps - 2) / taps + 1)),
           rows(g.out_height) {
         packs_input = packs_gradient || !g.is_plain(S, N);
         // A vector that begins in a row's last number still reads numbers of ours.
@@ -110,7 +110,7 @@ STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* 
     int const dy_pitch = layout.packs_gradient ? layout.vectors * N : length;
 
     for (int item = begin, packed_group = -1; item < end; ++item) {
-        int const group = item / blocks, first = item % blocks * Q, stored = std::min(Q, all_taps - first);
+        int const group = item / blocks, first = item % blocks * Q, stored = (std::min)(Q, all_taps - first);
         T const* const group_dy = dy + static_cast<std::ptrdiff_t>(group) * g.out_channels * g.out_height * length;
         if (layout.packs_gradient && packed_group != group) {
             for (int row = 0; row < g.out_channels * g.out_height; ++row) {

@@ -76,7 +76,7 @@ public:
         auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
-                   static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers, tiling.tiles)) +
+                   static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : (std::min)(workers, tiling.tiles)) +
                sizeof(Storage) * (static_cast<std::size_t>(workers) * scratch_size<true>() + prepared_size<true>()) +
                sizeof(Scalar) * kept_parameters + sizeof(Gradient) * gradient_size +
                sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
@@ -101,20 +101,20 @@ public:
     void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
         auto const apply = optimizer.template prepare<Scalar>(step);
         constexpr std::ptrdiff_t count = Net::parameter_count;
-        pool_.run(std::min(workers_, chunks), [&](int worker, int workers) {
+        pool_.run((std::min)(workers_, chunks), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
-                                     to = std::min(from + chunk_size, count);
+                                     to = (std::min)(from + chunk_size, count);
                 detail::update_parameters(apply, model.parameters().data(), gradients_.data(), state.data(), count,
                                           from, to);
             }
         });
         if constexpr (Net::is_batch_wide) {
             std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
-            Net::for_each_operation([&]<int I>() {
-                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<I>>())
-                    ++model.batches_tracked()[I];
+            Net::for_each_operation([&]<int Index>() {
+                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<Index>>())
+                    ++model.batches_tracked()[Index];
             });
         }
     }
@@ -176,7 +176,7 @@ private:
     template <bool Training>
     void grow_scratch() {
         constexpr std::size_t needed = scratch_size<Training>();
-        scratch_stride_ = std::max(scratch_stride_, needed);
+        scratch_stride_ = (std::max)(scratch_stride_, needed);
         grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
     }
     template <bool Training>
@@ -205,7 +205,7 @@ private:
     /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles,
     /// one of 16 has a single one.
     static constexpr std::size_t parts_size(int tiles) {
-        return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>(std::max(tiles, 2));
+        return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>((std::max)(tiles, 2));
     }
 
     STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
@@ -213,7 +213,7 @@ private:
         Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
-             stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : std::min(workers_, tiling.tiles)));
+             stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : (std::min)(workers_, tiling.tiles)));
         grow(gradients_, gradient_size);
         grow_scratch<true>();
         grow(prepared_, prepared_size<true>());
@@ -247,7 +247,7 @@ private:
             meet(workers_, workers);
             merge_gradients(tiling.leaves, {worker, workers});
         };
-        pool_.run(watch_ ? 1 : teams ? workers_ : std::min(workers_, tiling.leaves), body);
+        pool_.run(watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves), body);
         double squares = 0;
         for (double const s : chunk_squares_) squares += s;
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, squares);
@@ -260,10 +260,10 @@ private:
         meet(slot, team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
-        for (int tile = leaf * tiling.leaf_tiles; tile < std::min((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
+        for (int tile = leaf * tiling.leaf_tiles; tile < (std::min)((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
              ++tile) {
             c.first = tile * S;
-            c.samples = std::min(S, c.batch->size - c.first);
+            c.samples = (std::min)(S, c.batch->size - c.first);
             c.set_gradient = tile == leaf * tiling.leaf_tiles;
             c.stride = S;
             c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile : slot) * stride;
@@ -291,7 +291,7 @@ private:
         int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
-        grow(workspace_, stride * static_cast<std::size_t>(std::min(workers_, tiling.tiles)));
+        grow(workspace_, stride * static_cast<std::size_t>((std::min)(workers_, tiling.tiles)));
         grow_scratch<false>();
         grow(prepared_, prepared_size<false>());
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
@@ -299,7 +299,7 @@ private:
         bool const teams = teams_pay<false>(S);
         bool ready = false;
         if constexpr (keeps_prepared) ready = kept_.is_ready(program<false>.steps, model.parameters().data(), S);
-        pool_.run(teams ? workers_ : std::min(workers_, tiling.leaves), [&](int worker, int workers) {
+        pool_.run(teams ? workers_ : (std::min)(workers_, tiling.leaves), [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
@@ -346,7 +346,7 @@ private:
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
             std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size;
             chunk_squares_[static_cast<std::size_t>(chunk)] = detail::merge_gradients(
-                gradients_.data(), count, leaves, loss_scale_, from, std::min(from + chunk_size, count));
+                gradients_.data(), count, leaves, loss_scale_, from, (std::min)(from + chunk_size, count));
         }
     }
 
@@ -368,7 +368,7 @@ private:
     static int output_size(int operation) {
         static constexpr auto sizes = [] {
             std::array<int, static_cast<std::size_t>(Net::operation_count)> all{};
-            Net::for_each_operation([&]<int I>() { all[I] = Net::template OperationAt<I>::Output::size; });
+            Net::for_each_operation([&]<int Index>() { all[Index] = Net::template OperationAt<Index>::Output::size; });
             return all;
         }();
         return sizes[static_cast<std::size_t>(operation)];

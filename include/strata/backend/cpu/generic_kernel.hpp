@@ -131,14 +131,14 @@ template <class Op, class Precision>
 [[gnu::noinline]] void elementwise_forward(KernelData<Precision> const& a, int numbers, int begin, int end) {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
-    int const stop = std::min(end * width_of<L>, numbers);
+    int const stop = (std::min)(end * width_of<L>, numbers);
     elementwise_forward<Op, Precision, T>(a, elementwise_forward<Op, Precision, L>(a, begin * width_of<L>, stop), stop);
 }
 template <class Op, class Precision>
 [[gnu::noinline]] void elementwise_input_gradient(KernelData<Precision> const& a, int numbers, int begin, int end) {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
-    int const stop = std::min(end * width_of<L>, numbers);
+    int const stop = (std::min)(end * width_of<L>, numbers);
     elementwise_input_gradient<Op, Precision, T>(
         a, elementwise_input_gradient<Op, Precision, L>(a, begin * width_of<L>, stop), stop);
 }
@@ -182,7 +182,7 @@ template <class Op, class Precision, class L>
     Op::Parameters::for_each([&]<class P>(P parameter) {
         using E = typename P::Extents;
         auto* const gradient = a.gradient + Op::Parameters::template offset<P>;
-        int const from = std::max(begin - first_row, 0), to = std::min(end - first_row, E::rows);
+        int const from = (std::max)(begin - first_row, 0), to = (std::min)(end - first_row, E::rows);
         for_rows<E>(from, to, [&](auto const& at, int element) {
             L total = Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, 0));
             for (int first = width_of<L>; first < S; first += width_of<L>)
@@ -270,7 +270,7 @@ constexpr Preparation<Precision> preparation_of(int most_samples) {
     Preparation<Precision> all;
     if constexpr (requires { Kernel::prepare_items; }) {
         constexpr int line = 64 / static_cast<int>(sizeof(typename Precision::storage));
-        for (int S = 1; S <= most_samples; S *= 2) all.size = std::max(all.size, Kernel::prepared(S));
+        for (int S = 1; S <= most_samples; S *= 2) all.size = (std::max)(all.size, Kernel::prepared(S));
         all.size = (all.size + line - 1) / line * line;
         if (all.size > 0) {
             all.run = &Kernel::prepare;

@@ -80,7 +80,7 @@ STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, 
         samples = scratch;
     }
     for (int o = begin; o < end; o += 4) {
-        int const stop = std::min(o + 4, end);
+        int const stop = (std::min)(o + 4, end);
         int s = 0;
         for (; s + 4 <= S; s += 4)
             dot_products<4, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop, relu);
@@ -105,11 +105,11 @@ STRATA_ONE_COPY void affine_input_gradient(T const* weight, T const* dy, T* dx, 
                 Product<T> const p{block,   1,
                                    inputs,  dy + o * S,
                                    S,       dx + i * S,
-                                   S,       std::min(depth, outputs - o),
+                                   S,       (std::min)(depth, outputs - o),
                                    nullptr, o > 0 ? ProductInit::accumulate : init,
                                    false,   block + wide,
                                    inputs};
-                product_rows<L>(p, 0, std::min(wide, end - i), 0, S);
+                product_rows<L>(p, 0, (std::min)(wide, end - i), 0, S);
             }
         return;
     }
@@ -134,11 +134,11 @@ template <class L, class T>
 STRATA_COLD void outer_product_over_samples(T const* x, T const* dy, T* dweight, int inputs, int outputs, int S,
                                             int begin, int end, bool set) {
     constexpr int N = width_of<L>, most = 64, wide = 4 * N;
-    int const stop = std::min(end * N, inputs);
+    int const stop = (std::min)(end * N, inputs);
     for (int i = begin * N, columns = 0; i < stop; i += columns) {
-        columns = stop - i >= wide ? wide : std::min(N, stop - i);
+        columns = stop - i >= wide ? wide : (std::min)(N, stop - i);
         for (int s0 = 0; s0 < S; s0 += most) {
-            int const samples = std::min(most, S - s0);
+            int const samples = (std::min)(most, S - s0);
             bool const add = !set || s0 > 0;
             T transposed[most * wide];
             if (columns >= N) {
@@ -158,7 +158,7 @@ STRATA_COLD void outer_product_over_samples(T const* x, T const* dy, T* dweight,
                 }
             T sums[most * N];
             for (int o = 0; o < outputs; o += most) {
-                int const rows = std::min(most, outputs - o);
+                int const rows = (std::min)(most, outputs - o);
                 Product<T> const p{dy + o * S + s0, S, 1, transposed, N, sums, N, samples, nullptr, ProductInit::zero};
                 product_rows<L>(p, 0, rows, 0, N);
                 for (int u = 0; u < rows; ++u)
@@ -191,48 +191,48 @@ STRATA_ONE_COPY void bias_gradient(T const* dy, scalar_of<L>* dbias, int outputs
 
 }  // namespace detail
 
-template <int I, int O, bool HasBias, class Scheme, class Precision>
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
+struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
-    static constexpr Items items{O};
-    static constexpr int scratch(int S) { return S % width_of<widest_lane<T>> == 0 ? 0 : S * I; }
+    static constexpr Items items{Outputs};
+    static constexpr int scratch(int S) { return S % width_of<widest_lane<T>> == 0 ? 0 : S * Inputs; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        T const* const bias = HasBias ? a.parameters + I * O : nullptr;
-        detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, I, a.stride, a.scratch, begin, end,
+        T const* const bias = HasBias ? a.parameters + Inputs * Outputs : nullptr;
+        detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, Inputs, a.stride, a.scratch, begin, end,
                                                a.relu);
     }
 };
 
-template <int I, int O, bool HasBias, class Scheme, class Precision>
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
+struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
     static constexpr int block = width_of<widest_lane<T>>;
-    static constexpr Items items{(I + block - 1) / block};
-    static constexpr int scratch(int S) { return S % block != 0 ? S * I : 0; }
+    static constexpr Items items{(Inputs + block - 1) / block};
+    static constexpr int scratch(int S) { return S % block != 0 ? S * Inputs : 0; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, I, O, a.stride, a.scratch,
+        detail::affine_input_gradient<widest_lane<T>>(a.parameters, a.dy, a.dx, Inputs, Outputs, a.stride, a.scratch,
                                                       a.write == GradientWrite::add, begin * block,
-                                                      std::min(end * block, I));
+                                                      (std::min)(end * block, Inputs));
     }
 };
 
-template <int I, int O, bool HasBias, class Scheme, class Precision>
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Precision> {
+struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     using L = widest_lane<T>;  // vectors lie along the inputs, whatever the tile
-    static constexpr int blocks = (I + width_of<L> - 1) / width_of<L>;
+    static constexpr int blocks = (Inputs + width_of<L> - 1) / width_of<L>;
     static constexpr Items items{blocks + 1};  // the last one is the bias
     static constexpr bool sets_gradient = true;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, I, O, a.stride, begin, std::min(end, blocks),
-                                              a.set_gradient);
+        detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, Inputs, Outputs, a.stride, begin,
+                                              (std::min)(end, blocks), a.set_gradient);
         if (HasBias && begin < end && end == items.count)
-            detail::bias_gradient<L>(a.dy, a.gradient + I * O, O, a.stride, a.set_gradient);
+            detail::bias_gradient<L>(a.dy, a.gradient + Inputs * Outputs, Outputs, a.stride, a.set_gradient);
     }
 };
 

@@ -31,7 +31,7 @@ template <class Short>
 void store_rows(float const* from, Short* to, int channels, int rows, int length, bool add, int begin, int end) {
     for (int item = begin, count = 0; item < end; item += count) {
         int const row = item % rows, group = item / rows;
-        count = std::min(rows - row, end - item);
+        count = (std::min)(rows - row, end - item);
         for (int c = 0; c < channels; ++c) {
             std::ptrdiff_t const at =
                 (static_cast<std::ptrdiff_t>(group * channels + c) * rows + row) * static_cast<std::ptrdiff_t>(length);
@@ -113,7 +113,7 @@ struct ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
         } else {
             for (int item = begin, count = 0; item < end; item += count) {
                 int const group = item / G::height, h = item % G::height;
-                count = std::min(G::height - h, end - item);
+                count = (std::min)(G::height - h, end - item);
                 input_gradient_rows<L>(code, forward_correlation<G>, dy, a.parameters, dx, S, copies.next, false, group,
                                        h, h + count);
             }
@@ -133,10 +133,10 @@ struct ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {
         int const S = a.stride;
         using L = widest_lane<float>;
         FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        if (begin < std::min(end, blocks)) {
+        if (begin < (std::min)(end, blocks)) {
             float const* const x = copies.copy(a.x, Op::Input::size * S);
             float const* const dy = copies.copy(a.dy, Op::Output::size * S);
-            weight_gradient<L>(g, x, dy, a.gradient, S, copies.next, begin, std::min(end, blocks),
+            weight_gradient<L>(g, x, dy, a.gradient, S, copies.next, begin, (std::min)(end, blocks),
                                column_gather<G::stride_width, float>());
         }
         if (G::bias && begin < end && end == items.count)
@@ -145,57 +145,59 @@ struct ThroughFloatParameterGradient<Convolution<G, Scheme>, Short> {
     }
 };
 
-template <int I, int O, bool HasBias, class Scheme, class Short>
-struct ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, Short> {
-    using Op = AffineMap<I, O, HasBias, Scheme>;
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
+struct ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
+    using Op = AffineMap<Inputs, Outputs, HasBias, Scheme>;
     static constexpr bool applies_relu = true;
-    static constexpr Items items{O};
-    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, S * I); }
+    static constexpr Items items{Outputs};
+    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, S * Inputs); }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         int const S = a.stride;
         FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        float const* const x = copies.copy(a.x, I * S);
-        float* const y = copies.take(O * S);
-        affine_forward<widest_lane<float>>(a.parameters, HasBias ? a.parameters + I * O : nullptr, x, y, I, S,
-                                           copies.next, begin, end, a.relu);
-        store_rows(y, a.y, 1, O, S, false, begin, end);
+        float const* const x = copies.copy(a.x, Inputs * S);
+        float* const y = copies.take(Outputs * S);
+        affine_forward<widest_lane<float>>(a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, x, y,
+                                           Inputs, S, copies.next, begin, end, a.relu);
+        store_rows(y, a.y, 1, Outputs, S, false, begin, end);
     }
 };
-template <int I, int O, bool HasBias, class Scheme, class Short>
-struct ThroughFloatInputGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
-    using Op = AffineMap<I, O, HasBias, Scheme>;
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
+struct ThroughFloatInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
+    using Op = AffineMap<Inputs, Outputs, HasBias, Scheme>;
     static constexpr int block = width_of<widest_lane<float>>;
-    static constexpr Items items{(I + block - 1) / block};
+    static constexpr Items items{(Inputs + block - 1) / block};
     static constexpr int scratch(int S) {
         return float_scratch<Op, Short>(S, InputGradientKernel<Op, Float32>::scratch(S));
     }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
-        int const S = a.stride, from = begin * block, to = std::min(end * block, I);
+        int const S = a.stride, from = begin * block, to = (std::min)(end * block, Inputs);
         FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        float const* const dy = copies.copy(a.dy, O * S);
-        float* const dx = copies.take(I * S);
-        affine_input_gradient<widest_lane<float>>(a.parameters, dy, dx, I, O, S, copies.next, false, from, to);
-        store_rows(dx, a.dx, 1, I, S, a.write == GradientWrite::add, from, to);
+        float const* const dy = copies.copy(a.dy, Outputs * S);
+        float* const dx = copies.take(Inputs * S);
+        affine_input_gradient<widest_lane<float>>(a.parameters, dy, dx, Inputs, Outputs, S, copies.next, false, from,
+                                                  to);
+        store_rows(dx, a.dx, 1, Inputs, S, a.write == GradientWrite::add, from, to);
     }
 };
-template <int I, int O, bool HasBias, class Scheme, class Short>
-struct ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {
-    using Op = AffineMap<I, O, HasBias, Scheme>;
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
+struct ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
+    using Op = AffineMap<Inputs, Outputs, HasBias, Scheme>;
     using L = widest_lane<float>;
-    static constexpr int blocks = (I + width_of<L> - 1) / width_of<L>;
+    static constexpr int blocks = (Inputs + width_of<L> - 1) / width_of<L>;
     static constexpr Items items{blocks + 1};  // the last one is the bias
     static constexpr bool sets_gradient = true;
     static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, 0); }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         int const S = a.stride;
         FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        if (begin < std::min(end, blocks)) {
-            float const* const x = copies.copy(a.x, I * S);
-            float const* const dy = copies.copy(a.dy, O * S);
-            outer_product_over_samples<L>(x, dy, a.gradient, I, O, S, begin, std::min(end, blocks), a.set_gradient);
+        if (begin < (std::min)(end, blocks)) {
+            float const* const x = copies.copy(a.x, Inputs * S);
+            float const* const dy = copies.copy(a.dy, Outputs * S);
+            outer_product_over_samples<L>(x, dy, a.gradient, Inputs, Outputs, S, begin, (std::min)(end, blocks),
+                                          a.set_gradient);
         }
         if (HasBias && begin < end && end == items.count)
-            bias_gradient<L>(a.dy, a.gradient + I * O, O, S, a.set_gradient);
+            bias_gradient<L>(a.dy, a.gradient + Inputs * Outputs, Outputs, S, a.set_gradient);
     }
 };
 
@@ -294,8 +296,8 @@ struct DirectOrWinogradParameterGradient {
         bool const done = with_winograd<tiles>(a.stride, [&]<int M>() {
             int const n = WinogradGradientLayout<M, L>(g, a.stride).items();
             winograd_weight_gradient<M, L>(g, a.x, a.dy, a.gradient, a.stride, reinterpret_cast<float*>(a.scratch),
-                                           item_of(std::min(begin, Direct::blocks), Direct::blocks, n),
-                                           item_of(std::min(end, Direct::blocks), Direct::blocks, n));
+                                           item_of((std::min)(begin, Direct::blocks), Direct::blocks, n),
+                                           item_of((std::min)(end, Direct::blocks), Direct::blocks, n));
         });
         if (!done)
             Direct::run(a, begin, end);
@@ -317,14 +319,14 @@ template <class G, class Scheme, class Short>
 struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
     : detail::DirectOrWinogradParameterGradient<detail::ThroughFloatParameterGradient<Convolution<G, Scheme>, Short>, G,
                                                 Short> {};
-template <int I, int O, bool HasBias, class Scheme, class Short>
-struct ForwardKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatForward<AffineMap<I, O, HasBias, Scheme>, Short> {};
-template <int I, int O, bool HasBias, class Scheme, class Short>
-struct InputGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatInputGradient<AffineMap<I, O, HasBias, Scheme>, Short> {};
-template <int I, int O, bool HasBias, class Scheme, class Short>
-struct ParameterGradientKernel<AffineMap<I, O, HasBias, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatParameterGradient<AffineMap<I, O, HasBias, Scheme>, Short> {};
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
+struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {};
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
+struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {};
+template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
+struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {};
 
 }  // namespace strata::inline STRATA_ABI

@@ -11,7 +11,7 @@ template <class T>
 constexpr int packed_band_rows(Correlation const& g, int S, int block) {
     int const row = g.packed_columns() * S * g.in_channels * g.stride_height * static_cast<int>(sizeof(T)),
               most = (g.out_height + block - 1) / block * block;
-    return std::min(std::max(16384 / std::max(row, 1) / block, 1) * block, most);
+    return (std::min)((std::max)(16384 / (std::max)(row, 1) / block, 1) * block, most);
 }
 
 /// Scalars of whole vectors that hold so many bytes: what follows is aligned as what goes before.
@@ -49,8 +49,8 @@ struct PackedBand {
         held = band_held;
         for (int phase = 0; phase < stride; ++phase) {
             PackedRun const run(g, phase);
-            int const top = g.in_row(first, 0), above = std::max(0, -top),
-                      inside = std::min(under, g.in_height - top) - above;
+            int const top = g.in_row(first, 0), above = (std::max)(0, -top),
+                      inside = (std::min)(under, g.in_height - top) - above;
             RowSteps const steps{inside, in_row, static_cast<std::ptrdiff_t>(stride) * columns * S};
             for (int c = 0; c < g.in_channels; ++c) {
                 if (inside <= 0) continue;

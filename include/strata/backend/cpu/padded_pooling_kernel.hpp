@@ -39,7 +39,7 @@ constexpr Correlation pooling_correlation = {.in_height = Win::height,
 struct AverageDivisor {
     bool counts_padding;
     [[nodiscard]] static constexpr int inside(int from, int length, int extent) {
-        return std::min(from + length, extent) - std::max(from, 0);
+        return (std::min)(from + length, extent) - (std::max)(from, 0);
     }
     /// Multiplies row i of outputs [out_width][S] by one over the divisors, from `from` to `to`.
     template <class L, class T>
@@ -67,7 +67,7 @@ STRATA_ONE_COPY void average_forward(Correlation const& g, AverageDivisor diviso
     WindowBand<WindowSum, T> band(g, S, scratch, [](int, int) { return std::pair(T(0), T(1)); });
     for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
         for (int i = from, count = 0; i < to; i += count) {
-            count = std::min(band.layout.rows, to - i);
+            count = (std::min)(band.layout.rows, to - i);
             band.pack(x + static_cast<std::ptrdiff_t>(channel) * g.in_height * g.in_width * S, 0, i, count, T(0));
             band.compute(count, T(0));
             for (int r = 0; r < count; ++r)
@@ -107,7 +107,7 @@ STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, 
     int const length = g.out_width * S;
     for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
         for (int i = from, count = 0; i < to; i += count) {
-            count = std::min(band.layout.rows, to - i);
+            count = (std::min)(band.layout.rows, to - i);
             band.pack(x + static_cast<std::ptrdiff_t>(channel) * g.in_height * g.in_width * S, 0, i, count, low);
             band.compute(count, low);
             for (int r = 0; r < count; ++r) {
@@ -118,14 +118,14 @@ STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, 
                 T const* const place = row + band.layout.output;
                 copy_numbers<widest_lane<T>>(place, length, places + out);
                 T least(0);
-                for (int k = 0; k < length; ++k) least = std::min(least, place[k]);
+                for (int k = 0; k < length; ++k) least = (std::min)(least, place[k]);
                 if (least == T(0)) continue;
                 // Nothing beat minus infinity: the first pixel inside the image wins.
-                int const p = std::max(0, g.pad_top - (i + r) * g.stride_height);
+                int const p = (std::max)(0, g.pad_top - (i + r) * g.stride_height);
                 for (int k = 0; k < length; ++k)
                     if (place[k] < T(0))
                         places[out + k] =
-                            static_cast<T>(p * g.taps_width + std::max(0, g.pad_left - k / S * g.stride_width));
+                            static_cast<T>(p * g.taps_width + (std::max)(0, g.pad_left - k / S * g.stride_width));
             }
         }
     });

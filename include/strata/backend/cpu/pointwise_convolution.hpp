@@ -62,14 +62,14 @@ struct PointwiseImage {
         int const out_row = out_width * S;
         for (int at = 0, length = 0; at < count; at += length) {
             int const row = (n + at) / out_row, within = (n + at) % out_row, j = within / S, part = within % S;
-            length = std::min(count - at, out_row - within);
+            length = (std::min)(count - at, out_row - within);
             if (part != 0 || length < S)
-                length = std::min(length, S - part);  // tiles wider than a block of columns
+                length = (std::min)(length, S - part);  // tiles wider than a block of columns
             else
                 length = length / S * S;
-            f(at, std::max(1, length / S), j,
+            f(at, (std::max)(1, length / S), j,
               static_cast<std::ptrdiff_t>(row * stride_height) * width * S + j * stride_width * S + part,
-              std::min(length, S));
+              (std::min)(length, S));
         }
     }
     template <class T>
@@ -84,7 +84,7 @@ struct PointwiseImage {
         for_pieces(n, count, [&](int at, int columns, int j, std::ptrdiff_t place, int numbers) {
             T* const to = plane + place;
             if (add) return move_columns<true>(values + at, numbers, to, stride_width * S, columns, numbers);
-            int const reached = std::min((j + columns) * stride_width, width) - j * stride_width;
+            int const reached = (std::min)((j + columns) * stride_width, width) - j * stride_width;
             if (numbers == S)
                 std::fill_n(to, reached * S, T(0));
             else
@@ -103,7 +103,7 @@ STRATA_ONE_COPY void pointwise_multiply(Product<T> const& p, int rows, T* panel,
                                         PointwiseImage const* spread = nullptr) {
     constexpr int N = width_of<L>, columns = pointwise_columns<L>;
     for (int n = begin; n < end; n += columns) {
-        int const held = std::min(columns, end - n), vectors = (held + N - 1) / N;
+        int const held = (std::min)(columns, end - n), vectors = (held + N - 1) / N;
         Product<T> block = p;
         block.b += n;
         if (gathered) {
@@ -122,7 +122,7 @@ STRATA_ONE_COPY void pointwise_multiply(Product<T> const& p, int rows, T* panel,
             block.b_k = columns;
         }
         for (int m = 0; m < rows; m += pointwise_rows) {
-            int const count = std::min(pointwise_rows, rows - m);
+            int const count = (std::min)(pointwise_rows, rows - m);
             block.a = p.a + m * p.a_row;
             if (p.bias) block.bias = p.bias + m;
             T* const out = p.out + m * p.out_row + n;
@@ -190,9 +190,9 @@ STRATA_ONE_COPY void pointwise_weight_gradient(T const* x, std::ptrdiff_t plane,
                                                PointwiseImage const* gathered = nullptr) {
     constexpr int N = width_of<L>, columns = pointwise_columns<L>;
     for (int c = 0; c < inputs; c += columns) {
-        int const held = std::min(columns, inputs - c), vectors = (held + N - 1) / N;
+        int const held = (std::min)(columns, inputs - c), vectors = (held + N - 1) / N;
         for (int n = 0; n < numbers; n += pointwise_depth) {
-            int const depth = std::min(pointwise_depth, numbers - n);
+            int const depth = (std::min)(pointwise_depth, numbers - n);
             if (gathered) {
                 T* const rows = panel + pointwise_depth * columns;
                 for (int k = 0; k < held; ++k)
@@ -202,7 +202,7 @@ STRATA_ONE_COPY void pointwise_weight_gradient(T const* x, std::ptrdiff_t plane,
                 pointwise_transpose<L>(x + c * plane + n, plane, depth, held, panel);
             }
             for (int o = begin; o < end; o += pointwise_rows) {
-                int const count = std::min(pointwise_rows, end - o);
+                int const count = (std::min)(pointwise_rows, end - o);
                 T values[pointwise_rows * columns];
                 Product<T> const p{dy + static_cast<std::ptrdiff_t>(o) * numbers + n,
                                    numbers,
@@ -230,7 +230,7 @@ STRATA_ONE_COPY void pointwise_weight_gradient(T const* x, std::ptrdiff_t plane,
 template <class F>
 void pointwise_columns_of(int from, int to, int pieces, int length, F const& f) {
     for (int item = from, count = 0; item < to; item += count) {
-        count = std::min(pieces - item % pieces, to - item);
+        count = (std::min)(pieces - item % pieces, to - item);
         f(item / pieces, item % pieces * length, (item % pieces + count) * length);
     }
 }
@@ -330,13 +330,14 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
         int const numbers = G::out_height * G::out_width * a.stride;
         std::ptrdiff_t const plane = std::ptrdiff_t{G::height * G::width} * a.stride;
         auto const image = detail::PointwiseImage::of<G>(a.stride);
-        detail::pointwise_columns_of(
-            begin, std::min(end, G::groups * blocks), blocks, detail::pointwise_rows, [&](int group, int from, int to) {
-                detail::pointwise_weight_gradient<L>(
-                    a.x + group * in * plane, plane, a.dy + static_cast<std::ptrdiff_t>(group) * out * numbers,
-                    a.gradient + group * out * in, in, numbers, a.scratch, from, std::min(to, out),
-                    detail::pointwise_strided<G> ? &image : nullptr);
-            });
+        detail::pointwise_columns_of(begin, (std::min)(end, G::groups * blocks), blocks, detail::pointwise_rows,
+                                     [&](int group, int from, int to) {
+                                         detail::pointwise_weight_gradient<L>(
+                                             a.x + group * in * plane, plane,
+                                             a.dy + static_cast<std::ptrdiff_t>(group) * out * numbers,
+                                             a.gradient + group * out * in, in, numbers, a.scratch, from,
+                                             (std::min)(to, out), detail::pointwise_strided<G> ? &image : nullptr);
+                                     });
         if (G::bias && begin < end && end == items.count)
             detail::bias_gradient<L>(a.dy, a.gradient + G::out_channels * in, G::out_channels, numbers);
     }

@@ -20,7 +20,7 @@ inline constexpr PoolImage pool_image = {Win::height, Win::width, Win::out_heigh
 /// Where whole vectors of outputs of a single sample may be worked on: rows [begin, safe) of [begin, end), because what
 /// their last vectors read and write behind a row are rows of ours that come later.
 inline int whole_vector_rows(PoolImage const& g, int N, int begin, int end) {
-    return std::max(begin, end - (g.out_width + N - 1) / g.out_width);
+    return (std::max)(begin, end - (g.out_width + N - 1) / g.out_width);
 }
 
 /// max_pool_forward of a single sample and windows two columns wide and apart, for the rows of [begin, end) that are

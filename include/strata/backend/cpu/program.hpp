@@ -34,8 +34,8 @@ public:
     static constexpr int inference_size = target_offset(Net::inference_plan.size) + target_size;
 
 private:
-    template <int I>
-    using Op = typename Net::template OperationAt<I>;
+    template <int Index>
+    using Op = typename Net::template OperationAt<Index>;
     static constexpr int n = Net::operation_count;
 
     /// Scratch of the loss step: a vector's gradient where storage is too short for it.
@@ -44,18 +44,18 @@ private:
             ? 0
             : outputs * width_of<widest_lane<typename Precision::compute>> * target_scalars;
 
-    template <int I, bool Training>
+    template <int Index, bool Training>
     static constexpr OperationPlace place() {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
-        using Node = typename Net::template NodeAt<I>;
+        using Node = typename Net::template NodeAt<Index>;
         OperationPlace at;
         at.x = p.value[Node::input];
         if constexpr (Node::other >= 0) at.other = p.value[Node::other];
-        at.y = p.value[I + 1];
-        at.dy = p.gradient[I + 1];
-        at.extra = p.extra[I];
-        at.parameters = Net::parameter_offset[I];
-        at.statistics = Net::statistic_offset[I];
+        at.y = p.value[Index + 1];
+        at.dy = p.gradient[Index + 1];
+        at.extra = p.extra[Index];
+        at.parameters = Net::parameter_offset[Index];
+        at.statistics = Net::statistic_offset[Index];
         return at;
     }
 
@@ -93,7 +93,7 @@ private:
         }
         template <class K>
         constexpr void kernel(Step step) {
-            for (int S = 1; S <= most_samples; S *= 2) scratch = std::max(scratch, scratch_of<K>(S));
+            for (int S = 1; S <= most_samples; S *= 2) scratch = (std::max)(scratch, scratch_of<K>(S));
             step.kernel = &K::run;
             step.items = K::items;
             step.backward = backward;
@@ -102,73 +102,73 @@ private:
             step.preparation = preparation_of<K, Precision>(most_samples);
             step.prepared = phase_prepared;
             phase_prepared += step.preparation.size;
-            prepared = std::max(prepared, phase_prepared);
+            prepared = (std::max)(prepared, phase_prepared);
             if (step.reduction != Reduction::none) phase_prepared = 0;
             (*this)(step);
         }
     };
 
     /// True where operation I's kernel applies operation I + 1 too: a ReLU in the place of I's output.
-    template <int I, bool Training>
+    template <int Index, bool Training>
     static constexpr bool takes_relu() {
-        if constexpr (I >= 0 && I + 1 < n) {
+        if constexpr (Index >= 0 && Index + 1 < n) {
             constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
-            if constexpr (std::is_same_v<Op<I + 1>, ElementwiseOperation<ReLU, typename Op<I>::Output>> &&
-                          requires { ForwardKernel<Op<I>, Precision>::applies_relu; })
-                return Net::template NodeAt<I + 1>::input == I + 1 && p.in_place[I + 1];
+            if constexpr (std::is_same_v<Op<Index + 1>, ElementwiseOperation<ReLU, typename Op<Index>::Output>> &&
+                          requires { ForwardKernel<Op<Index>, Precision>::applies_relu; })
+                return Net::template NodeAt<Index + 1>::input == Index + 1 && p.in_place[Index + 1];
         }
         return false;
     }
-    template <int I, bool Training>
+    template <int Index, bool Training>
     static constexpr void write_forward(Writer& write) {
-        if constexpr (Training && is_batch_wide<Op<I>>())
-            write.template kernel<GatherForward<Op<I>, Precision>>(
-                {.place = place<I, true>(), .reduction = Reduction::forward, .operation = I});
-        if constexpr (!is_view<Op<I>>() && !takes_relu<I - 1, Training>() &&
-                      (Training || !requires { typename Op<I>::IsTrainingOnly; })) {
-            write.template kernel<ForwardKernel<Op<I>, Precision>>({.place = place<I, Training>(),
-                                                                    .relu = takes_relu<I, Training>(),
-                                                                    .operation = I,
-                                                                    .parameters = Op<I>::Parameters::size});
+        if constexpr (Training && is_batch_wide<Op<Index>>())
+            write.template kernel<GatherForward<Op<Index>, Precision>>(
+                {.place = place<Index, true>(), .reduction = Reduction::forward, .operation = Index});
+        if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
+                      (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
+            write.template kernel<ForwardKernel<Op<Index>, Precision>>({.place = place<Index, Training>(),
+                                                                        .relu = takes_relu<Index, Training>(),
+                                                                        .operation = Index,
+                                                                        .parameters = Op<Index>::Parameters::size});
         }
     }
-    template <int I>
+    template <int Index>
     static constexpr void write_backward(Writer& write) {
         constexpr auto const& p = Net::training_plan;
-        using Node = typename Net::template NodeAt<I>;
-        if constexpr (!is_view<Op<I>>() && p.gradient[I + 1] >= 0) {  // else no parameter at or below it
-            if constexpr (is_batch_wide<Op<I>>())
-                write.template kernel<GatherBackward<Op<I>, Precision>>({.place = place<I, true>(),
-                                                                         .reduction = Reduction::backward,
-                                                                         .operation = I,
-                                                                         .cleared = Op<I>::Parameters::size});
-            else if constexpr (Op<I>::Parameters::size > 0)
-                write.template kernel<ParameterGradientKernel<Op<I>, Precision>>(
-                    {.place = place<I, true>(), .operation = I, .cleared = Op<I>::Parameters::size});
+        using Node = typename Net::template NodeAt<Index>;
+        if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
+            if constexpr (is_batch_wide<Op<Index>>())
+                write.template kernel<GatherBackward<Op<Index>, Precision>>({.place = place<Index, true>(),
+                                                                             .reduction = Reduction::backward,
+                                                                             .operation = Index,
+                                                                             .cleared = Op<Index>::Parameters::size});
+            else if constexpr (Op<Index>::Parameters::size > 0)
+                write.template kernel<ParameterGradientKernel<Op<Index>, Precision>>(
+                    {.place = place<Index, true>(), .operation = Index, .cleared = Op<Index>::Parameters::size});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
-            constexpr bool own = p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0;
-            constexpr auto first = own ? GradientWrite::overwrite : p.write[I];
-            if constexpr (first != GradientWrite::none) write_input_gradient<I>(write, Node::input, first);
-            if constexpr (p.write_other[I] != GradientWrite::none)
-                write_input_gradient<I>(write, Node::other, p.write_other[I]);
+            constexpr bool own = p.in_place[Index] && Node::other < 0 && p.gradient[Node::input] >= 0;
+            constexpr auto first = own ? GradientWrite::overwrite : p.write[Index];
+            if constexpr (first != GradientWrite::none) write_input_gradient<Index>(write, Node::input, first);
+            if constexpr (p.write_other[Index] != GradientWrite::none)
+                write_input_gradient<Index>(write, Node::other, p.write_other[Index]);
         }
     }
-    template <int I>
+    template <int Index>
     static constexpr void write_input_gradient(Writer& write, int value, GradientWrite how) {
-        write.template kernel<InputGradientKernel<Op<I>, Precision>>(
-            {.place = place<I, true>(),
+        write.template kernel<InputGradientKernel<Op<Index>, Precision>>(
+            {.place = place<Index, true>(),
              .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
              .write = how,
-             .operation = I});
+             .operation = Index});
     }
 
     template <bool Training>
     static constexpr Writer write_all(Step* table) {
         Writer write{table, most_tile_samples<Net, Precision>()};
         write({.fill = true});
-        Net::for_each_operation([&]<int I>() { write_forward<I, Training>(write); });
+        Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
         write({.finish = &finish<Training>});
-        write.scratch = std::max(write.scratch, loss_scratch);
+        write.scratch = (std::max)(write.scratch, loss_scratch);
         write.backward = true;
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
         return write;

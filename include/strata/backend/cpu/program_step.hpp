@@ -221,7 +221,7 @@ void run_chain(std::span<ProgramStep<Precision, Loss> const> steps, TileContext<
     int const end = channels > 0 ? c.share.end(channels) * piece : c.share.end(vectors);
     for (int at = begin; at < end; at += piece)
         for (std::size_t k = 0; k < steps.size(); ++k) {
-            int const stop = std::min(at + piece, end);
+            int const stop = (std::min)(at + piece, end);
             if (steps[k].items.by == Items::By::channel)
                 steps[k].kernel(data[k], at / piece, stop / piece);
             else

@@ -23,16 +23,16 @@ struct StatisticsMerge {
 };
 
 /// Forward: Chan, Golub and LeVeque's pairwise update over the tiles in order, in double.
-template <class Net, int I, class Precision>
+template <class Net, int Index, class Precision>
 void merge_forward(StatisticsMerge<Precision> const& m) {
-    using Op = typename Net::template OperationAt<I>;
+    using Op = typename Net::template OperationAt<Index>;
     using T = typename Precision::master;
     for (int c = m.share.begin(Op::channels); c < m.share.end(Op::channels); ++c) {
-        int const at = Net::statistic_offset[I] + c * Op::statistics_per_channel;
+        int const at = Net::statistic_offset[Index] + c * Op::statistics_per_channel;
         double count = 0, mean = 0, squares = 0;
         for (int t = 0; t < m.tiles; ++t) {
             double const* const part = m.parts + static_cast<std::ptrdiff_t>(t) * Net::statistic_count + at;
-            double const n = static_cast<double>(std::min(m.tile_samples, m.batch - t * m.tile_samples)) * Op::pixels;
+            double const n = static_cast<double>((std::min)(m.tile_samples, m.batch - t * m.tile_samples)) * Op::pixels;
             double const delta = part[0] - mean, total = count + n;
             mean += delta * n / total;
             squares += part[1] + delta * delta * count * n / total;
@@ -40,7 +40,7 @@ void merge_forward(StatisticsMerge<Precision> const& m) {
         }
         m.merged[at + Op::mean] = mean;
         m.merged[at + Op::inverse_deviation] = 1 / std::sqrt(squares / count + Op::epsilon);
-        int const running_mean = Net::buffer_offset[I] + c, running_variance = running_mean + Op::channels;
+        int const running_mean = Net::buffer_offset[Index] + c, running_variance = running_mean + Op::channels;
         auto const blend = [](T old, double fresh) {
             return static_cast<T>((1 - Op::momentum) * static_cast<double>(old) + Op::momentum * fresh);
         };
@@ -50,12 +50,12 @@ void merge_forward(StatisticsMerge<Precision> const& m) {
 }
 
 /// Backward: the sums of dy and dy xhat, which are also the gradients of bias and weight.
-template <class Net, int I, class Precision>
+template <class Net, int Index, class Precision>
 void merge_backward(StatisticsMerge<Precision> const& m) {
-    using Op = typename Net::template OperationAt<I>;
+    using Op = typename Net::template OperationAt<Index>;
     using T = typename Precision::accumulation;
     for (int c = m.share.begin(Op::channels); c < m.share.end(Op::channels); ++c) {
-        int const at = Net::statistic_offset[I] + c * Op::statistics_per_channel;
+        int const at = Net::statistic_offset[Index] + c * Op::statistics_per_channel;
         double dy = 0, dy_xhat = 0;
         for (int t = 0; t < m.tiles; ++t) {
             double const* const part = m.parts + static_cast<std::ptrdiff_t>(t) * Net::statistic_count + at;
@@ -63,8 +63,8 @@ void merge_backward(StatisticsMerge<Precision> const& m) {
             dy_xhat += part[Op::mean_dy_xhat];
         }
         if constexpr (Op::affine) {
-            m.gradient[Net::parameter_offset[I] + c] += static_cast<T>(dy_xhat);
-            m.gradient[Net::parameter_offset[I] + Op::channels + c] += static_cast<T>(dy);
+            m.gradient[Net::parameter_offset[Index] + c] += static_cast<T>(dy_xhat);
+            m.gradient[Net::parameter_offset[Index] + Op::channels + c] += static_cast<T>(dy);
         }
         double const count = static_cast<double>(m.batch) * Op::pixels;
         m.merged[at + Op::mean_dy] = dy / count;
@@ -75,14 +75,15 @@ void merge_backward(StatisticsMerge<Precision> const& m) {
 /// The statistics of evaluation: the running ones.
 template <class Net, class T>
 void evaluation_statistics(T const* buffers, double* statistics) {
-    Net::for_each_operation([&]<int I>() {
-        using Op = typename Net::template OperationAt<I>;
+    Net::for_each_operation([&]<int Index>() {
+        using Op = typename Net::template OperationAt<Index>;
         if constexpr (is_batch_wide<Op>()) {  // nvcc 13 needs these braces
             for (int c = 0; c < Op::channels; ++c) {
-                double* const s = statistics + Net::statistic_offset[I] + c * Op::statistics_per_channel;
-                s[Op::mean] = static_cast<double>(buffers[Net::buffer_offset[I] + c]);
+                double* const s = statistics + Net::statistic_offset[Index] + c * Op::statistics_per_channel;
+                s[Op::mean] = static_cast<double>(buffers[Net::buffer_offset[Index] + c]);
                 s[Op::inverse_deviation] =
-                    1 / std::sqrt(static_cast<double>(buffers[Net::buffer_offset[I] + Op::channels + c]) + Op::epsilon);
+                    1 /
+                    std::sqrt(static_cast<double>(buffers[Net::buffer_offset[Index] + Op::channels + c]) + Op::epsilon);
             }
         }
     });
@@ -97,10 +98,10 @@ struct StatisticsTable {
     };
     static constexpr auto entries = [] {
         std::array<Entry, static_cast<std::size_t>(Net::operation_count)> table{};
-        Net::for_each_operation([&]<int I>() {
-            using Op = typename Net::template OperationAt<I>;
+        Net::for_each_operation([&]<int Index>() {
+            using Op = typename Net::template OperationAt<Index>;
             if constexpr (is_batch_wide<Op>())
-                table[I] = {&merge_forward<Net, I, Precision>, &merge_backward<Net, I, Precision>};
+                table[Index] = {&merge_forward<Net, Index, Precision>, &merge_backward<Net, Index, Precision>};
         });
         return table;
     }();

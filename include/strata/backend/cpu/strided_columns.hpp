@@ -34,7 +34,7 @@ STRATA_INLINE int gather_second(T const* from, T* to, int from_column, int count
     constexpr int N = width_of<L>, columns = N / S;
     int j = from_column;
     for (; j < count && count >= columns; j += columns) {
-        j = std::min(j, count - columns);  // the last vector ends with the last column
+        j = (std::min)(j, count - columns);  // the last vector ends with the last column
         T const* const source = from + 2 * j * S;
         store_lane(to + j * S, shuffle<EverySecond<S, N>>(load_lane<L>(source), load_lane<L>(source + N - S)));
     }
@@ -45,7 +45,7 @@ STRATA_INLINE int spread_second(T const* from, T* to, int from_column, int count
     constexpr int N = width_of<L>, columns = N / S;
     int j = from_column;
     while (j + columns <= count || (!Add && j < count && count >= columns)) {
-        if (!Add) j = std::min(j, count - columns);
+        if (!Add) j = (std::min)(j, count - columns);
         T *const first = to + 2 * j * S, *const last = first + N - S;
         L value = load_lane<L>(from + j * S);
         L const low = load_lane<L>(first), high = load_lane<L>(last);  // before a store that overlaps

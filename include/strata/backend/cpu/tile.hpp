@@ -40,12 +40,12 @@ STRATA_ONE_COPY void fill_tile(T* tile, Batch const& batch, int first, int count
     int const pixels = batch.shape.height * batch.shape.width;
     for (int element = begin, length = 0; element < end; element += length) {
         int const channel = element / pixels;
-        length = std::min({chunk, (channel + 1) * pixels - element, end - element});
+        length = (std::min)({chunk, (channel + 1) * pixels - element, end - element});
         auto const scale = static_cast<C>(batch.scale ? batch.scale[channel] : 1.0);
         auto const shift = static_cast<C>(batch.scale ? batch.shift[channel] : 0.0);
         T* const to = tile + element * stride;
         for (int group = 0; group < stride; group += 16) {
-            int const samples = std::min(16, stride - group), filled = std::clamp(count - group, 0, samples);
+            int const samples = (std::min)(16, stride - group), filled = std::clamp(count - group, 0, samples);
             for (int s = 0; s < filled; ++s) {
                 C* row = rows + s * chunk;
                 if constexpr (std::is_same_v<C, T>) row = stride == 1 ? to : row;

@@ -25,7 +25,7 @@ struct WindowLayout {
     constexpr WindowLayout(Correlation const& g, int S, int count)
         : rows(1), phase_rows(0), pitch(g.phase_columns() * S), plane(0), output(0), taps(0), planes(count) {
         int const row = pitch * g.stride_height * g.stride_width * planes * static_cast<int>(sizeof(T));
-        rows = std::clamp(32768 / std::max(row, 1), 1, std::max(g.out_height, 1));
+        rows = std::clamp(32768 / (std::max)(row, 1), 1, (std::max)(g.out_height, 1));
         phase_rows = rows + (g.taps_height - 1) * g.dilation_height / g.stride_height;
         plane = phase_rows * pitch * g.stride_height * g.stride_width + slack;
         output = rows * pitch + slack;
@@ -185,7 +185,7 @@ struct WindowBand {
 template <class F>
 void for_channel_rows(int from, int to, int height, F const& f) {
     while (from < to) {
-        int const channel = from / height, row = from % height, end = std::min(row + to - from, height);
+        int const channel = from / height, row = from % height, end = (std::min)(row + to - from, height);
         f(channel, row, end);
         from = channel * height + end;
     }
@@ -209,7 +209,7 @@ void window_input_gradient(Correlation const& f, T* dx, int S, T* scratch, bool 
             auto const each = [&](auto const& rows_of) {
                 for_channel_rows(items_begin, items_end, f.in_height, [&](int channel, int begin, int end) {
                     rows_of(channel, rows_before(begin, phase.row0),
-                            std::min(g.out_height, rows_before(end, phase.row0)),
+                            (std::min)(g.out_height, rows_before(end, phase.row0)),
                             dx + channel * f.in_height * row + phase.row0 * row + phase.column0 * S);
                 });
             };
@@ -229,7 +229,7 @@ void window_input_gradient(Correlation const& f, T* dx, int S, T* scratch, bool 
             });
             each([&](int channel, int from, int to, T* y) {
                 for (int i = from, count = 0; i < to; i += count) {
-                    count = std::min(band.layout.rows, to - i);
+                    count = (std::min)(band.layout.rows, to - i);
                     prepare(band, channel, i, count);
                     band.compute(count, T(0));
                     (add ? move_columns<true, T>
@@ -246,7 +246,7 @@ constexpr int window_gradient_scratch(Correlation const& f, int S, int planes) {
         for (int column = 0; column < f.stride_width; ++column) {
             Correlation const g = backward_phase(f, row, column).correlation;
             if (g.taps_height > 0 && g.taps_width > 0 && g.out_width > 0)
-                most = std::max(most, window_scratch<T>(g, S, planes));
+                most = (std::max)(most, window_scratch<T>(g, S, planes));
         }
     return most;
 }

@@ -55,7 +55,7 @@ constexpr int winograd_tile(Correlation const& g, int S, double speed = 1) {
     if (!is_winograd(g) || (S % width_of<L> != 0 && width_of<L> % S != 0)) return 0;
     double const direct = 0.9 / speed * direct_cycles(g, S, width_of<L>);
     double const four = winograd_cycles<4, L>(g, S), two = winograd_cycles<2, L>(g, S);
-    if (std::min(four, two) > direct) return 0;
+    if ((std::min)(four, two) > direct) return 0;
     return four <= two ? 4 : 2;
 }
 
@@ -80,7 +80,7 @@ constexpr int winograd_gradient_tile(Correlation const& g, int S, double speed =
     if (!is_winograd(g) || (S % width_of<L> != 0 && width_of<L> % S != 0)) return 0;
     double const direct = 0.9 / speed * direct_gradient_cycles(g, S, width_of<L>);
     double const four = winograd_gradient_cycles<4, L>(g, S), two = winograd_gradient_cycles<2, L>(g, S);
-    if (std::min(four, two) > direct) return 0;
+    if ((std::min)(four, two) > direct) return 0;
     return four <= two ? 4 : 2;
 }
 

@@ -69,10 +69,10 @@ struct WinogradLayout {
                 (g.out_height + M - 1) / M,
                 (g.out_width + M - 1) / M} {
         vectors = image.vectors(N);
-        block_vectors = std::min(vectors, winograd_step);
+        block_vectors = (std::min)(vectors, winograd_step);
         blocks = (vectors + block_vectors - 1) / block_vectors;
         int const channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
-        chunk = std::min(16, channel_blocks * block_channels);
+        chunk = (std::min)(16, channel_blocks * block_channels);
         chunks = (g.out_channels + chunk - 1) / chunk;
         input_point = (g.in_channels * block_vectors + 1) * N;
         product_point = (chunk * block_vectors + 1) * N;
@@ -167,7 +167,7 @@ STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L>
     for (int piece = 0; piece < N; piece += Length, values += Length) {
         int const tile = (vector * N + piece) / Length;
         int const row = tile / p.image.tile_columns * M, column = tile % p.image.tile_columns * M;
-        int const rows = std::min(M, g.out_height - row), columns = std::min(M, g.out_width - column);
+        int const rows = (std::min)(M, g.out_height - row), columns = (std::min)(M, g.out_width - column);
         for (int i = 0; i < rows; ++i) {
             Y* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
             for (int j = 0; j < columns; ++j, to += Length) {
@@ -205,8 +205,8 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
         auto const place = [&](int vector) {
             int const row = vector * N / S / p.image.tile_columns * M,
                       column = vector * N / S % p.image.tile_columns * M;
-            rows[k] = std::min(M, g.out_height - row);
-            columns[k] = std::min(M, g.out_width - column);
+            rows[k] = (std::min)(M, g.out_height - row);
+            columns[k] = (std::min)(M, g.out_width - column);
             return row * pitch + column * S + vector * N % S;
         };
         ahead[k] = place(v + winograd_step);
@@ -275,11 +275,11 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
         if (item / p.chunks != block) {
             block = item / p.chunks;
             from = block * p.block_vectors;
-            to = std::min(from + p.block_vectors, p.vectors);
+            to = (std::min)(from + p.block_vectors, p.vectors);
             winograd_patches<WinogradInputPatch<M>, L>(p.image, x, g.in_channels, inputs, p.input_point,
                                                        (to - from) * p.N, p.N, from, to);
         }
-        int const channel = item % p.chunks * p.chunk, channels = std::min(p.chunk, g.out_channels - channel);
+        int const channel = item % p.chunks * p.chunk, channels = (std::min)(p.chunk, g.out_channels - channel);
         auto const multiply = to - from == 2 ? winograd_products<2, L, T> : winograd_products<1, L, T>;
         for (int k = 0; k < p.points; ++k)
             multiply(weights + channel / CO * w.block + k * w.point, w.block, inputs + k * p.input_point,

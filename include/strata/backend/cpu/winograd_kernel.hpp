@@ -180,9 +180,10 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
         constexpr auto const& g = detail::forward_correlation<G>;
         bool const done = detail::with_winograd<tiles>(a.stride, [&]<int M>() {
             int const n = detail::WinogradGradientLayout<M, L>(g, a.stride).items();
-            detail::winograd_weight_gradient<M, L>(g, a.x, a.dy, a.gradient, a.stride, a.scratch,
-                                                   detail::item_of(std::min(begin, Direct::blocks), Direct::blocks, n),
-                                                   detail::item_of(std::min(end, Direct::blocks), Direct::blocks, n));
+            detail::winograd_weight_gradient<M, L>(
+                g, a.x, a.dy, a.gradient, a.stride, a.scratch,
+                detail::item_of((std::min)(begin, Direct::blocks), Direct::blocks, n),
+                detail::item_of((std::min)(end, Direct::blocks), Direct::blocks, n));
         });
         if (!done)
             Direct::run(a, begin, end);

@@ -24,7 +24,7 @@ struct WinogradNarrowRows {
     static constexpr bool takes(int S) { return S < width_of<L>; }
     /// Scalars of a padded row: vectors of columns are taken in pairs, and once more four columns further on.
     static constexpr int line(int tiles, int S, int columns) {
-        return round_up(std::max((round_up(tiles * S) + S) * 4, columns * S));
+        return round_up((std::max)((round_up(tiles * S) + S) * 4, columns * S));
     }
     static constexpr int round_up(int n) {
         constexpr int N = width_of<L>;
@@ -69,7 +69,8 @@ STRATA_ONE_COPY void winograd_rows_apart(WinogradNarrowRows<L> const& d, int hal
               size = WinogradNarrowRows<L>::line(d.tiles, S, d.left + d.width);
     bool const whole = d.left == 0 && row >= size;
     // `left` is negative for the gradient of padding wider than the kernel reaches.
-    int const unseen = std::max(-d.left, 0), zeros = std::max(d.left, 0) * S, seen = std::max(d.width - unseen, 0) * S;
+    int const unseen = (std::max)(-d.left, 0), zeros = (std::max)(d.left, 0) * S,
+              seen = (std::max)(d.width - unseen, 0) * S;
     if (!whole) std::fill_n(line, size, T(0));
     for (int h = top; h < top + rows; ++h, to += pitch) {
         if (h < 0 || h >= d.height) {

@@ -175,7 +175,7 @@ STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, X const* x, in
                 if (i >= size - tile)
                     for (int j = size - tile; j < size; ++j) __builtin_prefetch(rows[i] + ahead[k] + j * S, 0, 2);
             }
-            winograd_patch<Patch, L>(rows, S, std::max(0, -left[k]), std::min(size, image.width - left[k]), target,
+            winograd_patch<Patch, L>(rows, S, (std::max)(0, -left[k]), (std::min)(size, image.width - left[k]), target,
                                      step_point);
         }
 }

@@ -43,12 +43,12 @@ struct WinogradRowLayout {
           blocks((g.out_channels + block_channels - 1) / block_channels),
           row(g.in_channels * points * N),
           // About 128 KB of transformed rows in float: a second-level cache keeps up with a block's loads.
-          band(std::clamp(32768 / row - g.taps_height + 1, 4, std::max(g.out_height, 4))) {}
+          band(std::clamp(32768 / row - g.taps_height + 1, 4, (std::max)(g.out_height, 4))) {}
     /// Transformed weights.
     [[nodiscard]] constexpr int size() const { return static_cast<int>(block) * blocks; }
     /// Scalars of scratch memory: the transformed rows and what aligns them to 64 bytes.
     [[nodiscard]] constexpr int scratch(Correlation const& g) const {
-        return std::min(band + g.taps_height - 1, g.in_height) * row + static_cast<int>(64 / sizeof(scalar_of<L>));
+        return (std::min)(band + g.taps_height - 1, g.in_height) * row + static_cast<int>(64 / sizeof(scalar_of<L>));
     }
 };
 
@@ -86,7 +86,7 @@ STRATA_ONE_COPY void winograd_row_inputs(Correlation const& g, T const* x, T* to
                                          int end) {
     constexpr int N = width_of<L>;
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.in_width) * S, plane = g.in_height * row;
-    int const first = std::max(0, -column), last = g.in_width - column;
+    int const first = (std::max)(0, -column), last = g.in_width - column;
     for (int h = begin; h < end; ++h)
         for (int c = 0; c < g.in_channels; ++c, to += 8 * N) {
             T const* const from = x + c * plane + h * row;
@@ -166,7 +166,7 @@ STRATA_INLINE void winograd_row_columns(T const* from, WinogradRowOutput<T> cons
 template <class L, class T>
 STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> const& d) {
     constexpr int outputs = WinogradRowTransform::outputs;
-    int const columns = std::min(d.columns, outputs);
+    int const columns = (std::min)(d.columns, outputs);
     for (int u = 0; u < d.channels; ++u) {
         L out[outputs];
         winograd_row_columns(from, d, u, out);
@@ -194,25 +194,25 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
     alignas(64) T products[CO * Layout::points * N];
     WinogradRowOutput<T> d{nullptr, nullptr, plane, S, 0, 0, add, relu};
     for (int from = begin, to; from < end; from = to) {
-        to = std::min(end, from + layout.band);
-        int const top = std::max(0, from - g.pad_top),
-                  bottom = std::min(g.in_height, to - 1 + g.taps_height - g.pad_top);
+        to = (std::min)(end, from + layout.band);
+        int const top = (std::max)(0, from - g.pad_top),
+                  bottom = (std::min)(g.in_height, to - 1 + g.taps_height - g.pad_top);
         for (int column = 0; column < g.out_width; column += Layout::outputs)
             for (int s = 0; s < S; s += N) {
                 d.columns = g.out_width - column;
                 winograd_row_inputs<L>(g, x + s, inputs, S, column - g.pad_left, top, bottom);
                 for (int o = 0; o < g.out_channels; o += CO) {
                     d.bias = bias ? bias + o : nullptr;
-                    d.channels = std::min(CO, g.out_channels - o);
+                    d.channels = (std::min)(CO, g.out_channels - o);
                     auto const multiply =
                         d.channels > 4 ? winograd_row_products<6, L, T> : winograd_row_products<4, L, T>;
                     for (int i = from; i < to; ++i) {
                         // Kernel rows that lie inside the image.
                         int const first = std::clamp(g.pad_top - i, 0, g.taps_height),
-                                  last = std::min(g.taps_height, g.in_height + g.pad_top - i);
+                                  last = (std::min)(g.taps_height, g.in_height + g.pad_top - i);
                         d.y = y + o * plane + i * out_row + column * S + s;
                         // Rows lie one behind the other: as if they were channels of one.
-                        multiply(inputs + std::max(0, i - g.pad_top - top) * layout.row,
+                        multiply(inputs + (std::max)(0, i - g.pad_top - top) * layout.row,
                                  {1, (last - first) * g.in_channels, 0, Layout::points * N, N},
                                  weights + o / CO * layout.block + first * row_weights, layout.turn, products);
                         winograd_row_outputs<L>(products, d);

@@ -97,7 +97,7 @@ struct WinogradRowPass {
         if (!choice.takes(S, true)) return direct;
         if constexpr (choice.some_narrow)
             if (WinogradNarrowRows<L>::takes(S))
-                return std::max(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
+                return (std::max)(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
         return Layout(Geometry::g()).scratch(Geometry::g());
     }
     static constexpr int prepared(int S) { return choice.takes(S, true) ? Layout(Geometry::g()).size() : 0; }

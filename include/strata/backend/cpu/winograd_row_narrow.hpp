@@ -24,9 +24,9 @@ struct WinogradNarrowLayout {
           // About 128 KB of transformed rows in float, as for whole vectors, but at least four rows.
           band(
               std::clamp(static_cast<int>(32768 / (points * pitch * std::ptrdiff_t{g.in_channels})) - g.taps_height + 1,
-                         4, std::max(g.out_height, 4))),
+                         4, (std::max)(g.out_height, 4))),
           line(Rows::line(tiles, S, g.pad_left + g.in_width)),
-          plane(Rows::round_up((std::min(band, g.out_height) + g.taps_height - 1) * pitch) + N) {}
+          plane(Rows::round_up(((std::min)(band, g.out_height) + g.taps_height - 1) * pitch) + N) {}
     /// False where even four rows are so long that direct convolution, which needs fewer of them at once, is faster.
     [[nodiscard]] constexpr bool fits(Correlation const& g) const {
         return points * std::ptrdiff_t{g.in_channels} * plane <= most_row_numbers;
@@ -90,7 +90,7 @@ STRATA_ONE_COPY void winograd_narrow_outputs(T const* from, WinogradRowOutput<T>
         for (int n = 0; n < count; ++n) {
             T const* const tile = numbers + n * outputs * S;
             T* const to = y + (i * d.columns + outputs * t) * S;
-            int const size = std::min(outputs, d.columns - outputs * t) * S;
+            int const size = (std::min)(outputs, d.columns - outputs * t) * S;
             int k = 0;
             for (; k + 4 <= size; k += 4) {
                 Four const value = load_lane<Four>(tile + k);
@@ -123,19 +123,19 @@ STRATA_ONE_COPY void winograd_narrow_correlate(Correlation const& g, T const* x,
     alignas(64) T products[CO * points * N];
     WinogradRowOutput<T> d{nullptr, nullptr, plane, S, g.out_width, 0, add, relu};
     for (int from = begin, to; from < end; from = to) {
-        to = std::min(end, from + layout.band);
+        to = (std::min)(end, from + layout.band);
         for (int c = 0; c < g.in_channels; ++c)
             winograd_narrow_rows<true>(x_rows, x + c * in_plane, line, inputs + c * points * layout.plane,
                                        from - g.pad_top, to - from + g.taps_height - 1);
         int const count = (to - from) * layout.tiles;
         for (int o = 0; o < g.out_channels; o += CO) {
             d.bias = bias ? bias + o : nullptr;
-            d.channels = std::min(CO, g.out_channels - o);
+            d.channels = (std::min)(CO, g.out_channels - o);
             d.y = y + o * plane + from * out_row;
             auto const multiply = d.channels > 4 ? winograd_row_products<6, L, T> : winograd_row_products<4, L, T>;
             for (int tile = 0; tile < count; tile += N / S) {
                 multiply(inputs + tile * S, at, weights + o / CO * blocks.block, blocks.turn, products);
-                winograd_narrow_outputs<L>(products, d, tile, std::min(N / S, count - tile), layout.tiles);
+                winograd_narrow_outputs<L>(products, d, tile, (std::min)(N / S, count - tile), layout.tiles);
             }
         }
     }

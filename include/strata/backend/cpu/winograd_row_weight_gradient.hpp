@@ -37,7 +37,7 @@ struct WinogradRowGradientLayout {
 
     constexpr WinogradRowGradientLayout(Correlation const& g, int S)
         : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
-          samples(std::min(S, N)),
+          samples((std::min)(S, N)),
           narrow(WinogradNarrowRows<L>::takes(S)) {
         constexpr int A = row_block_long, B = row_block_short;
         auto const parts = [](int n, int most) { return (n + most - 1) / most; };
@@ -47,7 +47,7 @@ struct WinogradRowGradientLayout {
         out_block = long_outs ? A : B;
         tap_block = long_outs ? B : A;
         // Chunks of equal size, so large that transforming the other side again for each of them does not count.
-        out_chunk = std::min(g.out_channels, up(parts(g.out_channels, parts(g.out_channels, 24)), out_block));
+        out_chunk = (std::min)(g.out_channels, up(parts(g.out_channels, parts(g.out_channels, 24)), out_block));
         out_chunks = parts(g.out_channels, out_chunk);
         in_chunk = parts(g.in_channels, parts(g.in_channels, 12));
         in_chunks = parts(g.in_channels, in_chunk);
@@ -89,7 +89,7 @@ STRATA_INLINE void sum_lanes(L* lanes) {
         STRATA_UNROLL
         for (int k = 0; k < (Count + 1) / 2; ++k) {
             L even, odd;
-            deinterleave(lanes[2 * k], lanes[std::min(2 * k + 1, Count - 1)], even, odd);
+            deinterleave(lanes[2 * k], lanes[(std::min)(2 * k + 1, Count - 1)], even, odd);
             lanes[k] = even + odd;
         }
         sum_lanes<(Count + 1) / 2, Width / 2>(lanes);
@@ -153,7 +153,7 @@ STRATA_ONE_COPY T winograd_rows(RowTiles const& d, bool inputs, T const* from, i
     int const columns = inputs ? WinogradRowTransform::points : step;
     auto const transform = inputs ? winograd_row_tiles<true, L, T> : winograd_row_tiles<false, L, T>;
     // Tiles [inside, outside) need no edge.
-    int const inside = std::min(d.tiles, (pad + step - 1) / step),
+    int const inside = (std::min)(d.tiles, (pad + step - 1) / step),
               outside = std::clamp((width + pad - columns + step) / step, inside, d.tiles);
     T total(0);
     RowTiles part = d;
@@ -202,7 +202,7 @@ STRATA_ONE_COPY void row_gradient_products(WinogradRowGradientLayout<L> const& p
             T const **const outs = long_outs ? a : b, **const taps = long_outs ? b : a;
             for (int u = 0; u < p.out_block; ++u) {  // idle rows repeat the last one
                 STRATA_SCALAR;
-                outs[u] = gradients + std::min(o + u, blocks.outs - 1) * p.gradient_channel;
+                outs[u] = gradients + (std::min)(o + u, blocks.outs - 1) * p.gradient_channel;
             }
             T const* row = inputs + tap / taps_height * p.input_channel;
             for (int v = 0, kernel_row = tap % taps_height; v < p.tap_block; ++v) {
@@ -233,7 +233,7 @@ STRATA_ONE_COPY void winograd_row_add(Correlation const& g, WinogradRowGradientL
             STRATA_UNROLL
             for (int q = 0; q < columns; ++q) store_lane(gradients[q] + at, w[q]);
         }
-        int const outs = std::min(p.out_block, blocks.outs - o), taps = std::min(p.tap_block, blocks.taps - tap);
+        int const outs = (std::min)(p.out_block, blocks.outs - o), taps = (std::min)(p.tap_block, blocks.taps - tap);
         STRATA_ROLLED
         for (int v = 0; v < taps; ++v) {
             T* to = dw + (tap + v) / g.taps_height * g.in_weights + (tap + v) % g.taps_height * g.row_weights +
@@ -307,21 +307,21 @@ STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, 
                          dy_plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     for (int item = begin, count = 0; item < end; item += count) {
         int const first = item % pair, chunks = item / pair;
-        count = std::min(pair - first, end - item);
+        count = (std::min)(pair - first, end - item);
         int const o = chunks / p.in_chunks * p.out_chunk, c = chunks % p.in_chunks * p.in_chunk,
-                  outs = std::min(p.out_chunk, g.out_channels - o), ins = std::min(p.in_chunk, g.in_channels - c);
+                  outs = (std::min)(p.out_chunk, g.out_channels - o), ins = (std::min)(p.in_chunk, g.in_channels - c);
         RowGradientBlocks const blocks{outs, ins * KH, first, count};
         // The channels that these blocks read; sums of dy belong to the first block of taps.
         int const last = first + count - 1, first_out = first / p.tap_blocks, last_out = last / p.tap_blocks;
         bool const all = first_out < last_out;
-        int const o_begin = first_out * p.out_block, o_end = std::min(outs, (last_out + 1) * p.out_block),
+        int const o_begin = first_out * p.out_block, o_end = (std::min)(outs, (last_out + 1) * p.out_block),
                   o_bias = c > 0 || !dbias ? o_end : (first + p.tap_blocks - 1) / p.tap_blocks * p.out_block,
                   c_begin = all ? 0 : first % p.tap_blocks * p.tap_block / KH,
-                  c_end = all ? ins : std::min(ins, ((last % p.tap_blocks + 1) * p.tap_block - 1) / KH + 1);
+                  c_end = all ? ins : (std::min)(ins, ((last % p.tap_blocks + 1) * p.tap_block - 1) / KH + 1);
         fill_with_zeros<L>(sums, count * p.points * p.block_sums);
         for (int s = 0; s < S; s += p.samples)
             for (int i = 0; i < g.out_height; i += p.band) {
-                int const rows = std::min(p.band, g.out_height - i);
+                int const rows = (std::min)(p.band, g.out_height - i);
                 for (int k = c_begin; k < c_end; ++k)
                     row_gradient_inputs<L>(g, p, x + (c + k) * x_plane, S, s, edge, inputs + k * p.input_channel, i,
                                            rows);

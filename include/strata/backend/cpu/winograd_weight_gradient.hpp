@@ -28,12 +28,12 @@ struct WinogradGradientLayout {
         : x{g.in_height, g.in_width, g.pad_top, g.pad_left, S, (g.out_height + M - 1) / M, (g.out_width + M - 1) / M},
           dy{g.out_height, g.out_width, 0, 0, S, x.tile_rows, x.tile_columns} {
         vectors = x.vectors(N);
-        step = std::min(vectors, winograd_step);
+        step = (std::min)(vectors, winograd_step);
         int const in_vectors = (g.in_channels + N - 1) / N,
                   channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
-        in_block = std::min(in_vectors, 2);
+        in_block = (std::min)(in_vectors, 2);
         in_blocks = (in_vectors + in_block - 1) / in_block;
-        out_block = std::min(64, channel_blocks * block_channels);
+        out_block = (std::min)(64, channel_blocks * block_channels);
         out_blocks = (g.out_channels + out_block - 1) / out_block;
         gradient_point = (step * out_block + 1) * N;
         input_point = (step * in_block * N + 1) * N;
@@ -147,14 +147,16 @@ STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, 
     if (g.in_channels % N > 0) std::fill_n(patches, p.patches, T(0));
     for (int item = begin; item < end; ++item) {
         int const o = item / p.in_blocks * p.out_block, c = item % p.in_blocks * p.in_block * N;
-        int const outs = std::min(p.out_block, g.out_channels - o), ins = std::min(p.in_block * N, g.in_channels - c);
+        int const outs = (std::min)(p.out_block, g.out_channels - o),
+                  ins = (std::min)(p.in_block * N, g.in_channels - c);
         for (int from = 0; from < p.vectors; from += p.step) {
-            int const to = std::min(from + p.step, p.vectors);
+            int const to = (std::min)(from + p.step, p.vectors);
             winograd_patches<WinogradGradientPatch<M>, L>(p.dy, dy + o * p.dy.plane(), outs, gradients,
                                                           p.gradient_point, N, p.out_block * N, from, to);
             for (int first = 0; first < ins; first += N) {
-                winograd_patches<WinogradInputPatch<M>, L>(p.x, x + (c + first) * p.x.plane(), std::min(N, ins - first),
-                                                           patches, p.patch_point, N, N * N, from, to);
+                winograd_patches<WinogradInputPatch<M>, L>(p.x, x + (c + first) * p.x.plane(),
+                                                           (std::min)(N, ins - first), patches, p.patch_point, N, N * N,
+                                                           from, to);
                 for (int k = 0; k < p.points; ++k)
                     for (int v = 0; v < to - from; ++v)
                         transpose_block<L>(patches + k * p.patch_point + v * N * N,
@@ -170,7 +172,7 @@ STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, 
             for (int first = 0; first < ins; first += N)
                 winograd_add_gradients<M, L>(g, sums + u * p.in_block * N + first, p.sum_point,
                                              dw + g.first_weight + (o + u) * g.out_weights + (c + first) * g.in_weights,
-                                             std::min(N, ins - first));
+                                             (std::min)(N, ins - first));
     }
 }
 

@@ -25,7 +25,7 @@ STRATA_COLD inline int processors() {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-    return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    return static_cast<int>((std::max)(1u, std::thread::hardware_concurrency()));
 }
 
 /// A barrier for any number of threads, which all must give the same `members`.
@@ -106,7 +106,7 @@ private:
         [[nodiscard]] bool are_here() const { return getpid() == process; }
 
         STRATA_ONE_COPY void run(Job wanted) {
-            wanted.workers = std::min(wanted.workers, started + 1);
+            wanted.workers = (std::min)(wanted.workers, started + 1);
             job = wanted;
             for (int k = 0; k + 1 < job.workers; ++k) threads[static_cast<std::size_t>(k)].idle.end();
             wanted.call(wanted.body, 0, wanted.workers);

@@ -35,8 +35,8 @@ class CudaExecutor {
     using Squares = detail::SquaresBody<Gradient>;
     template <class T>
     using Buffer = detail::DeviceBuffer<T, Device>;
-    template <int I>
-    using Op = typename Net::template OperationAt<I>;
+    template <int Index>
+    using Op = typename Net::template OperationAt<Index>;
 
 public:
     using ModelType = Model<Net, Precision>;
@@ -98,7 +98,7 @@ public:
         check_batch(batch.size);
         begin(model, batch, Net::training_plan.size);
         device_->clear(gradient_.data(), parameter_count * sizeof(Gradient));
-        Net::for_each_operation([&]<int I>() { forward<I, true>(random); });
+        Net::for_each_operation([&]<int Index>() { forward<Index, true>(random); });
         bool const has_loss = finish<true>(batch);
         Net::for_each_operation([&]<int J>() { backward<Net::operation_count - 1 - J>(random); });
         device_->launch_blocks(Squares{gradient_.data(), report_.data() + 2, static_cast<long>(parameter_count)});
@@ -116,8 +116,8 @@ public:
             apply, parameters_.data(), gradient_.data(), state_.data(), static_cast<long>(parameter_count)});
         if constexpr (Net::is_batch_wide) {
             device_->copy(buffers_.data(), next_buffers_.data(), buffer_count * sizeof(Scalar));
-            Net::for_each_operation([&]<int I>() {
-                if constexpr (detail::is_batch_wide<Op<I>>()) ++model.batches_tracked()[I];
+            Net::for_each_operation([&]<int Index>() {
+                if constexpr (detail::is_batch_wide<Op<Index>>()) ++model.batches_tracked()[Index];
             });
         }
     }
@@ -125,12 +125,12 @@ public:
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
         begin(model, batch, Net::inference_plan.size);
-        Net::for_each_operation([&]<int I>() {
-            if constexpr (detail::is_batch_wide<Op<I>>())
-                device_->launch(detail::RunningStatisticsBody<Op<I>, Scalar>{
-                    buffers_.data() + Net::buffer_offset[I], statistics_.data() + Net::statistic_offset[I]});
+        Net::for_each_operation([&]<int Index>() {
+            if constexpr (detail::is_batch_wide<Op<Index>>())
+                device_->launch(detail::RunningStatisticsBody<Op<Index>, Scalar>{
+                    buffers_.data() + Net::buffer_offset[Index], statistics_.data() + Net::statistic_offset[Index]});
         });
-        Net::for_each_operation([&]<int I>() { forward<I, false>({}); });
+        Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
         auto const samples = static_cast<std::size_t>(batch.size);
         if (outputs) {
@@ -149,17 +149,18 @@ public:
     int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         begin(model, batch, Net::training_plan.size);
         int found = -1;
-        Net::for_each_operation([&]<int I>() {
+        Net::for_each_operation([&]<int Index>() {
             if (found >= 0) return;
-            forward<I, true>(random);
-            long const size = static_cast<long>(Op<I>::Output::size) * samples_;
+            forward<Index, true>(random);
+            long const size = static_cast<long>(Op<Index>::Output::size) * samples_;
             // Squares of large finite floats stay finite in double; doubles above 1e154 count as not finite.
             std::vector<double> sums(static_cast<std::size_t>(detail::SquaresBody<Storage>::blocks(size)));
             double* const on_device = losses_.grow(*device_, sums.size());
-            device_->launch_blocks(detail::SquaresBody<Storage>{at(Net::training_plan.value[I + 1]), on_device, size});
+            device_->launch_blocks(
+                detail::SquaresBody<Storage>{at(Net::training_plan.value[Index + 1]), on_device, size});
             device_->download(sums.data(), on_device, sums.size() * sizeof(double));
             for (double const sum : sums)
-                if (!std::isfinite(sum)) found = I;
+                if (!std::isfinite(sum)) found = Index;
         });
         return found;
     }
@@ -226,21 +227,21 @@ private:
         device_->upload(buffer.grow(*device_, bytes / sizeof(T)), values, bytes);
     }
 
-    template <int I, bool Training>
+    template <int Index, bool Training>
     Data data(RandomKey random) {
         constexpr auto const& p = plan<Training>();
-        using Node = typename Net::template NodeAt<I>;
+        using Node = typename Net::template NodeAt<Index>;
         Data a;
         a.x = at(p.value[Node::input]);
         if constexpr (Node::other >= 0) a.other = at(p.value[Node::other]);
-        a.y = at(p.value[I + 1]);
-        a.dy = at(p.gradient[I + 1]);
-        a.extra = at(p.extra[I]);
-        a.parameters = parameters_.data() + Net::parameter_offset[I];
-        a.gradient = gradient_.data() + Net::parameter_offset[I];
-        a.statistics = statistics_.data() + Net::statistic_offset[I];
+        a.y = at(p.value[Index + 1]);
+        a.dy = at(p.gradient[Index + 1]);
+        a.extra = at(p.extra[Index]);
+        a.parameters = parameters_.data() + Net::parameter_offset[Index];
+        a.gradient = gradient_.data() + Net::parameter_offset[Index];
+        a.statistics = statistics_.data() + Net::statistic_offset[Index];
         a.random = random;
-        a.random.operation = I;
+        a.random.operation = Index;
         a.samples = samples_;
         return a;
     }
@@ -248,15 +249,15 @@ private:
     template <class O>
     static constexpr bool as_matrix = detail::MatrixKernel<O>::exists && detail::UniformPrecision<Precision>;
 
-    template <int I, bool Training>
+    template <int Index, bool Training>
     void forward(RandomKey random) {
-        using O = Op<I>;
+        using O = Op<Index>;
         if constexpr (!detail::is_view<O>() && (Training || !requires { typename O::IsTrainingOnly; })) {
-            Data const a = data<I, Training>(random);
+            Data const a = data<Index, Training>(random);
             if constexpr (detail::is_batch_wide<O>() && Training) {
                 device_->launch_blocks(detail::MeanBody<O, Precision>{a});
                 device_->launch_blocks(detail::VarianceBody<O, Precision>{
-                    a, buffers_.data() + Net::buffer_offset[I], next_buffers_.data() + Net::buffer_offset[I]});
+                    a, buffers_.data() + Net::buffer_offset[Index], next_buffers_.data() + Net::buffer_offset[Index]});
             }
             if constexpr (as_matrix<O>)
                 detail::MatrixKernel<O>::forward(*device_, a, scratch_);
@@ -265,24 +266,24 @@ private:
         }
     }
 
-    template <int I>
+    template <int Index>
     void backward(RandomKey random) {
-        using O = Op<I>;
-        using Node = typename Net::template NodeAt<I>;
+        using O = Op<Index>;
+        using Node = typename Net::template NodeAt<Index>;
         constexpr auto const& p = Net::training_plan;
-        if constexpr (!detail::is_view<O>() && p.gradient[I + 1] >= 0) {
-            Data a = data<I, true>(random);
+        if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
+            Data a = data<Index, true>(random);
             if constexpr (detail::is_batch_wide<O>())
                 device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
             else
                 O::Parameters::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
-            if constexpr (p.in_place[I] && Node::other < 0 && p.gradient[Node::input] >= 0)
+            if constexpr (p.in_place[Index] && Node::other < 0 && p.gradient[Node::input] >= 0)
                 input_gradient<O>(a, p.gradient[Node::input], GradientWrite::overwrite);
-            else if constexpr (p.write[I] != GradientWrite::none)
-                input_gradient<O>(a, p.gradient[Node::input], p.write[I]);
-            if constexpr (p.write_other[I] != GradientWrite::none)
-                input_gradient<O>(a, p.gradient[static_cast<std::size_t>(Node::other)], p.write_other[I]);
+            else if constexpr (p.write[Index] != GradientWrite::none)
+                input_gradient<O>(a, p.gradient[Node::input], p.write[Index]);
+            if constexpr (p.write_other[Index] != GradientWrite::none)
+                input_gradient<O>(a, p.gradient[static_cast<std::size_t>(Node::other)], p.write_other[Index]);
         }
     }
     template <class O, class P>

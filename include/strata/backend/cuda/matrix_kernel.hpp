@@ -35,22 +35,24 @@ struct BiasBody {
     STRATA_HD void operator()(long thread) const { y[thread] = bias[thread / row]; }
 };
 
-template <int I, int O, bool HasBias, class Scheme>
-struct MatrixKernel<AffineMap<I, O, HasBias, Scheme>> {
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
+struct MatrixKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>> {
     static constexpr bool exists = true;
 
     template <class Device, class Precision, class T>
     static void forward(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {
-        if constexpr (HasBias) device.launch(BiasBody<T>{a.y, a.parameters + O * I, a.samples, O});
-        device.gemm(false, false, O, a.samples, I, a.parameters, I, a.x, a.samples, T(HasBias ? 1 : 0), a.y, a.samples);
+        if constexpr (HasBias) device.launch(BiasBody<T>{a.y, a.parameters + Outputs * Inputs, a.samples, Outputs});
+        device.gemm(false, false, Outputs, a.samples, Inputs, a.parameters, Inputs, a.x, a.samples, T(HasBias ? 1 : 0),
+                    a.y, a.samples);
     }
     template <class Device, class Precision, class T>
     static void input_gradient(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {
-        device.gemm(true, false, I, a.samples, O, a.parameters, I, a.dy, a.samples, T(a.add ? 1 : 0), a.dx, a.samples);
+        device.gemm(true, false, Inputs, a.samples, Outputs, a.parameters, Inputs, a.dy, a.samples, T(a.add ? 1 : 0),
+                    a.dx, a.samples);
     }
     template <class Device, class Precision, class T>
     static void weight_gradient(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {
-        device.gemm(false, true, O, I, a.samples, a.dy, a.samples, a.x, a.samples, T(1), a.gradient, I);
+        device.gemm(false, true, Outputs, Inputs, a.samples, a.dy, a.samples, a.x, a.samples, T(1), a.gradient, Inputs);
     }
 };
 
@@ -155,7 +157,7 @@ private:
         int const run =
             static_cast<int>(std::clamp(Device::scratch_scalars / a_pixel, 1L, static_cast<long>(out_pixels)));
         T* const columns = scratch.grow(device, static_cast<std::size_t>(a_pixel) * static_cast<std::size_t>(run));
-        for (int first = 0; first < out_pixels; first += run) f(columns, first, std::min(run, out_pixels - first));
+        for (int first = 0; first < out_pixels; first += run) f(columns, first, (std::min)(run, out_pixels - first));
     }
 };
 
