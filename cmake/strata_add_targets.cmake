@@ -85,6 +85,7 @@ function(strata_add_targets target)
             COMMENT "Keeping what is compiled for ${instructions} apart in ${target}"
             COMMAND_EXPAND_LISTS VERBATIM)
         target_sources(${target} PRIVATE ${object})
+        set_property(TARGET ${target} APPEND PROPERTY STRATA_TARGET_OBJECTS ${object})
     endforeach()
     # Commas would end a generator expression.
     string(JOIN "," list ${names})

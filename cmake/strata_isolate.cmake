@@ -27,7 +27,7 @@ run(${OBJCOPY} --wildcard "--keep-global-symbol=*_strata_target_${NAME}*" ${OUTP
 # Nothing of it may run on a processor that does not have the instruction set: no constructor before main. Sanitizers
 # and coverage have some, and are not for old processors.
 run(${OBJDUMP} -h -t ${OUTPUT})
-set(instrumented "UND\\* [^\n]*__(asan|hwasan|msan|tsan|gcov|llvm_profile)_")
+set(instrumented "UND\\*[^\n]* __(asan|hwasan|msan|tsan|gcov|llvm_profile)_")
 if(output MATCHES " \\.(init_array|ctors)" AND NOT output MATCHES "${instrumented}")
     file(REMOVE ${OUTPUT})
     message(FATAL_ERROR "A source of strata_add_targets has objects that are constructed before main, by code for "
