@@ -95,6 +95,9 @@ install_missing g++=g++ cmake=cmake ninja=ninja-build python3=python3 header:Eig
     finish
 }
 
+# An old processor for programs of several instruction sets; their test says when it is not there.
+[ $all -eq 1 ] && [ "$(uname -m)" = x86_64 ] && install_missing qemu-x86_64=qemu-user
+
 configuration gcc -DCMAKE_CXX_COMPILER=g++ -DSTRATA_EXAMPLES=ON
 [ $all -eq 1 ] || finish
 

@@ -22,6 +22,9 @@ LEVELS = [
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Libraries that enter through one header.
 ONE_DOOR = {"nlohmann/": "io/json.hpp", "zlib.h": "data/gzip.hpp"}
+# Where macros are defined for others; and the header with the one type that is the same in all units of a program.
+MACROS = ("core/config.hpp", "core/identity.hpp", "core/dispatch.hpp")
+SHARED = "core/dispatch.hpp"
 BAD_NAMES = ("utils", "util", "common", "helper", "helpers", "manager", "impl")
 LINES = 400
 # What other headers define as macros in users' programs: <complex.h> I, image code W and H, <windows.h> min and max.
@@ -95,9 +98,9 @@ def check(include):
         for number, line in enumerate(without_comments(text).splitlines(), 1):
             # A macro that its header takes back does not reach the user.
             macro = re.match(r"\s*#\s*define\s+(\w+)", line)
-            if macro and path.as_posix() != "core/config.hpp":
+            if macro and path.as_posix() not in MACROS:
                 if not re.search(rf"^\s*#\s*undef\s+{macro.group(1)}\b", text, flags=re.M):
-                    report(number, "macros are defined in core/config.hpp only (or undefined at the header's end)")
+                    report(number, f"macros are defined in {', '.join(MACROS)} only (or undefined at the header's end)")
             match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
             if not match:
                 continue
@@ -120,6 +123,8 @@ def check(include):
                 report(number, f"{path} must not include {target}: {room_of(target)} is not below {room}")
         code = without_comments_and_strings(text)
         for number, line in enumerate(code.splitlines(), 1):
+            if re.match(r"\s*namespace\s+strata\b(?!::inline STRATA_ABI\b)", line) and path.as_posix() != SHARED:
+                report(number, "code of Strata is in namespace strata::inline STRATA_ABI (core/identity.hpp)")
             if room != "backend/cuda" and "<<<" in line:
                 report(number, "kernels are launched in backend/cuda/ only")
             if room != "backend/cuda" and re.search(r"\bcublas", line, flags=re.I) and "include" not in line:
@@ -141,7 +146,8 @@ GOOD = {
                       "int least(int a) { return (std::min)(a, std::max<int>(1, a)); }\n",
     "layer/relu.hpp": '#include "../core/shape.hpp"\n',
     "layer/linear.hpp": '#include "relu.hpp"\n#define LOCAL 1\n#undef LOCAL\n',
-    "loss/mse.hpp": '#include "../core/shape.hpp"\n',
+    "loss/mse.hpp": '#include "../core/shape.hpp"\nnamespace strata::inline STRATA_ABI::detail {\n}\n',
+    "core/dispatch.hpp": "#define STRATA_DISPATCH\nnamespace strata::dispatch {\n}\n",
     "network/network.hpp": '#include "../layer/linear.hpp"\n',
     "backend/team.hpp": '#include "../core/shape.hpp"\n',
     "backend/cpu/executor.hpp": '#include "../team.hpp"\n#include "../../network/network.hpp"\n',
@@ -168,6 +174,8 @@ BAD = [
     ("layer/relu.hpp", "#include <strata/core/shape.hpp>\n", "relative path"),
     ("layer/relu.hpp", '#include "../core/missing.hpp"\n', "no header of include/strata"),
     ("layer/relu.hpp", "  #  define RELU 1\n", "macros are defined"),
+    ("layer/relu.hpp", "namespace strata {\n}\n", "strata::inline STRATA_ABI"),
+    ("layer/relu.hpp", "namespace strata::detail {\n}\n", "strata::inline STRATA_ABI"),
     ("layer/relu.hpp", "void f() { kernel<<<1, 1>>>(); }\n", "kernels are launched"),
     ("layer/relu.hpp", "void f() { cublasSgemm(); }\n", "cuBLAS is used"),
     ("layer/relu.hpp", "#include <cublas_v2.h>\n", "cuBLAS is used"),
