@@ -32,7 +32,7 @@ public:
         std::string text(static_cast<std::size_t>(header_bytes), '\0');
         file.read(text.data(), text.size());
         data_bytes_ = file_bytes - 8 - header_bytes;
-        header_ = parse_safetensors_header<JsonReader<>>(text, data_bytes_, path_);
+        header_ = parse_safetensors_header(text, data_bytes_, path_);
         data_.reset(new (std::nothrow) std::byte[static_cast<std::size_t>(data_bytes_)]);
         if (!data_) fail(path_, ": not enough memory for ", data_bytes_, " bytes of data");
         file.read(data_.get(), static_cast<std::size_t>(data_bytes_));

@@ -24,30 +24,6 @@ inline void sort_by_name(FixedArray<TensorView const*>& tensors) {
 inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64, DataType::float32,
                                           DataType::bfloat16, DataType::float16, DataType::uint8};
 
-// True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that
-// saves a model a second of compile time for it.
-STRATA_COLD inline bool is_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        auto const lead = static_cast<unsigned char>(text[i++]);
-        if (lead < 0x80) continue;
-        int const more = lead >= 0xC2 && lead <= 0xDF   ? 1
-                         : lead >= 0xE0 && lead <= 0xEF ? 2
-                         : lead >= 0xF0 && lead <= 0xF4 ? 3
-                                                        : 0;
-        if (more == 0) return false;
-        for (int k = 0; k < more; ++k, ++i) {
-            if (i == text.size()) return false;
-            auto const byte = static_cast<unsigned char>(text[i]);
-            unsigned low = 0x80, high = 0xBF;
-            if (k == 0 && lead == 0xE0) low = 0xA0;   // no overlong forms
-            if (k == 0 && lead == 0xED) high = 0x9F;  // no surrogates
-            if (k == 0 && lead == 0xF0) low = 0x90;
-            if (k == 0 && lead == 0xF4) high = 0x8F;  // nothing beyond U+10FFFF
-            if (byte < low || byte > high) return false;
-        }
-    }
-    return true;
-}
 // Appends one tensor's entry to a header; `end` is where its data begin, then where they end.
 STRATA_COLD inline void append_entry(std::string& header, std::string const& path, TensorView const& tensor,
                                      std::uint64_t& end) {
