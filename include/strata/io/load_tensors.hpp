@@ -39,12 +39,13 @@ STRATA_COLD inline std::optional<std::int64_t> counter_value(StoredTensor const&
         return {};
     }
     auto const bytes = static_cast<std::size_t>(tensor.end - tensor.begin);
-    if (bytes > 8 || (tensor.dtype[0] != 'I' && tensor.dtype[0] != 'U')) return {};
+    bool const is_signed = tensor.dtype.starts_with("I");
+    if (bytes > 8 || (!is_signed && !tensor.dtype.starts_with("U"))) return {};
     std::int64_t value = 0;
     std::memcpy(&value, data, bytes);
-    // Counters are not negative: what is, is kept out.
-    if (bytes < 8 && tensor.dtype[0] == 'I' && (value >> (8 * bytes - 1)) != 0) return {};
-    return value >= 0 ? std::optional(value) : std::nullopt;
+    // Counters are not negative: what is, is no count.
+    if (value < 0 || (is_signed && value >> (8 * bytes - 1) != 0)) return {};
+    return value;
 }
 
 // Whether the elements of a tensor of the file are the target's: the same shape, [out][in][k] for a convolution that is

@@ -28,7 +28,8 @@ public:
         std::uint64_t header_bytes = 0;
         file.read(&header_bytes, 8);
         if (header_bytes > most_safetensors_header_bytes || header_bytes > file_bytes - 8) {
-            std::string begin(static_cast<std::size_t>((std::min<std::uint64_t>)(file_bytes, foreign_file_bytes)), '\0');
+            std::string begin(static_cast<std::size_t>((std::min<std::uint64_t>)(file_bytes, foreign_file_bytes)),
+                              '\0');
             std::memcpy(begin.data(), &header_bytes, 8);
             file.read(begin.data() + 8, begin.size() - 8);
             if (auto const advice = foreign_file(path_, begin); !advice.empty()) fail(path_, ": ", advice);
