@@ -14,7 +14,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 holds_data() {
     local file
     for file in train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte; do
-        [ -f "$1/$file" ] || [ -f "$1/$file.gz" ] || return 1
+        [ -f "$1/$file" ] || [ -f "$1/$file.gz" ] || [ -f "$1/${file/-idx/.idx}" ] || [ -f "$1/${file/-idx/.idx}.gz" ] ||
+            return 1
     done
 }
 
