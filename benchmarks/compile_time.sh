@@ -18,8 +18,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=.ci/install.sh
 . "$root/.ci/install.sh"
 
-install_missing g++=g++ python3=python3 strip=binutils header:zlib.h=zlib1g-dev \
-    header:nlohmann/json.hpp=nlohmann-json3-dev header:dlib/dnn.h=libdlib-dev
+install_missing g++=g++ python3=python3 strip=binutils header:zlib.h=zlib1g-dev header:dlib/dnn.h=libdlib-dev
 
 filter=${1:-} runs=${2:-3}
 compilers=("${@:3}")

@@ -19,7 +19,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/benchmarks/build.sh"
 
 install_missing c++=g++ cmake=cmake make=make header:zlib.h=zlib1g-dev \
-    header:nlohmann/json.hpp=nlohmann-json3-dev header:CLI/CLI.hpp=libcli11-dev
+    header:CLI/CLI.hpp=libcli11-dev
 if ! /usr/bin/python3 -c 'import numpy, torch' 2>/dev/null; then install_packages python3-torch python3-numpy; fi
 install_openblas
 

@@ -1,24 +1,13 @@
 # What strata::strata links where it is there, and its components strata::eigen, strata::openmp and strata::cuda: for
 # the build tree and for the installed package, which looks on the machine that uses it, not on the one that built it.
 
-# Finds zlib and nlohmann-json, which files need; `result` names those that are there.
+# Finds zlib, which gzip files need; `result` names it where it is there.
 function(strata_find_libraries result)
     find_package(ZLIB QUIET)
-    if(NOT TARGET nlohmann_json::nlohmann_json)
-        set(least 3.9)
-        find_package(nlohmann_json ${least} QUIET)
-        if(NOT nlohmann_json_FOUND AND nlohmann_json_CONSIDERED_VERSIONS)
-            message(WARNING "Strata reads safetensors with nlohmann-json ${least} or newer, but there is only "
-                            "${nlohmann_json_CONSIDERED_VERSIONS} (${nlohmann_json_CONSIDERED_CONFIGS}).")
-        endif()
+    set(${result} "" PARENT_SCOPE)
+    if(TARGET ZLIB::ZLIB)
+        set(${result} ZLIB::ZLIB PARENT_SCOPE)
     endif()
-    set(found "")
-    foreach(library IN ITEMS ZLIB::ZLIB nlohmann_json::nlohmann_json)
-        if(TARGET ${library})
-            list(APPEND found ${library})
-        endif()
-    endforeach()
-    set(${result} "${found}" PARENT_SCOPE)
 endfunction()
 
 # Makes strata::<component>; extra arguments go to add_library. `missing` is empty, or a sentence about what the

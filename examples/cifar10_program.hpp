@@ -1,8 +1,6 @@
 // The command line shared by the CIFAR-10 programs: `train` and `evaluate` for any network and recipe.
 #pragma once
 
-#include <unistd.h>
-
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -25,7 +23,7 @@ struct Options {
     double learning_rate = 0.001;
     int threads = 0;        ///< 0: all processors
     std::int64_t seed = 0;  ///< not negative
-    std::string save, checkpoint, resume, weights;
+    std::string save, checkpoint, resume, weights, strip_prefix;
     std::vector<double> mean{0.5, 0.5, 0.5}, std{0.5, 0.5, 0.5};
     bool batch_size_given = false;
 
@@ -53,15 +51,9 @@ inline std::vector<double> three_numbers(char const* option, std::string_view te
 }
 
 /// Refuses, before hours of training, a file that could not be written after them.
-inline void check_writable(char const* option, std::string const& path) {
-    auto const slash = path.find_last_of('/');
-    std::string const directory = slash == path.npos ? "." : path.substr(0, slash + 1);
-    std::string const name = slash == path.npos ? path : path.substr(slash + 1);
-    if (name.empty() || name == "." || name == ".." || access((path + "/").c_str(), F_OK) == 0)
-        strata::fail(option, " is \"", path, "\", expected the name of a file");
-    if (access(directory.c_str(), W_OK | X_OK) != 0)
-        strata::fail(option, ": no file can be written in the directory of \"", path, "\"");
-}
+inline void check_writable(char const* option, std::string const& path) try {
+    strata::AtomicFile::check(path);
+} catch (strata::Error const& error) { strata::fail(option, ": ", error.what()); }
 
 /// Reads the command line over the defaults. Throws CLI::ParseError (CLI::Success where help was
 /// asked for) or strata::Error.
@@ -70,12 +62,14 @@ inline Options parse(int argument_count, char** arguments, CLI::App& program, Op
     program.require_subcommand(1);
     auto* const train = program.add_subcommand("train", "Train the network, then evaluate it on the test images");
     auto* const evaluate = program.add_subcommand("evaluate", "Evaluate saved weights on the test images");
-    for (auto* const command : {train, evaluate}) {
-        command->add_option("--data", options.data, "Directory with the six .bin files of CIFAR-10, binary version")
-            ->required()
-            ->type_name("DIR");
+    train->add_option("--data", options.data, "Directory with the six .bin files of CIFAR-10, binary version")
+        ->required()
+        ->type_name("DIR");
+    evaluate->add_option("--data", options.data, "Directory with test_batch.bin of CIFAR-10, binary version")
+        ->required()
+        ->type_name("DIR");
+    for (auto* const command : {train, evaluate})
         command->add_option("--threads", options.threads, "Worker threads [all processors]")->type_name("T");
-    }
     train->add_option("--epochs", options.epochs, "Epochs of the whole training")
         ->capture_default_str()
         ->type_name("N");
@@ -96,6 +90,10 @@ inline Options parse(int argument_count, char** arguments, CLI::App& program, Op
     evaluate->add_option("--weights", options.weights, "Weights to evaluate (safetensors, PyTorch's names)")
         ->required()
         ->type_name("FILE");
+    evaluate
+        ->add_option("--strip-prefix", options.strip_prefix,
+                     "Of the names in the file, \"module.\" where PyTorch's DataParallel wrote it")
+        ->type_name("PREFIX");
     evaluate->add_option("--mean", mean, "Mean of the channels after division by 255 [as in training]")
         ->type_name("R,G,B");
     evaluate->add_option("--std", std, "Standard deviation of the channels [as in training]")->type_name("R,G,B");
@@ -121,6 +119,8 @@ inline Options parse(int argument_count, char** arguments, CLI::App& program, Op
     if (options.seed < 0) strata::fail("--seed is ", options.seed, ", expected at least 0");
     bool const threads_given = train->count("--threads") + evaluate->count("--threads") > 0;
     if (threads_given && options.threads < 1) strata::fail("--threads is ", options.threads, ", expected at least 1");
+    if (!options.save.empty() && options.save == options.checkpoint)
+        strata::fail("--save and --checkpoint are both \"", options.save, "\", expected two files");
     if (train->count("--save") > 0) check_writable("--save", options.save);
     if (train->count("--checkpoint") > 0) check_writable("--checkpoint", options.checkpoint);
     return options;
@@ -142,13 +142,14 @@ int run(int argument_count, char** arguments, char const* name, char const* desc
         Options options = parse(argument_count, arguments, program, defaults);
         bool const training = options.command == Options::Command::train;
         auto trainer = make_trainer(options);
-        if (!options.weights.empty()) trainer.load_weights(options.weights);
+        if (!options.weights.empty()) trainer.load_weights(options.weights, {.strip_prefix = options.strip_prefix});
         if (!options.resume.empty()) {
             trainer.load_checkpoint(options.resume);
             auto const batch_size = trainer.state().batch_size;
             if (!options.batch_size_given && batch_size > 0) options.batch_size = static_cast<int>(batch_size);
         }
-        auto const data = strata::cifar10(options.data);
+        auto const data = training ? strata::cifar10(options.data)
+                                   : strata::TrainTest{.train = {}, .test = strata::cifar10_test(options.data)};
         strata::Normalize const normalize{options.mean, options.std};
         auto const test = data.test.with(normalize);
         if (training) {

@@ -22,10 +22,10 @@ using LeNet = Network<Input<1, 28, 28>, Named<"conv1", Conv2d<6, 5, Padding<2>>>
 static_assert(LeNet::parameter_count == 61'706);
 
 static TrainTest find_data() {
-    char const* const name = "/train-images-idx3-ubyte";
     std::string const package = "/usr/share/datasets/fashion-mnist", local = "data/fashion-mnist";
-    auto const is_in = [&](std::string const& directory) {
-        return readable(directory + name) || readable(directory + name + ".gz");
+    auto const is_in = [](std::string const& directory) {
+        return !plain_or_gzip(directory, "train-images-idx3-ubyte").empty() ||
+               !plain_or_gzip(directory, "train-images.idx3-ubyte").empty();
     };
     return fashion_mnist(!is_in(package) && is_in(local) ? local : package);
 }
@@ -33,6 +33,8 @@ static TrainTest find_data() {
 int main(int argument_count, char** arguments) {
     try {
         if (argument_count > 2) fail("usage: quickstart [DIR], the directory with the files of Fashion-MNIST");
+        std::string const file = "fashion_mnist_lenet.safetensors";
+        AtomicFile::check(file);  // now, and not after the training
         auto data = argument_count == 2 ? fashion_mnist(arguments[1]) : find_data();
         // Pixels become (x / 255 - mean) / std, with the mean and the standard deviation of the training images.
         Normalize const normalize{.mean = {0.2860}, .std = {0.3530}};
@@ -51,7 +53,6 @@ int main(int argument_count, char** arguments) {
         for (auto const& epoch : history) seconds += epoch.seconds;
         auto const result = trainer.evaluate(data.test);
         std::printf("\n%s\n", result.confusion(data.test.classes()).table(data.test.class_names()).c_str());
-        std::string const file = "fashion_mnist_lenet.safetensors";
         save(trainer.model(), file);
         std::printf("test accuracy %.2f %% after %.1f s of training; the model is in %s\n", 100 * result.accuracy,
                     seconds, file.c_str());

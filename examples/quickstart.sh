@@ -14,7 +14,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 holds_data() {
     local file
     for file in train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte; do
-        [ -f "$1/$file" ] || [ -f "$1/$file.gz" ] || return 1
+        [ -f "$1/$file" ] || [ -f "$1/$file.gz" ] || [ -f "$1/${file/-idx/.idx}" ] || [ -f "$1/${file/-idx/.idx}.gz" ] ||
+            return 1
     done
 }
 
@@ -23,8 +24,7 @@ if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
     exit 2
 fi
 
-install_missing c++=g++ cmake=cmake make=make header:zlib.h=zlib1g-dev \
-    header:nlohmann/json.hpp=nlohmann-json3-dev header:doctest/doctest.h=doctest-dev
+install_missing c++=g++ cmake=cmake make=make header:zlib.h=zlib1g-dev header:doctest/doctest.h=doctest-dev
 
 package=/usr/share/datasets/fashion-mnist
 local_data=$root/data/fashion-mnist

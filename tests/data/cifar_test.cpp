@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <strata/data/cifar.hpp>
 #include <string>
 #include <vector>
@@ -59,6 +61,47 @@ TEST_CASE("CIFAR-100: the fine or the coarse label") {
     CHECK(coarse.train.classes() == 20);
     CHECK(coarse.train.labels()[0] == 19);
     CHECK(coarse.test.labels()[0] == 3);
+    CHECK(cifar100_test(directory.path()).labels()[0] == 42);
+    CHECK(cifar100_test(directory.path(), Cifar100Labels::coarse).size() == 1);
+
+    // Both lists are in alphabetical order, as the labels are.
+    for (auto const& names : {fine.train.class_names(), coarse.test.class_names()}) {
+        CHECK(std::is_sorted(names.begin(), names.end()));
+        CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
+    }
+    CHECK(fine.train.class_names().size() == 100);
+    CHECK(fine.test.class_names()[42] == "leopard");
+    CHECK(fine.test.class_names()[99] == "worm");
+    CHECK(coarse.train.class_names().size() == 20);
+    CHECK(coarse.train.class_names()[14] == "people");
+}
+
+TEST_CASE("compressed files, the test images alone, and archives that are not unpacked") {
+    TemporaryDirectory const directory;
+    contains(error_of([&] { cifar10_test(directory.path()); }), "no readable test_batch.bin or test_batch.bin.gz in ");
+    std::vector<Bytes> labels;
+    for (int i = 0; i < 600; ++i) labels.push_back({static_cast<std::uint8_t>(i % 10)});
+    directory.write("test_batch.bin.gz", gzip(records(labels)));
+    Dataset const test = cifar10_test(directory.path());
+    CHECK(test.size() == 600);
+    CHECK(test.labels()[599] == 9);
+    CHECK(pixels(test, 300)[3071] == static_cast<std::uint8_t>(300));
+    CHECK(test.class_names()[9] == "truck");
+    contains(error_of([&] { cifar10(directory.path()); }), "no readable data_batch_1.bin");
+    Bytes torn = records(labels);
+    torn.pop_back();
+    auto const path = directory.write("test_batch.bin.gz", gzip(torn));
+    contains(error_of([&] { cifar10_test(directory.path()); }),
+             path + " has 1843799 bytes, expected a multiple of 3073");
+
+    Bytes tar(10'240);
+    std::memcpy(tar.data() + 257, "ustar", 5);
+    directory.write("cifar-10-binary.tar.gz", gzip(tar));
+    auto const archive = directory / "cifar-10-binary.tar.gz";
+    contains(error_of([&] { cifar10(directory.path()); }), "cifar-10-binary.tar.gz: unpack it with tar -xf");
+    contains(error_of([&] { cifar10(archive); }), archive + " is a file, expected the directory");
+    contains(error_of([&] { cifar_records({archive}, {}); }), archive + " is an archive: unpack it");
+    contains(error_of([&] { cifar_records({directory.write("plain.tar", tar)}, {}); }), "is an archive: unpack it");
 }
 
 TEST_CASE("more records than are read at once") {
@@ -75,8 +118,10 @@ TEST_CASE("more records than are read at once") {
 
 TEST_CASE("every error names its file") {
     TemporaryDirectory const directory;
-    contains(error_of([&] { cifar10(directory.path()); }), "no readable data_batch_1.bin in " + directory.path());
-    contains(error_of([&] { cifar100(directory.path()); }), "no readable train.bin in " + directory.path());
+    contains(error_of([&] { cifar10(directory.path()); }),
+             "no readable data_batch_1.bin or data_batch_1.bin.gz in " + directory.path());
+    contains(error_of([&] { cifar100(directory.path()); }),
+             "no readable train.bin or train.bin.gz in " + directory.path());
     write_cifar10(directory);
     auto const third = directory.write("data_batch_3.bin", {});
     contains(error_of([&] { cifar10(directory.path()); }), third + " is empty");

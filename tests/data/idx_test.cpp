@@ -56,6 +56,58 @@ TEST_CASE("images and labels, plain and compressed, whatever the names say") {
     }
 }
 
+namespace {
+/// An IDX file of these values as big-endian numbers of type T.
+template <class T>
+Bytes typed_idx(std::uint8_t code, std::vector<std::uint32_t> const& dimensions, std::vector<double> const& values) {
+    Bytes bytes = idx(dimensions);
+    bytes.resize(4 + 4 * dimensions.size());
+    bytes[2] = code;
+    for (double const value : values) {
+        T const element = static_cast<T>(value);
+        auto const* const first = reinterpret_cast<std::uint8_t const*>(&element);
+        for (std::size_t k = sizeof(T); k-- > 0;) bytes.push_back(first[k]);
+    }
+    return bytes;
+}
+}  // namespace
+
+TEST_CASE("every element type of the format, without loss") {
+    TemporaryDirectory const directory;
+    auto const labels = directory.write("labels", idx({2}));
+    auto const check = [&]<class T, class Stored>(std::uint8_t code, std::vector<double> const& values, T, Stored) {
+        CAPTURE(+code);
+        Dataset const data = idx_images(directory.write("x", typed_idx<T>(code, {2, 1, 2}, values)), labels);
+        REQUIRE(data.type() == data_type_of<Stored>);
+        for (std::size_t i = 0; i < 4; ++i) {
+            Stored got;
+            std::memcpy(&got, static_cast<Stored const*>(data.sample(i / 2)) + i % 2, sizeof got);
+            CHECK(static_cast<double>(got) == values[i]);
+        }
+    };
+    check(0x08, {0, 255, 1, 128}, std::uint8_t{}, std::uint8_t{});
+    check(0x09, {-128, 127, -1, 0}, std::int8_t{}, float{});
+    check(0x0B, {-32768, 32767, -1, 258}, std::int16_t{}, float{});
+    check(0x0C, {-2147483648.0, 2147483647, -1, 16'777'217}, std::int32_t{}, double{});
+    check(0x0D, {-0.5, 0x1.8p127, 0x1p-149, 0.1f}, float{}, float{});
+    check(0x0E, {-0.1, 1e300, 5e-324, 1.0 / 3}, double{}, double{});
+
+    // Labels of every type, as long as they are classes.
+    auto const images = directory.write("images", idx({2, 1, 2}));
+    auto const labels_of = [&](Bytes const& bytes) {
+        Dataset const data = idx_images(images, directory.write("typed", bytes), 300);
+        return std::vector<std::int32_t>(data.labels().begin(), data.labels().end());
+    };
+    CHECK(labels_of(typed_idx<std::int16_t>(0x0B, {2}, {299, 0})) == std::vector<std::int32_t>{299, 0});
+    CHECK(labels_of(typed_idx<std::int32_t>(0x0C, {2}, {256, 7})) == std::vector<std::int32_t>{256, 7});
+    CHECK(labels_of(typed_idx<double>(0x0E, {2}, {3, 4})) == std::vector<std::int32_t>{3, 4});
+    contains(error_of([&] { labels_of(typed_idx<std::int8_t>(0x09, {2}, {0, -1})); }), "label -1 of image 1");
+    contains(error_of([&] { labels_of(typed_idx<float>(0x0D, {2}, {1.5, 0})); }),
+             "label 1.5 of image 0 is not a whole");
+    contains(error_of([&] { labels_of(typed_idx<float>(0x0D, {2}, {0.0 / 0.0, 0})); }), "label ");
+    contains(error_of([&] { labels_of(typed_idx<std::int32_t>(0x0C, {2}, {300, 0})); }), "label 300 of image 0");
+}
+
 TEST_CASE("content beyond one step of the growing buffer") {
     TemporaryDirectory const directory;
     Bytes const images = idx({3000, 28, 28}), labels = idx({3000}, 10);
@@ -83,7 +135,9 @@ TEST_CASE("every error names its file") {
         contains(refusal({}), "0 bytes");
         contains(refusal({0, 0, 8}), "3 bytes");
         contains(refusal(changed(idx({3, 2, 4}), 1, 7)), "expected 0 0");
-        contains(refusal(changed(idx({3, 2, 4}), 2, 0x0D)), "type code 13");
+        for (std::uint8_t const type : Bytes{0, 7, 10, 15, 255})
+            contains(refusal(changed(idx({3, 2, 4}), 2, type)), concatenate("type code ", +type));
+        contains(refusal(changed(idx({3, 2, 4}), 2, 0x0D)), "it has 24 of the 96 bytes");
         contains(refusal(idx({3})), "1 dimensions (byte 3), expected 3");
         contains(refusal(idx({3, 1, 2, 4})), "4 dimensions");
         contains(refusal({0, 0, 8, 3, 0, 0, 0, 3, 0, 0}), "10 of 16 bytes of its header");
@@ -176,4 +230,20 @@ TEST_CASE("mnist and fashion_mnist find their four files") {
 
     directory.write("t10k-images-idx3-ubyte.gz", gzip(idx({2, 3, 2})));
     contains(error_of([&] { mnist(directory.path()); }), "differ in size");
+}
+
+TEST_CASE("names with a dot, beside directories with the others, and the test images alone") {
+    TemporaryDirectory const directory;
+    // As an archive from Kaggle unpacks: the files, and directories of the same names.
+    for (std::string const name : {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte"})
+        std::filesystem::create_directory(directory / name);
+    directory.write("t10k-images.idx3-ubyte", idx({2, 2, 2}));
+    directory.write("t10k-labels.idx1-ubyte.gz", gzip(idx({2}, 10)));
+    CHECK(mnist_test(directory.path()).size() == 2);
+    CHECK(fashion_mnist_test(directory.path()).class_names()[9] == "Ankle boot");
+    contains(error_of([&] { mnist(directory.path()); }), "there is no readable train-images-idx3-ubyte");
+    directory.write("train-images.idx3-ubyte.gz", gzip(idx({3, 2, 2})));
+    directory.write("train-labels.idx1-ubyte", idx({3}, 10));
+    CHECK(mnist(directory.path()).train.size() == 3);
+    CHECK(fashion_mnist(directory.path()).test.size() == 2);
 }

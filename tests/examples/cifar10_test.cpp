@@ -1,5 +1,6 @@
 // The command lines of cifar10_lenet and cifar10_resnet20, on tiny files.
 // labels: threads
+#include <algorithm>
 #include <strata/io/safetensors.hpp>
 
 #include "program.hpp"
@@ -161,7 +162,10 @@ TEST_CASE("wrong command lines end in one sentence and leave no file") {
              {"train --data cifar --seed -1", "--seed is -1"},
              {"train --data nowhere --save lenet.safetensors", "nowhere"},
              {"train --data cifar --save nowhere/lenet.safetensors", "nowhere/lenet.safetensors"},
-             {"train --data cifar --save cifar", "\"cifar\", expected the name of a file"},
+             {"train --data cifar --save cifar",
+              "--save: cifar: cannot write the file: something that is not a regular"},
+             {"train --data cifar --save cifar/", "--save: cifar/: cannot write the file"},
+             {"train --data cifar --save same --checkpoint same", "expected two files"},
              {"train --data cifar --checkpoint nowhere/state.ckpt", "--checkpoint"},
              {"train --data cifar --resume nowhere.ckpt --save lenet.safetensors", "nowhere.ckpt"},
              {"train --data cifar --resume noise.safetensors --save lenet.safetensors", "noise.safetensors"},
@@ -191,8 +195,32 @@ TEST_CASE("weights of another network are refused with every difference") {
     auto const run = directory.run("cifar10_resnet20", "evaluate --data cifar --weights lenet.safetensors");
     CHECK(run.exit_code == 1);
     CHECK(run.output.empty());
-    CHECK(run.errors.find("linear.weight") != std::string::npos);
-    CHECK(run.errors.find("fc3.bias") != std::string::npos);
+    CHECK(run.errors.find("missing: \"bn1.weight\"") != std::string::npos);
+    CHECK(run.errors.find("unexpected: \"fc3.bias\"") != std::string::npos);
+    CHECK(std::count(run.errors.begin(), run.errors.end(), '\n') < 25);
+}
+
+TEST_CASE("weights that PyTorch wrote with a prefix are evaluated, with the test images alone") {
+    Directory const directory;
+    write_cifar10(directory);
+    REQUIRE(directory.run("cifar10_lenet", "train --data cifar --epochs 0 --save lenet.safetensors").exit_code == 0);
+    auto const plain = directory.run("cifar10_lenet", "evaluate --data cifar --weights lenet.safetensors");
+    strata::SafetensorsFile const file(directory / "lenet.safetensors");
+    std::vector<strata::TensorView> tensors;
+    for (auto const& [name, tensor] : file.tensors())
+        tensors.push_back({"module." + name, tensor.shape, *tensor.type,
+                           const_cast<std::byte*>(file.data(tensor).data())});  // only read
+    strata::write_safetensors(directory / "parallel.safetensors", tensors);
+    directory.write("test/test_batch.bin", directory.read("cifar/test_batch.bin"));
+
+    auto const refused = directory.run("cifar10_lenet", "evaluate --data test --weights parallel.safetensors");
+    CHECK(refused.exit_code == 1);
+    CHECK(refused.errors.find("without the prefix \"module.\"") < refused.errors.find('\n'));
+    auto const evaluated =
+        directory.run("cifar10_lenet", "evaluate --data test --weights parallel.safetensors --strip-prefix module.");
+    CHECK(evaluated.errors.empty());
+    CHECK(evaluated.output == plain.output);
+    check_one_sentence(directory.run("cifar10_lenet", "train --data test --epochs 0"), "data_batch_1.bin");
 }
 
 TEST_CASE("help goes to standard output") {

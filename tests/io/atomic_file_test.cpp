@@ -124,12 +124,74 @@ TEST_CASE("permissions are kept, links are followed, names may be as long as the
     CHECK(std::filesystem::is_symlink(directory / "link"));
     CHECK(read_bytes(path) == "new");
     CHECK(std::filesystem::status(path).permissions() == std::filesystem::perms{0640});
-    std::filesystem::create_symlink("nowhere", directory / "dangling");
-    CHECK_CONTAINS(error_of([&] { AtomicFile file(directory / "dangling"); }), "cannot follow the symbolic link");
-
     auto const long_name = directory / std::string(255, 'n');
     write_atomically(long_name, "long");
     CHECK(read_bytes(long_name) == "long");
+}
+
+TEST_CASE("a link to a file that is yet to come makes it, however many links there are") {
+    TemporaryDirectory directory, elsewhere;
+    std::filesystem::create_symlink("second", directory / "first");
+    std::filesystem::create_symlink(elsewhere / "there", directory / "second");
+    AtomicFile::check(directory / "first");
+    CHECK(elsewhere.file_count() == 0);
+    write_atomically(directory / "first", "new");
+    CHECK(read_bytes(elsewhere / "there") == "new");
+    CHECK(std::filesystem::is_symlink(directory / "first"));
+    CHECK(std::filesystem::is_symlink(directory / "second"));
+    write_atomically(directory / "first", "newer");
+    CHECK(read_bytes(elsewhere / "there") == "newer");
+    CHECK(directory.file_count() == 2);
+    CHECK(elsewhere.file_count() == 1);
+}
+
+TEST_CASE("what can never be written is refused before a byte is, and asking leaves no trace") {
+    TemporaryDirectory directory;
+    std::filesystem::create_directory(directory / "directory");
+    std::filesystem::create_symlink("missing/file", directory / "dangling");
+    std::filesystem::create_symlink("loop", directory / "loop");
+    std::filesystem::create_symlink("one", directory / "two");
+    std::filesystem::create_symlink("two", directory / "one");
+    std::filesystem::create_symlink("directory", directory / "to_directory");
+    std::filesystem::create_symlink("/dev/null", directory / "to_null");
+    write_bytes(directory / "plain", "x");
+    auto const files = directory.file_count();
+    for (std::string const& name :
+         {std::string("directory"), std::string("directory/"), std::string("new/"), std::string("plain/"),
+          std::string("missing/file"), std::string("dangling"), std::string("loop"), std::string("one"),
+          std::string("to_directory"), std::string("to_null"), std::string("."), std::string("directory/.."),
+          std::string(256, 'n'), std::string("directory/") + std::string(5000, 'n')}) {
+        INFO(name);
+        auto const message = error_of([&] { AtomicFile::check(directory / name); });
+        CHECK_CONTAINS(message, directory.path());
+        CHECK_CONTAINS(message, ": cannot ");
+        CHECK(message == error_of([&] { AtomicFile file(directory / name); }));
+    }
+    CHECK_CONTAINS(error_of([&] { AtomicFile::check(directory / "loop"); }), "Too many levels of symbolic links");
+    CHECK_CONTAINS(error_of([&] { AtomicFile::check("/dev/null"); }), "not a regular file");
+    AtomicFile::check(directory / "plain");
+    AtomicFile::check(directory / "directory/file");
+    CHECK(directory.file_count() == files);
+    CHECK(std::filesystem::is_empty(directory / "directory"));
+}
+
+TEST_CASE("another user's file in a directory like /tmp can be written, but not replaced") {
+    if (::geteuid() != 0) {
+        MESSAGE("only root can make one");
+        return;
+    }
+    TemporaryDirectory directory;
+    std::filesystem::permissions(directory.path(), std::filesystem::perms{01777});
+    auto const path = write_bytes(directory / "file", "x");
+    REQUIRE(::chmod(path.c_str(), 0666) == 0);
+    REQUIRE(::seteuid(65534) == 0);
+    std::string message;
+    try {
+        AtomicFile::check(path);
+    } catch (Error const& error) { message = error.what(); }
+    REQUIRE(::seteuid(0) == 0);
+    CHECK_CONTAINS(message, path + ": cannot write the file: it belongs to another user");
+    CHECK(directory.file_count() == 1);
 }
 
 TEST_CASE("a relative name") {

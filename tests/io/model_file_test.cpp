@@ -132,7 +132,32 @@ TEST_CASE("a prefix is stripped") {
     for (auto& tensor : tensors) tensor.name = "module." + tensor.name;
     write_safetensors(path, tensors);
     CHECK(bits(load<SmallResNet>(path, {.strip_prefix = "module."})) == bits(model));
-    CHECK_CONTAINS(error_of([&] { static_cast<void>(load<SmallResNet>(path)); }), "missing: \"conv1.weight\"");
+    auto const refusal = error_of([&] { static_cast<void>(load<SmallResNet>(path)); });
+    CHECK_CONTAINS(refusal, "without the prefix \"module.\" (LoadOptions::strip_prefix) all names fit");
+    CHECK_CONTAINS(refusal, "missing: \"conv1.weight\"");
+}
+
+TEST_CASE("a new head on an old trunk: skipped by pattern, reported, initialised as always") {
+    TemporaryDirectory const directory;
+    std::string const path = directory / "model.safetensors";
+    Model<LeNet> model;
+    change(model, 1);
+    save(model, path);
+    using Other = Network<Input<3, 32, 32>, Named<"conv1", Conv2d<6, 5>>, ReLU, MaxPool2d<2>,
+                          Named<"conv2", Conv2d<16, 5>>, ReLU, MaxPool2d<2>, Flatten, Named<"fc1", Linear<120>>, ReLU,
+                          Named<"fc2", Linear<84>>, ReLU, Named<"fc3", Linear<5>>>;
+    CHECK_CONTAINS(error_of([&] { static_cast<void>(load<Other>(path)); }), "shape: \"fc3.weight\"");
+    for (auto const& options : {LoadOptions{.skip = {"fc3.*"}}, LoadOptions{.skip_other_shapes = true}}) {
+        Model<Other> loaded(4);
+        Model<Other> const fresh(4);
+        auto const report = load_into(loaded, path, options);
+        CHECK(report.kept == std::vector<std::string>{"fc3.weight", "fc3.bias"});
+        CHECK(report.unused.size() == 2);
+        auto const head = static_cast<std::size_t>(Other::parameter_count) - (84 + 1) * 5;
+        auto const got = std::as_const(loaded).parameters();
+        CHECK(std::memcmp(got.data(), model.parameters().data(), head * 4) == 0);
+        CHECK(std::memcmp(got.data() + head, fresh.parameters().data() + head, (84 + 1) * 5 * 4) == 0);
+    }
 }
 
 TEST_CASE("files without num_batches_tracked are accepted") {

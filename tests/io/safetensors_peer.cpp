@@ -1,6 +1,8 @@
-// The C++ side of pytorch_safetensors_test.py.
+// The C++ side of pytorch_safetensors_test.py and reference_safetensors_test.py.
 //   safetensors_peer write FILE    writes the tensors below
 //   safetensors_peer check FILE    loads FILE into them and compares, bit by bit where the type is the same
+//   safetensors_peer judge FILE    a line for each header in FILE (8 bytes of length, 8 of the length of the data, the
+//                                  header): what it holds, or a "-" and why it is refused
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -41,14 +43,39 @@ struct Tensors {
                 {"bn.num_batches_tracked", {}, DataType::int64, &batches}};
     }
 };
+
+// Tensors and metadata as a line that Python makes too.
+std::string described(std::string_view header, std::uint64_t data_bytes) try {
+    auto const content = parse_safetensors_header(header, data_bytes, "header");
+    std::string text = "+";
+    for (auto const& [name, tensor] : content.tensors)
+        append(text, " ", json_quoted(name), " ", tensor.dtype, shape_text(tensor.shape), tensor.end - tensor.begin);
+    return text;
+} catch (Error const& error) { return concatenate("- ", error.what()); }
+
+void judge(std::string const& path) {
+    auto file = FileDescriptor::open_to_read(path);
+    for (auto rest = file.size(); rest > 0;) {
+        std::uint64_t lengths[2];
+        file.read(lengths, sizeof lengths);
+        std::string header(lengths[0], '\0');
+        file.read(header.data(), header.size());
+        rest -= sizeof lengths + header.size();
+        std::puts(described(header, lengths[1]).c_str());
+    }
+}
 }  // namespace
 
 int main(int count, char** arguments) try {
-    if (count != 3) fail("expected two arguments: write FILE or check FILE");
+    if (count != 3) fail("expected two arguments: write FILE, check FILE or judge FILE");
     std::string const path = arguments[2];
     auto expected = Tensors::expected();
     if (std::string_view(arguments[1]) == "write") {
         write_safetensors(path, expected.views(), {{"format", "pt"}});
+        return 0;
+    }
+    if (std::string_view(arguments[1]) == "judge") {
+        judge(path);
         return 0;
     }
     Tensors loaded;

@@ -130,12 +130,11 @@ TEST_CASE("files that are no safetensors files") {
     CHECK_CONTAINS(error_of([&] { SafetensorsFile file(directory.path()); }), "expected a regular file");
     CHECK_CONTAINS(refusal(""), "at least 8 bytes, got 0 bytes");
     CHECK_CONTAINS(refusal("1234567"), "at least 8 bytes, got 7 bytes");
-    CHECK_CONTAINS(refusal(std::string(8, '\0')), "expected a JSON object");
+    CHECK_CONTAINS(refusal(std::string(8, '\0')), "expected an object");
     CHECK_CONTAINS(refusal(std::string(8, '\xff')), "got a header length of 18446744073709551615");
-    CHECK_CONTAINS(refusal("PK\x03\x04 a PyTorch zip file"), "not a safetensors file");
+    CHECK_CONTAINS(refusal("a file of something else"), "not a safetensors file");
     CHECK_CONTAINS(refusal(safetensors_bytes("{}", 1)), "expected 0 bytes of data after the header, got 1");
-    CHECK_CONTAINS(refusal(safetensors_bytes("[]", 0)), "expected a JSON object");
-    CHECK_CONTAINS(refusal(safetensors_bytes(" {}", 0)), "expected a JSON object");
+    CHECK_CONTAINS(refusal(safetensors_bytes("[]", 0)), "expected an object");
     CHECK_CONTAINS(refusal(safetensors_bytes("{} {}", 0)), "expected the end of the text");
     CHECK_CONTAINS(refusal(safetensors_bytes(std::string("{}\0 ", 4), 0)), "expected the end of the text");
 }
@@ -164,19 +163,42 @@ TEST_CASE("every rule of the header") {
     CHECK_CONTAINS(refused(R"({"w":{"shape":[],"data_offsets":[0,4]}})", 4), "expected a \"dtype\"");
     CHECK_CONTAINS(refused(R"({"w":{"dtype":"F32","data_offsets":[0,4]}})", 4), "expected a \"shape\"");
     CHECK_CONTAINS(refused(R"({"w":{"dtype":"F32","shape":[]}})", 4), "expected \"data_offsets\"");
-    CHECK_CONTAINS(refused(R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}})", 4), "got \"x\"");
+    CHECK_CONTAINS(refused(R"({"w":{"dtype":"F32","shape":[],"shape":[],"data_offsets":[0,4]}})"), "\"shape\" comes");
+    CHECK_CONTAINS(refused(R"({"w":{"data_offsets":[0,4],"data_offsets":[0,4]}})"), "\"data_offsets\" comes twice");
     CHECK_CONTAINS(refused(R"({"w":{"dtype":"F32","dtype":"F32"}})"), "\"dtype\" comes twice");
     CHECK_CONTAINS(refused(R"({"w":[]})"), "expected an object");
     CHECK_CONTAINS(refused(R"({"__metadata__":{"a":1}})"), "\"__metadata__\": expected a string");
-    CHECK_CONTAINS(refused(R"({"__metadata__":{"a":"1","a":"2"}})"), "\"a\" comes twice");
+    CHECK_CONTAINS(refused(R"({"__metadata__":{"a":null}})"), "\"__metadata__\": expected a string");
+    CHECK_CONTAINS(refused(R"({"__metadata__":{},"__metadata__":{}})"), "\"__metadata__\": the name comes twice");
     auto const w = R"("w":)" + entry("F32", "[1]", "[0,4]");
-    CHECK_CONTAINS(refused("{" + w + "," + w + "}", 4), "the name \"w\" comes twice");
+    CHECK_CONTAINS(refused("{" + w + R"(,"w":)" + entry("F32", "[1]", "[4,8]") + "}", 8), "without holes");
+    CHECK_CONTAINS(refused(R"({"w":7,)" + w + "}", 4), "expected an object");
     CHECK_CONTAINS(refused("{" + w + R"(,"v":)" + entry("F32", "[1]", "[0,4]") + "}", 4), "data of its own");
     CHECK_CONTAINS(refused("{" + w + R"(,"v":)" + entry("F32", "[2]", "[2,10]") + "}", 10), "without overlaps");
     CHECK_CONTAINS(refused("{" + w + R"(,"v":)" + entry("F32", "[0]", "[2,2]") + "}", 4), "without overlaps");
     CHECK_CONTAINS(refused("{" + w + R"(,"v":)" + entry("F32", "[1]", "[5,9]") + "}", 9), "without holes");
     // The name is shown so that it cannot play tricks on a terminal.
     CHECK_CONTAINS(refused(R"({"\u001b[2J\n":7})"), R"(tensor "\u001b[2J\n")");
+}
+
+TEST_CASE("what safetensors 0.8.0 reads is read: null metadata, unknown keys, space in front, names twice") {
+    auto const w = R"("w":)" + entry("F32", "[1]", "[0,4]");
+    auto const header = [](std::string const& text, std::size_t bytes = 4) {
+        return parse_safetensors_header(text, bytes, "f");
+    };
+    CHECK(header(R"({"__metadata__":null,)" + w + "}").metadata.empty());
+    CHECK(header(R"({"__metadata__":{"a":"1","a":"2"},)" + w + "}").metadata == Metadata{{"a", "2"}});
+    CHECK(header(" \n\r\t{" + w + "}").tensors.size() == 1);
+    CHECK(header(R"({"w":{"x":{"y":[1,{"z":null}],"y":1e3},"dtype":"F32","shape":[1],"x":0,"data_offsets":[0,4]}})")
+              .tensors.size() == 1);
+    // The last of a name counts, and only that is checked.
+    auto const last = header(R"({"w":)" + entry("F16", "[9]", "[7,3]") + "," + w + "}");
+    CHECK(last.tensors.at("w").dtype == "F32");
+    CHECK(header("{" + w + "," + w + "}").tensors.size() == 1);
+    CHECK(header(R"({"":)" + entry("F32", "[1]", "[0,4]") + "}").tensors.count("") == 1);
+    // Empty, whatever the other extents are.
+    CHECK(header(one("F32", "[4611686018427387904,0]", "[0,0]"), 0).tensors.size() == 1);
+    CHECK(header(one("F64", "[0,4611686018427387904,4611686018427387904]", "[0,0]"), 0).tensors.size() == 1);
 }
 
 TEST_CASE("empty tensors may share a place, in either order of their names") {
@@ -299,6 +321,216 @@ TEST_CASE("a prefix is stripped where it stands") {
                                     {.strip_prefix = "module."});
                    }),
                    "ambiguous: \"a\" is in the file with and without the prefix \"module.\"");
+}
+
+TEST_CASE("patterns of names") {
+    for (auto const& [name, pattern] :
+         std::initializer_list<std::pair<char const*, char const*>>{{"head.weight", "head.*"},
+                                                                    {"head.weight", "*"},
+                                                                    {"head.weight", "*weight"},
+                                                                    {"head.weight", "h*d.*t"},
+                                                                    {"head.weight", "head.weight"},
+                                                                    {"", "*"},
+                                                                    {"", ""},
+                                                                    {"a*b", "a*b"},
+                                                                    {"aab", "*ab"},
+                                                                    {"abcabd", "*ab*d"},
+                                                                    {"head.", "head.*"},
+                                                                    {"a.b.c", "a*c"},
+                                                                    {"x", "**x**"}}) {
+        INFO(name, " ", pattern);
+        CHECK(matches_pattern(name, pattern));
+    }
+    for (auto const& [name, pattern] :
+         std::initializer_list<std::pair<char const*, char const*>>{{"head.weight", "head"},
+                                                                    {"head.weight", "ead.*"},
+                                                                    {"head.weight", ""},
+                                                                    {"", "a"},
+                                                                    {"", "*a"},
+                                                                    {"headless.weight", "head.*"},
+                                                                    {"abc", "a*bd"},
+                                                                    {"ab", "a*b*b"},
+                                                                    {"head.weigh", "*weight"}}) {
+        INFO(name, " ", pattern);
+        CHECK_FALSE(matches_pattern(name, pattern));
+    }
+}
+
+TEST_CASE("what is skipped stays as it is, whatever the file has, and is reported") {
+    TemporaryDirectory directory;
+    std::array<float, 6> a{1, 2, 3, 4, 5, 6}, b = a, c = a, d = a;
+    write_safetensors(directory / "f", std::vector<TensorView>{{"trunk.a", {2, 3}, DataType::float32, a.data()},
+                                                               {"trunk.b", {2, 3}, DataType::float32, b.data()},
+                                                               {"head.c", {2, 3}, DataType::float32, c.data()},
+                                                               {"head.old", {6}, DataType::float32, d.data()}});
+    SafetensorsFile const file(directory / "f");
+    std::vector<TensorView> const targets{{"trunk.a", {2, 3}, DataType::float32, a.data()},
+                                          {"trunk.b", {3, 2}, DataType::float32, b.data()},
+                                          {"head.c", {2, 2}, DataType::float32, c.data()},
+                                          {"head.d", {6}, DataType::float32, d.data()}};
+    auto const reset = [&] {
+        for (auto* const tensor : {&a, &b, &c, &d}) tensor->fill(9);
+    };
+    using Names = std::vector<std::string>;
+    reset();
+    CHECK(error_of([&] { load_tensors(file, targets, {.skip = {"head.*"}}); }) ==
+          directory /
+              "f: expected the tensors of the network, got 1 difference"
+              "\n  shape: \"trunk.b\" is [2, 3] in the file, expected [3, 2]");
+    CHECK(a[0] == 9);
+    auto report = load_tensors(file, targets, {.skip = {"head.*", "*.b"}});
+    CHECK(report.kept == Names{"trunk.b", "head.c", "head.d"});
+    CHECK(report.unused == Names{"head.c", "head.old", "trunk.b"});
+    CHECK(a[5] == 6);
+    for (auto const* const tensor : {&b, &c, &d})
+        for (float const value : *tensor) CHECK(value == 9);
+
+    // Whatever has another shape; what is missing is still said.
+    CHECK_CONTAINS(error_of([&] { load_tensors(file, targets, {.skip_other_shapes = true}); }), "got 2 differences");
+    report = load_tensors(file, targets, {.allow_extra = true, .optional = {"head.*"}, .skip_other_shapes = true});
+    CHECK(report.kept == Names{"trunk.b", "head.c", "head.d"});
+    CHECK(report.unused == Names{"trunk.b", "head.c", "head.old"});
+    CHECK(c[0] == 9);
+
+    // A pattern that fits nothing is a mistake, one that fits tensors of the file alone is not.
+    CHECK_CONTAINS(error_of([&] { load_tensors(file, targets, {.skip = {"*", "haed.*"}}); }),
+                   "skip: \"haed.*\" fits no name");
+    report = load_tensors(file, std::span(targets).first(1), {.skip = {"head.*", "trunk.b"}});
+    CHECK(report.kept.empty());
+    CHECK(report.unused == Names{"head.c", "head.old", "trunk.b"});
+    // Nothing left out: nothing to report.
+    report = load_tensors(file, std::span(targets).first(1), {.allow_extra = true});
+    CHECK(report.kept.empty());
+}
+
+TEST_CASE("the counter of BatchNorm may have any type, be [1] or missing") {
+    TemporaryDirectory directory;
+    std::int64_t count = 0;
+    TensorView const target{"bn.num_batches_tracked", {}, DataType::int64, &count};
+    auto const loaded = [&](std::string const& dtype, std::string const& shape, std::string const& bytes) {
+        auto const header =
+            R"({"bn.num_batches_tracked":)" + entry(dtype, shape, concatenate("[0,", bytes.size(), "]")) + "}";
+        count = -1;
+        auto const report = load_tensors(
+            SafetensorsFile(write_bytes(directory / "f", safetensors_bytes(header, 0) + bytes)), {&target, 1});
+        CHECK(report.kept.size() == (count == -1 ? 1 : 0));
+        return count;
+    };
+    auto const bytes_of = [](auto value) { return std::string(reinterpret_cast<char const*>(&value), sizeof value); };
+    for (std::string const shape : {"[]", "[1]"}) {
+        CHECK(loaded("I64", shape, bytes_of(std::int64_t{1} << 40)) == std::int64_t{1} << 40);
+        CHECK(loaded("I32", shape, bytes_of(std::int32_t{70'000})) == 70'000);
+        CHECK(loaded("U32", shape, bytes_of(std::uint32_t{4'000'000'000})) == 4'000'000'000);
+        CHECK(loaded("I16", shape, bytes_of(std::int16_t{300})) == 300);
+        CHECK(loaded("U8", shape, bytes_of(std::uint8_t{200})) == 200);
+        CHECK(loaded("F16", shape, bytes_of(float16_bits(1000))) == 1000);
+        CHECK(loaded("BF16", shape, bytes_of(bfloat16_bits(256))) == 256);
+        CHECK(loaded("F32", shape, bytes_of(1.0e6f)) == 1'000'000);
+        CHECK(loaded("F64", shape, bytes_of(3.0)) == 3);
+        // What is no count leaves the target as it is.
+        CHECK(loaded("F16", shape, bytes_of(std::uint16_t{0x7c00})) == -1);
+        CHECK(loaded("F32", shape, bytes_of(-1.0f)) == -1);
+        CHECK(loaded("I8", shape, bytes_of(std::int8_t{-1})) == -1);
+        CHECK(loaded("I64", shape, bytes_of(std::int64_t{-5})) == -1);
+        CHECK(loaded("U64", shape, bytes_of(~std::uint64_t{0})) == -1);
+        CHECK(loaded("F8_E4M3", shape, bytes_of(std::uint8_t{1})) == -1);
+    }
+    CHECK_CONTAINS(error_of([&] { loaded("I64", "[2]", std::string(16, '\1')); }), "shape: ");
+    CHECK_CONTAINS(error_of([&] { loaded("I64", "[0]", ""); }), "shape: ");
+}
+
+TEST_CASE("weights of a one-dimensional convolution are those of one with an extent of 1") {
+    TemporaryDirectory directory;
+    std::array<float, 12> values{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, got{};
+    auto const load_as = [&](std::vector<std::int64_t> const& stored, std::vector<std::int64_t> const& target) {
+        write_safetensors(directory / "f", std::vector<TensorView>{{"w", stored, DataType::float32, values.data()}});
+        got.fill(0);
+        TensorView const view{"w", target, DataType::float32, got.data()};
+        load_tensors(SafetensorsFile(directory / "f"), {&view, 1});
+        CHECK(got == values);
+    };
+    load_as({2, 2, 3}, {2, 2, 1, 3});
+    load_as({2, 2, 3}, {2, 2, 3, 1});
+    load_as({4, 3, 1}, {4, 3, 1, 1});
+    for (auto const& [stored, target] :
+         std::initializer_list<std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>>>{
+             {{2, 2, 3}, {2, 1, 2, 3}},
+             {{2, 6}, {2, 6, 1, 1}},
+             {{3, 4, 1}, {4, 3, 1, 1}},
+             {{2, 2, 3}, {2, 2, 3}},
+             {{1, 12}, {12}},
+             {{12}, {1, 12}},
+             {{2, 2, 3, 1}, {2, 2, 1, 3}},
+             {{3, 2, 2}, {3, 2, 2, 2}}}) {
+        INFO(shape_text(stored), shape_text(target));
+        if (stored == target)
+            load_as(stored, target);
+        else
+            CHECK_CONTAINS(error_of([&] { load_as(stored, target); }), "shape: \"w\" is ");
+    }
+}
+
+TEST_CASE("a refusal is short, and says first which prefix is in the way") {
+    TemporaryDirectory directory;
+    float x = 0;
+    std::vector<TensorView> targets, stored;
+    for (int i = 0; i < 100; ++i) {
+        targets.push_back({concatenate("layer", i, ".weight"), {}, DataType::float32, &x});
+        stored.push_back({concatenate("module._orig_mod.layer", i, ".weight"), {}, DataType::float32, &x});
+    }
+    write_safetensors(directory / "f", stored);
+    auto message = error_of([&] { load_tensors(SafetensorsFile(directory / "f"), targets); });
+    CHECK(message.starts_with(directory / "f: expected the tensors of the network, got 200 differences; without the "
+                                          "prefix \"module._orig_mod.\" (LoadOptions::strip_prefix) all names fit\n"));
+    CHECK(std::count(message.begin(), message.end(), '\n') == 17);
+    CHECK_CONTAINS(message, "\n  missing: \"layer7.weight\", expected F32 []\n  unexpected: ");
+    CHECK(message.ends_with("\n  and 92 more missing, 92 more unexpected"));
+    load_tensors(SafetensorsFile(directory / "f"), targets, {.strip_prefix = "module._orig_mod."});
+
+    // Another prefix than that given; names that no prefix makes fit.
+    CHECK_CONTAINS(
+        error_of([&] { load_tensors(SafetensorsFile(directory / "f"), targets, {.strip_prefix = "module."}); }),
+        "without the prefix \"module._orig_mod.\"");
+    targets[3].name = "other";
+    message = error_of([&] { load_tensors(SafetensorsFile(directory / "f"), targets); });
+    CHECK_CONTAINS(message, "(LoadOptions::strip_prefix) 99 of 100 names fit\n");
+    for (auto& target : targets) target.name += ".x";
+    message = error_of([&] { load_tensors(SafetensorsFile(directory / "f"), targets); });
+    CHECK_CONTAINS(message, "got 200 differences\n");
+
+    // However long the names are.
+    stored = {{std::string(1'000'000, 'n'), {}, DataType::float32, &x}};
+    write_safetensors(directory / "f", stored);
+    CHECK(error_of([&] { load_tensors(SafetensorsFile(directory / "f"), targets); }).size() < 3000);
+}
+
+TEST_CASE("files of other formats are known by what they are, not by their names") {
+    TemporaryDirectory directory;
+    auto const refusal = [&](std::string bytes) {
+        auto const path = write_bytes(directory / "weights.safetensors", bytes.append(300, '\x11'));
+        auto message = error_of([&] { SafetensorsFile file(path); });
+        CHECK(message.starts_with(path + ": this is "));
+        CHECK(message.find('\n') == std::string::npos);
+        return message;
+    };
+    using namespace std::string_literals;
+    auto const torch = refusal("PK\3\4\0\0\x08\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\x12\0archive/data.pkl"s);
+    CHECK_CONTAINS(torch, "as torch.save writes, expected a safetensors file; in Python: file = \"" +
+                              (directory / "weights.safetensors") + "\"; import torch");
+    CHECK_CONTAINS(torch, "torch.load(file");
+    CHECK_CONTAINS(refusal("\x80\x02\x8a\nl\xfc\x9c"
+                           "F\xf9 j\xa8P\x19."s),
+                   "a pickle, as torch.save wrote");
+    CHECK_CONTAINS(refusal("\x08\x07\x12\x07pytorch\x1a\x05"
+                           "1.13."s),
+                   "an ONNX model");
+    CHECK_CONTAINS(refusal("\x08\x0a:\xc5\x01\n\x1c"s), "an ONNX model");
+    CHECK_CONTAINS(refusal("PK\3\4\x14\0\0\0\0\0\0\0!\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0w.npy\x93NUMPY"s), "NumPy");
+    CHECK_CONTAINS(refusal("\x89HDF\r\n\x1a\n"s), "HDF5");
+    CHECK_CONTAINS(refusal("GGUF\3\0\0\0"s), "GGUF");
+    CHECK_CONTAINS(refusal("\x1f\x8b\x08\x08\x12\x34\x56\x65"s), "gunzip");
+    CHECK_CONTAINS(refusal("version https://git-lfs.github.com/spec/v1\noid"s), "git lfs pull");
+    CHECK_CONTAINS(refusal("<!DOCTYPE html>"s), "a web page");
 }
 
 TEST_CASE("16-bit and 64-bit floats become the target's type, subnormals, infinities and NaN included") {

@@ -217,6 +217,119 @@ TEST_CASE("in mid epoch, a training does not go on with other batches or other d
     CHECK(t.trainer.state().step == 4 + 6);
 }
 
+TEST_CASE("a checkpoint that can never be written is refused before anything is trained") {
+    Trained t;
+    std::filesystem::create_directory(t.directory / "folder");
+    std::filesystem::create_symlink("missing/file", t.directory / "dangling");
+    std::filesystem::create_symlink("loop", t.directory / "loop");
+    std::filesystem::create_symlink("yet/to/come", t.directory / "link");
+    std::filesystem::create_directories(t.directory / "yet/to");
+    auto const fit = [&](std::string const& checkpoint) {
+        auto options = quiet(9, 4);
+        options.checkpoint = checkpoint;
+        return t.error([&] { t.trainer.fit(some_data(8), options); });
+    };
+    for (std::string const& name : {std::string("folder"), std::string("folder/"), std::string("dangling"),
+                                    std::string("loop"), std::string(256, 'n'), std::string("missing/file")}) {
+        INFO(name);
+        CHECK_CONTAINS(fit(t.directory / name), t.directory.path());
+    }
+    CHECK_CONTAINS(fit("/dev/null"), "not a regular file");
+    auto options = quiet(2, 8);
+    options.checkpoint = t.directory / "link";
+    t.trainer.fit(some_data(16), options);
+    t.trainer.load_checkpoint(t.directory / "yet/to/come");
+    CHECK(t.trainer.state().epoch == 2);
+
+    // Nor one whose names no file may have.
+    auto trainer = train<Network<Input<6>, Named<"\xff", Linear<4>>>>();
+    options.checkpoint = t.directory / "c";
+    CHECK_CONTAINS(error_of([&] { trainer.fit(some_data(16), options); }), "expected UTF-8");
+    CHECK(trainer.state().step == 0);
+}
+
+TEST_CASE("checkpoints name the optimizer's state by parameter; those with a state in one piece load") {
+    Trained t;
+    std::string const path = t.directory / "new", old = t.directory / "old";
+    t.trainer.save_checkpoint(path);
+    CheckpointFile const file(path);
+    auto const& tensors = file.tensors().tensors();
+    CHECK(tensors.at("optimizer.exp_avg.fc1.weight").shape == std::vector<std::int64_t>{8, 6});
+    CHECK(tensors.at("optimizer.exp_avg_sq.bn.bias").shape == std::vector<std::int64_t>{8});
+    CHECK(tensors.count("optimizer.exp_avg.bn.running_mean") == 0);
+    CHECK(tensors.size() == 9 + 2 * 6);
+
+    // The older form: weights by name, each state as one row of numbers.
+    std::vector<TensorView> views;
+    std::vector<float> states[2];
+    char const* const names[] = {"optimizer.exp_avg.", "optimizer.exp_avg_sq."};
+    auto const add = [&](std::string const& name) {
+        auto const& tensor = tensors.at("model." + name);
+        views.push_back(
+            {"model." + name, tensor.shape, *tensor.type, const_cast<std::byte*>(file.tensors().data(tensor).data())});
+        for (int k = 0; k < 2; ++k)
+            if (auto const* const state = file.tensors().find(names[k] + name)) {
+                auto const bytes = file.tensors().data(*state);
+                auto const size = states[k].size();
+                states[k].resize(size + bytes.size() / 4);
+                std::memcpy(states[k].data() + size, bytes.data(), bytes.size());
+            }
+    };
+    for (auto const& tensor : t.trainer.model().tensors()) add(tensor.name);
+    for (int k = 0; k < 2; ++k)
+        views.push_back({concatenate("optimizer.", k),
+                         {static_cast<std::int64_t>(states[k].size())},
+                         DataType::float32,
+                         states[k].data()});
+    CHECK(states[1].size() == 6 * 8 + 8 + 16 + 8 * 4 + 4);
+    CHECK(states[1][0] > 0);
+    write_checkpoint(old, views, file.metadata());
+    auto fresh = train<Net>(Adam{.learning_rate = 0.01});
+    fresh.load_checkpoint(old);
+    CHECK(snapshot_of(fresh, t.directory) == t.before);
+
+    CHECK_CONTAINS(t.error([&] { t.trainer.load_checkpoint(old + "er"); }), "No such file");
+    views.pop_back();
+    write_checkpoint(old, views, file.metadata());
+    CHECK_CONTAINS(t.error([&] { t.trainer.load_checkpoint(old); }), "missing: \"optimizer.1\"");
+}
+
+namespace {
+/// An optimizer that gives its states no names.
+struct Plain {
+    using policy = OptimizerPolicy;
+    static constexpr int states = 1;
+    static constexpr char const* name = "Plain";
+    double learning_rate = 0.1;
+    void check() const {}
+    template <class T>
+    struct Update {
+        static constexpr int states = Plain::states;
+        T rate;
+        template <class L>
+        void operator()(L& w, L gradient, L (&state)[1]) const {
+            state[0] = gradient;
+            w = multiply_add(L(-rate), gradient, w);
+        }
+    };
+    template <class T>
+    Update<T> prepare(OptimizerStep const& step) const {
+        return {static_cast<T>(step.learning_rate)};
+    }
+};
+}  // namespace
+
+TEST_CASE("an optimizer of one's own has its state in checkpoints too") {
+    TemporaryDirectory const directory;
+    using Linear1 = Network<Input<6>, Named<"fc", Linear<4>>>;
+    auto trainer = train<Linear1>(Plain{}), other = train<Linear1>(Plain{}, Seed{1});
+    trainer.fit(some_data(16), quiet(1, 8));
+    trainer.save_checkpoint(directory / "c");
+    CHECK(SafetensorsFile(directory / "c").find("optimizer.state0.fc.bias") != nullptr);
+    other.load_checkpoint(directory / "c");
+    CHECK(snapshot_of(trainer, directory) == snapshot_of(other, directory));
+}
+
 TEST_CASE("foreign and torn checkpoints are refused, and the trainer stays as it is") {
     Trained t;
     TemporaryDirectory const directory;

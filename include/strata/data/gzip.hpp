@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,14 @@
 #endif
 
 namespace strata::inline STRATA_ABI {
+
+/// The path of a file of this name, plain or with .gz behind it, in a directory; empty where there is none to read.
+[[nodiscard]] STRATA_COLD inline std::string plain_or_gzip(std::string const& directory, std::string_view name) {
+    std::string path = concatenate(directory, "/", name);
+    if (readable(path)) return path;
+    path += ".gz";
+    return readable(path) ? path : "";
+}
 
 /// A file read from front to back and decompressed on the way when its first two bytes, not its name, say gzip.
 class GzipFile {

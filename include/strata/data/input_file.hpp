@@ -15,11 +15,15 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// True when a file of this name can be opened for reading.
+/// True when there is a regular file of this name that can be opened for reading; archives of MNIST hold directories
+/// named like its files.
 STRATA_COLD inline bool readable(std::string const& path) {
     std::FILE* const file = std::fopen(path.c_str(), "rb");
-    if (file != nullptr) std::fclose(file);
-    return file != nullptr;
+    if (file == nullptr) return false;
+    struct stat about{};
+    bool const is_regular = fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode);
+    std::fclose(file);
+    return is_regular;
 }
 
 /// A regular file, read from front to back. Throws Error, naming the file, when it cannot be opened or read.

@@ -12,8 +12,9 @@ namespace strata::inline STRATA_ABI {
 /// A file that appears under its name only on commit(). Until then the bytes go to a temporary file in the same
 /// directory, which is removed if the AtomicFile dies uncommitted, and a file that already has the name stays as it is.
 ///
-/// A symbolic link is followed (its target is replaced); anything else that is not a regular file is refused, so that
-/// saving to /dev/null cannot replace the device. The new file keeps the permissions of the one it replaces.
+/// A symbolic link is followed: its target is replaced, or made where it is not there yet. Anything else that is not a
+/// regular file is refused, so that saving to /dev/null cannot replace the device. The new file keeps the permissions
+/// of the one it replaces.
 ///
 /// Every function throws Error with the path and the text of errno.
 class AtomicFile {
@@ -25,6 +26,10 @@ public:
     ~AtomicFile() {
         if (!committed_) ::unlink(temporary_path_.c_str());
     }
+
+    /// Throws what opening `path` would throw, and leaves no trace: for asking before hours of work whether their result
+    /// can be written.
+    STRATA_COLD static void check(std::string const& path) { AtomicFile const file(path); }
 
     /// Appends bytes.
     void write(void const* source, std::size_t bytes) { file_.write(source, bytes); }
@@ -47,25 +52,46 @@ public:
 private:
     STRATA_COLD static std::string directory_of(std::string const& path) {
         auto const slash = path.rfind('/');
-        return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+        return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
     }
 
     STRATA_COLD static std::string followed(std::string path) {
         if (path.empty()) fail("cannot write a file: expected a path, got an empty one");
-        struct stat status{};
-        if (::lstat(path.c_str(), &status) != 0) {
-            if (errno != ENOENT) fail_with_errno(path, "cannot write the file");
-            return path;
-        }
-        if (S_ISLNK(status.st_mode)) {
+        // Link by link and not by realpath, which refuses a link to a file that is yet to come.
+        std::string const given = path;
+        for (int links = 0;; ++links) {
+            struct stat status{};
+            if (::lstat(path.c_str(), &status) != 0) {
+                if (errno != ENOENT) fail_with_errno(given, "cannot write the file");
+                return path;
+            }
+            if (!S_ISLNK(status.st_mode)) {
+                if (!S_ISREG(status.st_mode))
+                    fail(given, ": cannot write the file: something that is not a regular file has this name");
+                check_may_be_replaced(given, path, status);
+                return path;
+            }
+            constexpr int most_links = 40;  // as Linux
+            errno = ELOOP;
+            if (links == most_links) fail_with_errno(given, "cannot follow the symbolic link");
             char target[PATH_MAX];
-            if (::realpath(path.c_str(), target) == nullptr) fail_with_errno(path, "cannot follow the symbolic link");
-            if (::stat(target, &status) != 0) fail_with_errno(path, "cannot follow the symbolic link");
-            path = std::string(target);
+            auto const length = ::readlink(path.c_str(), target, sizeof target);
+            if (length < 0) fail_with_errno(given, "cannot follow the symbolic link");
+            std::string const text(target, static_cast<std::size_t>(length));
+            path = text.starts_with('/') ? text : directory_of(path) + text;
         }
-        if (!S_ISREG(status.st_mode))
-            fail(path, ": cannot write the file: something that is not a regular file has this name");
-        return path;
+    }
+
+    // In a directory like /tmp only their owners may replace files.
+    STRATA_COLD static void check_may_be_replaced(std::string const& given, std::string const& path,
+                                                  struct stat const& file) {
+        struct stat directory{};
+        auto const user = ::geteuid();
+        if (::stat(directory_of(path).c_str(), &directory) == 0 && (directory.st_mode & S_ISVTX) != 0 && user != 0 &&
+            user != file.st_uid && user != directory.st_uid)
+            fail(given,
+                 ": cannot write the file: it belongs to another user, in a directory where only owners may "
+                 "replace files");
     }
 
     STRATA_COLD static int open_temporary(std::string const& path, std::string& temporary_path) {

@@ -4,23 +4,57 @@
 #include <span>
 
 #include "convert.hpp"
+#include "load_differences.hpp"
+#include "name_pattern.hpp"
 #include "safetensors_file.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-/// What load_tensors lets pass.
+/// What load_tensors lets pass. Patterns are names in which * stands for any characters: "head.*".
 struct LoadOptions {
     std::string strip_prefix = {};  ///< removed from the file's names that begin with it, for example "module."
     bool allow_extra = false;       ///< tensors of the file that nobody asked for are ignored
-    std::vector<std::string> optional = {};  ///< targets that may be missing in the file and then stay as they are
+    std::vector<std::string> optional = {};  ///< patterns of targets that may be missing in the file
+    std::vector<std::string> skip = {};      ///< patterns of what is ignored, in the file and among the targets
+    bool skip_other_shapes = false;          ///< targets that have another shape in the file are left alone
+};
+
+/// What load_tensors left out.
+struct LoadReport {
+    std::vector<std::string> kept;    ///< targets that stayed as they were
+    std::vector<std::string> unused;  ///< tensors of the file that went nowhere, by their names there
 };
 
 namespace detail {
-inline bool may_be_missing(std::string_view name, LoadOptions const& options) {
-    // Files from before PyTorch 0.4.1 do not have the counter of BatchNorm, and nothing but momentum=None needs it.
-    constexpr std::string_view counter = "num_batches_tracked";
-    return name.ends_with(counter) ||
-           std::find(options.optional.begin(), options.optional.end(), name) != options.optional.end();
+// The counter of BatchNorm: nothing but momentum=None needs it, files from before PyTorch 0.4.1 do not have it, and
+// those that were converted as a whole to another type have it in that.
+inline bool is_counter(TensorView const& target) {
+    return target.type == DataType::int64 && target.name.ends_with("num_batches_tracked");
+}
+STRATA_COLD inline std::optional<std::int64_t> counter_value(StoredTensor const& tensor, std::byte const* data) {
+    if (tensor.type && is_convertible(*tensor.type, DataType::float64)) {
+        double value = 0;
+        convert_elements(*tensor.type, data, DataType::float64, &value, 1);
+        if (value >= 0 && value < 0x1p63) return static_cast<std::int64_t>(value);
+        return {};
+    }
+    auto const bytes = static_cast<std::size_t>(tensor.end - tensor.begin);
+    bool const is_signed = tensor.dtype.starts_with("I");
+    if (bytes > 8 || (!is_signed && !tensor.dtype.starts_with("U"))) return {};
+    std::int64_t value = 0;
+    std::memcpy(&value, data, bytes);
+    // Counters are not negative: what is, is no count.
+    if (value < 0 || (is_signed && value >> (8 * bytes - 1) != 0)) return {};
+    return value;
+}
+
+// Whether the elements of a tensor of the file are the target's: the same shape, [out][in][k] for a convolution that is
+// one-dimensional, or one element for a scalar.
+STRATA_COLD inline bool shapes_fit(std::vector<std::int64_t> const& stored, std::vector<std::int64_t> const& target) {
+    if (stored == target) return true;
+    if (target.empty()) return stored.size() == 1 && stored[0] == 1;
+    return stored.size() == 3 && target.size() == 4 && stored[0] == target[0] && stored[1] == target[1] &&
+           ((target[2] == 1 && stored[2] == target[3]) || (target[3] == 1 && stored[2] == target[2]));
 }
 
 // The types of a file that a target of this type takes.
@@ -31,21 +65,20 @@ inline std::string_view accepted_dtypes(DataType target) {
 }  // namespace detail
 
 /// Fills every target from the tensor of the same name. Any floating type converts to any other (rounded to nearest,
-/// out of range becomes infinity); other types must be equal. Targets whose name ends in "num_batches_tracked" may be
+/// out of range becomes infinity); other types must be equal. A convolution's [out][in][1][k] or [out][in][k][1] takes
+/// the [out][in][k] of a one-dimensional one. Targets whose name ends in "num_batches_tracked" may have any type, or be
 /// missing in the file and then stay as they are, as may those in options.optional.
 ///
 /// Everything is checked first. Throws one Error with a line for every difference (missing, unexpected, wrong shape,
-/// wrong dtype); no target is touched then.
+/// wrong dtype; the first few of each), which begins with the prefix that would make names fit, if one would; no target
+/// is touched then. Returns what was left out.
 template <std::same_as<SafetensorsFile> File>
-void load_tensors(File const& file, std::span<TensorView const> targets, LoadOptions const& options = {}) {
-    std::string differences;
-    std::size_t count = 0;
-    auto const differ = [&](auto const&... parts) {
-        differences += concatenate("\n  ", parts...);
-        ++count;
-    };
+LoadReport load_tensors(File const& file, std::span<TensorView const> targets, LoadOptions const& options = {}) {
+    LoadDifferences differences;
+    auto const shown = [](std::string_view name) { return LoadDifferences::shown(name); };
 
     struct Candidate {
+        std::string_view full_name;
         StoredTensor const* tensor;
         bool used;
     };
@@ -53,45 +86,77 @@ void load_tensors(File const& file, std::span<TensorView const> targets, LoadOpt
     for (auto const& [full_name, tensor] : file.tensors()) {
         std::string_view name = full_name;
         if (name.starts_with(options.strip_prefix)) name.remove_prefix(options.strip_prefix.size());
-        if (!candidates.try_emplace(name, Candidate{&tensor, false}).second)
-            differ("ambiguous: ", json_quoted(name), " is in the file with and without the prefix ",
-                   json_quoted(options.strip_prefix));
+        if (!candidates.try_emplace(name, Candidate{full_name, &tensor, false}).second)
+            differences.add("ambiguous", shown(name), " is in the file with and without the prefix ",
+                            json_quoted(options.strip_prefix));
     }
 
+    LoadReport report;
     std::vector<StoredTensor const*> sources;  // of each target; nullptr for one that stays as it is
     for (auto const& target : targets) {
-        auto const name = json_quoted(target.name);
-        auto const found = candidates.find(target.name);
+        auto const name = shown(target.name);
+        bool const is_counter = detail::is_counter(target), skipped = matches_any_pattern(target.name, options.skip);
+        bool const may_be_missing = is_counter || skipped || matches_any_pattern(target.name, options.optional);
+        auto const found = skipped ? candidates.end() : candidates.find(target.name);
+        sources.push_back(nullptr);
         if (found == candidates.end()) {
-            sources.push_back(nullptr);
-            if (!detail::may_be_missing(target.name, options))
-                differ("missing: ", name, ", expected ", dtype_name(target.type), " ", shape_text(target.shape));
+            report.kept.push_back(target.name);
+            if (!may_be_missing)
+                differences.add("missing", name, ", expected ", dtype_name(target.type), " ", shape_text(target.shape));
             continue;
         }
         auto const& source = *found->second.tensor;
-        sources.push_back(&source);
-        if (found->second.used) differ("asked for twice: ", name);
+        if (found->second.used) differences.add("asked for twice", name);
         found->second.used = true;
-        if (source.shape != target.shape)
-            differ("shape: ", name, " is ", shape_text(source.shape), " in the file, expected ",
-                   shape_text(target.shape));
-        if (!source.type || !is_convertible(*source.type, target.type))
-            differ("dtype: ", name, " is ", json_quoted(source.dtype), " in the file, expected ",
-                   detail::accepted_dtypes(target.type));
+        bool const fits = detail::shapes_fit(source.shape, target.shape);
+        if (!fits && options.skip_other_shapes) {
+            report.kept.push_back(target.name);
+            report.unused.push_back(std::string(found->second.full_name));
+            continue;
+        }
+        sources.back() = &source;
+        if (!fits)
+            differences.add("shape", name, " is ", shape_text(source.shape), " in the file, expected ",
+                            shape_text(target.shape));
+        if (!is_counter && (!source.type || !is_convertible(*source.type, target.type)))
+            differences.add("dtype", name, " is ", shown(source.dtype), " in the file, expected ",
+                            detail::accepted_dtypes(target.type));
     }
-    if (!options.allow_extra)
-        for (auto const& [name, candidate] : candidates)
-            if (!candidate.used)
-                differ("unexpected: ", json_quoted(name), ", ", candidate.tensor->dtype, " ",
-                       shape_text(candidate.tensor->shape));
-    if (count > 0)
+    for (auto const& [name, candidate] : candidates) {
+        if (candidate.used) continue;
+        report.unused.push_back(std::string(candidate.full_name));
+        if (!options.allow_extra && !matches_any_pattern(name, options.skip))
+            differences.add("unexpected", shown(name), ", ", candidate.tensor->dtype, " ",
+                            shape_text(candidate.tensor->shape));
+    }
+    for (auto const& pattern : options.skip) {
+        bool matches = false;
+        for (auto const& target : targets) matches = matches || matches_pattern(target.name, pattern);
+        for (auto const& entry : candidates) matches = matches || matches_pattern(entry.first, pattern);
+        if (!matches) differences.add("skip", shown(pattern), " fits no name");
+    }
+    if (auto const count = differences.count(); count > 0) {
+        std::string advice;
+        if (auto const best = fitting_prefix(file.tensors(), targets);
+            !best.prefix.empty() && best.prefix != options.strip_prefix)
+            advice = concatenate("; without the prefix ", shown(best.prefix), " (LoadOptions::strip_prefix) ",
+                                 best.names >= targets.size() ? "all" : concatenate(best.names, " of ", targets.size()),
+                                 " names fit");
         fail(file.path(), ": expected the tensors of the network, got ", count,
-             count == 1 ? " difference" : " differences", differences);
+             count == 1 ? " difference" : " differences", advice, differences.text());
+    }
 
-    for (std::size_t i = 0; i < targets.size(); ++i)
-        if (sources[i] != nullptr)
-            convert_elements(*sources[i]->type, file.data(*sources[i]).data(), targets[i].type, targets[i].data,
-                             targets[i].size());
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        if (sources[i] == nullptr) continue;
+        auto const* const data = file.data(*sources[i]).data();
+        if (!detail::is_counter(targets[i]))
+            convert_elements(*sources[i]->type, data, targets[i].type, targets[i].data, targets[i].size());
+        else if (auto const value = detail::counter_value(*sources[i], data))
+            std::memcpy(targets[i].data, &*value, sizeof *value);
+        else
+            report.kept.push_back(targets[i].name);
+    }
+    return report;
 }
 
 }  // namespace strata::inline STRATA_ABI

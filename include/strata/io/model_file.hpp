@@ -15,20 +15,21 @@ STRATA_COLD void save(Model<Net, Precision> const& model, std::string const& pat
     write_safetensors(path, model.tensors(), {{"format", "pt"}});
 }
 
-/// Fills a model from a file. Every name, shape and dtype is checked first; throws one Error that lists all
-/// differences, and the model is untouched then.
+/// Fills a model from a file, as load_tensors does. Every name, shape and dtype is checked first; throws one Error that
+/// lists the differences, and the model is untouched then. Returns what was left out.
 template <class Net, class Precision>
-void load_into(Model<Net, Precision>& model, std::string const& path, LoadOptions const& options = {}) {
+LoadReport load_into(Model<Net, Precision>& model, std::string const& path, LoadOptions const& options = {}) {
     SafetensorsFile const file(path);
     bool const prefixed = std::any_of(file.tensors().begin(), file.tensors().end(),
                                       [](auto const& entry) { return entry.first.starts_with("model."); });
     if (options.strip_prefix.empty() && file.metadata().find("strata.format") && prefixed)
         fail(path, ": a checkpoint, expected a file of weights: Trainer::load_checkpoint reads it, or, weights alone, ",
              "LoadOptions{.strip_prefix = \"model.\", .allow_extra = true}");
-    load_tensors(file, model.tensors(), options);
+    return load_tensors(file, model.tensors(), options);
 }
 
-/// A model from a file: `auto model = load<LeNet>("lenet.safetensors");`
+/// A model from a file: `auto model = load<LeNet>("lenet.safetensors");`. What options leave out is as the layers
+/// initialise it; load_into says what that is.
 template <class Net, class Precision = Float32>
 [[nodiscard]] Model<Net, Precision> load(std::string const& path, LoadOptions const& options = {}) {
     Model<Net, Precision> model;

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "file_descriptor.hpp"
+#include "foreign_file.hpp"
 #include "safetensors_header.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -26,13 +27,19 @@ public:
             fail(path_, ": expected a safetensors file, which has at least 8 bytes, got ", file_bytes, " bytes");
         std::uint64_t header_bytes = 0;
         file.read(&header_bytes, 8);
-        if (header_bytes > most_safetensors_header_bytes || header_bytes > file_bytes - 8)
+        if (header_bytes > most_safetensors_header_bytes || header_bytes > file_bytes - 8) {
+            std::string begin(static_cast<std::size_t>((std::min<std::uint64_t>)(file_bytes, foreign_file_bytes)),
+                              '\0');
+            std::memcpy(begin.data(), &header_bytes, 8);
+            file.read(begin.data() + 8, begin.size() - 8);
+            if (auto const advice = foreign_file(path_, begin); !advice.empty()) fail(path_, ": ", advice);
             fail(path_, ": expected a header of at most ", (std::min)(most_safetensors_header_bytes, file_bytes - 8),
                  " bytes, got a header length of ", header_bytes, " (truncated, or not a safetensors file)");
+        }
         std::string text(static_cast<std::size_t>(header_bytes), '\0');
         file.read(text.data(), text.size());
         data_bytes_ = file_bytes - 8 - header_bytes;
-        header_ = parse_safetensors_header<JsonReader<>>(text, data_bytes_, path_);
+        header_ = parse_safetensors_header(text, data_bytes_, path_);
         data_.reset(new (std::nothrow) std::byte[static_cast<std::size_t>(data_bytes_)]);
         if (!data_) fail(path_, ": not enough memory for ", data_bytes_, " bytes of data");
         file.read(data_.get(), static_cast<std::size_t>(data_bytes_));

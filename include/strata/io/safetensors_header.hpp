@@ -103,9 +103,10 @@ inline constexpr std::array dtypes{Dtype{"BOOL", 1, {}},
 
 // Bytes of a tensor, or nothing where they do not fit 64 bits or an extent is negative.
 inline std::optional<std::uint64_t> checked_bytes(std::vector<std::int64_t> const& shape, std::uint64_t element) {
-    std::uint64_t bytes = element;
+    std::uint64_t bytes = 1;  // elements at first: a 0 before it keeps a large extent from overflowing
     for (auto const extent : shape)
         if (extent < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes)) return {};
+    if (__builtin_mul_overflow(bytes, element, &bytes)) return {};
     return bytes;
 }
 
@@ -117,11 +118,16 @@ StoredTensor read_stored_tensor(Reader& reader) {
     StoredTensor tensor;
     bool has_dtype = false, has_shape = false;
     std::vector<std::uint64_t> offsets;
+    auto const once = [&](bool seen, std::string const& key) {
+        if (seen) reader.refuse("the name ", json_quoted(key), " comes twice");
+    };
     reader.object([&](std::string const& key) {
         if (key == "dtype") {
+            once(has_dtype, key);
             tensor.dtype = reader.string("a string for \"dtype\"");
             has_dtype = true;
         } else if (key == "shape") {
+            once(has_shape, key);
             reader.array("an array for \"shape\"", [&] {
                 auto const extent = reader.unsigned_integer("a non-negative integer in \"shape\"");
                 if (extent > static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)()))
@@ -132,13 +138,14 @@ StoredTensor read_stored_tensor(Reader& reader) {
             });
             has_shape = true;
         } else if (key == "data_offsets") {
+            once(!offsets.empty(), key);
             reader.array("an array for \"data_offsets\"", [&] {
                 if (offsets.size() == 2) reader.refuse("expected two numbers in \"data_offsets\", got more");
                 offsets.push_back(reader.unsigned_integer("a non-negative integer in \"data_offsets\""));
             });
             if (offsets.size() != 2) reader.refuse("expected two numbers in \"data_offsets\", got ", offsets.size());
         } else {
-            reader.refuse("expected only \"dtype\", \"shape\" and \"data_offsets\", got ", json_quoted(key));
+            reader.skip();  // of a newer format or another tool, as the reference does
         }
     });
     if (!has_dtype) reader.refuse("expected a \"dtype\", got none");
@@ -150,45 +157,52 @@ StoredTensor read_stored_tensor(Reader& reader) {
 }
 
 // Checks a tensor against itself and the data section.
-template <class Reader>
-void check_stored_tensor(Reader const& reader, StoredTensor& tensor, std::uint64_t data_bytes) {
+STRATA_COLD inline void check_stored_tensor(std::string const& path, std::string_view name, StoredTensor& tensor,
+                                            std::uint64_t data_bytes) {
+    auto const refuse = [&](auto const&... reason) { fail(path, ", tensor ", json_quoted(name), ": ", reason...); };
     if (tensor.begin > tensor.end || tensor.end > data_bytes)
-        reader.refuse("expected \"data_offsets\" within the ", data_bytes, " bytes of data, got [", tensor.begin, ", ",
-                      tensor.end, "]");
+        refuse("expected \"data_offsets\" within the ", data_bytes, " bytes of data, got [", tensor.begin, ", ",
+               tensor.end, "]");
     auto const* const dtype =
         std::find_if(dtypes.begin(), dtypes.end(), [&](Dtype const& known) { return known.name == tensor.dtype; });
     if (dtype == dtypes.end()) return;  // a newer format's: nothing to check it with, refused if asked for
     tensor.type = dtype->type;
     auto const bytes = checked_bytes(tensor.shape, dtype->bytes);
-    if (!bytes) reader.refuse("expected a size that fits 64 bits, got ", tensor.dtype, " ", shape_text(tensor.shape));
+    if (!bytes) refuse("expected a size that fits 64 bits, got ", tensor.dtype, " ", shape_text(tensor.shape));
     if (*bytes != tensor.end - tensor.begin)
-        reader.refuse("expected ", *bytes, " bytes for ", tensor.dtype, " ", shape_text(tensor.shape), ", got ",
-                      tensor.end - tensor.begin, " from \"data_offsets\" [", tensor.begin, ", ", tensor.end, "]");
+        refuse("expected ", *bytes, " bytes for ", tensor.dtype, " ", shape_text(tensor.shape), ", got ",
+               tensor.end - tensor.begin, " from \"data_offsets\" [", tensor.begin, ", ", tensor.end, "]");
 }
 }  // namespace detail
 
 /// Parses and checks the text of a header against the length of the data section. Allocates in proportion to the text.
-/// Throws Error, beginning with `path`, that names the tensor and what was expected.
-template <class Reader = JsonReader<>>
+/// Of a tensor's name or a metadata key that comes twice the last counts, and keys that the format does not know are
+/// skipped, as in the reference implementation. Throws Error, beginning with `path`, that names the tensor and what was
+/// expected.
+///
+/// A template, as are the functions that read files with it, so that programs that read none do not compile it.
+template <class Reader = JsonReader>
 [[nodiscard]] SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes,
                                                          std::string const& path) {
-    if (text.empty() || text.front() != '{') fail(path, ", header: expected a JSON object that begins with \"{\"");
     SafetensorsHeader header;
     Reader reader(text, path);
     reader.at("header");
+    bool has_metadata = false;
     reader.object([&](std::string const& key) {
         if (key == "__metadata__") {
             reader.at("header, \"__metadata__\"");
-            reader.object([&](std::string name) { header.metadata.add(std::move(name), reader.string("a string")); });
+            if (has_metadata) reader.refuse("the name comes twice");
+            has_metadata = true;
+            if (!reader.null())
+                reader.object([&](std::string const& name) { header.metadata.set(name, reader.string("a string")); });
         } else {
             reader.at(concatenate("tensor ", json_quoted(key)));
-            auto tensor = detail::read_stored_tensor(reader);
-            detail::check_stored_tensor(reader, tensor, data_bytes);
-            header.tensors.emplace(key, std::move(tensor));
+            header.tensors.insert_or_assign(key, detail::read_stored_tensor(reader));
         }
         reader.at("header");
     });
     reader.end();
+    for (auto& [name, tensor] : header.tensors) detail::check_stored_tensor(path, name, tensor, data_bytes);
 
     // Data must lie end to end. Only empty tensors may share a place.
     std::map<std::uint64_t, std::pair<std::uint64_t, std::string_view>> places;  // end and name by begin

@@ -24,30 +24,6 @@ inline void sort_by_name(FixedArray<TensorView const*>& tensors) {
 inline constexpr DataType file_order[] = {DataType::int64,    DataType::float64, DataType::float32,
                                           DataType::bfloat16, DataType::float16, DataType::uint8};
 
-// True for well-formed UTF-8 (Unicode 15, table 3-7). Checked by hand: the JSON library would cost every program that
-// saves a model a second of compile time for it.
-STRATA_COLD inline bool is_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        auto const lead = static_cast<unsigned char>(text[i++]);
-        if (lead < 0x80) continue;
-        int const more = lead >= 0xC2 && lead <= 0xDF   ? 1
-                         : lead >= 0xE0 && lead <= 0xEF ? 2
-                         : lead >= 0xF0 && lead <= 0xF4 ? 3
-                                                        : 0;
-        if (more == 0) return false;
-        for (int k = 0; k < more; ++k, ++i) {
-            if (i == text.size()) return false;
-            auto const byte = static_cast<unsigned char>(text[i]);
-            unsigned low = 0x80, high = 0xBF;
-            if (k == 0 && lead == 0xE0) low = 0xA0;   // no overlong forms
-            if (k == 0 && lead == 0xED) high = 0x9F;  // no surrogates
-            if (k == 0 && lead == 0xF0) low = 0x90;
-            if (k == 0 && lead == 0xF4) high = 0x8F;  // nothing beyond U+10FFFF
-            if (byte < low || byte > high) return false;
-        }
-    }
-    return true;
-}
 // Appends one tensor's entry to a header; `end` is where its data begin, then where they end.
 STRATA_COLD inline void append_entry(std::string& header, std::string const& path, TensorView const& tensor,
                                      std::uint64_t& end) {
@@ -91,6 +67,35 @@ STRATA_COLD inline std::string file_header(std::string const& path, FixedArray<T
 STRATA_COLD inline void check_utf8(std::string const& path, std::string_view text) {
     if (!is_utf8(text)) fail(path, ": cannot write ", json_quoted(text), ": expected UTF-8");
 }
+
+// What comes into a file, checked.
+struct FileLayout {
+    FixedArray<TensorView const*> order;  // by type, then by name
+    std::string header;
+};
+STRATA_COLD inline FileLayout file_layout(std::string const& path, std::span<TensorView const> tensors,
+                                          Metadata const& metadata) {
+    FixedArray<TensorView const*> named(tensors.size());
+    for (std::size_t i = 0; i < tensors.size(); ++i) named[i] = &tensors[i];
+    sort_by_name(named);
+    for (std::size_t i = 1; i < named.size(); ++i)
+        if (named[i]->name == named[i - 1]->name)
+            fail(path, ": cannot write: the name ", json_quoted(named[i]->name), " comes twice");
+    for (auto const* tensor : named) check_utf8(path, tensor->name);
+    for (std::size_t i = 0; i < metadata.size(); ++i) {
+        check_utf8(path, metadata.key(i));
+        check_utf8(path, metadata.text(i));
+        if (metadata.find(metadata.key(i)) != &metadata.text(i))
+            fail(path, ": cannot write: the metadata key ", json_quoted(metadata.key(i)), " comes twice");
+    }
+    FileLayout layout{FixedArray<TensorView const*>(tensors.size()), {}};
+    std::size_t ordered = 0;
+    for (auto const type : file_order)
+        for (auto const* tensor : named)
+            if (tensor->type == type) layout.order[ordered++] = tensor;
+    layout.header = file_header(path, layout.order, metadata);
+    return layout;
+}
 }  // namespace detail
 
 /// Writes the tensors and the metadata to `path`, atomically (see AtomicFile). The bytes equal those of the reference
@@ -100,32 +105,20 @@ STRATA_COLD inline void check_utf8(std::string const& path, std::string_view tex
 /// file cannot be written; a file that was there before then stays as it was.
 STRATA_COLD inline void write_safetensors(std::string const& path, std::span<TensorView const> tensors,
                                           Metadata const& metadata = {}) {
-    FixedArray<TensorView const*> named(tensors.size());
-    for (std::size_t i = 0; i < tensors.size(); ++i) named[i] = &tensors[i];
-    detail::sort_by_name(named);
-    for (std::size_t i = 1; i < named.size(); ++i)
-        if (named[i]->name == named[i - 1]->name)
-            fail(path, ": cannot write: the name ", json_quoted(named[i]->name), " comes twice");
-    for (auto const* tensor : named) detail::check_utf8(path, tensor->name);
-    for (std::size_t i = 0; i < metadata.size(); ++i) {
-        detail::check_utf8(path, metadata.key(i));
-        detail::check_utf8(path, metadata.text(i));
-        if (metadata.find(metadata.key(i)) != &metadata.text(i))
-            fail(path, ": cannot write: the metadata key ", json_quoted(metadata.key(i)), " comes twice");
-    }
-    FixedArray<TensorView const*> order(tensors.size());  // as in the file: by type, then by name
-    std::size_t ordered = 0;
-    for (auto const type : detail::file_order)
-        for (auto const* tensor : named)
-            if (tensor->type == type) order[ordered++] = tensor;
-
-    std::string const header = detail::file_header(path, order, metadata);
+    auto const layout = detail::file_layout(path, tensors, metadata);
     AtomicFile file(path);
-    std::uint64_t const header_bytes = header.size();
+    std::uint64_t const header_bytes = layout.header.size();
     file.write(&header_bytes, 8);
-    file.write(header.data(), header.size());
-    for (auto const* tensor : order) file.write(tensor->data, tensor->bytes());
+    file.write(layout.header.data(), layout.header.size());
+    for (auto const* tensor : layout.order) file.write(tensor->data, tensor->bytes());
     file.commit();
+}
+
+/// Throws what write_safetensors would throw before it writes the first byte, and leaves no trace.
+STRATA_COLD inline void check_safetensors(std::string const& path, std::span<TensorView const> tensors,
+                                          Metadata const& metadata = {}) {
+    static_cast<void>(detail::file_layout(path, tensors, metadata));
+    AtomicFile::check(path);
 }
 
 }  // namespace strata::inline STRATA_ABI

@@ -124,6 +124,12 @@ public:
             count += layer.parameters.size() + layer.buffers.size() + (layer.counts_batches ? 1 : 0);
         return count;
     }();
+    /// Those of them that are parameters.
+    static constexpr std::size_t parameter_tensor_count = [] {
+        std::size_t count = 0;
+        for (auto const& layer : tensor_table) count += layer.parameters.size();
+        return count;
+    }();
 
 private:
     /// Initialises tensors that lie one behind the other; returns their end.

@@ -10,7 +10,8 @@ namespace strata::inline STRATA_ABI {
 
 struct AdamW {
     using policy = OptimizerPolicy;
-    static constexpr int states = 2;  ///< first and second moment
+    static constexpr int states = 2;                                         ///< first and second moment
+    static constexpr char const* state_names[] = {"exp_avg", "exp_avg_sq"};  ///< in checkpoints, as PyTorch calls them
     static constexpr char const* name = "AdamW";
     double learning_rate = 1e-3;
     double beta1 = 0.9;

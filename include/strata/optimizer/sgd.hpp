@@ -12,7 +12,8 @@ namespace strata::inline STRATA_ABI {
 
 struct SGD {
     using policy = OptimizerPolicy;
-    static constexpr int states = 1;  ///< arrays of optimizer state: the velocity
+    static constexpr int states = 1;                                   ///< arrays of optimizer state: the velocity
+    static constexpr char const* state_names[] = {"momentum_buffer"};  ///< in checkpoints, as PyTorch calls them
     static constexpr char const* name = "SGD";
     double learning_rate = 1e-3;
     double momentum = 0.0;

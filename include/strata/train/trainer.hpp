@@ -79,10 +79,11 @@ public:
         device_is_old_ = true;
     }
     /// Starts from weights in a file; the model is untouched when the file does not fit.
-    void load_weights(std::string const& path, LoadOptions const& options = {}) {
+    LoadReport load_weights(std::string const& path, LoadOptions const& options = {}) {
         static_cast<void>(model());
-        load_into(model_, path, options);
+        auto report = load_into(model_, path, options);
         device_is_old_ = true;
+        return report;
     }
 
     // ---- training --------------------------------------------------------------------------------------------------
@@ -195,10 +196,7 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) {
         static_cast<void>(model());
-        auto metadata = to_metadata(state_);
-        metadata.add("optimizer", Optimizer::name);
-        metadata.add("precision", std::string(dtype_name(data_type_of<Scalar>)));
-        write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_.data(), Optimizer::states), metadata);
+        write_checkpoint(path, checkpoint_tensors<Optimizer>(model_, optimizer_state_), checkpoint_metadata());
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. Throws Error, the trainer untouched, when the
@@ -215,7 +213,8 @@ public:
         expect("optimizer", Optimizer::name);
         expect("precision", std::string(dtype_name(data_type_of<Scalar>)));
         static_cast<void>(model());
-        load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_state_.data(), Optimizer::states));
+        bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
+        load_tensors(file.tensors(), checkpoint_tensors<Optimizer>(model_, optimizer_state_, flat_states));
         state_ = std::move(state);
         device_is_old_ = true;
     }
@@ -223,10 +222,20 @@ public:
 private:
     static constexpr InputCheck input = input_check_of<Net, Loss>;
 
+    STRATA_COLD Metadata checkpoint_metadata() const {
+        auto metadata = to_metadata(state_);
+        metadata.add("optimizer", Optimizer::name);
+        metadata.add("precision", std::string(dtype_name(data_type_of<Scalar>)));
+        return metadata;
+    }
+
     STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         options.check();
+        if (!options.checkpoint.empty())
+            check_safetensors(options.checkpoint, checkpoint_tensors<Optimizer>(model_, optimizer_state_),
+                              checkpoint_metadata());
         Loader loader(train, {.batch_size = options.batch_size,
                               .shuffle = options.shuffle,
                               .drop_last = options.drop_last,

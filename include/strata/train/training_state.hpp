@@ -3,6 +3,9 @@
 #pragma once
 
 #include <charconv>
+#include <functional>
+#include <iterator>
+#include <span>
 
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
@@ -91,18 +94,55 @@ STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, s
     return state;
 }
 
-/// Weights, buffers and the `states` parts of an optimizer's state under the names they have in a checkpoint.
-template <class Model>
-STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, typename Model::Scalar* optimizer_state,
-                                                       int states) {
-    std::vector<TensorView> tensors(Model::tensor_count + static_cast<std::size_t>(states));
+namespace detail {
+/// The name that an optimizer gives its k-th state, "exp_avg", or "state0" where it gives none.
+template <class Optimizer>
+STRATA_COLD std::string optimizer_state_name(std::size_t k) {
+    if constexpr (requires { Optimizer::state_names; }) {
+        static_assert(std::size(Optimizer::state_names) == Optimizer::states,
+                      "an optimizer's state_names are as many as its states");
+        return Optimizer::state_names[k];
+    } else {
+        return concatenate("state", k);
+    }
+}
+
+/// The tensors of a state, one for every tensor of the parameters: those lie in one arena, and so does the state.
+/// Returns where they end.
+STRATA_COLD inline TensorView* state_tensors(std::span<TensorView const> model, std::span<std::byte const> parameters,
+                                             std::string const& state_name, void* state, TensorView* to) {
+    for (auto const& tensor : model) {
+        auto const* const at = static_cast<std::byte const*>(tensor.data);
+        if (std::less<>()(at, parameters.data()) || !std::less<>()(at, parameters.data() + parameters.size())) continue;
+        *to++ = {concatenate("optimizer.", state_name, ".", tensor.name), tensor.shape, tensor.type,
+                 static_cast<std::byte*>(state) + (at - parameters.data())};
+    }
+    return to;
+}
+}  // namespace detail
+
+/// Weights, buffers and optimizer state under the names they have in a checkpoint: "model.fc1.weight" and, for every
+/// parameter, "optimizer.exp_avg.fc1.weight". `flat_states` gives a whole state as one tensor, "optimizer.0", as
+/// checkpoints had it before.
+template <class Optimizer, class Model>
+STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, std::span<typename Model::Scalar> optimizer_state,
+                                                       bool flat_states = false) {
+    std::size_t const states = Optimizer::states;
+    std::vector<TensorView> tensors(Model::tensor_count + states * (flat_states ? 1 : Model::parameter_tensor_count));
     model.tensors(tensors.data());
+    auto* to = tensors.data() + Model::tensor_count;
+    for (std::size_t k = 0, size = model.parameters().size(); k < states; ++k) {
+        auto* const state = optimizer_state.data() + k * size;
+        if (flat_states)
+            *to++ = {concatenate("optimizer.", k),
+                     {static_cast<std::int64_t>(size)},
+                     data_type_of<typename Model::Scalar>,
+                     state};
+        else
+            to = detail::state_tensors({tensors.data(), Model::tensor_count}, std::as_bytes(model.parameters()),
+                                       detail::optimizer_state_name<Optimizer>(k), state, to);
+    }
     for (std::size_t i = 0; i < Model::tensor_count; ++i) tensors[i].name = concatenate("model.", tensors[i].name);
-    for (std::size_t k = 0, size = model.parameters().size(); k < static_cast<std::size_t>(states); ++k)
-        tensors[Model::tensor_count + k] = {concatenate("optimizer.", k),
-                                            {static_cast<std::int64_t>(size)},
-                                            data_type_of<typename Model::Scalar>,
-                                            optimizer_state + k * size};
     return tensors;
 }
 

@@ -1,0 +1,83 @@
+// What keeps a file's tensors from being a network's, as a message of bounded length.
+#pragma once
+
+#include <cstring>
+#include <map>
+#include <span>
+
+#include "safetensors_header.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// Collects differences of some kinds ("missing", "shape"); the text has the first few lines of each kind and says how
+/// many more there are.
+class LoadDifferences {
+public:
+    [[nodiscard]] std::size_t count() const { return count_; }
+
+    /// Adds a line "kind: parts".
+    template <class... Parts>
+    void add(char const* kind, Parts const&... parts) {
+        if (is_shown(kind)) append(lines_, "\n  ", kind, ": ", parts...);
+    }
+
+    /// Lines, each beginning with a line break.
+    [[nodiscard]] STRATA_COLD std::string text() const {
+        std::string text = lines_;
+        char const* separator = "\n  and ";
+        for (auto const& kind : kinds_) {
+            if (kind.count <= most_lines) continue;
+            append(text, separator, kind.count - most_lines, " more ", kind.name);
+            separator = ", ";
+        }
+        return text;
+    }
+
+    /// A name in a line: quoted, and cut where it is longer than any that a person gave.
+    [[nodiscard]] STRATA_COLD static std::string shown(std::string_view name) {
+        constexpr std::size_t longest = 120;
+        if (name.size() <= longest) return json_quoted(name);
+        return concatenate(json_quoted(name.substr(0, longest)), "...");
+    }
+
+private:
+    static constexpr std::size_t most_lines = 8;
+    struct Kind {
+        char const* name = nullptr;
+        std::size_t count = 0;
+    };
+
+    STRATA_COLD bool is_shown(char const* kind) {
+        ++count_;
+        for (auto& known : kinds_) {
+            if (known.name == nullptr) known.name = kind;
+            if (std::strcmp(known.name, kind) == 0) return ++known.count <= most_lines;
+        }
+        return true;
+    }
+
+    std::array<Kind, 8> kinds_{};
+    std::size_t count_ = 0;
+    std::string lines_;
+};
+
+/// The prefix without which most of the network's names are in the file, and how many are then.
+struct FittingPrefix {
+    std::string_view prefix;
+    std::size_t names = 0;
+};
+/// Looks for one; the prefix is a part of a name of the file, "" where none is better than none.
+[[nodiscard]] STRATA_COLD inline FittingPrefix fitting_prefix(StoredTensors const& stored,
+                                                              std::span<TensorView const> targets) {
+    std::map<std::string_view, std::size_t> counts{{"", 0}};
+    for (auto const& [name, tensor] : stored)
+        for (auto const& target : targets)
+            if (name.ends_with(target.name))
+                ++counts[std::string_view(name).substr(0, name.size() - target.name.size())];
+    FittingPrefix best{"", counts[""]};
+    for (auto const& [prefix, names] : counts)
+        if (names > best.names) best = {prefix, names};
+    return best;
+}
+
+}  // namespace strata::inline STRATA_ABI
