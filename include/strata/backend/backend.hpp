@@ -3,7 +3,9 @@
 // A backend policy is a plain value with a nested template Executor<Net, Precision, Loss>, which offers
 //
 //   gradients(model, batch, key)            one training pass: loss, hits, and the gradient of the mean loss
-//   update(model, optimizer, state, step)   one optimizer update with that gradient
+//   gradient()                              that gradient, on the host, which may be changed before update
+//   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics
+//   update_statistics(model)                the latter alone
 //   evaluate(model, batch, predictions, outputs)
 //   first_non_finite(model, batch, key)     for messages
 //   load(model, state), store(model, state) to the device and back; nothing on the CPU

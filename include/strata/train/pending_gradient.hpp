@@ -1,0 +1,71 @@
+// The gradient between backward and update.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "../backend/backend.hpp"
+#include "../core/tensor.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// What update() waits for: the passes since the last one.
+struct PendingGradient {
+    std::uint32_t passes = 0;
+    bool finite = true, loss_is_finite = true;
+    bool statistics = false;  ///< the running statistics of the last pass are not the model's yet
+    bool lent = false;        ///< the gradient may not be what the passes left
+
+    void add(StepResult const& result) {
+        lent = ++passes > 1;  // sums may overflow
+        finite = finite && result.finite;
+        loss_is_finite = loss_is_finite && std::isfinite(result.loss);
+        statistics = result.finite;
+    }
+};
+
+namespace detail {
+/// The part of a model's tensors that are parameters, each with its piece of an arena of gradients.
+template <class Model, class Gradient>
+STRATA_COLD std::vector<TensorView> tensors_of_gradient(Model& model, Gradient* gradient) {
+    auto const parameters = model.parameters();
+    std::vector<TensorView> tensors;
+    for (auto& tensor : model.tensors()) {
+        auto const* const data = static_cast<typename Model::Scalar const*>(tensor.data);
+        if (tensor.type != data_type_of<typename Model::Scalar> || data < parameters.data() ||
+            data >= parameters.data() + parameters.size())
+            continue;  // a buffer
+        tensor.type = data_type_of<Gradient>;
+        tensor.data = gradient + (data - parameters.data());
+        tensors.push_back(std::move(tensor));
+    }
+    return tensors;
+}
+
+/// Adds earlier gradients to the newest one.
+template <class Gradient>
+STRATA_COLD void add_gradients(std::span<Gradient> sum, Gradient const* earlier) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += earlier[i];
+}
+
+/// The root of the sum of all squares, in double, also where that sum is no number of it.
+template <class Gradient>
+STRATA_COLD double norm_of(std::span<Gradient const> gradient) {
+    double squares = 0, largest = 0;
+    for (Gradient const g : gradient) {
+        auto const value = static_cast<double>(g);
+        squares += value * value;
+        largest = std::abs(value) > largest ? std::abs(value) : largest;
+    }
+    if (sizeof(Gradient) < 8 || (squares > 1e-280 && squares < 1e300) || largest == 0) return std::sqrt(squares);
+    squares = 0;
+    for (Gradient const g : gradient)
+        squares += (static_cast<double>(g) / largest) * (static_cast<double>(g) / largest);
+    return largest * std::sqrt(squares);
+}
+}  // namespace detail
+
+}  // namespace strata::inline STRATA_ABI
