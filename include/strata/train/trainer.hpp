@@ -3,6 +3,7 @@
 
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
+#include "../network/optimizer_state.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../precision/loss_scale.hpp"
 #include "../schedule/schedule.hpp"
@@ -55,8 +56,7 @@ public:
           non_finite_(non_finite),
           loss_scaling_(loss_scaling),
           executor_(backend, loss),
-          optimizer_state_(static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count),
-                           Scalar(0)) {
+          optimizer_state_(detail::optimizer_state_size<Net>(optimizer), Scalar(0)) {
         loss.check();
         optimizer.check();
         state_.seed = seed.value;
@@ -198,7 +198,7 @@ public:
         auto metadata = to_metadata(state_);
         metadata.add("optimizer", Optimizer::name);
         metadata.add("precision", std::string(dtype_name(data_type_of<Scalar>)));
-        write_checkpoint(path, checkpoint_tensors(model_, optimizer_state_.data(), Optimizer::states), metadata);
+        write_checkpoint(path, named_tensors(), metadata);
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. Throws Error, the trainer untouched, when the
@@ -215,7 +215,7 @@ public:
         expect("optimizer", Optimizer::name);
         expect("precision", std::string(dtype_name(data_type_of<Scalar>)));
         static_cast<void>(model());
-        load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_state_.data(), Optimizer::states));
+        load_tensors(file.tensors(), named_tensors());
         state_ = std::move(state);
         device_is_old_ = true;
     }
@@ -349,6 +349,14 @@ private:
     /// Whether a smaller loss scale may help: the loss itself does not depend on it, and 1 scales nothing up.
     [[nodiscard]] bool scale_is_to_blame(StepResult const& result) const {
         return loss_scaling_.is_dynamic() && std::isfinite(result.loss) && state_.loss_scale > 1;
+    }
+
+    /// Everything in a checkpoint but numbers.
+    STRATA_COLD std::vector<TensorView> named_tensors() {
+        if constexpr (MatrixOptimizer<Optimizer>)
+            return checkpoint_tensors(model_, optimizer_, optimizer_state_.data());
+        else
+            return checkpoint_tensors(model_, optimizer_state_.data(), Optimizer::states);
     }
 
     void to_device() {

@@ -6,6 +6,7 @@
 
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
+#include "../network/optimizer_state.hpp"
 #include "metrics.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -103,6 +104,22 @@ STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, typename Mo
                                             {static_cast<std::int64_t>(size)},
                                             data_type_of<typename Model::Scalar>,
                                             optimizer_state + k * size};
+    return tensors;
+}
+
+/// The same for a matrix optimizer: "optimizer.fc1.weight" is all the state of that tensor.
+template <class Model, MatrixOptimizer Optimizer>
+STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const& optimizer,
+                                                       typename Model::Scalar* optimizer_state) {
+    auto tensors = checkpoint_tensors(model, optimizer_state, 0);
+    detail::for_each_state<typename Model::Network>(
+        optimizer, [&](TensorRow const& row, MatrixShape, std::size_t offset, std::size_t size) {
+            if (size > 0)
+                tensors.push_back({concatenate("optimizer.", row.layer, ".", row.name),
+                                   {static_cast<std::int64_t>(size)},
+                                   data_type_of<typename Model::Scalar>,
+                                   optimizer_state + offset});
+        });
     return tensors;
 }
 

@@ -16,6 +16,7 @@
 #include "global_average_kernel.hpp"
 #include "kept_preparation.hpp"
 #include "linear_kernel.hpp"
+#include "matrix_update.hpp"
 #include "padded_pooling_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
@@ -110,13 +111,14 @@ public:
                                           from, to);
             }
         });
-        if constexpr (Net::is_batch_wide) {
-            std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
-            Net::for_each_operation([&]<int Index>() {
-                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<Index>>())
-                    ++model.batches_tracked()[Index];
-            });
-        }
+        take_statistics(model);
+    }
+    /// The same, by an optimizer of whole matrices.
+    template <MatrixOptimizer Optimizer>
+    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
+        detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters().data(), gradients_.data(),
+                                     state.data(), step);
+        take_statistics(model);
     }
 
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
@@ -155,6 +157,17 @@ private:
     [[nodiscard]] bool teams_pay(int samples) const {
         return (Training ? Net::training_flops : Net::flops) * samples >=
                team_flops_ * static_cast<double>(program<Training>.steps.size());
+    }
+
+    /// The running statistics of the last training batch become the model's.
+    void take_statistics(ModelType& model) {
+        if constexpr (Net::is_batch_wide) {
+            std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
+            Net::for_each_operation([&]<int Index>() {
+                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<Index>>())
+                    ++model.batches_tracked()[Index];
+            });
+        }
     }
 
     /// Waits at a barrier until as many workers are there.
