@@ -10,6 +10,7 @@
 
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
+#include "../network/optimizer_state.hpp"
 #include "metrics.hpp"
 #include "progress.hpp"
 
@@ -188,8 +189,9 @@ STRATA_COLD inline TensorView* state_tensors(std::span<TensorView const> model, 
 /// Weights, buffers and optimizer state under the names they have in a checkpoint: "model.fc1.weight" and, for every
 /// parameter, "optimizer.exp_avg.fc1.weight". `flat_states` gives a whole state as one tensor, "optimizer.0", as
 /// checkpoints had it before.
-template <class Optimizer, class Model>
-STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, std::span<typename Model::Scalar> optimizer_state,
+template <class Model, class Optimizer>
+STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const&,
+                                                       std::span<typename Model::Scalar> optimizer_state,
                                                        bool flat_states = false) {
     std::size_t const states = Optimizer::states;
     std::vector<TensorView> tensors(Model::tensor_count + states * (flat_states ? 1 : Model::parameter_tensor_count));
@@ -207,6 +209,25 @@ STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, std::span<t
                                        detail::optimizer_state_name<Optimizer>(k), state, to);
     }
     for (std::size_t i = 0; i < Model::tensor_count; ++i) tensors[i].name = concatenate("model.", tensors[i].name);
+    return tensors;
+}
+
+/// The same for a matrix optimizer: "optimizer.fc1.weight" is all the state of that tensor.
+template <class Model, MatrixOptimizer Optimizer>
+STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const& optimizer,
+                                                       std::span<typename Model::Scalar> optimizer_state,
+                                                       bool = false) {
+    std::vector<TensorView> tensors(Model::tensor_count);
+    model.tensors(tensors.data());
+    for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
+    detail::for_each_state<typename Model::Network>(
+        optimizer, [&](TensorRow const& row, MatrixShape, std::size_t offset, std::size_t size) {
+            if (size > 0)
+                tensors.push_back({concatenate("optimizer.", row.layer, ".", row.name),
+                                   {static_cast<std::int64_t>(size)},
+                                   data_type_of<typename Model::Scalar>,
+                                   optimizer_state.data() + offset});
+        });
     return tensors;
 }
 

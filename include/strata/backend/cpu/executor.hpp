@@ -16,6 +16,7 @@
 #include "global_average_kernel.hpp"
 #include "kept_preparation.hpp"
 #include "linear_kernel.hpp"
+#include "matrix_update.hpp"
 #include "padded_pooling_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
@@ -44,7 +45,7 @@ public:
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss)
         : workers_(detail::worker_count(cpu)),
-          pool_(workers_),
+          pool_(detail::workers_of(cpu)),
           team_flops_(cpu.team_flops),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),
@@ -115,6 +116,13 @@ public:
         });
         update_statistics(model);
     }
+    /// The same, by an optimizer of whole matrices.
+    template <MatrixOptimizer Optimizer>
+    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
+        detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters().data(), gradients_.data(),
+                                     state.data(), step);
+        update_statistics(model);
+    }
     /// The running statistics of the last training pass become the model's.
     void update_statistics(ModelType& model) {
         if constexpr (Net::is_batch_wide) {
@@ -163,6 +171,7 @@ private:
         return (Training ? Net::training_flops : Net::flops) * samples >=
                team_flops_ * static_cast<double>(program<Training>.steps.size());
     }
+
 
     /// Waits at a barrier until as many workers are there.
     void meet(int barrier, int workers) { barriers_[static_cast<std::size_t>(barrier)].wait(workers, pool_.looks()); }
