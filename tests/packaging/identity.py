@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks that units of different instruction sets, and of different versions of Strata, live side by side in a program:
-linked in both orders and as plugins in both orders, with one network or two, under AddressSanitizer.
+linked in both orders and as plugins in both orders, with one network or two, under AddressSanitizer. Then runs the
+commands of docs/instruction_sets.md, on consumer/level.cpp.
 
 usage: identity.py --include DIRECTORY --work DIRECTORY COMPILER...
 """
@@ -113,6 +114,19 @@ def main():
                      fails=instructions == "x86-64")
         if instructions == "x86-64" and not re.search(r"message_size\(strata::v\w+::Error const&\)", output):
             errors.append(f"the linker does not name the function that is missing: {output}")
+    # The documented way to keep instruction sets apart.
+    page = (HERE.parent.parent.parent / "docs/instruction_sets.md").read_text(encoding="utf-8")
+    commands = re.search(r"```sh\n(.*?)```", page, re.S).group(1)
+    for old, new in (("examples/07_instruction_sets", HERE.parent / "consumer"), ("classifier.cpp", "level.cpp"),
+                     ("main.cpp", "targets.cpp"), ("-Iinclude", f"-I{options.include}"), ("g++ ", f"{compiler} ")):
+        if old not in commands:
+            sys.exit(f"the commands of docs/instruction_sets.md lack {old}")
+        commands = commands.replace(old, str(new))
+    if "clang" in compiler:
+        commands = commands.replace("-fno-gnu-unique ", "")
+    run("bash", "-e", "-c", f"cd {work}\n{commands}")
+    run(work / "instruction_sets")
+
     print("\n".join(errors))
     if not errors:
         shutil.rmtree(work)

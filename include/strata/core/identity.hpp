@@ -4,7 +4,7 @@
 // of Strata, work side by side; a type handed from one to another is a name that the linker does not find, or an
 // overload that does not exist, never other numbers.
 //
-//   v0_1_0_fff00013   version, and a bit for each macro below
+//   v0_1_0_fff0000030   version, and a bit for each macro below
 //
 // Debug and release units, and those of other sanitizers or exception flags, have the same name: they compute the same.
 #pragma once
@@ -53,6 +53,7 @@
 #define STRATA_INSTRUCTIONS_5 STRATA_HEX(__AVX512VL__, __AVX512IFMA__, __AVX512VBMI__, __AVX512VBMI2__)
 #define STRATA_INSTRUCTIONS_6 STRATA_HEX(__AVX512VNNI__, __AVX512BITALG__, __AVX512VPOPCNTDQ__, __AVX512BF16__)
 #define STRATA_INSTRUCTIONS_7 STRATA_HEX(__AVX512FP16__, __AVXVNNI__, __GFNI__, __MOVBE__)
+#define STRATA_INSTRUCTIONS_8 STRATA_HEX(__XOP__, __FMA4__, __AVX10_2__, __APX_F__)
 #elif defined(__aarch64__)
 #define STRATA_INSTRUCTIONS_1 STRATA_HEX(__ARM_NEON, __ARM_FEATURE_FMA, __ARM_FEATURE_DOTPROD, __ARM_FEATURE_ATOMICS)
 #define STRATA_INSTRUCTIONS_2 \
@@ -62,6 +63,7 @@
 #define STRATA_INSTRUCTIONS_5 0
 #define STRATA_INSTRUCTIONS_6 0
 #define STRATA_INSTRUCTIONS_7 0
+#define STRATA_INSTRUCTIONS_8 0
 #else
 #define STRATA_INSTRUCTIONS_1 0
 #define STRATA_INSTRUCTIONS_2 0
@@ -70,13 +72,17 @@
 #define STRATA_INSTRUCTIONS_5 0
 #define STRATA_INSTRUCTIONS_6 0
 #define STRATA_INSTRUCTIONS_7 0
+#define STRATA_INSTRUCTIONS_8 0
 #endif
-#define STRATA_SETTINGS STRATA_HEX(__FAST_MATH__, __FINITE_MATH_ONLY__, STRATA_HAS_ZLIB, __SSE2__)
+#define STRATA_SETTINGS_1 STRATA_HEX(__FAST_MATH__, __FINITE_MATH_ONLY__, STRATA_HAS_ZLIB, __SSE2__)
+// libstdc++'s checked containers are larger than its plain ones, and a class that has one does not say so in its name.
+#define STRATA_SETTINGS_2 STRATA_HEX(_GLIBCXX_DEBUG, , , )
 
-#define STRATA_PASTED(major, minor, patch, a, b, c, d, e, f, g, h) \
-    v##major##_##minor##_##patch##_##a##b##c##d##e##f##g##h
+#define STRATA_PASTED(major, minor, patch, a, b, c, d, e, f, g, h, i, j) \
+    v##major##_##minor##_##patch##_##a##b##c##d##e##f##g##h##i##j
 #define STRATA_PASTE(...) STRATA_PASTED(__VA_ARGS__)
 #define STRATA_ABI                                                                                           \
     STRATA_PASTE(STRATA_VERSION_MAJOR, STRATA_VERSION_MINOR, STRATA_VERSION_PATCH, STRATA_INSTRUCTIONS_1,    \
                  STRATA_INSTRUCTIONS_2, STRATA_INSTRUCTIONS_3, STRATA_INSTRUCTIONS_4, STRATA_INSTRUCTIONS_5, \
-                 STRATA_INSTRUCTIONS_6, STRATA_INSTRUCTIONS_7, STRATA_SETTINGS)
+                 STRATA_INSTRUCTIONS_6, STRATA_INSTRUCTIONS_7, STRATA_INSTRUCTIONS_8, STRATA_SETTINGS_1,     \
+                 STRATA_SETTINGS_2)

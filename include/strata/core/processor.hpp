@@ -35,6 +35,7 @@ enum Word {
     leaf_7_1_eax,
     leaf_7_1_edx,
     extended_ecx,
+    avx10,
     words
 };
 inline constexpr unsigned ymm = 0x6, zmm = 0xe6, apx = 0x80000;
@@ -81,6 +82,7 @@ inline constexpr InstructionSet instruction_sets[] = {
     {"avx512vp2intersect", STRATA_BIT(__AVX512VP2INTERSECT__), leaf_7_edx, 8, zmm},
     {"avx512fp16", STRATA_BIT(__AVX512FP16__), leaf_7_edx, 23, zmm},
     {"avx512bf16", STRATA_BIT(__AVX512BF16__), leaf_7_1_eax, 5, zmm},
+    {"avx10.2", STRATA_BIT(__AVX10_2__), avx10, 1, zmm},
     {"apx", STRATA_BIT(__APX_F__), leaf_7_1_edx, 21, apx},
 };
 #elif defined(__aarch64__)
@@ -125,6 +127,7 @@ STRATA_COLD inline ProcessorWords processor_words() {
         if (leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
             now.word[leaf_7_1_eax] = a;
             now.word[leaf_7_1_edx] = d;
+            if (d >> 19 & 1 && __get_cpuid_count(0x24, 0, &a, &b, &c, &d)) now.word[avx10] = (b & 0xff) >= 2 ? 3 : 1;
         }
     }
     if (__get_cpuid(0x80000001, &a, &b, &c, &d)) now.word[extended_ecx] = c;
