@@ -27,10 +27,10 @@ using ResNet50 = Network<Input<3, 224, 224>, Named<"conv1", Conv<64, 7, 2>>, Nam
 static_assert(ResNet50::parameter_count == 25'557'032);  // torchvision's
 
 int main() try {
-    std::vector<std::uint8_t> const images(8 * 3 * 224 * 224, 128);
+    std::vector<std::uint8_t> images(8 * 3 * 224 * 224, 128);
     std::vector<std::int32_t> const labels(8, 1);
     auto const data =
-        from_memory(images, {3, 224, 224}, labels, 1000).with(Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}});
+        from_memory(std::move(images), {3, 224, 224}, labels, 1000).with(Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}});
     auto trainer = train<ResNet50>(SGD{.learning_rate = 0.1, .momentum = 0.9}, StepLR{.step_size = 30, .gamma = 0.1});
     trainer.fit(data, data, {.epochs = 90, .batch_size = 8});
     save(trainer.model(), "resnet50.safetensors");

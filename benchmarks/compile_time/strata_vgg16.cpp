@@ -18,10 +18,10 @@ using Vgg16 = Network<Input<3, 224, 224>,                         //
 static_assert(Vgg16::parameter_count == 138'357'544);  // torchvision's
 
 int main() try {
-    std::vector<std::uint8_t> const images(8 * 3 * 224 * 224, 128);
+    std::vector<std::uint8_t> images(8 * 3 * 224 * 224, 128);
     std::vector<std::int32_t> const labels(8, 1);
     auto const data =
-        from_memory(images, {3, 224, 224}, labels, 1000).with(Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}});
+        from_memory(std::move(images), {3, 224, 224}, labels, 1000).with(Normalize{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}});
     auto trainer = train<Vgg16>(SGD{.learning_rate = 0.01, .momentum = 0.9}, StepLR{.step_size = 30, .gamma = 0.1});
     trainer.fit(data, data, {.epochs = 90, .batch_size = 8});
     save(trainer.model(), "vgg16.safetensors");

@@ -1,5 +1,6 @@
 // labels: threads
 // Inference is const and re-entrant: one model, a workspace a thread, any batch size.
+#include <Eigen/Core>
 #include <thread>
 
 #include "../train/small_training.hpp"
@@ -140,6 +141,44 @@ TEST_CASE("a batch of bytes is as good as one of numbers") {
     Workspace<SmallLeNet> a, b;
     auto const x = model(bytes, a), y = model(numbers, b);
     for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::abs(x[i] - y[i]) < 1e-5f);  // one rounding an input
+}
+
+TEST_CASE("a model takes what from_memory takes, and gives what predict gives") {
+    using ByRows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    auto trainer = train<SmallLeNet>(Cpu{.threads = 1}, Seed{4});
+    Workspace<SmallLeNet> workspace;
+    auto const as_predicted = [&](auto const& samples) {
+        auto const expected = trainer.predict(from_memory(samples, {2, 12, 12}));
+        CHECK(same_bits(std::span<float const>(expected), trainer.model()(samples, workspace)));
+        return expected;
+    };
+    auto const x = samples_of(5);
+    auto const expected = as_predicted(x);
+    CHECK(as_predicted(std::span(x)) == expected);
+    CHECK(as_predicted(view(x)) == expected);
+    CHECK(as_predicted(Eigen::Map<ByRows const>(x.data(), 5, 288)) == expected);
+    ByRows const rows = Eigen::Map<ByRows const>(x.data(), 5, 288);
+    CHECK(as_predicted(rows) == expected);
+    CHECK(as_predicted(Eigen::MatrixXf(rows)) == expected);
+    CHECK(as_predicted(Eigen::MatrixXd(rows.cast<double>())) == expected);
+    CHECK(as_predicted(Eigen::VectorXf(rows.row(0))) == std::vector(expected.begin(), expected.begin() + 5));
+    CHECK(as_predicted(rows.middleRows(1, 2)) == std::vector(expected.begin() + 5, expected.begin() + 15));
+    ByRows wide(5, 300);
+    wide.rightCols(288) = rows;
+    CHECK(as_predicted(wide.rightCols(288)) == expected);
+    std::array<float, 288> first{};
+    float plain[288];
+    std::copy_n(x.begin(), 288, first.begin());
+    std::copy_n(x.begin(), 288, plain);
+    CHECK(as_predicted(first) == as_predicted(plain));
+    std::vector<std::uint8_t> bytes(3 * 288);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37);
+    as_predicted(bytes);
+    as_predicted(std::vector<double>(x.begin(), x.end()));
+    CHECK(error_of([&] { trainer.model()(wide, workspace); }) ==
+          "model(samples, workspace): the matrix has 300 columns, expected 288, the values of a sample");
+    CHECK(error_of([&] { trainer.model()(std::vector<std::uint8_t>(5), workspace); }) ==
+          "model(samples, workspace): got 5 values, expected a positive multiple of 288, the size of one sample");
 }
 
 TEST_CASE("what is no whole number of samples is refused") {

@@ -1,4 +1,4 @@
-// expect: model(samples, workspace): the samples are a Batch or a contiguous range (vector, span, array) of
+// expect: model(samples, workspace): the samples are a Batch, or an array (vector, span, matrix whose rows are samples) of
 #include <strata/strata.hpp>
 
 using namespace strata;
@@ -7,5 +7,5 @@ using Net = Network<Input<3>, Linear<2>>;
 int main() {
     Model<Net> const model;
     Workspace<Net> workspace;
-    model(std::vector<double>(3), workspace);
+    model(std::vector<int>(3), workspace);
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <deque>
 #include <Eigen/Core>
 #include <limits>
 #include <strata/data/dataset.hpp>
@@ -22,25 +23,77 @@ std::vector<T> values_of(Dataset const& data, std::size_t index) {
 }
 }  // namespace
 
-TEST_CASE_TEMPLATE("samples are viewed, whatever holds them", T, std::uint8_t, float, double) {
+TEST_CASE_TEMPLATE("lvalues are copied, spans and view(x) are viewed, whatever holds them", T, std::uint8_t, float,
+                   double) {
     std::vector<T> const vector{1, 2, 3, 4, 5, 6};
+    std::array<T, 6> array{1, 2, 3, 4, 5, 6};
+    T const plain[6] = {1, 2, 3, 4, 5, 6};
     std::vector<int> const labels{0, 1, 0};
-    auto const same_memory = [&](Dataset const& data, T const* first) {
+    auto const as_it_should_be = [&](Dataset const& data) {
         CHECK(data.size() == 3);
         CHECK(data.type() == data_type_of<T>);
         CHECK(data.shape() == SampleShape{2, 1, 1});
-        CHECK(data.sample(0) == first);
-        CHECK(data.sample(2) == first + 4);
+        CHECK(values_of<T>(data, 2) == std::vector<T>{5, 6});
         CHECK(data.classes() == 2);
         CHECK(std::vector<int>(data.labels().begin(), data.labels().end()) == labels);
     };
-    same_memory(from_memory(vector, {2, 1, 1}, labels, 2), vector.data());
-    same_memory(from_memory(std::span(vector), {2, 1, 1}, labels, 2), vector.data());
-    std::array<T, 6> array{1, 2, 3, 4, 5, 6};
-    same_memory(from_memory(array, {2, 1, 1}, labels, 2), array.data());
-    same_memory(from_memory(std::span<T>(array), {2, 1, 1}, labels, 2), array.data());
-    T const plain[6] = {1, 2, 3, 4, 5, 6};
-    same_memory(from_memory(plain, {2, 1, 1}, labels, 2), plain);
+    auto const copied = [&](auto const& samples) {
+        Dataset const data = from_memory(samples, {2, 1, 1}, labels, 2);
+        as_it_should_be(data);
+        CHECK(data.sample(0) != std::data(samples));
+    };
+    copied(vector);
+    copied(array);
+    copied(plain);
+    auto const viewed = [&](auto&& samples, T const* first) {
+        Dataset const data = from_memory(samples, {2, 1, 1}, view(labels), 2);
+        as_it_should_be(data);
+        CHECK(data.sample(0) == first);
+        CHECK(data.sample(2) == first + 4);
+    };
+    viewed(view(vector), vector.data());
+    viewed(view(array), array.data());
+    viewed(view(plain), plain);
+    viewed(view(std::span(vector)), vector.data());
+    viewed(std::span(vector), vector.data());
+    std::span<T, 6> span(array);
+    viewed(span, array.data());
+}
+
+// What everybody writes first. Under AddressSanitizer a view would be seen here.
+TEST_CASE("a dataset of local arrays outlives them") {
+    auto const from_a_file = [] {
+        std::vector<float> samples(600), targets(300);
+        std::vector<int> labels(300, 1);
+        for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<float>(i);
+        for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = static_cast<float>(2 * i);
+        std::pair result{from_memory(samples, {2}, labels, 2), from_memory(samples, {2}, targets, 1)};
+        samples.assign(600, -1.0f);
+        targets.assign(300, -1.0f);
+        return result;
+    };
+    auto const [labelled, regression] = from_a_file();
+    CHECK(labelled.shape() == SampleShape{2, 1, 1});
+    CHECK(values_of<float>(labelled, 299) == std::vector<float>{598, 599});
+    CHECK(values_of<float>(regression, 1) == std::vector<float>{2, 3});
+    CHECK(*static_cast<float const*>(regression.target(299)) == 598);
+}
+
+TEST_CASE("only what owns its numbers is taken over") {
+    /// A view that does not tell anybody that it is one.
+    struct Window {
+        float const* first;
+        [[nodiscard]] float const* data() const { return first; }
+        [[nodiscard]] std::size_t size() const { return 6; }
+    };
+    CHECK(from_memory(Window{six.data()}, {2}).sample(0) != six.data());
+    std::vector<float> const constant = six;
+    CHECK(from_memory(std::move(constant), {2}).sample(0) != constant.data());
+    CHECK(values_of<float>(from_memory(std::array<float, 4>{1, 2, 3, 4}, {2}), 1) == std::vector<float>{3, 4});
+    auto const can_be_viewed = [](auto&& x) { return requires { view(static_cast<decltype(x)>(x)); }; };
+    std::vector<float> vector;
+    CHECK(can_be_viewed(vector));
+    CHECK_FALSE(can_be_viewed(std::vector<float>()));  // it would be gone
 }
 
 TEST_CASE("a moved vector is taken over and lives as long as any copy") {
@@ -64,12 +117,28 @@ TEST_CASE("Eigen matrices and maps: rows are samples") {
     Eigen::VectorXi labels(3);
     labels << 2, 1, 0;
     Dataset const data = from_memory(matrix, {2, 1, 1}, labels, 3);
-    CHECK(data.sample(0) == matrix.data());
+    CHECK(data.sample(0) != matrix.data());
+    CHECK(values_of<double>(data, 2) == std::vector<double>{5, 6});
     CHECK(data.labels()[0] == 2);
-    Dataset const mapped = from_memory(Eigen::Map<Matrix const>(matrix.data(), 3, 2), {1, 2, 1});
-    CHECK(mapped.sample(1) == matrix.data() + 2);
-    Dataset const owned = from_memory(Matrix(2 * matrix), {1, 1, 2});
+    CHECK(from_memory(view(matrix), {2}).sample(0) == matrix.data());
+    Eigen::Map<Matrix const> const map(matrix.data(), 3, 2);
+    CHECK(from_memory(map, {1, 2, 1}).sample(1) != matrix.data() + 2);
+    CHECK(from_memory(view(map), {1, 2, 1}).sample(1) == matrix.data() + 2);
+    Matrix doubled = 2 * matrix;
+    double const* const place = doubled.data();
+    Dataset const owned = from_memory(std::move(doubled), {1, 1, 2});
+    CHECK(owned.sample(0) == place);
     CHECK(values_of<double>(owned, 2) == std::vector<double>{10, 12});
+
+    // Whatever the layout, rows are samples.
+    Eigen::MatrixXd const by_columns = matrix;
+    CHECK(values_of<double>(from_memory(by_columns, {2}), 1) == std::vector<double>{3, 4});
+    CHECK(values_of<double>(from_memory(Eigen::MatrixXd(by_columns), {2}), 1) == std::vector<double>{3, 4});
+    CHECK(values_of<double>(from_memory(by_columns.bottomRows(2), {2}), 0) == std::vector<double>{3, 4});
+    CHECK(values_of<double>(from_memory(matrix.bottomRows(2), {2}), 1) == std::vector<double>{5, 6});
+    CHECK(values_of<double>(from_memory(matrix.leftCols(1), {1}), 2) == std::vector<double>{5});
+    CHECK(values_of<double>(from_memory(matrix.col(1), {1}), 2) == std::vector<double>{6});
+    CHECK(from_memory(by_columns, {2}, labels.reverse().eval(), 3).labels()[2] == 2);
 
     Eigen::VectorXd targets(3);
     targets << 0.5, 1.5, 2.5;
@@ -79,7 +148,8 @@ TEST_CASE("Eigen matrices and maps: rows are samples") {
     contains(error_of([&] { from_memory(matrix, {3, 1, 1}); }), "the matrix has 2 columns");
     contains(error_of([&] { from_memory(matrix, {2, 1, 1}, matrix, 1); }),
              "matrix of targets has 2 columns, expected 1");
-    contains(error_of([&] { from_memory(matrix.leftCols(1), {1, 1, 1}); }), "do not lie one behind the other");
+    contains(error_of([&] { from_memory(view(by_columns), {2}); }), "do not lie one behind the other in memory");
+    contains(error_of([&] { from_memory(view(matrix.leftCols(1)), {1}); }), "without view it is copied");
 }
 
 TEST_CASE("labels of any integer type are copied and checked") {
@@ -92,6 +162,24 @@ TEST_CASE("labels of any integer type are copied and checked") {
     with_labels(std::vector<std::uint8_t>{9, 0, 5});
     with_labels(std::vector<std::int32_t>{9, 0, 5});
     with_labels(std::vector<std::int64_t>{9, 0, 5});
+    with_labels(std::vector<std::int8_t>{9, 0, 5});
+    with_labels(std::vector<std::uint16_t>{9, 0, 5});
+    with_labels(std::vector<std::size_t>{9, 0, 5});
+    with_labels(std::vector<unsigned long long>{9, 0, 5});
+    with_labels(std::array<long, 3>{9, 0, 5});
+    with_labels(std::deque<long long>{9, 0, 5});
+    auto const two_classes = [&](auto const& labels) {
+        Dataset const data = from_memory(samples, {}, labels, 2);
+        CHECK(std::vector<int>(data.labels().begin(), data.labels().end()) == std::vector<int>{1, 0, 1});
+    };
+    two_classes(std::vector<bool>{true, false, true});
+    two_classes(std::array<bool, 3>{true, false, true});
+    contains(error_of([&] { from_memory(samples, {}, std::vector<bool>{false, true, false}, 1); }),
+             "label 1 of sample 1 is not in 0 to 0");
+    contains(error_of([&] { from_memory(samples, {}, std::vector<std::size_t>{0, 0, std::size_t(-1)}, 10); }),
+             "label 18446744073709551615 of sample 2 is larger than any class");
+    contains(error_of([&] { from_memory(samples, {}, std::vector<std::size_t>{0, std::size_t{1} << 32, 0}, 10); }),
+             "label 4294967296 of sample 1 is not in 0 to 9");
     contains(error_of([&] { from_memory(samples, {}, std::vector<int>{0, 10, 0}, 10); }),
              "label 10 of sample 1 is not in 0 to 9 (10 classes)");
     contains(error_of([&] { from_memory(samples, {}, std::vector<int>{0, 0, -1}, 10); }), "label -1 of sample 2");
@@ -122,14 +210,17 @@ TEST_CASE("targets") {
     Dataset const data = from_memory(six, {1, 1, 2}, targets, 2);
     CHECK(data.outputs() == 2);
     CHECK(data.target_type() == DataType::float32);
-    CHECK(data.target(1) == targets.data() + 2);
-    CHECK(data.subset({2, 0}).target(0) == targets.data() + 4);
+    CHECK(static_cast<float const*>(data.target(1))[1] == 21);
+    CHECK(data.target(1) != targets.data() + 2);
+    Dataset const viewed = from_memory(six, {1, 1, 2}, view(targets), 2);
+    CHECK(viewed.target(1) == targets.data() + 2);
+    CHECK(viewed.subset({2, 0}).target(0) == targets.data() + 4);
     CHECK(from_memory(six, {1, 1, 2}).target(0) == nullptr);
 }
 
 TEST_CASE("first and subset share the samples and keep labels in step") {
     std::vector<int> const labels{0, 1, 2};
-    Dataset const data = from_memory(six, {1, 1, 2}, labels, 3).with_class_names({"a", "b", "c"});
+    Dataset const data = from_memory(view(six), {1, 1, 2}, labels, 3).with_class_names({"a", "b", "c"});
     Dataset const subset = data.subset({2, 0, 2}), nested = subset.subset({1, 2}), first = nested.first(1);
     CHECK(subset.sample(0) == six.data() + 4);
     CHECK(std::vector<int>(subset.labels().begin(), subset.labels().end()) == std::vector<int>{2, 0, 2});

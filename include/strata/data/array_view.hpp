@@ -1,70 +1,75 @@
-// Arrays that a user has in memory, as arguments: ArrayView (samples, targets) and Labels accept a std::vector,
-// std::array, std::span, C array, Eigen matrix or Eigen map, so that the functions taking them need not be templates.
+// Arrays that a user has in memory, as arguments: ArrayView (samples, targets) and Labels accept whatever ArrayAccess
+// can read, so that the functions taking them need not be templates.
 #pragma once
 
-#include <algorithm>
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
+#include <limits>
 #include <memory>
-#include <span>
-#include <type_traits>
-#include <utility>
 
-#include "../core/aligned.hpp"
-#include "../core/config.hpp"
-#include "../core/error.hpp"
+#include "../core/array_access.hpp"
 #include "../core/tensor.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-namespace detail {
-template <class R>
-concept ContiguousRange = requires(R const& range) {
-    *std::data(range);
-    std::size(range);
+/// What view gives: numbers in memory of someone else's.
+template <class Element>
+struct ViewedArray {
+    Element const* data = nullptr;
+    std::size_t size = 0, columns = 0;
 };
-template <class R>
-using element_of = std::remove_cvref_t<decltype(*std::data(std::declval<R const&>()))>;
+template <class T>
+struct ArrayAccess<ViewedArray<T>> {
+    using Element = T;
+    static constexpr bool views = true, owns = false;
+    static std::size_t size(ViewedArray<T> a) { return a.size; }
+    static std::size_t columns(ViewedArray<T> a) { return a.columns; }
+    static T const* data(ViewedArray<T> a) { return a.data; }
+    static void copy(ViewedArray<T>, T*) {}
+};
 
-/// Number of columns of an Eigen object whose rows lie one behind the other; 0 for anything that is not Eigen's.
-template <ContiguousRange R>
-std::size_t contiguous_columns(R const& range) {
-    if constexpr (requires { range.outerStride(); }) {
-        static_assert(
-            R::IsRowMajor || R::ColsAtCompileTime == 1,
-            "rows are samples: the matrix must be row-major (Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, "
-            "Eigen::RowMajor>)");
-        if (range.innerStride() != 1 || (R::IsRowMajor && range.rows() > 1 && range.outerStride() != range.cols()))
-            fail("the rows of the Eigen matrix (", range.rows(), " x ", range.cols(),
-                 ") do not lie one behind the other in memory: copy it into a plain row-major matrix first");
-        return static_cast<std::size_t>(range.cols());
-    } else {
-        return 0;
-    }
+/// The numbers of an array where they are, without a copy: `from_memory(view(samples), …)`. The array must outlive
+/// every dataset made from it and must not move them, as a std::vector that grows does. Throws Error where the rows of a
+/// matrix do not lie one behind the other.
+template <class A>
+requires requires { typename detail::access_of<A>::Element; }
+[[nodiscard]] ViewedArray<typename detail::access_of<A>::Element> view(A const& array) {
+    using Access = detail::access_of<A>;
+    auto const* const data = Access::data(array);
+    if (!data && Access::size(array) > 0)
+        fail("view: the rows of the matrix, of ", Access::columns(array),
+             " columns, do not lie one behind the other in memory: without view it is copied");
+    return {data, Access::size(array), Access::columns(array)};
 }
-}  // namespace detail
+/// A temporary would be gone before it is looked at.
+template <class A>
+requires detail::access_of<A>::owns
+void view(A const&& array) = delete;
 
-/// An array of one of the element types Allowed. An lvalue is viewed, not copied, and must outlive every dataset made
-/// from it; an rvalue (a moved std::vector, a temporary matrix) is taken over.
+/// An array of one of the element types Allowed. It is copied, so it may be a local variable of a function that returns
+/// a dataset; an rvalue that owns its numbers (a moved std::vector, a temporary matrix) is taken over instead. Only
+/// std::span, which is a view already, and view(array) are viewed, and must outlive every dataset made from them.
 template <class... Allowed>
 class ArrayView {
 public:
-    template <class R>
-    requires(detail::ContiguousRange<std::remove_cvref_t<R>> &&
-             (std::same_as<detail::element_of<std::remove_cvref_t<R>>, Allowed> || ...))
-    ArrayView(R&& range)  // NOLINT(google-explicit-constructor): made to be an argument
-        : type(data_type_of<detail::element_of<std::remove_cvref_t<R>>>),
-          size(static_cast<std::size_t>(std::size(range))),
-          columns(detail::contiguous_columns(range)) {
-        if constexpr (std::is_lvalue_reference_v<R>) {
-            data = std::data(range);
-        } else {
-            auto owned = std::make_shared<std::remove_cvref_t<R>>(std::forward<R>(range));
-            data = std::data(std::as_const(*owned));
-            owner = std::move(owned);
-        }
+    template <class A>
+    requires detail::ArrayOf<A, Allowed...>
+    ArrayView(A&& array)  // NOLINT(google-explicit-constructor): made to be an argument
+        : type(data_type_of<typename detail::access_of<A>::Element>),
+          data(detail::access_of<A>::data(array)),
+          size(detail::access_of<A>::size(array)),
+          columns(detail::access_of<A>::columns(array)) {
+        using Access = detail::access_of<A>;
+        if constexpr (Access::owns && !std::is_lvalue_reference_v<A> && !std::is_const_v<A>)
+            if (data) {
+                auto owned = std::make_shared<A>(std::move(array));
+                data = Access::data(*owned);
+                owner = std::move(owned);
+                return;
+            }
+        if constexpr (!Access::views) copy(array);
     }
 
     /// An array that `owner` keeps alive.
@@ -76,6 +81,26 @@ public:
     std::size_t size = 0;     ///< elements
     std::size_t columns = 0;  ///< elements in a row where the array is a matrix, else 0
     std::shared_ptr<void const> owner;
+
+private:
+    template <class A>
+    void copy(A const& array) {
+        std::byte* const to = reserve();
+        if (size == 0) return;
+        if (data) {
+            std::memcpy(to, data, size * size_of(type));
+        } else {
+            using Element = typename detail::access_of<A>::Element;
+            detail::access_of<A>::copy(array, reinterpret_cast<Element*>(to));
+        }
+        data = to;
+    }
+    STRATA_COLD std::byte* reserve() {
+        auto memory = std::make_shared<AlignedVector<std::byte>>(size * size_of(type));
+        std::byte* const first = memory->data();
+        owner = std::move(memory);
+        return first;
+    }
 };
 
 /// [N][C][H][W] samples.
@@ -83,19 +108,48 @@ using Samples = ArrayView<std::uint8_t, float, double>;
 /// [N][outputs] regression targets.
 using Targets = ArrayView<float, double>;
 
-/// [N] class indices of any integer type; always copied.
+namespace detail {
+template <class A>
+concept IntegerArray = std::integral<typename access_of<A>::Element> && sizeof(typename access_of<A>::Element) <= 8;
+/// Integers one after the other that lie nowhere in memory: std::vector<bool>, std::deque<int>.
+template <class A>
+concept IntegerSequence = !requires { typename access_of<A>::Element; } && requires(A const& a) {
+    std::size(a);
+    { static_cast<std::int64_t>(*std::begin(a)) };
+    requires std::integral<std::iter_value_t<decltype(std::begin(a))>>;
+    requires sizeof(std::iter_value_t<decltype(std::begin(a))>) <= 8;
+};
+}  // namespace detail
+
+/// [N] class indices of any integer type, bool and std::vector<bool> among them; always copied. Throws Error for one
+/// that is larger than any class.
 class Labels {
 public:
-    template <detail::ContiguousRange R>
-    requires(std::integral<detail::element_of<R>> && !std::same_as<detail::element_of<R>, bool> &&
-             (sizeof(detail::element_of<R>) < 8 || std::is_signed_v<detail::element_of<R>>))
-    STRATA_COLD Labels(R const& range) {    // NOLINT(google-explicit-constructor): made to be an argument
-        detail::contiguous_columns(range);  // refuses strides
-        values = AlignedVector<std::int64_t>(static_cast<std::size_t>(std::size(range)));
-        std::copy_n(std::data(range), values.size(), values.data());
+    template <class A>
+    requires(detail::IntegerArray<A> || detail::IntegerSequence<A>)
+    Labels(A const& labels) {  // NOLINT(google-explicit-constructor): made to be an argument
+        if constexpr (detail::IntegerArray<A>) {
+            detail::ArrayElements<typename detail::access_of<A>::Element> const elements(labels);
+            assign(elements.data, elements.size);
+        } else {
+            assign(std::begin(labels), static_cast<std::size_t>(std::size(labels)));
+        }
     }
 
     AlignedVector<std::int64_t> values;
+
+private:
+    template <class Iterator>
+    STRATA_COLD void assign(Iterator from, std::size_t count) {
+        values = AlignedVector<std::int64_t>(count);
+        for (std::size_t i = 0; i < count; ++i, ++from) {
+            auto const label = static_cast<std::iter_value_t<Iterator>>(*from);
+            if constexpr (sizeof(label) >= 8 && std::is_unsigned_v<std::iter_value_t<Iterator>>)
+                if (label > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+                    fail("label ", label, " of sample ", i, " is larger than any class");
+            values[i] = static_cast<std::int64_t>(label);
+        }
+    }
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -255,8 +255,9 @@ private:
     Transforms transforms_{DataType::float32, SampleShape{}};
 };
 
-/// Samples without labels, for inference. The values are viewed where `samples` is an lvalue (see ArrayView).
-/// Throws Error when there are none or they are not a whole number of samples.
+/// Samples without labels, for inference: `from_memory(x, {3, 32, 32})`, or {n} for flat ones. The values are copied,
+/// taken over from an rvalue, or viewed as view(x) says (see ArrayView). Throws Error when there are none or they are
+/// not a whole number of samples.
 inline Dataset from_memory(Samples samples, SampleShape shape) { return {std::move(samples), shape}; }
 
 /// Samples with labels 0 … classes - 1, which are copied. Throws Error on a wrong count or a label out of range.
@@ -266,7 +267,8 @@ inline Dataset from_memory(Samples samples, SampleShape shape, Labels const& lab
     return dataset;
 }
 
-/// Samples with regression targets [N][outputs], viewed like the samples. Throws Error on a wrong count.
+/// Samples with regression targets [N][outputs], copied, taken over or viewed like the samples. Throws Error on a wrong
+/// count.
 inline Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs) {
     Dataset dataset(std::move(samples), shape);
     dataset.set_targets(std::move(targets), outputs);

@@ -8,12 +8,36 @@
 #include <vector>
 
 #include "../core/aligned.hpp"
+#include "../core/array_access.hpp"
 #include "../core/error.hpp"
 #include "../core/tensor.hpp"
 #include "../precision/precision.hpp"
 #include "network.hpp"
 
 namespace strata::inline STRATA_ABI {
+
+namespace detail {
+/// A batch of samples that lie one behind the other, bytes divided by 255. `columns` as in ArrayAccess.
+STRATA_COLD inline Batch batch_of_values(DataType type, void const* values, std::size_t count, std::size_t columns,
+                                         int sample) {
+    static constexpr double byte_scale = 1 / 255.0, byte_shift = 0;
+    auto const size = static_cast<std::size_t>(sample);
+    check_columns(columns, size, "model(samples, workspace)");
+    if (count == 0 || count % size != 0)
+        fail("model(samples, workspace): got ", count, " values, expected a positive multiple of ", size,
+             ", the size of one sample");
+    Batch batch;
+    batch.size = static_cast<int>(count / size);
+    batch.shape = {1, 1, sample};
+    batch.type = type;
+    batch.inputs = values;
+    if (type == DataType::uint8) {
+        batch.scale = &byte_scale;
+        batch.shift = &byte_shift;
+    }
+    return batch;
+}
+}  // namespace detail
 
 /// Parameters and buffers of a network, each in one contiguous arena in PyTorch's layouts and order.
 template <class Net, class Precision = Float32>
@@ -65,7 +89,9 @@ public:
     /// The same for reading: nothing may be written through these views.
     [[nodiscard]] std::vector<TensorView> tensors() const { return const_cast<Model*>(this)->tensors(); }
 
-    /// Runs the network on a batch: see Workspace of the backend in use.
+    /// Runs the network on a Batch, or on samples [N][C][H][W] as from_memory takes them: a vector, span, array or matrix
+    /// (rows are samples) of float, double or uint8, which is divided by 255. Nothing is copied but a matrix whose rows
+    /// do not lie one behind the other. See Workspace of the backend in use for the rest.
     template <class Workspace, class Samples>
     auto operator()(Samples const& samples, Workspace& workspace) const {
         constexpr bool ours = requires(Batch const& batch) { workspace.run(*this, batch); };
@@ -73,10 +99,19 @@ public:
         static_assert(ours,
                       "model(samples, workspace): the workspace is a Workspace, not const, of the same network "
                       "and precision as the model");
-        static_assert(runs || !ours,
-                      "model(samples, workspace): the samples are a Batch or a contiguous range (vector, "
-                      "span, array) of the precision's numbers, float unless it is another");
-        if constexpr (runs) return workspace.run(*this, samples);
+        constexpr bool array = ours && detail::ArrayOf<Samples, std::uint8_t, float, double>;
+        static_assert(
+            runs || array || !ours,
+            "model(samples, workspace): the samples are a Batch, or an array (vector, span, matrix whose rows "
+            "are samples) of float, double or uint8");
+        if constexpr (runs) {
+            return workspace.run(*this, samples);
+        } else if constexpr (array) {
+            detail::ArrayElements<typename detail::access_of<Samples>::Element> const read(samples);
+            auto const type = data_type_of<typename detail::access_of<Samples>::Element>;
+            return workspace.run(
+                *this, detail::batch_of_values(type, read.data, read.size, read.columns, Net::InputShape::size));
+        }
     }
 
 private:

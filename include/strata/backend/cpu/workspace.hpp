@@ -30,16 +30,8 @@ public:
     /// Samples [batch][C][H][W], row-major, as numbers. Returns [batch][outputs], valid until the next call.
     /// Throws Error when the values are not a whole, positive number of samples.
     std::span<Value const> run(ModelType const& model, std::span<Value const> samples) {
-        constexpr auto size = static_cast<std::size_t>(Net::InputShape::size);
-        if (samples.empty() || samples.size() % size != 0)
-            fail("model(samples, workspace): got ", samples.size(), " values, expected a positive multiple of ", size,
-                 ", the size of one sample");
-        Batch batch;
-        batch.size = static_cast<int>(samples.size() / size);
-        batch.shape = {1, 1, Net::InputShape::size};
-        batch.type = data_type_of<Value>;
-        batch.inputs = samples.data();
-        return run(model, batch);
+        return run(model, detail::batch_of_values(data_type_of<Value>, samples.data(), samples.size(), 0,
+                                                  Net::InputShape::size));
     }
     /// A batch of a loader or of one's own, images as uint8 included.
     std::span<Value const> run(ModelType const& model, Batch const& batch) {
