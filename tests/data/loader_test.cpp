@@ -1,6 +1,9 @@
 // labels: threads
 #include <doctest/doctest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -227,6 +230,51 @@ TEST_CASE("batches carry type, scale, shift, labels and targets") {
     CHECK(static_cast<double const*>(batch->targets)[0] == 40);
     CHECK(static_cast<double const*>(batch->targets)[1] == 41);
 }
+
+#ifndef __SANITIZE_THREAD__
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if !__has_feature(thread_sanitizer)
+TEST_CASE("the child of a fork prepares its batches itself, and the parent goes on") {
+    Dataset const data = numbered(40).with(RandomCrop{.padding = 1});
+    Loader alone(data, {.batch_size = 3, .threads = 0});
+    alone.begin_epoch(0, 5);
+    Record const rest = rest_of_epoch(alone), whole = epoch_of(alone, 1);
+    for (int const place : {0, 1, 2}) {  // in mid epoch with a batch in hand, before an epoch, at its end
+        CAPTURE(place);
+        Loader loader(data, {.batch_size = 3, .threads = 2, .prefetch = 3});
+        if (place < 2) loader.begin_epoch(0, place == 0 ? 4 : 0);
+        if (place == 0) REQUIRE(loader.next() != nullptr);
+        if (place == 2) static_cast<void>(epoch_of(loader, 0));
+        pid_t const child = fork();
+        if (child == 0) {
+            alarm(60);  // ends a child that waits for threads it does not have
+            bool right = true;
+            {
+                Loader& mine = loader;
+                if (place == 0) {
+                    right = mine.indices().size() == 3 && rest_of_epoch(mine) == rest;
+                } else if (place == 2) {
+                    right = mine.next() == nullptr;
+                }
+                right = right && epoch_of(mine, 1) == whole;
+                Loader fresh(data, {.batch_size = 3, .threads = 1});
+                right = right && epoch_of(fresh, 1) == whole;
+            }
+            loader.~Loader();
+            _exit(right ? 0 : 1);
+        }
+        REQUIRE(child > 0);
+        if (place == 0) CHECK(rest_of_epoch(loader) == rest);
+        CHECK(epoch_of(loader, 1) == whole);
+        int status = 1;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
+    }
+}
+#endif
+#endif
 
 TEST_CASE("options that make no sense are refused") {
     Dataset const data = numbered(4);

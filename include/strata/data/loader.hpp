@@ -2,6 +2,8 @@
 // that does not depend on them.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstddef>
@@ -34,7 +36,7 @@ struct LoaderOptions {
 
 /// Gives the batches of one epoch after the other. Order and content are a function of the dataset, the seed, the epoch
 /// and the batch size. Memory is one batch more than `prefetch`, all of it allocated in the constructor. To be used by
-/// one thread at a time.
+/// one thread at a time. The child of a fork has no threads: there next() prepares the same batches itself.
 ///
 ///     Loader loader(data, {.batch_size = 64});
 ///     loader.begin_epoch(0);
@@ -54,9 +56,11 @@ public:
         int const ahead = options_.threads == 0 ? 0 : (std::min)(options_.prefetch, batches_ - 1);
         slots_ = FixedArray<Slot>(static_cast<std::size_t>(ahead) + 1);
         for (auto& slot : slots_) reserve(slot);
+        if (options_.threads == 0) return;
+        crew_ = new Crew;
         try {
-            threads_ = FixedArray<std::thread>(static_cast<std::size_t>(options_.threads));
-            for (auto& thread : threads_) thread = std::thread([this] { work(); });
+            crew_->threads = FixedArray<std::thread>(static_cast<std::size_t>(options_.threads));
+            for (auto& thread : crew_->threads) thread = std::thread([this, crew = crew_] { work(*crew); });
         } catch (...) {
             stop();
             throw;
@@ -72,9 +76,9 @@ public:
         if (epoch < 0) fail("Loader: epoch ", epoch, " is negative");
         if (first_batch < 0 || first_batch > batches_)
             fail("Loader: cannot begin at batch ", first_batch, " of an epoch with ", batches_, " batches");
-        std::unique_lock lock(mutex_);
+        Lock lock(crew());
         end_ = 0;  // workers take no more batches, and begin_epoch has the order to itself once none is at work
-        filled_.wait(lock, [this] { return filling_ == 0; });
+        lock.wait_filled([this] { return filling_ == 0; });
         for (auto& slot : slots_) {
             slot.ready = false;
             slot.error = nullptr;
@@ -86,7 +90,7 @@ public:
         if (options_.shuffle) shuffle();
         next_to_fill_ = current_ = first_batch;
         end_ = batches_;
-        wanted_.notify_all();
+        if (crew_) crew_->wanted.notify_all();
     }
 
     /// The next batch, or nullptr at the end of the epoch; it stays valid until the next call of next or
@@ -94,21 +98,18 @@ public:
     /// every later call of the epoch.
     Batch const* next() {
         if (!begun_) fail("Loader: call begin_epoch before next");
-        std::unique_lock lock(mutex_);
+        Lock lock(crew());
         if (holding_) {
             slot_of(current_).ready = false;
             ++current_;
             holding_ = false;
-            wanted_.notify_one();
+            if (crew_) crew_->wanted.notify_one();
         }
         if (current_ == end_) return nullptr;
         Slot& slot = slot_of(current_);
-        if (threads_.empty()) {
-            if (!slot.ready) fill(slot, current_);
-            slot.ready = true;
-        } else {
-            filled_.wait(lock, [&] { return slot.ready; });
-        }
+        lock.wait_filled([&] { return slot.ready; });
+        if (!slot.ready) fill(slot, current_);
+        slot.ready = true;
         if (slot.error) std::rethrow_exception(slot.error);
         holding_ = true;
         return &slot.batch;
@@ -132,6 +133,45 @@ private:
         bool ready = false;
         std::exception_ptr error;
     };
+
+    /// The threads, and what they and the caller wait with. On its own, because it outlives the loader in the child of a
+    /// fork: neither threads nor a condition that they waited for can be taken down there.
+    struct Crew {
+        pid_t const process = getpid();
+        std::mutex mutex;                        // but a slot being filled belongs to its worker
+        std::condition_variable wanted, filled;  // workers wait for the first, the caller for the second
+        FixedArray<std::thread> threads;
+    };
+    /// A lock on the crew's mutex, where there is a crew.
+    class Lock {
+    public:
+        explicit Lock(Crew* crew) : crew_(crew) {
+            if (crew_) lock_ = std::unique_lock(crew_->mutex);
+        }
+        template <class Ready>
+        void wait_filled(Ready const& ready) {
+            if (crew_) crew_->filled.wait(lock_, ready);
+        }
+
+    private:
+        Crew* crew_;
+        std::unique_lock<std::mutex> lock_;
+    };
+
+    /// The crew, or null where there is none, as in the child of a fork. Its threads may have been anywhere in their
+    /// work, with the mutex locked: but for the batch in use nothing that they did is trusted.
+    Crew* crew() {
+        if (crew_ && getpid() != crew_->process) {
+            crew_ = nullptr;
+            filling_ = 0;
+            for (auto& slot : slots_) {
+                if (holding_ && &slot == &slot_of(current_)) continue;
+                slot.ready = false;
+                slot.error = nullptr;
+            }
+        }
+        return crew_;
+    }
 
     STRATA_COLD void check() const {
         if (dataset_.size() == 0) fail("Loader: the dataset is empty");
@@ -196,10 +236,10 @@ private:
     }
 
     /// A worker takes the next batch whose slot is free: batches are taken in order, whoever takes them.
-    void work() {
-        std::unique_lock lock(mutex_);
+    void work(Crew& crew) {
+        std::unique_lock lock(crew.mutex);
         for (;;) {
-            wanted_.wait(lock, [this] {
+            crew.wanted.wait(lock, [this] {
                 return stopping_ ||
                        (next_to_fill_ < end_ && next_to_fill_ - current_ < static_cast<int>(slots_.size()));
             });
@@ -212,18 +252,21 @@ private:
             lock.lock();
             --filling_;
             slot.ready = true;
-            filled_.notify_one();
+            crew.filled.notify_one();
         }
     }
 
     STRATA_COLD void stop() {
+        Crew* const mine = crew();
+        if (!mine) return;
         {
-            std::unique_lock lock(mutex_);
+            std::unique_lock lock(mine->mutex);
             stopping_ = true;
         }
-        wanted_.notify_all();
-        for (auto& thread : threads_)
+        mine->wanted.notify_all();
+        for (auto& thread : mine->threads)
             if (thread.joinable()) thread.join();
+        delete std::exchange(crew_, nullptr);
     }
 
     Dataset dataset_;
@@ -232,17 +275,16 @@ private:
     int batches_ = 0;
     bool begun_ = false, holding_ = false;  // holding_: the caller has the slot of current_. Both only his thread's.
 
-    std::mutex mutex_;                         // guards what follows, but a slot being filled belongs to its worker
-    std::condition_variable wanted_, filled_;  // workers wait for the first, the caller for the second
-    FixedArray<std::uint32_t> order_;          // written only while filling_ == 0 and end_ == 0
-    FixedArray<Slot> slots_;                   // batch b is in slot b mod slots_.size()
+    Crew* crew_ = nullptr;
+    // Guarded by the crew's mutex.
+    FixedArray<std::uint32_t> order_;  // written only while filling_ == 0 and end_ == 0
+    FixedArray<Slot> slots_;           // batch b is in slot b mod slots_.size()
     std::uint32_t epoch_ = 0;
     int current_ = 0;       // batch in use, or the next one to give
     int next_to_fill_ = 0;  // batch that the next free worker takes
     int end_ = 0;
     int filling_ = 0;  // workers at work
     bool stopping_ = false;
-    FixedArray<std::thread> threads_;
 };
 
 }  // namespace strata::inline STRATA_ABI
