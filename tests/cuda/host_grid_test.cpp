@@ -63,9 +63,18 @@ void check_training(Loss loss, Optimizer optimizer, int size) {
         Samples<Net> const samples(size - static_cast<int>(step), 100 + step);  // the batch size changes
         RandomKey const key{5, 0, step};
         OptimizerStep const now{optimizer.learning_rate, NAN, step};
-        cpu.gradients(on_cpu, samples.batch, key);
+        StepResult const a = cpu.gradients(on_cpu, samples.batch, key), b = grid.gradients(on_grid, samples.batch, key);
+        CHECK(std::fabs(a.gradient_norm - b.gradient_norm) <= 1e-8 * a.gradient_norm);
+        if (step == 2) {  // someone changes the gradient between the halves of a step
+            for (double& g : cpu.gradient()) g *= 0.25;
+            for (double& g : grid.gradient()) g *= 0.25;
+        }
+        if (step == 3) {  // and leaves an update out, but not what its batch says
+            cpu.update_statistics(on_cpu);
+            grid.update_statistics(on_grid);
+            continue;
+        }
         cpu.update(on_cpu, optimizer, cpu_state, now);
-        grid.gradients(on_grid, samples.batch, key);
         grid.update(on_grid, optimizer, grid_state, now);
     }
     grid.store(on_grid, grid_state);

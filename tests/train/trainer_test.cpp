@@ -1,5 +1,8 @@
-// What Trainer does with its policies: one step against arithmetic by hand, schedules,
-// callbacks, fit, evaluate, predict.
+// What Trainer does with its policies: one step against arithmetic by hand, schedules, callbacks, fit, evaluate,
+// predict.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "small_training.hpp"
 
 using namespace strata;
@@ -314,4 +317,154 @@ TEST_CASE("snapshot and set_model are values") {
     CHECK(same_bits(start.parameters(), trainer.model().parameters()));
     trainer.train_step(points.x, points.label);
     CHECK(same_bits(after.parameters(), trainer.model().parameters()));  // no momentum: the same step again
+}
+
+TEST_CASE("after load_checkpoint in a callback fit goes on at the checkpoint's place, to the bit") {
+    Points const points(22);  // six batches of four
+    TemporaryDirectory const directory;
+    auto const data = points.dataset().with(
+        [](std::span<float> x, SampleShape, Random& random) { x[0] += static_cast<float>(random.uniform()); });
+    auto const with_seed = [](std::uint64_t seed) {
+        return train<Softmax>(SGD{.learning_rate = 0.1, .momentum = 0.9}, StepLR{.step_size = 1, .gamma = 0.5},
+                              Seed{seed});
+    };
+    auto expected = with_seed(5);
+    expected.fit(data, points.dataset(), quiet(3, 4));
+    auto const wanted = snapshot_of(expected, directory);
+    // Saved in one step, loaded in a later one: of the same epoch, at its end, of the next one, of the last one.
+    std::string const rollback = directory / "rollback";
+    for (int const loader_threads : {0, 2})
+        for (auto const& [saved, loaded] : {std::pair{3, 5}, {3, 6}, {6, 7}, {5, 16}, {6, 18}}) {
+            CAPTURE(loader_threads);
+            CAPTURE(saved);
+            CAPTURE(loaded);
+            auto trainer = with_seed(5);
+            FitOptions options = quiet(3, 4);
+            options.loader_threads = loader_threads;
+            int calls = 0;
+            options.on_step = [&](StepEvent const& event) {
+                ++calls;
+                if (event.step == saved && calls == saved) trainer.save_checkpoint(rollback);
+                if (calls == loaded) trainer.load_checkpoint(rollback);
+            };
+            trainer.fit(data, points.dataset(), options);
+            CHECK(calls == 18 + loaded - saved);
+            auto const got = snapshot_of(trainer, directory);
+            CHECK_MESSAGE(got == wanted, difference(wanted, got));
+        }
+
+    // In on_epoch, and into a trainer of another seed, whose loader has another order.
+    auto half = with_seed(5);
+    std::string const elsewhere = directory / "elsewhere";
+    FitOptions until = quiet(3, 4);
+    until.on_step = [&](StepEvent const& event) {
+        if (event.step == 9) half.stop();
+    };
+    half.fit(data, points.dataset(), until);
+    half.save_checkpoint(elsewhere);
+    for (bool const after_epoch : {false, true}) {
+        auto other = with_seed(77);
+        FitOptions options = quiet(3, 4);
+        bool loaded = false;
+        auto const load = [&] {
+            if (!std::exchange(loaded, true)) other.load_checkpoint(elsewhere);
+        };
+        if (after_epoch) {
+            options.on_epoch = [&](EpochRecord const&) { load(); };
+        } else {
+            options.on_step = [&](StepEvent const&) { load(); };
+        }
+        other.fit(data, points.dataset(), options);
+        auto const got = snapshot_of(other, directory);
+        CHECK_MESSAGE(got == wanted, difference(wanted, got));
+    }
+
+    // stop() in the same callback: fit returns at the checkpoint's place, and the next one goes on from there.
+    auto stopping = with_seed(6);
+    FitOptions options = quiet(3, 4);
+    options.on_step = [&](StepEvent const&) {
+        stopping.load_checkpoint(elsewhere);
+        stopping.stop();
+    };
+    stopping.fit(data, points.dataset(), options);
+    CHECK(stopping.state().step == 9);
+    stopping.fit(data, points.dataset(), quiet(3, 4));
+    CHECK(snapshot_of(stopping, directory) == wanted);
+
+    // An epoch of other batches cannot be gone on with, and says so at once.
+    auto trainer = with_seed(5);
+    FitOptions other_batches = quiet(3, 5);
+    other_batches.on_step = [&](StepEvent const&) { trainer.load_checkpoint(elsewhere); };
+    CHECK(error_of([&] { trainer.fit(data, other_batches); }) ==
+          "fit: the training stands at batch 3 of an epoch of 22 samples in batches of 4, and cannot go on with 22 "
+          "samples in batches of 5");
+    CHECK(trainer.state().step == 9);
+    trainer.fit(data, points.dataset(), quiet(3, 4));
+    CHECK(snapshot_of(trainer, directory) == wanted);
+}
+
+TEST_CASE("callbacks may change the model, but not call fit") {
+    Points const points(12);
+    auto trainer = train<Softmax>(SGD{.learning_rate = 0.1});
+    auto const zeros = [&] {
+        auto model = trainer.snapshot();
+        for (float& w : model.parameters()) w = 0;
+        return model;
+    }();
+    FitOptions options = quiet(2, 4);
+    double loss_of_zeros = 0;
+    options.on_step = [&](StepEvent const& event) {
+        if (event.step == 2) trainer.set_model(zeros);
+        if (event.step == 3) loss_of_zeros = event.result.loss;
+    };
+    trainer.fit(points.dataset(), options);
+    CHECK(loss_of_zeros == doctest::Approx(std::log(4.0)).epsilon(1e-6));
+    CHECK(trainer.state().step == 6);
+
+    auto const again = [&] { trainer.fit(points.dataset(), quiet(9, 4)); };
+    std::string const text = "fit: this trainer is in fit already, whose callbacks cannot call it again";
+    options = quiet(3, 4);
+    options.on_step = [&](StepEvent const&) { CHECK(error_of(again) == text); };
+    options.on_epoch = [&](EpochRecord const&) { again(); };
+    CHECK(error_of([&] { trainer.fit(points.dataset(), options); }) == text);
+    CHECK(trainer.state().step == 9);
+    trainer.fit(points.dataset(), quiet(4, 4));
+    CHECK(trainer.state().step == 12);
+}
+
+TEST_CASE("a process forked in a callback trains on, and so does its parent") {
+    Points const points(40);
+    TemporaryDirectory const directory;
+    auto const fresh = [] { return train<Softmax>(Cpu{.threads = 2}, SGD{.learning_rate = 0.1}, Seed{5}); };
+    auto expected = fresh();
+    expected.fit(points.dataset(), quiet(2, 4));
+    auto const wanted = snapshot_of(expected, directory);
+    for (bool const child_throws : {false, true}) {
+        auto trainer = fresh();
+        std::string const written = directory / "child";
+        pid_t child = -1;
+        FitOptions options = quiet(2, 4);
+        options.on_step = [&](StepEvent const& event) {
+            if (event.step != 7) return;
+            child = fork();
+            if (child != 0) return;
+            alarm(60);  // ends a child that waits for threads it does not have
+            if (child_throws) throw 7;
+        };
+        try {
+            trainer.fit(points.dataset(), options);
+        } catch (int) { _exit(child == 0 ? 0 : 1); }
+        if (child == 0) {
+            trainer.save_checkpoint(written);
+            _exit(0);
+        }
+        int status = 1;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
+        CHECK(snapshot_of(trainer, directory) == wanted);
+        if (child_throws) continue;
+        auto other = fresh();
+        other.load_checkpoint(written);
+        CHECK(snapshot_of(other, directory) == wanted);
+    }
 }

@@ -3,7 +3,9 @@
 // A backend policy is a plain value with a nested template Executor<Net, Precision, Loss>, which offers
 //
 //   gradients(model, batch, key)            one training pass: loss, hits, and the gradient of the mean loss
-//   update(model, optimizer, state, step)   one optimizer update with that gradient
+//   gradient()                              that gradient, on the host, which may be changed before update
+//   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics
+//   update_statistics(model)                the latter alone
 //   evaluate(model, batch, predictions, outputs)
 //   first_non_finite(model, batch, key)     for messages
 //   load(model, state), store(model, state) to the device and back; nothing on the CPU
@@ -24,7 +26,8 @@ struct StepResult {
     double loss = 0;
     std::int64_t correct = 0;
     int samples = 0;
-    bool finite = true;  ///< false: loss or a gradient is NaN or infinite
+    bool finite = true;        ///< false: loss or a gradient is NaN or infinite
+    double gradient_norm = 0;  ///< in training: root of the sum of the squares of the whole gradient
 };
 
 /// Throws Error that begins with `who` unless the memory of a batch is what executors can read.

@@ -1,6 +1,7 @@
 // Trainer: weights, executor, loss, optimizer and schedule put to work on a dataset.
 #pragma once
 
+#include "../data/array_batch.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
 #include "../optimizer/optimizer.hpp"
@@ -9,25 +10,12 @@
 #include "evaluation.hpp"
 #include "fit_options.hpp"
 #include "non_finite_place.hpp"
+#include "pending_gradient.hpp"
 #include "progress.hpp"
+#include "training_policy.hpp"
 #include "training_state.hpp"
 
 namespace strata::inline STRATA_ABI {
-
-/// Tag of the policies that are the trainer's own.
-struct SeedPolicy {};
-struct NonFinitePolicy {};
-
-/// Seed of initialisation, shuffling, augmentation and dropout.
-struct Seed {
-    using policy = SeedPolicy;
-    std::uint64_t value = 0;
-};
-/// What to do when loss or gradient is not finite: stop with an Error that names step and layer, or skip the update.
-struct NonFinite {
-    using policy = NonFinitePolicy;
-    bool skip = false;
-};
 
 template <class Net, class Backend, class Precision, class Loss, class Optimizer, class Schedule>
 class Trainer {
@@ -45,6 +33,7 @@ public:
     using Executor = typename Backend::template Executor<Net, Precision, Loss>;
     using Scalar = typename Precision::master;
     using Value = typename Precision::compute;
+    using Gradient = typename Precision::accumulation;
     static constexpr int outputs = Net::OutputShape::size;
 
     STRATA_COLD Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed,
@@ -72,7 +61,7 @@ public:
     }
     /// The weights as they stand now, as a value of its own.
     [[nodiscard]] ModelType snapshot() const { return model(); }
-    /// Starts from these weights; optimizer state and position stay.
+    /// Starts from these weights; optimizer state and position stay. May be called from callbacks.
     void set_model(ModelType const& model) {
         static_cast<void>(this->model());
         model_ = model;
@@ -89,7 +78,8 @@ public:
     // ---- training --------------------------------------------------------------------------------------------------
 
     /// Trains until `options.epochs` epochs are done in all, evaluating on `test` after each. Continues where the
-    /// trainer stands, also in mid epoch. Exceptions of transforms and callbacks come out of here.
+    /// trainer stands, also in mid epoch. Exceptions of transforms and callbacks come out of here. Callbacks may do with
+    /// the trainer what they like but call fit: after load_checkpoint training goes on where the checkpoint stands.
     STRATA_COLD History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
         return fit(train, &test, options);
     }
@@ -102,55 +92,71 @@ public:
     /// overflows for a dynamic loss scale is no error: the step is left out and the scale reduced.
     StepResult train_step(Batch const& batch) {
         input.check(batch, "train_step");
-        to_device();
-        position_.step = state_.step;
-        ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
-        if (!std::isfinite(value.learning_rate))
-            fail("training step ", state_.step, ": the schedule's learning rate is not finite");
-        RandomKey const key{state_.seed, 0, static_cast<std::uint32_t>(state_.step)};
-        StepResult const result = scaled_gradients(batch, key);
-        bool const overflow = !result.finite && scale_is_to_blame(result);
-        if (result.finite) {
-            executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
-                             {value.learning_rate, value.momentum, state_.updates});
-            host_is_old_ = true;
-            ++state_.updates;
-        } else if (!overflow && !non_finite_.skip) {
-            fail("training step ", state_.step, ": ", non_finite_place<Net>(executor_, model_, batch, key, result));
-        }
-        // Where the loss itself is not finite, the scale is not to blame.
-        if (loss_scaling_.is_dynamic() && (result.finite || std::isfinite(result.loss)))
-            loss_scaling_.step(result.finite, state_.loss_scale, state_.loss_scale_steps);
-        state_.learning_rate = value.learning_rate;
-        ++state_.step;
+        zero_gradients();
+        ScheduleValue const value = scheduled();
+        StepResult const result = pass(batch);
+        finish_step(value);
         return result;
     }
-    /// The same on samples [batch][C][H][W] and labels [batch].
-    StepResult train_step(std::span<Value const> samples, std::span<std::int32_t const> labels) {
-        Batch batch;
-        batch.size = static_cast<int>(labels.size());
-        batch.shape = input.shape;
-        batch.type = data_type_of<Value>;
-        batch.inputs = samples.data();
-        batch.labels = labels.data();
-        if (samples.size() != labels.size() * batch.shape.size())
-            fail("train_step: got ", samples.size(), " values for ", labels.size(), " labels, expected ",
-                 batch.shape.size(), " a sample");
-        return train_step(batch);
+    /// The same on arrays: samples [batch][C][H][W], and labels [batch] or targets [batch][outputs] (see ArrayBatch).
+    template <class X, class Y>
+    StepResult train_step(X const& samples, Y const& answers) {
+        return train_step(ArrayBatch<X, Y>(samples, answers, input.shape, outputs, "train_step").batch());
     }
-    /// The same with targets [batch][outputs].
-    StepResult train_step(std::span<Value const> samples, std::span<Value const> targets) {
-        Batch batch;
-        batch.shape = input.shape;
-        batch.size = static_cast<int>(samples.size() / batch.shape.size());
-        batch.type = batch.target_type = data_type_of<Value>;
-        batch.inputs = samples.data();
-        batch.targets = targets.data();
-        auto const size = static_cast<std::size_t>(batch.size);
-        if (samples.size() != size * batch.shape.size() || targets.size() != size * static_cast<std::size_t>(outputs))
-            fail("train_step: got ", samples.size(), " values and ", targets.size(), " target values, expected ",
-                 batch.shape.size(), " and ", outputs, " a sample");
-        return train_step(batch);
+
+    /// The first half of a training step: forward and backward, which leave the gradient of the mean loss in
+    /// gradients(). As in PyTorch a second call before update() adds its gradient to the first one's. Throws as
+    /// train_step, the gradient gone then; a checkpoint does not hold it.
+    StepResult backward(Batch const& batch) {
+        input.check(batch, "backward");
+        if (pending_.passes == 0) return pass(batch);
+        auto const sum = executor_.gradient();
+        AlignedVector<Gradient> earlier(sum.size());
+        std::copy(sum.begin(), sum.end(), earlier.begin());
+        StepResult result = pass(batch);
+        result.gradient_norm = detail::add_gradients(executor_.gradient(), earlier.data());
+        return result;
+    }
+    /// The same on arrays, as train_step takes them.
+    template <class X, class Y>
+    StepResult backward(X const& samples, Y const& answers) {
+        return backward(ArrayBatch<X, Y>(samples, answers, input.shape, outputs, "backward").batch());
+    }
+    /// The gradient, in the order of model().parameters(), to be read or changed before update(); valid until the next
+    /// pass. Throws Error where there was no backward since the last update().
+    [[nodiscard]] std::span<Gradient> gradients() {
+        if (pending_.passes == 0) fail("gradients: there are none, call backward first");
+        pending_.lent = true;
+        return executor_.gradient();
+    }
+    /// The part of gradients() of one parameter tensor, by its name in model().tensors(): `gradient("fc1.weight")`.
+    /// Throws Error where no parameter is called so.
+    [[nodiscard]] STRATA_COLD std::span<Gradient> gradient(std::string_view name) {
+        for (auto const& tensor : named_gradients())
+            if (tensor.name == name) return {static_cast<Gradient*>(tensor.data), tensor.size()};
+        fail("gradient: the network has no parameter \"", name, "\"");
+    }
+    /// The gradient tensor by tensor, with the names and shapes of the parameters, in their order.
+    [[nodiscard]] STRATA_COLD std::vector<TensorView> named_gradients() {
+        return detail::tensors_of_gradient(model_, gradients().data());
+    }
+    /// The second half: an optimizer update with gradients() as they are now; schedule, loss scale, running statistics
+    /// and counters go on as in train_step. False where the step was left out, because of NonFinite{.skip = true} or of
+    /// a loss scale that was too large. Throws Error where there is no gradient, or it is not finite.
+    bool update() {
+        if (pending_.passes == 0) fail("update: there is no gradient, call backward first");
+        if (pending_.finite && pending_.lent) {
+            std::string const place = non_finite_gradient<Net>(executor_.gradient());
+            if (!place.empty() && !non_finite_.skip) fail("training step ", state_.step, ": ", place);
+            pending_.finite = place.empty();
+        }
+        to_device();
+        return finish_step(scheduled());
+    }
+    /// Forgets the gradient of backward, as optimizer.zero_grad() does; update() and train_step() do so themselves.
+    void zero_gradients() {
+        keep_statistics();
+        pending_ = {};
     }
 
     /// Where schedules take the training to be. fit keeps it; in one's own loop set epoch, steps_per_epoch and
@@ -171,14 +177,15 @@ public:
     // ---- evaluation ------------------------------------------------------------------------------------------------
 
     /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order. Throws Error where the
-    /// dataset does not fit the network, or where the loss is not finite because a sample is not.
-    [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) {
+    /// dataset does not fit the network, or where the loss is not finite because a sample is not. It works in the
+    /// trainer's own memory: one call at a time.
+    [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) const {
         to_device();
         return detail::evaluate_on(executor_, model_, input, data, batch_size, state_.seed);
     }
 
     /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
-    [[nodiscard]] std::vector<Value> predict(Dataset const& data, int batch_size = 256) {
+    [[nodiscard]] std::vector<Value> predict(Dataset const& data, int batch_size = 256) const {
         if (data.size() == 0) fail("predict: the dataset is empty");
         input.check(data.shape(), "predict");
         std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
@@ -194,29 +201,25 @@ public:
     // ---- checkpoints -----------------------------------------------------------------------------------------------
 
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
-    STRATA_COLD void save_checkpoint(std::string const& path) {
+    STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
         write_checkpoint(path, checkpoint_tensors<Optimizer>(model_, optimizer_state_), checkpoint_metadata());
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
-    /// share theirs); hyperparameters and schedule are this trainer's. Throws Error, the trainer untouched, when the
-    /// file is torn, foreign or of another network.
+    /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
+    /// trainer untouched, when the file is torn, foreign or of another network.
     STRATA_COLD void load_checkpoint(std::string const& path) {
         CheckpointFile const file(path);
         TrainingState state = training_state_from(file.metadata(), path);
-        auto const expect = [&](char const* entry, std::string const& mine) {
-            std::string const* const written = file.metadata().find(entry);
-            if (!written || *written != mine)
-                fail(path, ": the checkpoint was written with ", entry, " ", written ? *written : "(none)",
-                     ", this trainer uses ", mine);
-        };
-        expect("optimizer", Optimizer::name);
-        expect("precision", std::string(dtype_name(data_type_of<Scalar>)));
+        check_written_with(file.metadata(), path, "optimizer", Optimizer::name);
+        check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         static_cast<void>(model());
         bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
         load_tensors(file.tensors(), checkpoint_tensors<Optimizer>(model_, optimizer_state_, flat_states));
         state_ = std::move(state);
+        pending_ = {};
         device_is_old_ = true;
+        moved_ = true;
     }
 
 private:
@@ -230,46 +233,48 @@ private:
     }
 
     STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
+        if (fitting_) fail("fit: this trainer is in fit already, whose callbacks cannot call it again");
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         options.check();
         if (!options.checkpoint.empty())
             check_safetensors(options.checkpoint, checkpoint_tensors<Optimizer>(model_, optimizer_state_),
                               checkpoint_metadata());
+        struct Fitting {
+            bool& now;
+            ~Fitting() { now = false; }
+        } const fitting{fitting_ = true};
+        stopped_ = false;
+        Progress progress(options.progress);
+        do {
+            moved_ = false;
+            fit_from_here(train, test, options, progress);
+        } while (moved_ && !stopped_);
+        return state_.history;
+    }
+
+    /// Trains to the end, or to where a callback loads a checkpoint: order and place of the batches are other ones then.
+    void fit_from_here(Dataset const& train, Dataset const* test, FitOptions const& options, Progress& progress) {
         Loader loader(train, {.batch_size = options.batch_size,
                               .shuffle = options.shuffle,
                               .drop_last = options.drop_last,
                               .seed = state_.seed,
                               .threads = options.loader_threads});
         auto const size = static_cast<std::int64_t>(train.size());
-        if (state_.batch > 0 && (state_.batch_size != options.batch_size || state_.dataset_size != size))
-            fail("fit: the training stands at batch ", state_.batch, " of an epoch of ", state_.dataset_size,
-                 " samples in batches of ", state_.batch_size, ", and cannot go on with ", size,
-                 " samples in batches of ", options.batch_size);
-        if (state_.batch > 0 && (state_.shuffle != options.shuffle || state_.drop_last != options.drop_last))
-            fail("fit: the training stands at batch ", state_.batch, " of an epoch with shuffle ", state_.shuffle,
-                 " and drop_last ", state_.drop_last, ", and cannot go on with ", options.shuffle, " and ",
-                 options.drop_last);
         int const last = static_cast<int>(size % options.batch_size);
         if (!options.drop_last && last > 0 && state_.epoch < options.epochs) Executor::check_batch(last);
-        state_.batch_size = options.batch_size;
-        state_.dataset_size = size;
-        state_.shuffle = options.shuffle;
-        state_.drop_last = options.drop_last;
+        state_.go_on_with(size, options.batch_size, options.shuffle, options.drop_last);
         position_.steps_per_epoch = loader.batches_per_epoch();
         position_.total_steps = position_.steps_per_epoch * options.epochs;
         std::int64_t const samples = options.drop_last ? position_.steps_per_epoch * options.batch_size : size;
-        Progress progress(options.progress);
-        stopped_ = false;
         if (state_.epoch >= options.epochs)
             progress.print(
                 concatenate("nothing to train: ", state_.epoch, " epochs are done, epochs is ", options.epochs));
-        while (state_.epoch < options.epochs && !stopped_) {
+        while (state_.epoch < options.epochs && !stopped_ && !moved_) {
             train_epoch(loader, samples, options, progress);
-            if (state_.batch < position_.steps_per_epoch) break;  // stopped in mid epoch
+            if (moved_ || state_.batch < position_.steps_per_epoch) return;  // elsewhere, or stopped in mid epoch
             finish_epoch(test, options, progress);
         }
-        return state_.history;
     }
 
     void train_epoch(Loader& loader, std::int64_t samples, FitOptions const& options, Progress& progress) {
@@ -283,16 +288,12 @@ private:
             Batch const* const batch = loader.next();
             if (!batch) break;
             StepResult const result = train_step(*batch);
-            ++state_.batch;
-            if (result.finite) {
-                state_.epoch_loss += result.loss * result.samples;
-                state_.epoch_correct += result.correct;
-                state_.epoch_samples += result.samples;
-            }
+            state_.end_batch(result.finite, result.loss, result.correct, result.samples);
             epoch_seconds_ += Progress::steady_seconds() - start;
             epoch_timed_ += result.samples;
             show(progress, options, samples);
             if (options.on_step) options.on_step({state_.step, state_.epoch, result, state_.learning_rate});
+            if (moved_) return;
             if (!options.checkpoint.empty() && options.checkpoint_steps > 0 &&
                 state_.step % options.checkpoint_steps == 0)
                 save_checkpoint(options.checkpoint);
@@ -300,31 +301,11 @@ private:
     }
 
     void show(Progress& progress, FitOptions const& options, std::int64_t samples) const {
-        ProgressState shown;
-        shown.epoch = state_.epoch;
-        shown.epochs = options.epochs;
-        shown.sample = (std::min)(state_.batch * options.batch_size, samples);
-        shown.samples = samples;
-        shown.learning_rate = state_.learning_rate;
-        if (state_.epoch_samples > 0) {
-            shown.loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
-            if (Loss::classifies)
-                shown.accuracy = static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
-        }
-        progress.update(shown);
+        progress.update(state_.progress(options.epochs, samples, Loss::classifies));
     }
 
     STRATA_COLD void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
-        EpochRecord record;
-        record.epoch = state_.epoch + 1;
-        record.step = state_.step;
-        record.learning_rate = state_.learning_rate;
-        if (state_.epoch_samples > 0) {
-            record.train_loss = state_.epoch_loss / static_cast<double>(state_.epoch_samples);
-            if (Loss::classifies)
-                record.train_accuracy =
-                    static_cast<double>(state_.epoch_correct) / static_cast<double>(state_.epoch_samples);
-        }
+        EpochRecord record = state_.epoch_record(Loss::classifies);
         record.seconds = epoch_seconds_;
         record.images_per_second =
             epoch_seconds_ > 0 ? static_cast<double>(epoch_timed_) / epoch_seconds_ : ProgressState::unknown;
@@ -336,16 +317,58 @@ private:
             record.test_loss = evaluation.loss;
             record.test_accuracy = evaluation.accuracy;
         }
-        ++state_.epoch;
-        state_.batch = 0;
-        state_.epoch_loss = 0;
-        state_.epoch_correct = state_.epoch_samples = 0;
-        state_.history.push_back(record);
+        state_.end_epoch(record);
         progress.end_epoch(record);
         if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint);
         if (options.on_epoch) options.on_epoch(record);
     }
 
+    [[nodiscard]] ScheduleValue scheduled() {
+        position_.step = state_.step;
+        ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
+        if (!std::isfinite(value.learning_rate))
+            fail("training step ", state_.step, ": the schedule's learning rate is not finite");
+        return value;
+    }
+    /// Forward and backward on a batch that fits. The first pass of a step and the ones after it draw other numbers.
+    StepResult pass(Batch const& batch) {
+        to_device();
+        keep_statistics();
+        auto const step = static_cast<std::uint32_t>(state_.step);
+        RandomKey const key{state_.seed + 0x9E3779B97F4A7C15u * pending_.passes, 0, step};
+        StepResult const result = scaled_gradients(batch, key);
+        if (!result.finite && !scale_is_to_blame(result) && !non_finite_.skip) {
+            pending_ = {};
+            fail("training step ", state_.step, ": ", non_finite_place<Net>(executor_, model_, batch, key, result));
+        }
+        pending_.add(result);
+        return result;
+    }
+    /// A pass that no update follows has seen its batch too.
+    void keep_statistics() {
+        if constexpr (Net::is_batch_wide) {
+            if (!pending_.statistics) return;
+            to_device();
+            executor_.update_statistics(model_);
+            pending_.statistics = false;
+            host_is_old_ = true;
+        }
+    }
+    bool finish_step(ScheduleValue const& value) {
+        PendingGradient const done = std::exchange(pending_, {});
+        if (done.finite) {
+            executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
+                             {value.learning_rate, value.momentum, state_.updates});
+            host_is_old_ = true;
+            ++state_.updates;
+        }
+        // Where the loss itself is not finite, the scale is not to blame.
+        if (loss_scaling_.is_dynamic() && (done.finite || done.loss_is_finite))
+            loss_scaling_.step(done.finite, state_.loss_scale, state_.loss_scale_steps);
+        state_.learning_rate = value.learning_rate;
+        ++state_.step;
+        return done.finite;
+    }
     StepResult scaled_gradients(Batch const& batch, RandomKey key) {
         if (loss_scaling_.is_dynamic()) state_.loss_scale = loss_scale();
         if constexpr (requires { executor_.gradients(model_, batch, key, 1.0); }) {
@@ -360,7 +383,7 @@ private:
         return loss_scaling_.is_dynamic() && std::isfinite(result.loss) && state_.loss_scale > 1;
     }
 
-    void to_device() {
+    void to_device() const {
         if (device_is_old_) executor_.load(model_, optimizer_state_);
         device_is_old_ = false;
     }
@@ -373,7 +396,10 @@ private:
     mutable Executor executor_;
     mutable AlignedVector<Scalar> optimizer_state_;
     mutable bool host_is_old_ = false;
-    bool device_is_old_ = true, stopped_ = false;
+    mutable bool device_is_old_ = true;
+    bool fitting_ = false, stopped_ = false;
+    bool moved_ = false;  ///< a checkpoint was loaded: fit's loader stands at another place
+    PendingGradient pending_;
     TrainingState state_;
     SchedulePosition position_;
     double epoch_seconds_ = 0;

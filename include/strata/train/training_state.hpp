@@ -2,6 +2,7 @@
 // and optimizer state there.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <iterator>
@@ -10,6 +11,7 @@
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
 #include "metrics.hpp"
+#include "progress.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -29,6 +31,59 @@ struct TrainingState {
     double loss_scale = 0;  ///< a dynamic one; 0 before the first step
     std::int64_t loss_scale_steps = 0;
     History history;
+
+    /// The current epoch so far, but for the test data and the clock.
+    [[nodiscard]] STRATA_COLD EpochRecord epoch_record(bool classifies) const {
+        EpochRecord record;
+        record.epoch = epoch + 1;
+        record.step = step;
+        record.learning_rate = learning_rate;
+        if (epoch_samples == 0) return record;
+        record.train_loss = epoch_loss / static_cast<double>(epoch_samples);
+        if (classifies) record.train_accuracy = static_cast<double>(epoch_correct) / static_cast<double>(epoch_samples);
+        return record;
+    }
+    [[nodiscard]] STRATA_COLD ProgressState progress(int epochs, std::int64_t samples, bool classifies) const {
+        EpochRecord const record = epoch_record(classifies);
+        ProgressState shown;
+        shown.epoch = epoch;
+        shown.epochs = epochs;
+        shown.sample = (std::min)(batch * batch_size, samples);
+        shown.samples = samples;
+        shown.learning_rate = learning_rate;
+        shown.loss = record.train_loss;
+        shown.accuracy = record.train_accuracy;
+        return shown;
+    }
+    /// Notes what the next batches come from. Throws Error in mid epoch where its rest would be another one.
+    STRATA_COLD void go_on_with(std::int64_t size, int batches_of, bool shuffled, bool without_last) {
+        if (batch > 0 && (batch_size != batches_of || dataset_size != size))
+            fail("fit: the training stands at batch ", batch, " of an epoch of ", dataset_size,
+                 " samples in batches of ", batch_size, ", and cannot go on with ", size, " samples in batches of ",
+                 batches_of);
+        if (batch > 0 && (shuffle != shuffled || drop_last != without_last))
+            fail("fit: the training stands at batch ", batch, " of an epoch with shuffle ", shuffle, " and drop_last ",
+                 drop_last, ", and cannot go on with ", shuffled, " and ", without_last);
+        batch_size = batches_of;
+        dataset_size = size;
+        shuffle = shuffled;
+        drop_last = without_last;
+    }
+    /// Counts a batch of the current epoch; its samples only where it was trained on.
+    void end_batch(bool trained, double loss, std::int64_t correct, int samples) {
+        ++batch;
+        if (!trained) return;
+        epoch_loss += loss * samples;
+        epoch_correct += correct;
+        epoch_samples += samples;
+    }
+    void end_epoch(EpochRecord const& record) {
+        ++epoch;
+        batch = 0;
+        epoch_loss = 0;
+        epoch_correct = epoch_samples = 0;
+        history.push_back(record);
+    }
 };
 
 namespace detail {
@@ -92,6 +147,15 @@ STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, s
     }
     state.history = history_from_text(text_of("history"));
     return state;
+}
+
+/// Throws Error unless a checkpoint was written with the same optimizer, say, as this trainer has.
+STRATA_COLD inline void check_written_with(Metadata const& metadata, std::string const& path, char const* entry,
+                                           std::string_view mine) {
+    std::string const* const written = metadata.find(entry);
+    if (!written || *written != mine)
+        fail(path, ": the checkpoint was written with ", entry, " ", written ? *written : "(none)",
+             ", this trainer uses ", mine);
 }
 
 namespace detail {

@@ -58,9 +58,12 @@ public:
     /// The model is used where it lies.
     void load(ModelType const&, std::span<Scalar const>) {}
     void store(ModelType&, std::span<Scalar>) {}
-    /// Gradient of the mean loss of the last training step, in the order of Model::parameters().
+    /// Gradient of the last training pass, in the order of Model::parameters(); empty before the first.
     [[nodiscard]] std::span<Gradient const> gradient() const {
-        return {gradients_.data(), static_cast<std::size_t>(Net::parameter_count)};
+        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(max_leaves)};
+    }
+    [[nodiscard]] std::span<Gradient> gradient() {  // what is written to it, update() takes
+        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(max_leaves)};
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
@@ -110,6 +113,10 @@ public:
                                           from, to);
             }
         });
+        update_statistics(model);
+    }
+    /// The running statistics of the last training pass become the model's.
+    void update_statistics(ModelType& model) {
         if constexpr (Net::is_batch_wide) {
             std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
             Net::for_each_operation([&]<int Index>() {

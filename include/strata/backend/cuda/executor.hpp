@@ -10,6 +10,7 @@
 #include <cmath>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "../../core/tensor.hpp"
@@ -59,9 +60,17 @@ public:
     /// Gradient of the mean loss of the last training step, in the order of
     /// Model::parameters(); copied from the device.
     [[nodiscard]] std::span<Gradient const> gradient() const {
-        gradient_values_.resize(parameter_count);
-        device_->activate();
-        device_->download(gradient_values_.data(), gradient_.data(), parameter_count * sizeof(Gradient));
+        if (!gradient_is_here_) {
+            gradient_values_.resize(parameter_count);
+            device_->activate();
+            device_->download(gradient_values_.data(), gradient_.data(), parameter_count * sizeof(Gradient));
+        }
+        return gradient_values_;
+    }
+    /// The same; what is written to it, update() takes back to the device.
+    [[nodiscard]] std::span<Gradient> gradient() {
+        static_cast<void>(std::as_const(*this).gradient());
+        gradient_is_here_ = true;
         return gradient_values_;
     }
     /// Bytes held on the device.
@@ -97,6 +106,7 @@ public:
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
         check_batch(batch.size);
         begin(model, batch, Net::training_plan.size);
+        gradient_is_here_ = false;
         device_->clear(gradient_.data(), parameter_count * sizeof(Gradient));
         Net::for_each_operation([&]<int Index>() { forward<Index, true>(random); });
         bool const has_loss = finish<true>(batch);
@@ -112,9 +122,16 @@ public:
         if (loaded_ != &model || state_size_ != state.size()) load(model, state);
         auto const apply = optimizer.template prepare<Scalar>(step);
         device_->activate();
+        if (std::exchange(gradient_is_here_, false))
+            device_->upload(gradient_.data(), gradient_values_.data(), parameter_count * sizeof(Gradient));
         device_->launch(detail::UpdateBody<std::remove_const_t<decltype(apply)>, Precision>{
             apply, parameters_.data(), gradient_.data(), state_.data(), static_cast<long>(parameter_count)});
+        update_statistics(model);
+    }
+    /// The running statistics of the last training pass become the model's, on the device.
+    void update_statistics(ModelType& model) {
         if constexpr (Net::is_batch_wide) {
+            device_->activate();
             device_->copy(buffers_.data(), next_buffers_.data(), buffer_count * sizeof(Scalar));
             Net::for_each_operation([&]<int Index>() {
                 if constexpr (detail::is_batch_wide<Op<Index>>()) ++model.batches_tracked()[Index];
@@ -352,6 +369,7 @@ private:
         double squares = 0;
         for (std::size_t i = 2; i < entries; ++i) squares += report_values_[i];
         result.finite = std::isfinite(result.loss) && std::isfinite(squares);
+        result.gradient_norm = std::sqrt(squares);
         return result;
     }
 
@@ -368,6 +386,7 @@ private:
     Buffer<unsigned char> inputs_, raw_targets_;
     std::vector<double> report_values_;
     mutable std::vector<Gradient> gradient_values_;
+    bool gradient_is_here_ = false;  ///< the host's copy of the gradient may be newer than the device's
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -1,0 +1,60 @@
+// The gradient between backward and update.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "../backend/backend.hpp"
+#include "../core/tensor.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// What update() waits for: the passes since the last one.
+struct PendingGradient {
+    std::uint32_t passes = 0;
+    bool finite = true, loss_is_finite = true;
+    bool statistics = false;  ///< the running statistics of the last pass are not the model's yet
+    bool lent = false;        ///< the gradient may not be what the passes left
+
+    void add(StepResult const& result) {
+        lent = ++passes > 1;  // sums may overflow
+        finite = finite && result.finite;
+        loss_is_finite = loss_is_finite && std::isfinite(result.loss);
+        statistics = result.finite;
+    }
+};
+
+namespace detail {
+/// The part of a model's tensors that are parameters, each with its piece of an arena of gradients.
+template <class Model, class Gradient>
+STRATA_COLD std::vector<TensorView> tensors_of_gradient(Model& model, Gradient* gradient) {
+    auto const parameters = model.parameters();
+    std::vector<TensorView> tensors;
+    for (auto& tensor : model.tensors()) {
+        auto const* const data = static_cast<typename Model::Scalar const*>(tensor.data);
+        if (tensor.type != data_type_of<typename Model::Scalar> || data < parameters.data() ||
+            data >= parameters.data() + parameters.size())
+            continue;  // a buffer
+        tensor.type = data_type_of<Gradient>;
+        tensor.data = gradient + (data - parameters.data());
+        tensors.push_back(std::move(tensor));
+    }
+    return tensors;
+}
+
+/// Adds earlier gradients to the newest one; returns the norm of the sum.
+template <class Gradient>
+STRATA_COLD double add_gradients(std::span<Gradient> sum, Gradient const* earlier) {
+    double squares = 0;
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+        sum[i] += earlier[i];
+        squares += static_cast<double>(sum[i]) * static_cast<double>(sum[i]);
+    }
+    return std::sqrt(squares);
+}
+}  // namespace detail
+
+}  // namespace strata::inline STRATA_ABI
