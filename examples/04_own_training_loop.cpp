@@ -1,10 +1,11 @@
-// Tutorial 4: one's own training loop, with a checkpoint in the middle.
+// Tutorial 4: one's own training loop, with a checkpoint in the middle, and one's own step.
 //
 //     04_own_training_loop [DIR]
 //
-// `fit` is a loop over Loader and train_step; whoever wants another loop writes it. Everything random is a
-// function of the seed and the place in training, so training that stops and resumes ends with the same bits
-// as training that does not.
+// `fit` is a loop over Loader and train_step; whoever wants another loop writes it. Everything random is a function of
+// the seed and the place in training, so training that stops and resumes ends with the same bits as training that does
+// not.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -52,6 +53,23 @@ static void train_until(Trainer& trainer, Dataset const& data, std::int64_t last
     }
 }
 
+// A step in two halves, with the gradient in between: backward adds the gradient of a batch to what is there (as in
+// PyTorch, but update and train_step clear it), update hands it to the optimizer. Here each step takes the mean over two
+// batches, clipped to a norm of 1; schedules, BatchNorm, checkpoints and counters go on as with train_step.
+template <class Trainer>
+static void train_on_pairs(Trainer& trainer, Dataset const& data, int steps) {
+    Loader loader(data, {.batch_size = 100, .seed = trainer.state().seed});
+    loader.begin_epoch(100);  // an order of its own
+    for (int step = 0; step < steps; ++step) {
+        trainer.backward(*loader.next());
+        StepResult const result = trainer.backward(*loader.next());
+        double const norm = result.gradient_norm / 2;  // of the mean: the result has that of the sum
+        auto const factor = static_cast<float>(0.5 * std::min(1.0, 1.0 / norm));
+        for (float& g : trainer.gradients()) g *= factor;
+        trainer.update();
+    }
+}
+
 int main(int argument_count, char** arguments) try {
     auto data = argument_count > 1 ? fashion_mnist(arguments[1]) : fashion_mnist();
     Dataset const train_data = data.train.first(20'000), test_data = data.test.first(2'000);
@@ -78,6 +96,10 @@ int main(int argument_count, char** arguments) try {
     std::int32_t const label = 3;
     StepResult const broken = resumed.train_step(pixels, std::span(&label, 1));
     std::printf("a step on a broken image is %s\n", broken.finite ? "taken" : "skipped");
+
+    train_on_pairs(resumed, train_data, 20);
+    std::printf("%lld steps, %lld updates\n", static_cast<long long>(resumed.state().step),
+                static_cast<long long>(resumed.state().updates));
 
     auto const evaluation = resumed.evaluate(test_data);
     std::printf("test loss %.4f, accuracy %.2f %%\n", evaluation.loss, 100 * evaluation.accuracy);

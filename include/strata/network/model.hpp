@@ -60,17 +60,20 @@ public:
         }
     }
 
-    [[nodiscard]] std::span<Scalar> parameters() { return parameters_; }
-    [[nodiscard]] std::span<Scalar const> parameters() const { return parameters_; }
-    [[nodiscard]] std::span<Scalar> buffers() { return buffers_; }
-    [[nodiscard]] std::span<Scalar const> buffers() const { return buffers_; }
+    // Not of a temporary, whose numbers would be gone: give `trainer.snapshot()` or `load<Net>(file)` a name first.
+    [[nodiscard]] std::span<Scalar> parameters() & { return parameters_; }
+    [[nodiscard]] std::span<Scalar const> parameters() const& { return parameters_; }
+    void parameters() const&& = delete;
+    [[nodiscard]] std::span<Scalar> buffers() & { return buffers_; }
+    [[nodiscard]] std::span<Scalar const> buffers() const& { return buffers_; }
+    void buffers() const&& = delete;
     /// Batches each BatchNorm has seen in training, one entry an operation of the op list (others stay 0).
     [[nodiscard]] std::span<std::int64_t> batches_tracked() { return batches_tracked_; }
     [[nodiscard]] std::span<std::int64_t const> batches_tracked() const { return batches_tracked_; }
 
     /// Every tensor with its PyTorch state-dict name, in state-dict order: weight, bias, running_mean, running_var,
     /// num_batches_tracked of each layer. The views point into this model.
-    [[nodiscard]] STRATA_COLD std::vector<TensorView> tensors() {
+    [[nodiscard]] STRATA_COLD std::vector<TensorView> tensors() & {
         std::vector<TensorView> list(tensor_count);
         tensors(list.data());
         return list;
@@ -87,7 +90,8 @@ public:
         }
     }
     /// The same for reading: nothing may be written through these views.
-    [[nodiscard]] std::vector<TensorView> tensors() const { return const_cast<Model*>(this)->tensors(); }
+    [[nodiscard]] std::vector<TensorView> tensors() const& { return const_cast<Model*>(this)->tensors(); }
+    void tensors() const&& = delete;
 
     /// Runs the network on a Batch, or on samples [N][C][H][W] as from_memory takes them: a vector, span, array or matrix
     /// (rows are samples) of float, double or uint8, which is divided by 255. Nothing is copied but a matrix whose rows
