@@ -10,6 +10,10 @@
 
 #include "config.hpp"
 
+#ifndef __cpp_exceptions
+#error "Strata reports errors as exceptions, strata::Error: compile what includes it without -fno-exceptions"
+#endif
+
 namespace strata::inline STRATA_ABI {
 
 /// Thrown for every error a caller can cause: a bad file, a wrong shape, a label out of range, a non-finite loss. The

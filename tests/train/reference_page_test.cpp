@@ -1,0 +1,156 @@
+// What docs/reference.md shows and says: its code stands here, compiled and run.
+#include "small_training.hpp"
+
+using namespace strata;
+
+namespace {
+
+// Options come in any order; those with two numbers mean height and width, one number means both.
+using Options = Network<Input<3, 33, 48>,                                             //
+                        Conv2d<8, Size{3, 5}, Stride<2, 1>, Padding<1, 2>, NoBias>,   // 8 x 17 x 48
+                        BatchNorm2d<Momentum<0.01>, Epsilon<1e-3>>, ReLU,             //
+                        Conv2d<16, 3, Groups<4>, Dilation<1, 2>, SamePadding>, ReLU,  // 16 x 17 x 48
+                        MaxPool2d<3, Stride<2>, Padding<1>>,                          // 16 x 9 x 24
+                        AvgPool2d<Size{3, 2}, ExcludePadding>,                        // 16 x 3 x 12
+                        Dropout<0.3>, Flatten, Linear<32, NoBias, Initialize<KaimingNormal>>, Linear<10>>;
+static_assert(std::is_same_v<Options::ValueShape<6>, Shape<16, 9, 24>>);
+static_assert(std::is_same_v<Options::ValueShape<7>, Shape<16, 3, 12>>);
+
+// torchvision's BasicBlock: the shortcut is a Named layer, or group of layers, like "downsample" there.
+using BasicBlock =
+    Residual<Main<Named<"conv1", Conv2d<16, 3, Stride<2>, Padding<1>, NoBias>>, Named<"bn1", BatchNorm2d<>>, ReLU,
+                  Named<"conv2", Conv2d<16, 3, Padding<1>, NoBias>>, Named<"bn2", BatchNorm2d<>>>,
+             Named<"downsample", Conv2d<16, 1, Stride<2>, NoBias>, BatchNorm2d<>>, After<ReLU>>;
+
+// Layers without a name are called by their place, as in nn.Sequential, layers without parameters counted too.
+using Names = Network<Input<1, 8, 8>, Conv2d<8, 3>, ReLU, Named<"layer1", Repeat<2, Conv2d<8, 3, SamePadding>, ReLU>>,
+                      BasicBlock, Flatten, Named<"fc", Linear<10>>>;
+
+// A loss: sum or mean over a sample's outputs; the mean over the batch is the executor's. io.x are the outputs, io.target
+// the targets, io.dx the gradient of the outputs where it is wanted, to be multiplied by io.scale.
+struct Huber {
+    using policy = LossPolicy;
+    static constexpr bool classifies = false;  // targets, not labels
+    double delta = 1;
+
+    void check() const {
+        if (!(delta > 0)) fail("Huber: delta is ", delta, ", expected a positive number");
+    }
+    template <int K, class Io>
+    STRATA_HD auto operator()(Io const& io) const {
+        using L = typename Io::L;
+        using T = scalar_of<L>;
+        L const d = L(static_cast<T>(delta)), mean = L(T(1) / static_cast<T>(K));
+        L total(0);
+        for (int k = 0; k < K; ++k) {
+            L const r = io.x[k] - io.target[k], bounded = minimum(maximum(r, -d), d);
+            total = total + bounded * (r - L(T(0.5)) * bounded);
+            if (io.dx.data) io.dx.set(k, bounded * mean * io.scale);
+        }
+        return total * mean;
+    }
+};
+
+// An optimizer: an update of one parameter w with its gradient and `states` numbers of state, prepared for each step.
+struct RMSprop {
+    using policy = OptimizerPolicy;
+    static constexpr int states = 1;  // the mean of the squares
+    static constexpr char const* name = "RMSprop";
+    double learning_rate = 1e-2, alpha = 0.99, epsilon = 1e-8;
+
+    void check() const {
+        if (!(learning_rate >= 0)) fail("RMSprop: learning_rate is ", learning_rate, ", expected at least 0");
+    }
+    template <class T>
+    struct Update {
+        static constexpr int states = RMSprop::states;
+        T rate, alpha, epsilon;
+
+        template <class L>
+        STRATA_HD void operator()(L& w, L gradient, L (&state)[1]) const {
+            state[0] = L(alpha) * state[0] + L(1 - alpha) * gradient * gradient;
+            w = w - L(rate) * gradient / (sqrt(state[0]) + L(epsilon));
+        }
+    };
+    template <class T>
+    [[nodiscard]] Update<T> prepare(OptimizerStep const& step) const {
+        return {static_cast<T>(step.learning_rate), static_cast<T>(alpha), static_cast<T>(epsilon)};
+    }
+};
+
+// A schedule: a pure function of the place in training. LambdaLR makes one of a function that gives a factor.
+struct Polynomial {
+    using policy = SchedulePolicy;
+    double power = 2;
+
+    ScheduleValue operator()(double base_learning_rate, SchedulePosition const& position) const {
+        auto const done = static_cast<double>(position.step) / static_cast<double>(position.total_steps);
+        return {base_learning_rate * std::pow(1 - done, power)};
+    }
+};
+
+// A transform: anything that can be called so. It may run on several threads at once, and draws from `random` alone.
+struct Noise {
+    double deviation = 0.1;
+    void operator()(std::span<float> sample, SampleShape, Random& random) const {
+        for (float& x : sample) x += static_cast<float>(deviation * random.normal());
+    }
+};
+
+// Rows of a table: `width` numbers each, and one number to predict.
+Dataset table() {
+    int const width = 4;
+    std::vector<float> rows, prices;
+    Random random(1, Purpose::user);
+    for (int row = 0; row < 200; ++row) {
+        float price = 0;
+        for (int column = 0; column < width; ++column) {
+            rows.push_back(static_cast<float>(random.normal()));
+            price += static_cast<float>(column) * rows.back();
+        }
+        prices.push_back(price);
+    }
+    return from_memory(rows, {width}, prices, 1);  // copied: the vectors may go
+}
+
+}  // namespace
+
+TEST_CASE("one's own parts in one sentence") {
+    using Regression = Network<Input<4>, Linear<16>, ReLU, Linear<1>>;
+    auto const data = table();
+    auto trainer = train<Regression>(Huber{.delta = 2}, RMSprop{.learning_rate = 0.01}, Polynomial{}, Seed{1});
+    double const before = trainer.evaluate(data).loss;
+    trainer.fit(data.with(Noise{.deviation = 0.01}), {.epochs = 40, .batch_size = 20, .progress = ProgressStyle::none});
+    CHECK(trainer.evaluate(data).loss < before / 10);
+}
+
+TEST_CASE("names in files") {
+    Model<Names> model;
+    std::string names;
+    for (auto const& tensor : model.tensors())
+        if (tensor.name.ends_with("weight")) names += tensor.name + "\n";
+    CHECK(names ==
+          "0.weight\n"
+          "layer1.0.weight\nlayer1.2.weight\n"
+          "3.conv1.weight\n3.bn1.weight\n3.conv2.weight\n3.bn2.weight\n3.downsample.0.weight\n3.downsample.1.weight\n"
+          "fc.weight\n");
+}
+
+TEST_CASE("the defaults are those of docs/reference.md") {
+    CHECK(SGD{}.learning_rate == 1e-3);
+    CHECK(Adam{}.learning_rate == 1e-3);
+    CHECK(AdamW{}.weight_decay == 1e-2);
+    CHECK(StepLR{}.gamma == 0.1);
+    CHECK(OneCycleLR{}.div_factor == 25);
+    CHECK(WarmupOptions{}.steps == 5);
+    CHECK(CrossEntropy{}.label_smoothing == 0);
+    CHECK(DynamicLossScale{}.interval == 2000);
+    CHECK(FitOptions{}.batch_size == 64);
+    CHECK(FitOptions{}.evaluation_batch_size == 256);
+    CHECK(LoaderOptions{}.prefetch == 4);
+    CHECK(RandomCrop{}.padding == 4);
+    CHECK(Cpu{}.threads == 0);
+    using Net = Network<Input<2>, Linear<2>>;
+    static_assert(std::is_same_v<decltype(train<Net>()), decltype(train<Net>(Cpu{}, Float32{}, CrossEntropy{}, SGD{},
+                                                                             ConstantLR{}, NoLossScale{}))>);
+}
