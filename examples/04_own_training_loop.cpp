@@ -5,7 +5,6 @@
 // `fit` is a loop over Loader and train_step; whoever wants another loop writes it. Everything random is a function of
 // the seed and the place in training, so training that stops and resumes ends with the same bits as training that does
 // not.
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -62,10 +61,10 @@ static void train_on_pairs(Trainer& trainer, Dataset const& data, int steps) {
     loader.begin_epoch(100);  // an order of its own
     for (int step = 0; step < steps; ++step) {
         trainer.backward(*loader.next());
-        StepResult const result = trainer.backward(*loader.next());
-        double const norm = result.gradient_norm / 2;  // of the mean: the result has that of the sum
-        auto const factor = static_cast<float>(0.5 * std::min(1.0, 1.0 / norm));
-        for (float& g : trainer.gradients()) g *= factor;
+        trainer.backward(*loader.next());
+        for (float& g : trainer.gradients()) g /= 2;
+        if (double const norm = trainer.gradient_norm(); norm > 1)
+            for (float& g : trainer.gradients()) g /= static_cast<float>(norm);
         trainer.update();
     }
 }

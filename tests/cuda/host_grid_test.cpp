@@ -63,8 +63,8 @@ void check_training(Loss loss, Optimizer optimizer, int size) {
         Samples<Net> const samples(size - static_cast<int>(step), 100 + step);  // the batch size changes
         RandomKey const key{5, 0, step};
         OptimizerStep const now{optimizer.learning_rate, NAN, step};
-        StepResult const a = cpu.gradients(on_cpu, samples.batch, key), b = grid.gradients(on_grid, samples.batch, key);
-        CHECK(std::fabs(a.gradient_norm - b.gradient_norm) <= 1e-8 * a.gradient_norm);
+        cpu.gradients(on_cpu, samples.batch, key);
+        grid.gradients(on_grid, samples.batch, key);
         if (step == 2) {  // someone changes the gradient between the halves of a step
             for (double& g : cpu.gradient()) g *= 0.25;
             for (double& g : grid.gradient()) g *= 0.25;

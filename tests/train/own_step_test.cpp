@@ -45,9 +45,9 @@ TEST_CASE("backward and update are train_step, to the bit") {
         StepResult const a = whole.train_step(points.x, points.label), b = halves.backward(points.x, points.label);
         CHECK(a.loss == b.loss);
         CHECK(a.correct == b.correct);
-        CHECK(a.gradient_norm == b.gradient_norm);
+        CHECK(whole.gradient_norm() == halves.gradient_norm());
         // Looking at the gradient and evaluating in between change nothing.
-        CHECK(norm_of(halves.gradients()) == doctest::Approx(b.gradient_norm).epsilon(1e-12));
+        CHECK(norm_of(halves.gradients()) == doctest::Approx(halves.gradient_norm()).epsilon(1e-12));
         auto const& constant = halves;
         CHECK(constant.evaluate(from_memory(points.x, {3}, points.label, 4)).samples == 19);
         CHECK(constant.predict(from_memory(points.x, {3})).size() == 19 * 4);
@@ -62,11 +62,12 @@ TEST_CASE("the gradient can be clipped, tensor by tensor too") {
     Points const points(10);
     auto trainer = train<Softmax>(SGD{.learning_rate = 1.0});
     auto const before = trainer.snapshot();
-    StepResult const result = trainer.backward(points.x, points.label);
-    auto const scale = static_cast<float>(0.01 / result.gradient_norm);
+    trainer.backward(points.x, points.label);
+    auto const scale = static_cast<float>(0.01 / trainer.gradient_norm());
     for (float& g : trainer.gradients()) g *= scale;
     std::vector<float> const clipped = copy_of(trainer.gradients());
     CHECK(norm_of(clipped) == doctest::Approx(0.01));
+    CHECK(trainer.gradient_norm() == doctest::Approx(0.01));
     REQUIRE(trainer.gradient("fc.weight").data() == trainer.gradients().data());
     CHECK(trainer.gradient("fc.bias").size() == 4);
     for (float& g : trainer.gradient("fc.bias")) g = 0;
@@ -94,9 +95,9 @@ TEST_CASE("gradients of several batches add up, as in PyTorch") {
     auto alone = train<WithBatch>(SGD{.learning_rate = 0.1}), fresh = train<WithBatch>(SGD{.learning_rate = 0.1});
     trainer.backward(first.x, first.label);
     std::vector<float> const one = copy_of(trainer.gradients());
-    StepResult const result = trainer.backward(second.x, second.label);
+    trainer.backward(second.x, second.label);
     std::vector<float> const sum = copy_of(trainer.gradients());
-    CHECK(norm_of(sum) == doctest::Approx(result.gradient_norm).epsilon(1e-12));
+    CHECK(norm_of(sum) == doctest::Approx(trainer.gradient_norm()).epsilon(1e-12));
 
     // Each pass draws other numbers for Dropout, but the first one draws train_step's.
     alone.backward(first.x, first.label);
@@ -137,6 +138,7 @@ TEST_CASE("halves in the wrong order, and gradients that are not finite") {
     auto trainer = train<Softmax>(SGD{.learning_rate = 0.1});
     CHECK(trainer.executor().gradient().empty());
     CHECK(error_of([&] { trainer.update(); }) == "update: there is no gradient, call backward first");
+    CHECK_THROWS_AS(static_cast<void>(trainer.gradient_norm()), Error);
     CHECK(error_of([&] { static_cast<void>(trainer.gradients()); }) ==
           "gradients: there are none, call backward first");
     trainer.train_step(points.x, points.label);
@@ -183,6 +185,18 @@ TEST_CASE("a loss scale that is too large leaves the step out, and shrinks") {
     CHECK_FALSE(trainer.update());
     CHECK(trainer.loss_scale() == 1.5e38);
     CHECK(trainer.state().step == 1);
+}
+
+TEST_CASE("the norm of a gradient whose square is beyond double") {
+    Points points(6);
+    std::vector<double> const x(points.x.begin(), points.x.end());
+    auto trainer = train<Softmax>(Float64{}, SGD{.learning_rate = 0});
+    trainer.backward(x, points.label);
+    double const norm = trainer.gradient_norm();
+    for (double& g : trainer.gradients()) g *= 0x1p600;
+    CHECK(trainer.gradient_norm() * 0x1p-600 == doctest::Approx(norm).epsilon(1e-14));
+    for (double& g : trainer.gradients()) g *= 0x1p-1000;
+    CHECK(trainer.gradient_norm() * 0x1p400 == doctest::Approx(norm).epsilon(1e-14));
 }
 
 TEST_CASE("steps take any array") {

@@ -26,8 +26,7 @@ struct StepResult {
     double loss = 0;
     std::int64_t correct = 0;
     int samples = 0;
-    bool finite = true;        ///< false: loss or a gradient is NaN or infinite
-    double gradient_norm = 0;  ///< in training: root of the sum of the squares of the whole gradient
+    bool finite = true;  ///< false: loss or a gradient is NaN or infinite
 };
 
 /// Throws Error that begins with `who` unless the memory of a batch is what executors can read.

@@ -100,8 +100,8 @@ private:
         return checked(count, who);
     }
     static int checked(std::size_t count, char const* who) {
-        if (count > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-            fail(who, ": a batch of ", count, " samples, expected at most ", std::numeric_limits<int>::max());
+        if (count > static_cast<std::size_t>((std::numeric_limits<int>::max)()))
+            fail(who, ": a batch of ", count, " samples, expected at most ", (std::numeric_limits<int>::max)());
         return static_cast<int>(count);
     }
 

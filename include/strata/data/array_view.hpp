@@ -145,7 +145,7 @@ private:
         for (std::size_t i = 0; i < count; ++i, ++from) {
             auto const label = static_cast<std::iter_value_t<Iterator>>(*from);
             if constexpr (sizeof(label) >= 8 && std::is_unsigned_v<std::iter_value_t<Iterator>>)
-                if (label > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+                if (label > static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)()))
                     fail("label ", label, " of sample ", i, " is larger than any class");
             values[i] = static_cast<std::int64_t>(label);
         }

@@ -45,15 +45,26 @@ STRATA_COLD std::vector<TensorView> tensors_of_gradient(Model& model, Gradient* 
     return tensors;
 }
 
-/// Adds earlier gradients to the newest one; returns the norm of the sum.
+/// Adds earlier gradients to the newest one.
 template <class Gradient>
-STRATA_COLD double add_gradients(std::span<Gradient> sum, Gradient const* earlier) {
-    double squares = 0;
-    for (std::size_t i = 0; i < sum.size(); ++i) {
-        sum[i] += earlier[i];
-        squares += static_cast<double>(sum[i]) * static_cast<double>(sum[i]);
+STRATA_COLD void add_gradients(std::span<Gradient> sum, Gradient const* earlier) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += earlier[i];
+}
+
+/// The root of the sum of all squares, in double, also where that sum is no number of it.
+template <class Gradient>
+STRATA_COLD double norm_of(std::span<Gradient const> gradient) {
+    double squares = 0, largest = 0;
+    for (Gradient const g : gradient) {
+        auto const value = static_cast<double>(g);
+        squares += value * value;
+        largest = std::abs(value) > largest ? std::abs(value) : largest;
     }
-    return std::sqrt(squares);
+    if (sizeof(Gradient) < 8 || (squares > 1e-280 && squares < 1e300) || largest == 0) return std::sqrt(squares);
+    squares = 0;
+    for (Gradient const g : gradient)
+        squares += (static_cast<double>(g) / largest) * (static_cast<double>(g) / largest);
+    return largest * std::sqrt(squares);
 }
 }  // namespace detail
 

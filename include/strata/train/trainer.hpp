@@ -104,17 +104,16 @@ public:
         return train_step(ArrayBatch<X, Y>(samples, answers, input.shape, outputs, "train_step").batch());
     }
 
-    /// The first half of a training step: forward and backward, which leave the gradient of the mean loss in
-    /// gradients(). As in PyTorch a second call before update() adds its gradient to the first one's. Throws as
-    /// train_step, the gradient gone then; a checkpoint does not hold it.
+    /// The first half of a training step: forward and backward, which leave the gradient of the mean loss in gradients(),
+    /// added to it where there was no update() since, as in PyTorch. Throws as train_step, the gradient gone then.
     StepResult backward(Batch const& batch) {
         input.check(batch, "backward");
         if (pending_.passes == 0) return pass(batch);
         auto const sum = executor_.gradient();
         AlignedVector<Gradient> earlier(sum.size());
         std::copy(sum.begin(), sum.end(), earlier.begin());
-        StepResult result = pass(batch);
-        result.gradient_norm = detail::add_gradients(executor_.gradient(), earlier.data());
+        StepResult const result = pass(batch);
+        detail::add_gradients(executor_.gradient(), earlier.data());
         return result;
     }
     /// The same on arrays, as train_step takes them.
@@ -128,6 +127,11 @@ public:
         if (pending_.passes == 0) fail("gradients: there are none, call backward first");
         pending_.lent = true;
         return executor_.gradient();
+    }
+    /// Norm of the gradient as it is now, or of the last step's. Throws Error before the first pass.
+    [[nodiscard]] double gradient_norm() const {
+        if (!has_gradient_) fail("gradient_norm: there is no gradient yet, call backward first");
+        return detail::norm_of(std::as_const(executor_).gradient());
     }
     /// The part of gradients() of one parameter tensor, by its name in model().tensors(): `gradient("fc1.weight")`.
     /// Throws Error where no parameter is called so.
@@ -280,7 +284,7 @@ private:
     void train_epoch(Loader& loader, std::int64_t samples, FitOptions const& options, Progress& progress) {
         position_.epoch = state_.epoch;
         loader.begin_epoch(static_cast<int>(state_.epoch), static_cast<int>(state_.batch));
-        show(progress, options, samples);
+        progress.update(state_.progress(options.epochs, samples, Loss::classifies));
         epoch_seconds_ = 0;
         epoch_timed_ = 0;
         while (state_.batch < position_.steps_per_epoch && !stopped_) {
@@ -291,17 +295,13 @@ private:
             state_.end_batch(result.finite, result.loss, result.correct, result.samples);
             epoch_seconds_ += Progress::steady_seconds() - start;
             epoch_timed_ += result.samples;
-            show(progress, options, samples);
+            progress.update(state_.progress(options.epochs, samples, Loss::classifies));
             if (options.on_step) options.on_step({state_.step, state_.epoch, result, state_.learning_rate});
             if (moved_) return;
             if (!options.checkpoint.empty() && options.checkpoint_steps > 0 &&
                 state_.step % options.checkpoint_steps == 0)
                 save_checkpoint(options.checkpoint);
         }
-    }
-
-    void show(Progress& progress, FitOptions const& options, std::int64_t samples) const {
-        progress.update(state_.progress(options.epochs, samples, Loss::classifies));
     }
 
     STRATA_COLD void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
@@ -342,6 +342,7 @@ private:
             fail("training step ", state_.step, ": ", non_finite_place<Net>(executor_, model_, batch, key, result));
         }
         pending_.add(result);
+        has_gradient_ = true;
         return result;
     }
     /// A pass that no update follows has seen its batch too.
@@ -395,9 +396,8 @@ private:
     LossScaling loss_scaling_;
     mutable Executor executor_;
     mutable AlignedVector<Scalar> optimizer_state_;
-    mutable bool host_is_old_ = false;
-    mutable bool device_is_old_ = true;
-    bool fitting_ = false, stopped_ = false;
+    mutable bool host_is_old_ = false, device_is_old_ = true;
+    bool fitting_ = false, stopped_ = false, has_gradient_ = false;
     bool moved_ = false;  ///< a checkpoint was loaded: fit's loader stands at another place
     PendingGradient pending_;
     TrainingState state_;

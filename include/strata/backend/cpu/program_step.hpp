@@ -30,7 +30,6 @@ STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int
     result.loss = results[0].loss / batch;
     result.correct = results[0].correct;
     result.finite = std::isfinite(result.loss) && std::isfinite(squares);
-    result.gradient_norm = std::sqrt(squares);
     return result;
 }
 

@@ -369,7 +369,6 @@ private:
         double squares = 0;
         for (std::size_t i = 2; i < entries; ++i) squares += report_values_[i];
         result.finite = std::isfinite(result.loss) && std::isfinite(squares);
-        result.gradient_norm = std::sqrt(squares);
         return result;
     }
 
