@@ -207,7 +207,8 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
-        write_checkpoint(path, checkpoint_tensors(model_, optimizer_, optimizer_state_), checkpoint_metadata());
+        write_checkpoint(path, checkpoint_tensors(model_, optimizer_, optimizer_state_),
+                         checkpoint_metadata(state_, Optimizer::name, dtype_name(data_type_of<Scalar>)));
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
@@ -229,13 +230,6 @@ public:
 private:
     static constexpr InputCheck input = input_check_of<Net, Loss>;
 
-    STRATA_COLD Metadata checkpoint_metadata() const {
-        auto metadata = to_metadata(state_);
-        metadata.add("optimizer", Optimizer::name);
-        metadata.add("precision", std::string(dtype_name(data_type_of<Scalar>)));
-        return metadata;
-    }
-
     STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         if (fitting_) fail("fit: this trainer is in fit already, whose callbacks cannot call it again");
         input.check(train, "fit");
@@ -243,7 +237,7 @@ private:
         options.check();
         if (!options.checkpoint.empty())
             check_safetensors(options.checkpoint, checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                              checkpoint_metadata());
+                              checkpoint_metadata(state_, Optimizer::name, dtype_name(data_type_of<Scalar>)));
         struct Fitting {
             bool& now;
             ~Fitting() { now = false; }

@@ -7,6 +7,8 @@
 #include <functional>
 #include <iterator>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
@@ -148,6 +150,15 @@ STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, s
     }
     state.history = history_from_text(text_of("history"));
     return state;
+}
+
+/// What a checkpoint says besides its tensors.
+STRATA_COLD inline Metadata checkpoint_metadata(TrainingState const& state, std::string_view optimizer,
+                                                std::string_view precision) {
+    auto metadata = to_metadata(state);
+    metadata.add("optimizer", std::string(optimizer));
+    metadata.add("precision", std::string(precision));
+    return metadata;
 }
 
 /// Throws Error unless a checkpoint was written with the same optimizer, say, as this trainer has.
