@@ -6,7 +6,7 @@ TEXT must stand in the first ten lines of what the compiler prints (blanks, `str
 the namespace of version and instruction set, and literal suffixes such as 16L do not count: the
 compilers spell types differently).
 
-usage: compile_fail.py --include DIRECTORY COMPILER (CASE_DIRECTORY | --self-test)
+usage: compile_fail.py --include DIRECTORY [--include DIRECTORY ...] COMPILER (CASE_DIRECTORY | --self-test)
 """
 import argparse
 import os
@@ -25,9 +25,9 @@ def plain(text):
     return re.sub(r"(?<=\d)(?:ul|UL|[lLuU])\b", "", text).replace("’", "'").replace("‘", "'")
 
 
-def command(compiler, include):
+def command(compiler, includes):
     cuda = "nvcc" in os.path.basename(compiler)
-    line = [compiler, "-std=c++20", "-I", include]
+    line = [compiler, "-std=c++20", *(f"-I{include}" for include in includes)]
     if cuda:
         return line + ["-x", "cu", "--expt-relaxed-constexpr", "--extended-lambda", "-c", "-o", os.devnull]
     return line + ["-fsyntax-only", "-fno-diagnostics-color"]
@@ -85,7 +85,7 @@ def self_test(line):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--include", required=True)
+    parser.add_argument("--include", required=True, action="append")
     parser.add_argument("--self-test", action="store_true")
     parser.add_argument("compiler")
     parser.add_argument("cases", nargs="?", type=pathlib.Path)
