@@ -6,5 +6,10 @@
 
 #include "eigen/gradients.hpp"
 #include "eigen/inputs.hpp"
+#include "eigen/muon.hpp"
+#include "eigen/orthogonal.hpp"
 #include "eigen/outputs.hpp"
+#include "eigen/shampoo.hpp"
+#include "eigen/soap.hpp"
 #include "eigen/weights.hpp"
+#include "eigen/whitening.hpp"

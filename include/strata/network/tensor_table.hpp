@@ -44,15 +44,15 @@ consteval auto tensor_rows() {
     constexpr int count = [] {
         int sum = 0;
         Net::for_each_operation(
-            [&]<int I>() { sum += Tensors::template of<typename Net::template OperationAt<I>>::count; });
+            [&]<int Index>() { sum += Tensors::template of<typename Net::template OperationAt<Index>>::count; });
         return sum;
     }();
     std::array<TensorRow, static_cast<std::size_t>(count)> rows{};
     std::size_t at = 0;
     int offset = 0;
-    Net::for_each_operation([&]<int I>() {
-        Tensors::template of<typename Net::template OperationAt<I>>::for_each([&]<class P>(P) {
-            rows[at++] = {Net::layer_table[I].name, P::name, ExtentsOf<typename P::Extents>::value, offset,
+    Net::for_each_operation([&]<int Index>() {
+        Tensors::template of<typename Net::template OperationAt<Index>>::for_each([&]<class P>(P) {
+            rows[at++] = {Net::layer_table[Index].name, P::name, ExtentsOf<typename P::Extents>::value, offset,
                           P::Extents::size};
             offset += P::Extents::size;
         });

@@ -10,6 +10,7 @@
 
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
+#include "../network/optimizer_state.hpp"
 #include "metrics.hpp"
 #include "progress.hpp"
 
@@ -207,6 +208,23 @@ STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, std::span<t
                                        detail::optimizer_state_name<Optimizer>(k), state, to);
     }
     for (std::size_t i = 0; i < Model::tensor_count; ++i) tensors[i].name = concatenate("model.", tensors[i].name);
+    return tensors;
+}
+
+/// The same for a matrix optimizer: "optimizer.state.fc1.weight" is all the state of that parameter.
+template <class Model, MatrixOptimizer Optimizer>
+STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const& optimizer,
+                                                       typename Model::Scalar* optimizer_state) {
+    auto tensors = model.tensors();
+    for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
+    detail::for_each_state<typename Model::Network>(
+        optimizer, [&](TensorRow const& row, MatrixShape, std::size_t offset, std::size_t size) {
+            if (size > 0)
+                tensors.push_back({concatenate("optimizer.state.", row.layer, ".", row.name),
+                                   {static_cast<std::int64_t>(size)},
+                                   data_type_of<typename Model::Scalar>,
+                                   optimizer_state + offset});
+        });
     return tensors;
 }
 

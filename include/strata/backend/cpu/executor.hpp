@@ -16,6 +16,7 @@
 #include "global_average_kernel.hpp"
 #include "kept_preparation.hpp"
 #include "linear_kernel.hpp"
+#include "matrix_update.hpp"
 #include "padded_pooling_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
@@ -113,6 +114,13 @@ public:
                                           from, to);
             }
         });
+        update_statistics(model);
+    }
+    /// The same, by an optimizer of whole matrices.
+    template <MatrixOptimizer Optimizer>
+    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
+        detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters().data(), gradients_.data(),
+                                     state.data(), step);
         update_statistics(model);
     }
     /// The running statistics of the last training pass become the model's.
