@@ -83,3 +83,9 @@ TEST_CASE("shares cover the items, in order") {
             CHECK(at == items);
         }
 }
+
+TEST_CASE("without strata/openmp.hpp, Team::openmp is an error that says what to do") {
+    CHECK_THROWS_WITH_AS(detail::worker_count({.threads = 2, .team = Team::openmp}),
+                         "Cpu: Team::openmp needs #include <strata/openmp.hpp> and -fopenmp (CMake: strata::openmp)",
+                         Error);
+}

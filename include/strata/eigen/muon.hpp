@@ -85,8 +85,8 @@ struct Muon {
         detail::newton_schulz(x, steps);
         if (turn) x.transposeInPlace();
         double const rows = shape.rows, columns = shape.columns;
-        double const factor = scale == MuonScale::original ? std::sqrt(std::max(1.0, rows / columns))
-                                                           : 0.2 * std::sqrt(std::max(rows, columns));
+        double const factor = scale == MuonScale::original ? std::sqrt((std::max)(1.0, rows / columns))
+                                                           : 0.2 * std::sqrt((std::max)(rows, columns));
         auto const keep = static_cast<T>(1 - step.learning_rate * weight_decay);
         auto const rate = static_cast<T>(step.learning_rate * factor);
         w = keep * w - rate * x;

@@ -82,7 +82,7 @@ private:
         Eigen::VectorXd mean = Eigen::VectorXd::Zero(size);
         auto const for_blocks = [&](auto const& f) {
             for (std::size_t first = 0; first < data.size(); first += block) {
-                x.resize(size, static_cast<Eigen::Index>(std::min(block, data.size() - first)));
+                x.resize(size, static_cast<Eigen::Index>((std::min)(block, data.size() - first)));
                 read(data, first, x);
                 f();
             }

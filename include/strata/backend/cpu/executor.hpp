@@ -45,7 +45,7 @@ public:
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss)
         : workers_(detail::worker_count(cpu)),
-          pool_(workers_),
+          pool_(detail::workers_of(cpu)),
           team_flops_(cpu.team_flops),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),

@@ -17,7 +17,7 @@ STRATA_COLD void update_matrices(WorkerPool& pool, int workers, Optimizer const&
     constexpr int count = static_cast<int>(parameter_table<Net>.size());
     auto const rest = optimizer.rest.template prepare<Scalar>(step_of_rest(optimizer, step));
     std::atomic<int> next{0};
-    pool.run(std::min(workers, count), [&](int, int) {
+    pool.run((std::min)(workers, count), [&](int, int) {
         for (int mine = next++; mine < count; mine = next++) {
             int index = 0;
             for_each_state<Net>(

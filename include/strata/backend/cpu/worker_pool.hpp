@@ -17,7 +17,24 @@
 #include "../../core/fixed_array.hpp"
 #include "turn.hpp"
 
+namespace strata::inline STRATA_ABI {
+
+/// Whose threads the workers of the CPU are: our own pool's, or the program's OpenMP team (strata/openmp.hpp).
+enum class Team : unsigned char { pool, openmp };
+
+}  // namespace strata::inline STRATA_ABI
+
 namespace strata::inline STRATA_ABI::detail {
+
+/// What strata/openmp.hpp brings; the core itself is compiled without OpenMP.
+struct OpenmpTeam {
+    /// Threads that a parallel region would have now.
+    int (*threads)();
+    /// Calls call(body, worker, workers) for every worker of a team of `wanted` threads, or fewer; inside of another
+    /// parallel region of one, the caller.
+    void (*run)(int wanted, void (*call)(void const* body, int worker, int workers), void const* body);
+};
+inline OpenmpTeam const* openmp_team = nullptr;
 
 /// Processors that this process may use.
 STRATA_COLD inline int processors() {
@@ -53,9 +70,16 @@ private:
 class WorkerPool {
 public:
     explicit WorkerPool(int size) : threads_(size > 1 ? new Threads(size) : nullptr) {}
-    WorkerPool(WorkerPool&& other) noexcept : threads_(std::exchange(other.threads_, nullptr)) {}
+    /// Workers of an OpenMP team instead, at most `size`, and where `follows` at most as many as its parallel regions
+    /// have at the time.
+    WorkerPool(int size, OpenmpTeam const* team, bool follows)
+        : threads_(nullptr), team_(size > 1 ? team : nullptr), size_(size), follows_(follows) {}
+    WorkerPool(WorkerPool&& other) noexcept : WorkerPool(1) { *this = std::move(other); }
     WorkerPool& operator=(WorkerPool&& other) noexcept {
         std::swap(threads_, other.threads_);
+        std::swap(team_, other.team_);
+        std::swap(size_, other.size_);
+        std::swap(follows_, other.follows_);
         return *this;
     }
     ~WorkerPool() {
@@ -64,12 +88,13 @@ public:
 
     /// How often a worker looks before it sleeps: for some 25 microseconds, several times what it takes to wake a
     /// thread; not at all where workers have to share processors.
-    [[nodiscard]] int looks() const { return threads_ ? threads_->looks : 0; }
+    [[nodiscard]] int looks() const { return threads_ ? threads_->looks : team_ ? looks_of(size_) : 0; }
 
     /// Calls body(worker, workers) for every worker < workers, all at once; `workers` is `wanted`, or less where there
     /// are fewer. What a body of several workers throws ends the program.
     template <class Body>
     void run(int wanted, Body const& body) {
+        if (team_) return run_openmp(wanted, body);
         if (wanted <= 1 || !threads_ || !threads_->are_here()) return body(0, 1);
         threads_->run(
             {[](void const* b, int worker, int workers) noexcept { (*static_cast<Body const*>(b))(worker, workers); },
@@ -77,6 +102,16 @@ public:
     }
 
 private:
+    static int looks_of(int size) { return size <= processors() ? 1000 : 0; }
+    template <class Body>
+    void run_openmp(int wanted, Body const& body) {
+        wanted = (std::min)(wanted, follows_ ? (std::min)(size_, team_->threads()) : size_);
+        if (wanted <= 1 || getpid() != process_) return body(0, 1);
+        team_->run(
+            wanted, [](void const* b, int worker, int workers) { (*static_cast<Body const*>(b))(worker, workers); },
+            &body);
+    }
+
     struct Job {
         void (*call)(void const* body, int worker, int workers) noexcept = nullptr;  // null: the thread ends
         void const* body = nullptr;
@@ -87,8 +122,7 @@ private:
         std::thread thread;
     };
     struct Threads {
-        STRATA_COLD explicit Threads(int size)
-            : looks(size <= processors() ? 1000 : 0), threads(static_cast<std::size_t>(size) - 1) {
+        STRATA_COLD explicit Threads(int size) : looks(looks_of(size)), threads(static_cast<std::size_t>(size) - 1) {
             try {
                 for (auto& thread : threads) {
                     thread.thread = std::thread([this, &thread, k = started + 1] { work(thread, k); });
@@ -131,6 +165,10 @@ private:
     };
 
     Threads* threads_;
+    OpenmpTeam const* team_ = nullptr;
+    int size_ = 1;
+    bool follows_ = false;
+    pid_t process_ = getpid();
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -21,6 +21,10 @@ struct Cpu {
     /// Worker threads, the calling one included; 0: as many as OMP_NUM_THREADS says, like most numerical libraries, or
     /// one for every processor that the process may use.
     int threads = 0;
+    /// Whose threads they are. Team::openmp runs on the program's OpenMP team, with the same bits: with `threads` 0 as
+    /// many as omp_set_num_threads or OMP_NUM_THREADS say when a step begins, and inside of a parallel region one. It
+    /// needs strata/openmp.hpp.
+    Team team = Team::pool;
     /// FLOPs of a step on a tile (their mean) from which threads without a leaf of their own help with those of others:
     /// half of a step has to take longer than the barrier behind it, a quarter of a microsecond between two cores.
     double team_flops = 5e4;
@@ -32,10 +36,20 @@ namespace detail {
 inline int worker_count(Cpu cpu) {
     if (cpu.threads < 0 || cpu.threads > 1024) fail("Cpu: threads is ", cpu.threads, ", expected 0 (all) to 1024");
     if (!(cpu.team_flops >= 0)) fail("Cpu: team_flops is ", cpu.team_flops, ", expected at least 0");
+    if (cpu.team == Team::openmp && !openmp_team)
+        fail("Cpu: Team::openmp needs #include <strata/openmp.hpp> and -fopenmp (CMake: strata::openmp)");
     if (cpu.threads > 0) return cpu.threads;
+    if (cpu.team == Team::openmp) return (std::min)(1024, openmp_team->threads());
     char const* const wanted = std::getenv("OMP_NUM_THREADS");
     int const threads = wanted ? std::atoi(wanted) : 0;
     return threads > 0 && threads <= 1024 ? threads : processors();
+}
+
+/// The workers that a Cpu policy asks for.
+inline WorkerPool workers_of(Cpu cpu) {
+    int const count = worker_count(cpu);
+    if (cpu.team == Team::openmp) return WorkerPool(count, openmp_team, cpu.threads == 0);
+    return WorkerPool(count);
 }
 
 /// The part of [0, items) that falls to member `rank` of `size`.
