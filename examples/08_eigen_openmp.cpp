@@ -85,9 +85,7 @@ int main() try {
         Workspace<Detector> workspace;
 #pragma omp for
         for (Eigen::Index first = 0; first < white.rows(); first += 100) {
-            auto const request = white.middleRows(first, 100);
-            auto const scores = outputs<Detector>(
-                model(std::span(request.data(), static_cast<std::size_t>(request.size())), workspace));
+            auto const scores = outputs<Detector>(model(white.middleRows(first, 100), workspace));
             for (Eigen::Index i = 0; i < scores.rows(); ++i) scores.row(i).maxCoeff(&answers[first + i]);
         }
     }

@@ -4,7 +4,6 @@
 #include "../data/array_batch.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
-#include "../network/optimizer_state.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../precision/loss_scale.hpp"
 #include "../schedule/schedule.hpp"
@@ -207,7 +206,7 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
-        write_checkpoint(path, named_tensors(), checkpoint_metadata());
+        write_checkpoint(path, checkpoint_tensors(model_, optimizer_, optimizer_state_), checkpoint_metadata());
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
@@ -219,7 +218,7 @@ public:
         check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         static_cast<void>(model());
         bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
-        load_tensors(file.tensors(), named_tensors(flat_states));
+        load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_, optimizer_state_, flat_states));
         state_ = std::move(state);
         pending_ = {};
         device_is_old_ = true;
@@ -242,7 +241,7 @@ private:
         if (test) input.check(*test, "fit (test data)");
         options.check();
         if (!options.checkpoint.empty())
-            check_safetensors(options.checkpoint, named_tensors(),
+            check_safetensors(options.checkpoint, checkpoint_tensors(model_, optimizer_, optimizer_state_),
                               checkpoint_metadata());
         struct Fitting {
             bool& now;
@@ -382,14 +381,6 @@ private:
     /// Whether a smaller loss scale may help: the loss itself does not depend on it, and 1 scales nothing up.
     [[nodiscard]] bool scale_is_to_blame(StepResult const& result) const {
         return loss_scaling_.is_dynamic() && std::isfinite(result.loss) && state_.loss_scale > 1;
-    }
-
-    /// The weights and the optimizer's state as a checkpoint names them.
-    STRATA_COLD std::vector<TensorView> named_tensors(bool flat_states = false) const {
-        if constexpr (MatrixOptimizer<Optimizer>)
-            return checkpoint_tensors(model_, optimizer_, optimizer_state_.data());
-        else
-            return checkpoint_tensors<Optimizer>(model_, optimizer_state_, flat_states);
     }
 
     void to_device() const {

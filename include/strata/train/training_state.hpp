@@ -189,8 +189,9 @@ STRATA_COLD inline TensorView* state_tensors(std::span<TensorView const> model, 
 /// Weights, buffers and optimizer state under the names they have in a checkpoint: "model.fc1.weight" and, for every
 /// parameter, "optimizer.exp_avg.fc1.weight". `flat_states` gives a whole state as one tensor, "optimizer.0", as
 /// checkpoints had it before.
-template <class Optimizer, class Model>
-STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, std::span<typename Model::Scalar> optimizer_state,
+template <class Model, class Optimizer>
+STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const&,
+                                                       std::span<typename Model::Scalar> optimizer_state,
                                                        bool flat_states = false) {
     std::size_t const states = Optimizer::states;
     std::vector<TensorView> tensors(Model::tensor_count + states * (flat_states ? 1 : Model::parameter_tensor_count));
@@ -214,7 +215,8 @@ STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, std::span<t
 /// The same for a matrix optimizer: "optimizer.state.fc1.weight" is all the state of that parameter.
 template <class Model, MatrixOptimizer Optimizer>
 STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const& optimizer,
-                                                       typename Model::Scalar* optimizer_state) {
+                                                       std::span<typename Model::Scalar> optimizer_state,
+                                                       bool = false) {
     auto tensors = model.tensors();
     for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
     detail::for_each_state<typename Model::Network>(
@@ -223,7 +225,7 @@ STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer c
                 tensors.push_back({concatenate("optimizer.state.", row.layer, ".", row.name),
                                    {static_cast<std::int64_t>(size)},
                                    data_type_of<typename Model::Scalar>,
-                                   optimizer_state + offset});
+                                   optimizer_state.data() + offset});
         });
     return tensors;
 }
