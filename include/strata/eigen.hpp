@@ -4,6 +4,7 @@
 
 #include "strata.hpp"
 
+#include "eigen/expression_access.hpp"
 #include "eigen/gradients.hpp"
 #include "eigen/inputs.hpp"
 #include "eigen/muon.hpp"

@@ -75,27 +75,37 @@ TEST_CASE("weights are matrices of constant size in the model's memory") {
 TEST_CASE("gradients, outputs and batches") {
     using Small = Network<Input<3>, Named<"fc", Linear<2>>>;
     auto trainer = train<Small>(Float64{}, MSE{}, SGD{.learning_rate = 0.0});
-    CHECK_THROWS_WITH_AS(static_cast<void>(gradients<"fc.weight">(trainer)),
+    CHECK_THROWS_WITH_AS(static_cast<void>(gradients<"fc.weight">(std::as_const(trainer))),
                          "gradients: there has been no training step yet", Error);
 
     Eigen::Matrix<double, 4, 3, RowMajor> x;
-    Eigen::Matrix<double, 4, 2, RowMajor> t;
+    Eigen::Matrix<double, 4, 2> t;  // column-major
     for (int i = 0; i < x.size(); ++i) x.data()[i] = 0.25 * i - 1;
     for (int i = 0; i < t.size(); ++i) t.data()[i] = 0.5 - 0.125 * i;
-    trainer.train_step(std::span<double const>(x.data(), 12), std::span<double const>(t.data(), 8));
+    trainer.train_step(x, t);
 
     // The gradient of the mean squared error, by hand.
     auto const w = weights<"fc.weight">(trainer.model());
     auto const b = weights<"fc.bias">(trainer.model());
     Eigen::MatrixXd const y = (x * w.transpose()).rowwise() + b.transpose();
     Eigen::MatrixXd const dy = (y - t) * (2.0 / 8.0);
-    auto const dw = gradients<"fc.weight">(trainer);
+    Eigen::MatrixXd const dw_by_hand = dy.transpose() * x;
+    auto const dw = gradients<"fc.weight">(std::as_const(trainer));
     static_assert(std::is_same_v<decltype(dw), Eigen::Map<Eigen::Matrix<double, 2, 3, RowMajor> const> const>);
-    CHECK((dw - dy.transpose() * x).norm() < 1e-14);
+    CHECK((dw - dw_by_hand).norm() < 1e-14);
     CHECK((gradients<"fc.bias">(trainer.executor()) - dy.colwise().sum().transpose()).norm() < 1e-14);
 
+    // Between backward and update a gradient can be changed.
+    CHECK_THROWS_AS(static_cast<void>(gradients<"fc.weight">(trainer)), Error);
+    trainer.backward(x, t);
+    auto own = gradients<"fc.weight">(trainer);
+    static_assert(std::is_same_v<decltype(own), Eigen::Map<Eigen::Matrix<double, 2, 3, RowMajor>>>);
+    own *= 2;
+    CHECK((dw - 2 * dw_by_hand).norm() < 1e-14);
+    CHECK(trainer.update());
+
     Workspace<Small, Float64> workspace;
-    auto const scores = outputs<Small>(trainer.model()(std::span<double const>(x.data(), 12), workspace));
+    auto const scores = outputs<Small>(trainer.model()(x, workspace));
     static_assert(
         std::is_same_v<decltype(scores), Eigen::Map<Eigen::Matrix<double, Eigen::Dynamic, 2, RowMajor> const> const>);
     CHECK(scores.rows() == 4);
@@ -103,6 +113,42 @@ TEST_CASE("gradients, outputs and batches") {
     std::vector<double> const odd(3);
     CHECK_THROWS_WITH_AS(static_cast<void>(outputs<Small>(odd)),
                          "outputs: got 3 values, expected a multiple of 2, the network's outputs", Error);
+}
+
+TEST_CASE("matrices of every kind go in as samples") {
+    using Small = Network<Input<3>, Named<"fc", Linear<2>>>;
+    Model<Small> const model(2);
+    Workspace<Small> workspace;
+    Eigen::MatrixXf const wide = Eigen::MatrixXf::Random(7, 9);
+    Eigen::Matrix<float, 5, 3, RowMajor> const x = wide.block<5, 3>(1, 2);
+    Eigen::MatrixXf const expected =
+        (x * weights<"fc.weight">(model).transpose()).rowwise() + weights<"fc.bias">(model).transpose();
+    Eigen::MatrixXf const transposed = x.transpose();
+    auto const check = [&](auto const& samples) {
+        CHECK((outputs<Small>(model(samples, workspace)) - expected).norm() < 1e-6f);
+        auto const data = from_memory(samples, {3});
+        CHECK(data.size() == 5);
+        CHECK(inputs(data) == x);
+    };
+    check(x);
+    check(Eigen::MatrixXf(x));               // column-major
+    check(wide.block(1, 2, 5, 3));           // a block, its rows apart
+    check(transposed.transpose());           // a view in the other order
+    check(2.0f * x - x);                     // expressions are evaluated
+    check(x * Eigen::Matrix3f::Identity());  // a product
+    check(2.0f * x.array() - x.array());
+    CHECK(outputs<Small>(model(x.row(3), workspace)).row(0).isApprox(expected.row(3)));
+    Eigen::MatrixXf const other = Eigen::MatrixXf::Random(3, 5);
+    CHECK_THROWS_AS(model(2.0f * other, workspace), Error);  // 5 columns are no samples of 3
+
+    // Labels as expressions, evaluation, a training step.
+    Eigen::VectorXi classes(5);
+    classes << 0, 1, 2, 1, 0;
+    auto trainer = train<Small>();
+    trainer.train_step(2.0f * x, (classes.array() - 1).abs());
+    auto const labelled = from_memory(x, {3}, (classes.array() - 1).abs(), 2);
+    CHECK(labels(labelled) == Eigen::VectorXi((classes.array() - 1).abs()));
+    CHECK(trainer.evaluate(labelled).samples == 5);
 }
 
 TEST_CASE("the inputs of batches and datasets") {

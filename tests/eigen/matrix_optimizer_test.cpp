@@ -169,9 +169,9 @@ TEST_CASE("the state of a matrix optimizer is a tensor for each parameter, check
         auto const* const found = file.tensors().find(name);
         return found ? found->shape.at(0) : -1;
     };
-    CHECK(size_of_state("optimizer.0.weight") == 72);       // the momentum
-    CHECK(size_of_state("optimizer.0.bias") == 2 * 4);      // AdamW's two
-    CHECK(size_of_state("optimizer.7.weight") == 2 * 100);  // the output layer is the rest's
+    CHECK(size_of_state("optimizer.state.0.weight") == 72);       // the momentum
+    CHECK(size_of_state("optimizer.state.0.bias") == 2 * 4);      // AdamW's two
+    CHECK(size_of_state("optimizer.state.7.weight") == 2 * 100);  // the output layer is the rest's
     auto other = train<Net>(Cpu{.threads = 1}, Muon{.output_layer = true});
     CHECK_THROWS_AS(other.load_checkpoint(directory / "muon"), Error);
     auto soap = train<Net>(Cpu{.threads = 1}, SOAP{});

@@ -223,18 +223,17 @@ STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer c
     return tensors;
 }
 
-/// The same for a matrix optimizer: "optimizer.fc1.weight" is all the state of that tensor.
+/// The same for a matrix optimizer: "optimizer.state.fc1.weight" is all the state of that parameter.
 template <class Model, MatrixOptimizer Optimizer>
 STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const& optimizer,
                                                        std::span<typename Model::Scalar> optimizer_state,
                                                        bool = false) {
-    std::vector<TensorView> tensors(Model::tensor_count);
-    model.tensors(tensors.data());
+    auto tensors = model.tensors();
     for (auto& tensor : tensors) tensor.name = concatenate("model.", tensor.name);
     detail::for_each_state<typename Model::Network>(
         optimizer, [&](TensorRow const& row, MatrixShape, std::size_t offset, std::size_t size) {
             if (size > 0)
-                tensors.push_back({concatenate("optimizer.", row.layer, ".", row.name),
+                tensors.push_back({concatenate("optimizer.state.", row.layer, ".", row.name),
                                    {static_cast<std::int64_t>(size)},
                                    data_type_of<typename Model::Scalar>,
                                    optimizer_state.data() + offset});
