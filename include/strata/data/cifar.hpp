@@ -39,8 +39,7 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
     constexpr std::size_t pixels = 3 * 32 * 32, block = 256;
     std::size_t const record = format.label_bytes + pixels;
     FixedArray<std::uint8_t> buffer(block * record);
-    std::vector<std::uint8_t> images;
-    std::vector<std::int32_t> labels;
+    std::vector<std::uint8_t> images, labels;
     std::uint64_t on_disk = 0;
     for (auto const& path : paths) on_disk += InputFile(path).size();
     images.reserve(static_cast<std::size_t>(on_disk / record) * pixels);  // enough where nothing is compressed
@@ -61,7 +60,7 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
                 std::uint8_t const label = bytes[format.label_at];
                 if (label >= format.classes)
                     fail(path, ": label ", +label, " of record ", done, " is not in 0 to ", format.classes - 1);
-                labels.push_back(label);
+                labels.insert(labels.end(), &label, &label + 1);  // the code of the next line serves both
                 images.insert(images.end(), bytes + format.label_bytes, bytes + record);
             }
         }
