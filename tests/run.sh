@@ -108,6 +108,9 @@ if install_missing clang++=clang llvm-symbolizer=llvm; then
     if ! echo 'int main() {}' | clang++ -fsanitize=thread -x c++ - -o /dev/null 2>/dev/null; then
         install_packages "libclang-rt-$version-dev"
     fi
+    if ! echo 'int main() {}' | clang++ -fopenmp -x c++ - -o /dev/null 2>/dev/null; then
+        install_packages "libomp-$version-dev"
+    fi
     clang=(-DCMAKE_CXX_COMPILER=clang++)
     configuration clang "${clang[@]}" -DSTRATA_EXAMPLES=ON
     configuration asan "${clang[@]}" $tests_only -DSTRATA_SANITIZE=address,undefined

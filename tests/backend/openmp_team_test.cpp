@@ -1,4 +1,5 @@
 // Team::openmp: the program's OpenMP team runs the workers, with the bits of the pool, in the number that OpenMP is told.
+// labels: threads
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>

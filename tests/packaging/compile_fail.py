@@ -97,6 +97,8 @@ def main():
         cases = sorted(options.cases.rglob("*.cpp"))
         found = [] if cases else [f"{options.cases}: there are no cases"]
         for case in cases:
+            if "nvcc" in line[0] and "<strata/eigen.hpp>" in case.read_text(encoding="utf-8"):
+                continue  # nvcc's warnings about Eigen would come first
             found += check(case, line)
     print("\n".join(found))
     sys.exit(1 if found else 0)
