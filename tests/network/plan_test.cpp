@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <vector>
 
 using namespace strata;
@@ -197,6 +198,32 @@ struct RandomList {
     }
 };
 
+/// First fit said plainly: the lowest place that no interval of an overlapping time has.
+struct PlainFirstFit {
+    struct Interval {
+        int offset, size, birth, death;
+    };
+    std::vector<Interval> placed;
+
+    int allocate(int wanted, int birth, int death) {
+        int const size = (wanted + 15) / 16 * 16;
+        int offset = 0;
+        auto const in_the_way = [&](Interval const& i) {
+            return i.birth <= death && birth <= i.death && i.offset < offset + size && offset < i.offset + i.size;
+        };
+        for (auto i = placed.begin(); i != placed.end();) {
+            if (in_the_way(*i)) {
+                offset = i->offset + i->size;
+                i = placed.begin();
+            } else {
+                ++i;
+            }
+        }
+        placed.push_back({offset, size, birth, death});
+        return offset;
+    }
+};
+
 /// Every value but the last is read, so that each has a gradient: what networks guarantee.
 template <int N>
 bool all_read(std::array<OperationFacts, N> const& ops) {
@@ -233,6 +260,28 @@ TEST_CASE("random networks: every read finds what was written for it") {
     CHECK(play_random_lists<3>(500) > 100);
     CHECK(play_random_lists<9>(1000) > 100);
     CHECK(play_random_lists<24>(1500) > 100);
+}
+
+TEST_CASE("places are first fit: by ascending birth on the way forward, by ascending death on the way back") {
+    constexpr int steps = 150, forward_end = steps, end = 2 * steps;
+    for (std::uint32_t seed = 0; seed < 50; ++seed) {
+        Random random(seed, Purpose::user);
+        auto const below = [&](int n) { return static_cast<int>(random.below(static_cast<std::uint32_t>(n))); };
+        detail::Allocator<2 * steps> memory;
+        PlainFirstFit plain;
+        int differ = 0;
+        auto const both = [&](int birth, int death) {
+            int const size = 1 + below(100);
+            differ += memory.allocate(size, birth, death) == plain.allocate(size, birth, death) ? 0 : 1;
+        };
+        for (int t = 0; t < steps; ++t)  // dies soon, or is kept for the way back
+            both(t, below(2) == 0 ? std::min(t + below(4), forward_end) : end - t + below(3));
+        for (int t = 0; t < steps; ++t) {  // wanted by neighbours, now and then by a distant one
+            int const death = forward_end + 1 + t;
+            both(std::max(forward_end + 1, death - below(below(8) == 0 ? steps : 4)), death);
+        }
+        CHECK(differ == 0);
+    }
 }
 
 TEST_CASE("the play itself sees a plan that is wrong") {

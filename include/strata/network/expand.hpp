@@ -1,132 +1,79 @@
-// From the user's list of layers to the flat op list: every operation with its position in names and indices and the
-// values it reads. Value 0 is the network's input; the operation at position i makes value i + 1.
+// From the user's list of layers to the flat op list.
+//
+// A layer behind values of some shape is a *piece*: operations that read what came in or what one of them made. A piece
+// knows nothing of its surroundings, so a block that a network repeats is one type, expanded once, and compile time
+// grows with the blocks that differ. Names and numbers of values are written by constexpr code (OpListWriter), a step an
+// operation. A piece has
+//
+//   Output                 shape of what it makes; Poison where a layer is misused
+//   Misuse                 what is said then
+//   count, places          operations, and the indices that it takes in its surroundings
+//   First, Second, split   its parts, and the operations of the first; one operation is Operation, and split -1
+//   write(to, at, entry)   appends its operations at a place, behind value `entry`; returns the value that it makes
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <string_view>
-#include <tuple>
+#include <type_traits>
 #include <utility>
 
-#include "../core/operation.hpp"
 #include "../layer/sum.hpp"
 #include "composite.hpp"
+#include "op_list.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
 template <class... Ts>
-struct List {};
+struct List {
+    static constexpr int size = sizeof...(Ts);
+};
 
+// A type of a list by its index: a base class that overload resolution finds, for std::tuple_element of g++ 12 makes
+// hundreds of types of a long list for each of its indices.
+template <int Index, class T>
+struct Slot {
+    using type = T;
+};
+template <class Indices, class L>
+struct Slots;
+template <int... Index, class... Ts>
+struct Slots<std::integer_sequence<int, Index...>, List<Ts...>> : Slot<Index, Ts>... {};
+template <int Index, class T>
+Slot<Index, T> slot_of(Slot<Index, T> const*);
 template <int Index, class L>
-struct TypeAt;
-template <int Index, class... Ts>
-struct TypeAt<Index, List<Ts...>> {
-    using type = std::tuple_element_t<static_cast<std::size_t>(Index), std::tuple<Ts...>>;
-};
-template <int Index, class L>
-using type_at = typename TypeAt<Index, L>::type;
+using type_at = typename decltype(slot_of<Index>(
+    static_cast<Slots<std::make_integer_sequence<int, L::size>, L> const*>(nullptr)))::type;
 
-/// One step of a path: the index in the surroundings and, for named layers, the name that takes its place. `write`
-/// writes its text, `length` characters, and returns the end.
-template <int Index>
-struct Place {
-    static constexpr int index = Index;
-    static constexpr std::size_t length = [] {
-        std::size_t digits = 1;
-        for (int rest = Index / 10; rest > 0; rest /= 10) ++digits;
-        return digits;
-    }();
-    static constexpr char* write(char* to) {
-        int rest = Index;
-        for (std::size_t i = length; i > 0; --i, rest /= 10) to[i - 1] = static_cast<char>('0' + rest % 10);
-        return to + length;
-    }
-};
-template <int Index, FixedString Name>
-struct NamedPlace {
-    static constexpr int index = Index;
-    static constexpr std::string_view name = Name.view();
-    static constexpr std::size_t length = name.size();
-    static constexpr char* write(char* to) {
-        for (char const c : name) *to++ = c;
-        return to;
-    }
-    static_assert(!name.empty() && name.find('.') == std::string_view::npos,
-                  "Named: a layer's name must not be empty or contain a dot");
-};
-
-template <class... Places>
-struct Path {
-    using Where = layer<Places::index...>;
-    /// "layer1.0.conv1"
-    static constexpr std::string_view text() { return {characters.data(), characters.size() - 1}; }
-
-private:
-    static constexpr auto characters = [] {
-        std::array<char, (0 + ... + (Places::length + 1))> joined{};  // a dot behind every place
-        char* at = joined.data();
-        ((at = Places::write(at), *at++ = '.'), ...);
-        return joined;
-    }();
-};
-
-/// One entry of the op list. Other is -1 for operations with one input.
-template <class Operation, class PathType, int InputValue, int OtherValue>
-struct Node {
-    using Op = Operation;
-    using Name = PathType;
-    static constexpr int input = InputValue, other = OtherValue;
-};
-
-/// The list so far: nodes, the shape of each value, the value the next layer reads, the scope it
-/// is named in and its index.
-template <class Nodes, class Shapes, int Value, class Scope, int Index>
-struct Builder;
-template <class... Nodes, class... Shapes, int Value, class... Places, int Index>
-struct Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index> {
-    using NodeList = List<Nodes...>;
-    using ShapeList = List<Shapes...>;
-    using Scope = Path<Places...>;
-    static constexpr int value = Value, index = Index;
-    using Current = type_at<Value, ShapeList>;
-
-    // Spelled out, without NodeList and ShapeList: nvcc 13 unfolds member names of a type into its history, which
-    // doubles with every layer.
-    /// Appends an operation on the current value; `::Next` also counts it in the indices.
-    template <class Operation, class P, int Other = -1>
-    using Append = Builder<List<Nodes..., Node<Operation, Path<Places..., P>, Value, Other>>,
-                           List<Shapes..., typename Operation::Output>, static_cast<int>(sizeof...(Nodes)) + 1,
-                           Path<Places...>, Index>;
-    using Next = Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places...>, Index + 1>;
-    template <int NewValue>
-    using At = Builder<List<Nodes...>, List<Shapes...>, NewValue, Path<Places...>, Index>;
-    template <class P>
-    using Enter = Builder<List<Nodes...>, List<Shapes...>, Value, Path<Places..., P>, 0>;
-    template <class Outer>
-    using LeaveTo = Builder<List<Nodes...>, List<Shapes...>, Value, typename Outer::Scope, Outer::index + 1>;
-};
-/// After a misused layer: silent, until Network lets the misuse say its message. Reported there, not where it was
-/// found, it stands among the first lines that a compiler prints, however deep the layer is nested.
-template <class Misuse>
-struct Poisoned {
-    using Current = Poison;
-};
-template <class B>
-inline constexpr bool is_poisoned = false;
-template <class Misuse>
-inline constexpr bool is_poisoned<Poisoned<Misuse>> = true;
+// ---- misuse --------------------------------------------------------------------------------------------------------
 
 /// The message of a misuse: to complete it makes the compiler print it. After no misuse there is none.
 struct NoMessage {};
-template <class B>
-struct MessageOf {
-    using type = NoMessage;
+struct NoMisuse {
+    template <int>
+    using Moved = NoMisuse;
+    using Inside = NoMisuse;
+    using Message = NoMessage;
 };
-template <class Misuse>
-struct MessageOf<Poisoned<Misuse>> {
-    using type = typename Misuse::Message;
+/// A misuse at a place in its surroundings. It is silent until Network lets it say its message: reported there, not
+/// where it was found, it stands among the first lines that a compiler prints, however deep the layer is nested.
+template <class Told, int Index, int... Inner>
+struct Misused {
+    template <int By>
+    using Moved = Misused<Told, Index + By, Inner...>;
+    using Inside = Misused<Told, 0, Index, Inner...>;
+    using Message = typename Told::template At<layer<Index, Inner...>>::Message;
 };
+template <class A, class B>
+using first_misuse = std::conditional_t<std::is_same_v<A, NoMisuse>, B, A>;
+template <class Piece>
+inline constexpr bool is_misused = !std::is_same_v<typename Piece::Misuse, NoMisuse>;
 
+/// What a layer's, or a shortcut's, own check says.
+template <class Layer, class... Got>
+struct ToldByCheck {
+    template <class Where>
+    using At = typename Layer::template Check<Where, Got...>;
+};
 /// What is said of a type that is neither a layer nor an activation.
 template <class Layer, class Where, class Got>
 struct NotALayer {
@@ -136,99 +83,172 @@ struct NotALayer {
                       "or a template On<InputShape>");
     };
 };
-
-template <class B, class P>
-struct WhereOf;
-template <class N, class S, int V, class... Places, int Index, class P>
-struct WhereOf<Builder<N, S, V, Path<Places...>, Index>, P> {
-    using type = typename Path<Places..., P>::Where;
+template <class Layer, class X>
+struct ToldOfNoLayer {
+    template <class Where>
+    using At = NotALayer<Layer, Where, got<X>>;
 };
+template <class Where, class MainPath, class ShortcutPath>
+struct BranchesMeet {
+    struct Message {
+        static_assert(std::is_same_v<MainPath, ShortcutPath>,
+                      "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
+                      "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
+    };
+};
+template <class MainPath, class ShortcutPath>
+struct ToldOfBranches {
+    template <class Where>
+    using At = BranchesMeet<Where, got<MainPath>, got<ShortcutPath>>;
+};
+
+// ---- pieces --------------------------------------------------------------------------------------------------------
+
+/// No operation: what came in goes out.
+template <class X, class Why = NoMisuse>
+struct NoPiece {
+    using Output = X;
+    using Misuse = Why;
+    static constexpr int count = 0, places = 0, split = 0;
+    static constexpr int write(OpListWriter&, Place, int entry) { return entry; }
+};
+
+template <class Op>
+struct OperationPiece {
+    using Operation = Op;
+    using Output = typename Op::Output;
+    using Misuse = NoMisuse;
+    static constexpr int count = 1, places = 1, split = -1;
+    static constexpr int write(OpListWriter& to, Place at, int entry) { return to.add(row_of<Op>, at, entry); }
+};
+
+/// One piece after another.
+template <class A, class B>
+struct Then {
+    using First = A;
+    using Second = B;
+    using Output = typename B::Output;
+    using Misuse = first_misuse<typename A::Misuse, typename B::Misuse::template Moved<A::places>>;
+    static constexpr int count = A::count + B::count, places = A::places + B::places, split = A::count;
+    static constexpr int write(OpListWriter& to, Place at, int entry) {
+        return B::write(to, {at.scope, at.index + A::places}, A::write(to, at, entry));
+    }
+};
+
+/// A piece in a scope of its own, one entry in the indices of its surroundings.
+template <class Contents>
+struct Scoped {
+    using First = Contents;
+    using Second = NoPiece<typename Contents::Output>;
+    using Output = typename Contents::Output;
+    using Misuse = typename Contents::Misuse::Inside;
+    static constexpr int count = Contents::count, places = 1, split = count;
+    static constexpr int write(OpListWriter& to, Place at, int entry) {
+        return Contents::write(to, {.scope = &at}, entry);
+    }
+};
+
+/// What a layer is behind shape X.
+template <class Layer, class X>
+struct Piece;
+
+/// Layers [From, From + Count) of a list behind shape X, halved again and again: so no type lists what came before.
+template <class Layers, int From, int Count, class X>
+struct Range;
+/// A list of layers N times over.
+template <class Layers, int N, class X>
+struct Repeated;
+template <class Layers, class X>
+using All = Range<Layers, 0, Layers::size, X>;
+
+/// What follows a piece, nothing where a layer in the piece is misused.
+template <class X>
+struct Behind {
+    template <class Layers, int From, int Count>
+    using RangeOf = Range<Layers, From, Count, X>;
+    template <class Layers, int N>
+    using RepeatedOf = Repeated<Layers, N, X>;
+};
+template <>
+struct Behind<Poison> {
+    template <class, int, int>
+    using RangeOf = NoPiece<Poison>;
+    template <class, int>
+    using RepeatedOf = NoPiece<Poison>;
+};
+template <class P>
+using behind = Behind<typename P::Output>;
+
+template <class Layers, int From, int Count, class X, class Half = Range<Layers, From, Count / 2, X>>
+using Halves = Then<Half, typename behind<Half>::template RangeOf<Layers, From + Count / 2, Count - Count / 2>>;
+template <class Layers, int From, int Count, class X>
+struct Range : Halves<Layers, From, Count, X> {};
+template <class Layers, int From, class X>
+struct Range<Layers, From, 1, X> : Piece<type_at<From, Layers>, X> {};
+template <class Layers, int From, class X>
+struct Range<Layers, From, 0, X> : NoPiece<X> {};
+
+template <class Layers, int N, class X, class Half = Repeated<Layers, N / 2, X>>
+using RepeatedHalves = Then<Half, typename behind<Half>::template RepeatedOf<Layers, N - N / 2>>;
+template <class Layers, int N, class X>
+struct Repeated : RepeatedHalves<Layers, N, X> {};
+template <class Layers, class X>
+struct Repeated<Layers, 1, X> : All<Layers, X> {};
+template <class Layers, class X>
+struct Repeated<Layers, 0, X> : NoPiece<X> {};
+
+/// Operation `Index` of a piece.
+template <int Index, class P,
+          int Part = (P::split < 0       ? 0
+                      : Index < P::split ? 1
+                                         : 2)>
+struct OperationIn {
+    using type = typename P::Operation;
+};
+template <int Index, class P>
+struct OperationIn<Index, P, 1> : OperationIn<Index, typename P::First> {};
+template <int Index, class P>
+struct OperationIn<Index, P, 2> : OperationIn<Index - P::split, typename P::Second> {};
 
 // ---- how each kind of layer expands --------------------------------------------------------------------------------
 
-/// A leaf layer: checked, bound to the current shape and appended. Composites specialise this.
-template <class Layer>
-struct Expansion {
-    template <class P, class B>
-    static consteval auto apply(B) {
-        return bind<P, B>(typename B::Current{});
-    }
+template <class Why>
+using MisusedPiece = NoPiece<Poison, Misused<Why, 0>>;
 
-private:
-    // The shape anew from its numbers, for the same reason as in Builder.
-    template <class P, class B, int... E>
-    static consteval auto bind(Shape<E...>) {
-        using X = Shape<E...>;
-        if constexpr (requires { typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>; }) {
-            using Checked = typename Layer::template Check<typename WhereOf<B, P>::type, got<X>>;
-            if constexpr (!Checked::ok)
-                return Poisoned<Checked>{};
-            else
-                return typename B::template Append<typename Layer::template On<X>, P>::Next{};
-        } else if constexpr (requires { typename Layer::template On<X>; }) {
-            return typename B::template Append<typename Layer::template On<X>, P>::Next{};
-        } else if constexpr (Activation<Layer>) {
-            return typename B::template Append<ElementwiseOperation<Layer, X>, P>::Next{};
-        } else {
-            return Poisoned<NotALayer<Layer, typename WhereOf<B, P>::type, got<X>>>{};
-        }
+/// A layer that is no composite: checked and bound to the shape.
+template <class Layer, class X>
+consteval auto bind() {
+    if constexpr (requires { typename Layer::template Check<layer<>, got<X>>; }) {
+        if constexpr (Layer::template Check<layer<>, got<X>>::ok)
+            return OperationPiece<typename Layer::template On<X>>{};
+        else
+            return MisusedPiece<ToldByCheck<Layer, got<X>>>{};
+    } else if constexpr (requires { typename Layer::template On<X>; }) {
+        return OperationPiece<typename Layer::template On<X>>{};
+    } else if constexpr (Activation<Layer>) {
+        return OperationPiece<ElementwiseOperation<Layer, X>>{};
+    } else {
+        return MisusedPiece<ToldOfNoLayer<Layer, X>>{};
     }
-};
+}
+template <class Layer, class X>
+struct Piece : decltype(bind<Layer, X>()) {};
 
-/// Folds: `(builder + ... + Tag<Layers>{})` expands layers one after another in the current scope.
-template <class Layer>
-struct Tag {};
-template <class B, class Layer>
-consteval auto operator+(B builder, Tag<Layer>) {
-    if constexpr (is_poisoned<B>)
-        return builder;
-    else
-        return Expansion<Layer>::template apply<Place<B::index>>(builder);
-}
-template <class... Layers, class B>
-consteval auto expand_all(B builder) {
-    return (builder + ... + Tag<Layers>{});
-}
-/// Back to the surroundings after a group, which counts as one layer there.
-template <class Outer, class B>
-consteval auto leave(B builder) {
-    if constexpr (is_poisoned<B>)
-        return builder;
-    else
-        return typename B::template LeaveTo<Outer>{};
-}
-
-template <class... Layers>
-struct Expansion<Sequential<Layers...>> {
-    template <class P, class B>
-    static consteval auto apply(B) {
-        return leave<B>(expand_all<Layers...>(typename B::template Enter<P>{}));
-    }
-};
-
-template <class... Layers>
-struct Once {};
-template <class B, class... Layers>
-consteval auto operator+(B builder, Once<Layers...>) {
-    return expand_all<Layers...>(builder);
-}
-template <int N, class... Layers>
-struct Expansion<Repeat<N, Layers...>> {
-    template <class P, class B>
-    static consteval auto apply(B builder) {
-        return []<int... Index>(B first, std::integer_sequence<int, Index...>) {
-            return (first + ... + std::conditional_t<Index >= 0, Once<Layers...>, void>{});
-        }(builder, std::make_integer_sequence<int, N>{});
-    }
-};
+template <class... Layers, class X>
+struct Piece<Sequential<Layers...>, X> : Scoped<All<List<Layers...>, X>> {};
+template <int N, class... Layers, class X>
+struct Piece<Repeat<N, Layers...>, X> : Repeated<List<Layers...>, N, X> {};
 
 // Found by its members: nvcc 13 does not match partial specialisations for Named<Name, …>.
-template <class Layer>
+template <class Layer, class X>
 requires requires { typename Layer::NamedContents; }
-struct Expansion<Layer> {
-    template <class P, class B>
-    static consteval auto apply(B builder) {
-        return Expansion<typename Layer::NamedContents>::template apply<NamedPlace<B::index, Layer::name>>(builder);
+struct Piece<Layer, X> : Piece<typename Layer::NamedContents, X> {
+    static constexpr std::string_view name = Layer::name.view();
+    static_assert(!name.empty() && name.find('.') == std::string_view::npos,
+                  "Named: a layer's name must not be empty or contain a dot");
+    static constexpr int write(OpListWriter& to, Place at, int entry) {
+        at.name = name;
+        return Piece<typename Layer::NamedContents, X>::write(to, at, entry);
     }
 };
 
@@ -256,110 +276,90 @@ consteval int shortcut_index() {
     return found;
 }
 
-/// Expands the parts of a Residual: paths from the value that B reads.
-template <class Part>
-struct PathOf {
-    template <class Target, class B>
-    static consteval auto apply(B builder) {
-        return builder + Tag<Part>{};
-    }
+template <class Path>
+struct LayersOf;
+template <class... Layers>
+struct LayersOf<Main<Layers...>> {
+    using type = List<Layers...>;
 };
 template <class... Layers>
-struct PathOf<Main<Layers...>> {
-    template <class Target, class B>
-    static consteval auto apply(B builder) {
-        return expand_all<Layers...>(builder);
+struct LayersOf<After<Layers...>> {
+    using type = List<Layers...>;
+};
+
+/// A shortcut that depends on the main path's shape. It takes no index.
+template <class Op>
+struct TargetPiece : OperationPiece<Op> {
+    static constexpr int places = 0;
+    static constexpr int write(OpListWriter& to, Place at, int entry) {
+        at.name = "shortcut";
+        return to.add(row_of<Op>, at, entry);
     }
 };
-template <class... Layers>
-struct PathOf<After<Layers...>> : PathOf<Main<Layers...>> {};
-template <class... Layers>
-struct PathOf<Shortcut<Layers...>> {
-    template <class Target, class B>
-    static consteval auto apply(B builder) {
-        return builder + Tag<Named<"shortcut", Sequential<Layers...>>>{};
-    }
-};
-template <>
-struct PathOf<Identity> {
-    template <class Target, class B>
-    static consteval auto apply(B builder) {
-        return builder;
-    }
-};
-/// Shortcuts that need to know the main path's shape.
-template <class Part>
+
+/// The shortcut of a Residual whose main path makes Target.
+template <class Part, class Target, class X>
+struct ShortcutPiece : Piece<Part, X> {};
+template <class Target, class X>
+struct ShortcutPiece<Identity, Target, X> : NoPiece<X> {};
+template <class... Layers, class Target, class X>
+struct ShortcutPiece<Shortcut<Layers...>, Target, X> : Piece<Named<"shortcut", Sequential<Layers...>>, X> {};
+template <class Part, class Target, class X>
 requires requires { typename Part::template OnTarget<Shape<1, 1, 1>, Shape<1, 1, 1>>; }
-struct PathOf<Part> {
-    template <class Target, class B>
-    static consteval auto apply(B) {
-        return bind<B>(typename B::Current{}, Target{});
-    }
+struct ShortcutPiece<Part, Target, X> : std::conditional_t<Part::template Check<layer<>, got<X>, Target>::ok,
+                                                           TargetPiece<typename Part::template OnTarget<X, Target>>,
+                                                           MisusedPiece<ToldByCheck<Part, got<X>, Target>>> {};
 
-private:
-    template <class B, int... E, int... T>
-    static consteval auto bind(Shape<E...>, Shape<T...>) {
-        using X = Shape<E...>;
-        using Target = Shape<T...>;
-        using P = NamedPlace<B::index, "shortcut">;
-        using Checked = typename Part::template Check<typename WhereOf<B, P>::type, got<X>, Target>;
-        if constexpr (!Checked::ok)
-            return Poisoned<Checked>{};
+/// Two paths from one value, their sum, and what comes after it.
+template <class MainPath, class ShortcutPath, class AfterPath>
+struct Joined {
+    using SumPiece = OperationPiece<Sum<typename MainPath::Output>>;
+    static constexpr int paths = MainPath::places + ShortcutPath::places;
+    using First = Then<MainPath, ShortcutPath>;
+    using Second = Then<SumPiece, AfterPath>;
+    using Output = typename AfterPath::Output;
+    using Misuse = typename AfterPath::Misuse::template Moved<paths>;
+    static constexpr int count = First::count + Second::count, places = paths + AfterPath::places, split = First::count;
+    static constexpr int write(OpListWriter& to, Place at, int entry) {
+        int const main = MainPath::write(to, at, entry);
+        at.index += MainPath::places;
+        int const shortcut = ShortcutPath::write(to, at, entry);
+        at.index += ShortcutPath::places;
+        int const sum = to.add(row_of<typename SumPiece::Operation>, {at.scope, at.index, "sum"}, main, shortcut);
+        return AfterPath::write(to, at, sum);
+    }
+};
+
+template <class Part, class AfterPart, class X, class MainPath>
+consteval auto join() {
+    if constexpr (is_misused<MainPath>) {
+        return Scoped<MainPath>{};
+    } else {
+        using ShortcutPath = ShortcutPiece<Part, typename MainPath::Output, X>;
+        using MainOutput = typename MainPath::Output;
+        using ShortcutOutput = typename ShortcutPath::Output;
+        if constexpr (is_misused<ShortcutPath>)
+            return Scoped<Then<MainPath, ShortcutPath>>{};
+        else if constexpr (!std::is_same_v<MainOutput, ShortcutOutput>)
+            return MisusedPiece<ToldOfBranches<MainOutput, ShortcutOutput>>{};
         else
-            return typename B::template Append<typename Part::template OnTarget<X, Target>, P>{};
+            return Scoped<Joined<MainPath, ShortcutPath, All<typename LayersOf<AfterPart>::type, MainOutput>>>{};
     }
-};
-
-template <class Where, class MainPath, class ShortcutPath>
-struct BranchesMeet {
-    static constexpr bool ok = std::is_same_v<MainPath, ShortcutPath>;
-    struct Message {
-        static_assert(ok,
-                      "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
-                      "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
-    };
-};
+}
 
 template <class... Parts>
-struct Expansion<Residual<Parts...>> {
+struct PartsOf {
     static constexpr int mains = (0 + ... + (is_kind<Main, Parts> ? 1 : 0)),
                          afters = (0 + ... + (is_kind<After, Parts> ? 1 : 0));
     static_assert(mains == 1 && afters <= 1 && sizeof...(Parts) <= static_cast<std::size_t>(2 + afters),
                   "Residual takes Main<…>, at most one shortcut and at most one After<…>");
-    using MainPart = part_or<Main, Main<>, Parts...>;
+    using MainLayers = typename LayersOf<part_or<Main, Main<>, Parts...>>::type;
     using AfterPart = part_or<After, After<>, Parts...>;
     using ShortcutPart = type_at<shortcut_index<Parts...>(), List<Identity, Parts...>>;
-
-    template <class P, class B>
-    static consteval auto apply(B) {
-        using Start = typename B::template Enter<P>;
-        using AfterMain = decltype(PathOf<MainPart>::template apply<Poison>(Start{}));
-        if constexpr (is_poisoned<AfterMain>) {
-            return AfterMain{};
-        } else {
-            using Joint = decltype(PathOf<ShortcutPart>::template apply<typename AfterMain::Current>(
-                typename AfterMain::template At<B::value>{}));
-            if constexpr (is_poisoned<Joint>)
-                return Joint{};
-            else
-                return meet<P, B, AfterMain, Joint>();
-        }
-    }
-
-private:
-    template <class P, class B, class AfterMain, class Joint>
-    static consteval auto meet() {
-        using Meeting =
-            BranchesMeet<typename WhereOf<B, P>::type, got<typename AfterMain::Current>, got<typename Joint::Current>>;
-        if constexpr (!Meeting::ok) {
-            return Poisoned<Meeting>{};
-        } else {
-            using Back = typename Joint::template At<AfterMain::value>;
-            using Joined = typename Back::template Append<Sum<typename Joint::Current>, NamedPlace<Joint::index, "sum">,
-                                                          Joint::value>;
-            return leave<B>(PathOf<AfterPart>::template apply<Poison>(Joined{}));
-        }
-    }
 };
+template <class... Parts, class X>
+struct Piece<Residual<Parts...>, X>
+    : decltype(join<typename PartsOf<Parts...>::ShortcutPart, typename PartsOf<Parts...>::AfterPart, X,
+                    All<typename PartsOf<Parts...>::MainLayers, X>>()) {};
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -139,8 +139,8 @@ template <class Op>
 inline constexpr bool has_fold = false;
 template <class G>
 inline constexpr bool has_fold<Convolution<G, FoldedScheme>> = true;
-template <int Index, int O, bool Bias>
-inline constexpr bool has_fold<AffineMap<Index, O, Bias, FoldedScheme>> = true;
+template <int Inputs, int Outputs, bool Bias>
+inline constexpr bool has_fold<AffineMap<Inputs, Outputs, Bias, FoldedScheme>> = true;
 
 /// Where each operation stands in the folded network: that of the layer before for a BatchNorm that is folded.
 template <class Net, class Folded>

@@ -2,13 +2,14 @@
 // compiled once and not once a layer.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
-#include "expand.hpp"
+#include "op_list.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -24,38 +25,38 @@ struct LayerRow {
 
 namespace detail {
 
-template <class S>
-struct ExtentsOf;
-/// The extents of a shape as an array.
-template <int... E>
-struct ExtentsOf<Shape<E...>> {
-    static constexpr std::array<int, sizeof...(E)> value{E...};
-};
-
-template <class Op>
-constexpr bool has_buffers() {
-    return requires { typename Op::Buffers; };
-}
-
-template <class... Nodes>
-consteval std::array<LayerRow, sizeof...(Nodes)> layer_table(List<Nodes...>) {
-    return {LayerRow{Nodes::Name::text(), Nodes::Op::type, ExtentsOf<typename Nodes::Op::Output>::value,
-                     Nodes::Op::Parameters::size, Nodes::Op::Parameters::size > 0 || has_buffers<typename Nodes::Op>(),
-                     Nodes::Op::flops}...};
+/// `list` must have static storage: the names are its characters.
+template <int N, std::size_t Characters>
+consteval auto layer_table(OpList<N, Characters> const& list) {
+    std::array<LayerRow, static_cast<std::size_t>(N)> table{};
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        auto const& row = list.rows[i];
+        table[i] = {list.name(row), row.type, row.output_shape, row.parameters, row.has_tensors, row.flops};
+    }
+    return table;
 }
 
 /// False where two layers with tensors have one name.
 template <std::size_t N>
 consteval bool names_differ(std::array<LayerRow, N> const& table) {
-    // Checksums first (FNV-1a): a deep network has tens of thousands of pairs.
-    std::array<std::uint32_t, N> checksum{};
+    // Checksums (FNV-1a) in order, so that only neighbours are compared.
+    struct Entry {
+        std::uint32_t checksum;
+        std::size_t row;
+    };
+    std::array<Entry, N> entries{};
+    std::size_t count = 0;
     for (std::size_t i = 0; i < N; ++i) {
-        checksum[i] = 2166136261u;
-        for (char const c : table[i].name) checksum[i] = (checksum[i] ^ static_cast<unsigned char>(c)) * 16777619u;
+        if (!table[i].has_tensors) continue;
+        std::uint32_t checksum = 2166136261u;
+        for (char const c : table[i].name) checksum = (checksum ^ static_cast<unsigned char>(c)) * 16777619u;
+        entries[count++] = {checksum, i};
     }
-    for (std::size_t i = 0; i < N; ++i)
-        for (std::size_t j = 0; table[i].has_tensors && j < i; ++j)
-            if (checksum[i] == checksum[j] && table[j].has_tensors && table[i].name == table[j].name) return false;
+    std::sort(entries.begin(), entries.begin() + count,
+              [](Entry const& a, Entry const& b) { return a.checksum < b.checksum; });
+    for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t j = i + 1; j < count && entries[j].checksum == entries[i].checksum; ++j)
+            if (table[entries[i].row].name == table[entries[j].row].name) return false;
     return true;
 }
 

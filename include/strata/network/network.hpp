@@ -22,38 +22,46 @@ struct InputExtentOf<Input<E...>> {
     using type = Shape<E...>;
 };
 
-/// The op list of a network, in a class of its own: inside Network, nvcc 13 substitutes wrongly into the decltype.
-template <class Extent, class... Layers>
-struct NetworkExpansion {
-    using Start = Builder<List<>, List<Extent>, 0, Path<>, 0>;
-    using type = decltype(expand_all<Layers...>(Start{}));
-};
+template <class P>
+consteval std::size_t name_characters() {
+    OpListWriter counted;
+    P::write(counted, {}, 0);
+    return counted.characters;
+}
+/// The op list of a piece that begins at the network's input.
+template <class P, std::size_t Characters>
+consteval auto op_list_of() {
+    OpList<P::count, Characters> list;
+    OpListWriter writer{.rows = list.rows.data(), .text = list.names.data()};
+    P::write(writer, {}, 0);
+    return list;
+}
 
-// What an operation adds to each of the flat arenas.
-struct ParameterSize {
-    template <class Op>
-    static consteval int of() {
-        return Op::Parameters::size;
+/// Running sums: the offset of each operation's part in a flat arena, the total last.
+template <std::size_t N>
+consteval std::array<int, N + 1> offsets(std::array<OperationRow, N> const& rows, int OperationRow::* size) {
+    std::array<int, N + 1> at{};
+    for (std::size_t i = 0; i < N; ++i) at[i + 1] = at[i] + rows[i].*size;
+    return at;
+}
+
+/// What the plan needs to know of the operations.
+template <std::size_t N>
+consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> const& rows, bool training) {
+    std::array<OperationFacts, N> all{};
+    for (std::size_t i = 0; i < N; ++i) {
+        auto const& row = rows[i];
+        all[i] = {.input = row.input,
+                  .other = row.other,
+                  .output_size = row.output_size,
+                  .has_parameters = row.parameters > 0,
+                  .is_view = row.is_view || (row.is_training_only && !training),
+                  .is_elementwise = row.is_elementwise,
+                  .keeps_extra = row.keeps_extra,
+                  .keep = row.keep};
     }
-};
-struct BufferSize {
-    template <class Op>
-    static consteval int of() {
-        if constexpr (requires { typename Op::Buffers; })
-            return Op::Buffers::size;
-        else
-            return 0;
-    }
-};
-struct StatisticSize {
-    template <class Op>
-    static consteval int of() {
-        if constexpr (is_batch_wide<Op>())
-            return Op::channels * Op::statistics_per_channel;
-        else
-            return 0;
-    }
-};
+    return all;
+}
 
 }  // namespace detail
 
@@ -63,45 +71,36 @@ class Network {
     static_assert(detail::is_input<In>,
                   "Network begins with the shape of its input: Network<Input<3, 32, 32>, layers…>");
     using InputExtent = typename detail::InputExtentOf<In>::type;
-    using Expanded = typename detail::NetworkExpansion<InputExtent, Layers...>::type;
-    template <class B>
-    struct Parts {
-        using Nodes = typename B::NodeList;
-        using Shapes = typename B::ShapeList;
-    };
-    template <class B>
-    requires detail::is_poisoned<B>
-    struct Parts<B> {  // a layer is misused
-        using Nodes = detail::List<>;
-        using Shapes = detail::List<InputExtent>;
-    };
-    using Nodes = typename Parts<Expanded>::Nodes;
-
-    template <class... Ns>
-    static consteval int count_of(detail::List<Ns...>) {
-        return sizeof...(Ns);
-    }
+    using Expanded = detail::All<detail::List<Layers...>, InputExtent>;
     static_assert(sizeof...(Layers) > 0, "Network needs at least one layer after Input");
-    static_assert(sizeof(typename detail::MessageOf<Expanded>::type) > 0);  // says what is misused
+    static_assert(sizeof(typename Expanded::Misuse::Message) > 0);  // says what is misused
 
 public:
     /// False where a layer was misused; the compiler has already said where.
-    static constexpr bool valid = !detail::is_poisoned<Expanded>;
+    static constexpr bool valid = !detail::is_misused<Expanded>;
+
+private:
+    using Contents = std::conditional_t<valid, Expanded, detail::NoPiece<InputExtent>>;
+    static constexpr auto op_list = detail::op_list_of<Contents, detail::name_characters<Contents>()>();
+
+public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
-    static constexpr int operation_count = count_of(Nodes{});
+    static constexpr int operation_count = Contents::count;
     template <int Index>
-    using NodeAt = detail::type_at<Index, Nodes>;
+    using OperationAt = typename detail::OperationIn<Index, Contents>::type;
+    /// An entry of the op list. Other is -1 for operations with one input.
     template <int Index>
-    using OperationAt = typename NodeAt<Index>::Op;
-    template <int V>
-    using ValueShape = detail::type_at<V, typename Parts<Expanded>::Shapes>;
+    struct NodeAt {
+        using Op = OperationAt<Index>;
+        static constexpr int input = op_list.rows[Index].input, other = op_list.rows[Index].other;
+    };
 
     using InputShape = InputExtent;
-    using OutputShape = ValueShape<operation_count>;
+    using OutputShape = typename Contents::Output;
     static constexpr InputShape input_shape{};
     static constexpr OutputShape output_shape{};
 
-    /// Calls f.template operator()<I>() for every operation in order.
+    /// Calls f.template operator()<Index>() for every operation in order.
     template <class F>
     static constexpr void for_each_operation(F&& f) {
         [&]<int... Index>(std::integer_sequence<int, Index...>) {
@@ -111,42 +110,19 @@ public:
         }(std::make_integer_sequence<int, operation_count>{});
     }
 
-private:
-    template <class F>
-    static consteval auto per_operation(F f) {
-        return [&]<int... Index>(std::integer_sequence<int, Index...>) {
-            return std::array<decltype(f.template operator()<0>()), static_cast<std::size_t>(operation_count)> {
-                f.template operator()<Index>()...
-            };
-        }(std::make_integer_sequence<int, operation_count>{});
-    }
-    /// Running sums: the offset of each operation's part in a flat arena, the total last.
-    template <class SizeOf>
-    static consteval auto offsets() {
-        std::array<int, static_cast<std::size_t>(operation_count) + 1> at{};
-        int total = 0;
-        for_each_operation([&]<int Index>() {
-            at[Index] = total;
-            total += SizeOf::template of<OperationAt<Index>>();
-        });
-        at[static_cast<std::size_t>(operation_count)] = total;
-        return at;
-    }
-
-public:
     /// A row for every operation in order: what names, summaries and messages are made from.
-    static constexpr auto layer_table = detail::layer_table(Nodes{});
+    static constexpr auto layer_table = detail::layer_table(op_list);
     /// False where two layers with parameters or buffers have one name; such a network cannot be saved.
     static constexpr bool names_differ = detail::names_differ(layer_table);
 
     /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
-    static constexpr auto parameter_offset = offsets<detail::ParameterSize>();
+    static constexpr auto parameter_offset = detail::offsets(op_list.rows, &detail::OperationRow::parameters);
     static constexpr int parameter_count = parameter_offset.back();
     /// Buffers are saved but not trained: BatchNorm's running statistics.
-    static constexpr auto buffer_offset = offsets<detail::BufferSize>();
+    static constexpr auto buffer_offset = detail::offsets(op_list.rows, &detail::OperationRow::buffers);
     static constexpr int buffer_count = buffer_offset.back();
     /// Doubles of batch-wide statistics.
-    static constexpr auto statistic_offset = offsets<detail::StatisticSize>();
+    static constexpr auto statistic_offset = detail::offsets(op_list.rows, &detail::OperationRow::statistics);
     static constexpr int statistic_count = statistic_offset.back();
     /// True when a layer needs the whole batch at once (BatchNorm in training): such networks run segment by segment.
     static constexpr bool is_batch_wide = statistic_count > 0;
@@ -154,35 +130,15 @@ public:
     /// Floating-point operations of one forward pass of one sample; training is counted as three times that.
     static constexpr double flops = [] {
         double total = 0;
-        for_each_operation([&]<int Index>() { total += OperationAt<Index>::flops; });
+        for (auto const& row : op_list.rows) total += row.flops;
         return total;
     }();
     static constexpr double training_flops = 3 * flops;
 
-private:
-    template <bool Training>
-    static consteval auto facts() {
-        std::array<OperationFacts, static_cast<std::size_t>(operation_count)> all{};
-        for_each_operation([&]<int Index>() {
-            using Op = OperationAt<Index>;
-            constexpr bool skipped = !Training && requires { typename Op::IsTrainingOnly; };
-            all[Index] = {.input = NodeAt<Index>::input,
-                          .other = NodeAt<Index>::other,
-                          .output_size = Op::Output::size,
-                          .has_parameters = Op::Parameters::size > 0,
-                          .is_view = detail::is_view<Op>() || skipped,
-                          .is_elementwise = detail::is_elementwise<Op>(),
-                          .keeps_extra = detail::keeps_extra<Op>(),
-                          .keep = Op::keep};
-        });
-        return all;
-    }
-
-public:
     static constexpr Plan<operation_count> training_plan =
-        detail::make_plan<operation_count>(facts<true>(), InputShape::size, true);
+        detail::make_plan<operation_count>(detail::facts_of(op_list.rows, true), InputShape::size, true);
     static constexpr Plan<operation_count> inference_plan =
-        detail::make_plan<operation_count>(facts<false>(), InputShape::size, false);
+        detail::make_plan<operation_count>(detail::facts_of(op_list.rows, false), InputShape::size, false);
 
     /// Bytes of parameters, and of one sample's part of the workspace, for scalars of type T.
     template <class T = float>

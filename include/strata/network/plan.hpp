@@ -35,30 +35,51 @@ struct Plan {
 
 namespace detail {
 
-/// First-fit allocation of intervals of memory over intervals of time.
+/// First-fit allocation of intervals of memory over intervals of time, for at most Capacity intervals. Two uses of
+/// memory must not overlap when both live; that is the same as the later one's birth being before the other's death,
+/// because intervals come by ascending birth or, once nothing that is placed is still to be born, by ascending death.
+/// So all that need be known of a place is when it is free: memory is a list of segments with one time each.
 template <int Capacity>
-struct Allocator {
-    struct Region {
-        int offset, size, birth, death;
+class Allocator {
+    struct Segment {
+        int from, busy;  ///< its offset; the last time at which it is in use, before all times for never
+        int next;        ///< behind it; the last one has no end and -1
     };
-    std::array<Region, Capacity> regions{};  // sorted by offset
-    int count = 0, size = 0;
+    std::array<Segment, Capacity + 1> segments{{{0, -1, -1}}};
+    int count = 1;
+    // All segments before `lowest` are in use at `horizon`: deep networks keep most of what they write for the backward
+    // pass, and need not look through it again for each value.
+    int lowest = 0, horizon = -1;
+    static constexpr int horizon_step = 32;
+
+    constexpr Segment& at(int i) { return segments[static_cast<std::size_t>(i)]; }
+
+public:
+    int size = 0;
 
     constexpr int allocate(int wanted, int birth, int death) {
-        int const rounded =
-            (wanted + 15) / 16 * 16;  // keeps every offset 64-byte aligned, also for tiles of one sample
-        int offset = 0;
-        for (int i = 0; i < count; ++i) {
-            Region const& r = regions[static_cast<std::size_t>(i)];
-            if (r.death < birth || death < r.birth) continue;
-            if (offset + rounded <= r.offset) break;
-            if (r.offset + r.size > offset) offset = r.offset + r.size;
+        // Keeps every offset 64-byte aligned, also for tiles of one sample.
+        int const rounded = (wanted + 15) / 16 * 16;
+        if (birth > horizon) {
+            horizon = birth + horizon_step;
+            for (lowest = 0; at(lowest).busy >= horizon;) lowest = at(lowest).next;
         }
-        int at = count++;
-        for (; at > 0 && regions[static_cast<std::size_t>(at - 1)].offset > offset; --at)
-            regions[static_cast<std::size_t>(at)] = regions[static_cast<std::size_t>(at - 1)];
-        regions[static_cast<std::size_t>(at)] = {offset, rounded, birth, death};
-        size = offset + rounded > size ? offset + rounded : size;
+        int first = lowest, last = first;
+        for (;; first = last) {
+            while (at(first).busy >= birth) first = at(first).next;
+            last = first;
+            while (at(last).next >= 0 && at(last).busy < birth && at(at(last).next).from - at(first).from < rounded)
+                last = at(last).next;
+            if (at(last).busy < birth) break;
+        }
+        int const offset = at(first).from, end = offset + rounded;
+        int rest = at(last).next;
+        if (rest < 0 || at(rest).from > end) {  // the last segment's end stays as it was
+            rest = first == last ? count++ : last;
+            at(rest) = {end, at(last).busy, at(last).next};
+        }
+        at(first) = {offset, death, rest};
+        size = end > size ? end : size;
         return offset;
     }
 };
@@ -110,19 +131,15 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         if (training && keeps_input(op.keep)) use(op.input, backward_time(i));
         if (training && keeps_output(op.keep)) use(i + 1, backward_time(i));
     }
-    Allocator<4 * N + 4> memory{};
+    Allocator<3 * N + 2> memory;
     std::array<int, N + 1> placed{};
     for (int v = 0; v <= N; ++v) {
-        bool const owns = root[static_cast<size_t>(v)] == v;
-        if (owns)
-            placed[static_cast<size_t>(v)] =
-                memory.allocate(bytes[static_cast<size_t>(v)], v, death[static_cast<size_t>(v)]);
-        plan.value[static_cast<size_t>(v)] = placed[static_cast<size_t>(root[static_cast<size_t>(v)])];
-    }
-    for (int i = 0; i < N; ++i) {
-        auto const& op = ops[static_cast<size_t>(i)];
-        plan.extra[static_cast<size_t>(i)] =
-            op.keeps_extra && training ? memory.allocate(op.output_size, i + 1, backward_time(i)) : -1;
+        auto const at = static_cast<size_t>(v);
+        if (root[at] == v) placed[at] = memory.allocate(bytes[at], v, death[at]);
+        plan.value[at] = placed[static_cast<size_t>(root[at])];
+        if (v == 0) continue;
+        auto const& op = ops[at - 1];
+        plan.extra[at - 1] = op.keeps_extra && training ? memory.allocate(op.output_size, v, backward_time(v - 1)) : -1;
     }
     for (auto& g : plan.gradient) g = -1;
     if (training) {

@@ -1,0 +1,124 @@
+// The flat op list as constants: a row for each operation and the characters of all names. Value 0 is the network's
+// input; the operation of row i makes value i + 1. Rows are values and not types: what reads all of them, from the plan
+// to the summary, is a loop and not a template instantiated once an operation.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "../core/operation.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+template <class S>
+struct ExtentsOf;
+/// The extents of a shape as an array.
+template <int... E>
+struct ExtentsOf<Shape<E...>> {
+    static constexpr std::array<int, sizeof...(E)> value{E...};
+};
+
+template <class Op>
+constexpr bool has_buffers() {
+    return requires { typename Op::Buffers; };
+}
+
+/// One operation of the op list.
+struct OperationRow {
+    std::string_view type;              ///< "Conv2d"
+    std::span<int const> output_shape;  ///< of one sample
+    int output_size = 0;
+    int parameters = 0, buffers = 0, statistics = 0;  ///< numbers in each of the flat arenas
+    bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
+    double flops = 0;                                 ///< forward, one sample; a multiply-add is two
+    Keep keep = Keep::nothing;
+    bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false;
+    int input = 0, other = -1;           ///< values read; -1 for operations with one input
+    std::size_t name = 0, name_end = 0;  ///< its characters
+};
+
+/// The row of an operation, but for where it stands.
+template <class Op>
+inline constexpr OperationRow row_of =
+                                  [] {
+                                      OperationRow row{.type = Op::type,
+                                                       .output_shape = ExtentsOf<typename Op::Output>::value,
+                                                       .output_size = Op::Output::size,
+                                                       .parameters = Op::Parameters::size,
+                                                       .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
+                                                       .flops = Op::flops,
+                                                       .keep = Op::keep,
+                                                       .is_view = is_view<Op>(),
+                                                       .is_elementwise = is_elementwise<Op>(),
+                                                       .is_training_only = requires {typename Op::IsTrainingOnly;
+                                  },
+                              .keeps_extra = keeps_extra<Op>()
+};
+if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
+if constexpr (is_batch_wide<Op>()) row.statistics = Op::channels * Op::statistics_per_channel;
+return row;
+}
+();
+
+/// Where a layer stands: its index in its surroundings or the name that takes the index's place.
+struct Place {
+    Place const* scope = nullptr;
+    int index = 0;
+    std::string_view name{};
+};
+
+/// Writes the op list, or counts the characters of its names where it is given no memory.
+struct OpListWriter {
+    OperationRow* rows = nullptr;
+    char* text = nullptr;
+    int operations = 0;
+    std::size_t characters = 0;
+
+    /// Appends an operation that reads values `input` and `other`; returns the value that it makes.
+    constexpr int add(OperationRow const& operation, Place const& at, int input, int other = -1) {
+        std::size_t const begin = characters;
+        write(at);
+        if (rows != nullptr) {
+            auto& row = rows[operations];
+            row = operation;
+            row.input = input;
+            row.other = other;
+            row.name = begin;
+            row.name_end = characters;
+        }
+        return ++operations;
+    }
+
+private:
+    /// "layer1.0.conv1"
+    constexpr void write(Place const& at) {
+        if (at.scope != nullptr) {
+            write(*at.scope);
+            write('.');
+        }
+        if (at.name.empty()) write(at.index);
+        for (char const c : at.name) write(c);
+    }
+    constexpr void write(int number) {
+        if (number >= 10) write(number / 10);
+        write(static_cast<char>('0' + number % 10));
+    }
+    constexpr void write(char c) {
+        if (text != nullptr) text[characters] = c;
+        ++characters;
+    }
+};
+
+template <int Operations, std::size_t Characters>
+struct OpList {
+    std::array<OperationRow, static_cast<std::size_t>(Operations)> rows{};
+    std::array<char, Characters> names{};
+
+    [[nodiscard]] constexpr std::string_view name(OperationRow const& row) const {
+        return {names.data() + row.name, row.name_end - row.name};
+    }
+};
+
+}  // namespace strata::inline STRATA_ABI::detail
