@@ -141,14 +141,16 @@ struct Differences {
     double largest = 0;
 };
 
+inline constexpr std::initializer_list<std::size_t> batches = {1,  2,  3,  4,  5,  7,  8,  9,
+                                                               15, 16, 17, 31, 33, 64, 100};
+
 template <class Net, class Precision>
 Differences differences(Model<Net, Precision> const& model, Cpu cpu,
-                        std::initializer_list<std::size_t> batches = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64,
-                                                                      100}) {
+                        std::initializer_list<std::size_t> sizes = batches) {
     using T = typename Precision::compute;
     constexpr auto size = static_cast<std::size_t>(Net::InputShape::size),
                    outputs = static_cast<std::size_t>(Net::OutputShape::size);
-    std::size_t const most = std::max(batches);
+    std::size_t const most = std::max(sizes);
     auto const x = numbers<T>(most * size, 3);
     std::span<T const> const all(x);
     std::vector<T> alone;
@@ -160,7 +162,7 @@ Differences differences(Model<Net, Precision> const& model, Cpu cpu,
         alone.insert(alone.end(), y.begin(), y.end());
     }
     Differences found;
-    for (std::size_t const n : batches)
+    for (std::size_t const n : sizes)
         for (std::size_t const first : {std::size_t{0}, (most - n) / 2, most - n}) {  // at several places
             auto const y = model(all.subspan(first * size, n * size), any);
             for (std::size_t s = 0; s < n; ++s) {
@@ -171,6 +173,18 @@ Differences differences(Model<Net, Precision> const& model, Cpu cpu,
             }
         }
     return found;
+}
+
+/// One thread and all batches, more threads and some.
+template <class Net, class Precision>
+void check_alone() {
+    auto const model = model_of<Net, Precision>(7);
+    CHECK(differences(model, Cpu{.threads = 1}).samples == 0);
+    for (int const threads : {2, 3, 4}) {
+        CAPTURE(threads);
+        CHECK(differences(model, Cpu{.threads = threads}, {2, 33}).samples == 0);
+        CHECK(differences(model, Cpu{.threads = threads, .team_flops = 0}, {2, 33}).samples == 0);
+    }
 }
 
 }  // namespace strata::company
