@@ -107,11 +107,10 @@ using Mlp = Network<Input<53>, Linear<131>, BatchNorm1d<>, ReLU, Linear<67>, Sof
                     Gate, Mix, Linear<3>>;
 
 /// What the others leave out: overlapping and padded pools, dilation, groups, wide and even kernels, odd strides.
-using Kinds =
-    Network<Input<4, 23, 21>, Conv2d<8, 4, Stride<1>, Padding<2>, Groups<2>>, Softplus,
-            AvgPool2d<3, Stride<2>, Padding<1>, ExcludePadding>, Conv2d<9, 3, Dilation<2>, Padding<2>>, ReLU,
-            AvgPool2d<2, Stride<1>>, Conv2d<12, {3, 5}, Padding<1>>, Gate, MaxPool2d<3, Stride<1>>,
-            Conv2d<10, 2, Stride<3>>, Flatten, Linear<5>>;
+using Kinds = Network<Input<4, 23, 21>, Conv2d<8, 4, Stride<1>, Padding<2>, Groups<2>>, Softplus,
+                      AvgPool2d<3, Stride<2>, Padding<1>, ExcludePadding>, Conv2d<9, 3, Dilation<2>, Padding<2>>, ReLU,
+                      AvgPool2d<2, Stride<1>>, Conv2d<12, {3, 5}, Padding<1>>, Gate, MaxPool2d<3, Stride<1>>,
+                      Conv2d<10, 2, Stride<3>>, Flatten, Linear<5>>;
 
 using Average = Network<Input<3, 21, 21>, GlobalAvgPool2d, Linear<4>>;
 
@@ -141,8 +140,7 @@ struct Differences {
     double largest = 0;
 };
 
-inline constexpr std::initializer_list<std::size_t> batches = {1,  2,  3,  4,  5,  7,  8,  9,
-                                                               15, 16, 17, 31, 33, 64, 100};
+inline constexpr std::initializer_list<std::size_t> batches = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100};
 
 template <class Net, class Precision>
 Differences differences(Model<Net, Precision> const& model, Cpu cpu,

@@ -242,7 +242,8 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
         // The vectors of the rows one after another; a row's last one is moved back to end with the row.
         int const vectors = count * row_vectors;
         auto const place = [&](int k, int& in, int& out, int& skip) {
-            int const row = k / row_vectors, from = (k - row * row_vectors) * N, at = (std::max)(0, (std::min)(from, length - N));
+            int const row = k / row_vectors, from = (k - row * row_vectors) * N,
+                      at = (std::max)(0, (std::min)(from, length - N));
             in = row * g.stride_height * layout.pitch + at;
             out = row * static_cast<int>(out_row) + (out_column == 1 ? at : at / S * S * out_column + at % S);
             skip = from - at;

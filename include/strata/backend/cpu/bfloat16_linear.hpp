@@ -64,7 +64,9 @@ STRATA_ONE_COPY void pair_dot_products(float const* weight, float const* bias, P
     for (int k = 0; k < pairs; k += 16) {
         int const left = inputs - 2 * k;
         auto const low = static_cast<__mmask16>(left >= 16 ? 0xffff : (1 << left) - 1),
-                   high = static_cast<__mmask16>(left >= 32 ? 0xffff : left <= 16 ? 0 : (1 << (left - 16)) - 1);
+                   high = static_cast<__mmask16>(left >= 32   ? 0xffff
+                                                 : left <= 16 ? 0
+                                                              : (1 << (left - 16)) - 1);
         PairLane value[Q];
         STRATA_UNROLL
         for (int s = 0; s < Q; ++s) value[s] = load_pairs(x + s * pairs + k);
@@ -145,8 +147,7 @@ STRATA_ONE_COPY inline void invariant_pair_affine_forward(float const* weight, f
             int s = 0;
             for (; s + 4 <= S; s += 4)
                 pair_dot_products<4>(weight, bias, scratch + s * pairs, y + s, inputs, S, o, stop, relu);
-            for (; s < S; ++s)
-                pair_dot_products<1>(weight, bias, scratch + s * pairs, y + s, inputs, S, o, stop, relu);
+            for (; s < S; ++s) pair_dot_products<1>(weight, bias, scratch + s * pairs, y + s, inputs, S, o, stop, relu);
         }
         return;
     }
@@ -181,8 +182,7 @@ STRATA_ONE_COPY inline void invariant_pair_affine_forward(float const* weight, f
                                 bias ? bias + o : nullptr,
                                 false,
                                 relu};
-        for (int n = 0; n < S; n += N, p.b += N * pairs)
-            pair_dot_ordered_block<pair_rows>(p, 0, count, n);
+        for (int n = 0; n < S; n += N, p.b += N * pairs) pair_dot_ordered_block<pair_rows>(p, 0, count, n);
     }
 }
 
@@ -282,9 +282,9 @@ struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.invariant)
-            return detail::invariant_pair_affine_forward(a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, a.x,
-                                                         a.y, Inputs, a.stride, reinterpret_cast<detail::Pair*>(a.scratch),
-                                                         begin, end, a.relu);
+            return detail::invariant_pair_affine_forward(
+                a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, a.x, a.y, Inputs, a.stride,
+                reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);
         if (a.stride % 16 != 0) return Float::run(a, begin, end);
         detail::pair_affine_forward(a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, a.x, a.y, Inputs,
                                     a.stride, reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);

@@ -172,8 +172,7 @@ void dot_ordered_rows(Product<T> const& p, T* panel, int begin, int end, int col
         for (int round = 0; round < rounds; ++round)
             for (int k = 0; k < depth; ++k)
                 for (int r = 0; r < sums; ++r, to += N)
-                    store_lane(to, load_lane<L>(
-                                       p.b + (k * N + reversed_bits(round, rounds) + r * rounds) * p.b_k + n));
+                    store_lane(to, load_lane<L>(p.b + (k * N + reversed_bits(round, rounds) + r * rounds) * p.b_k + n));
         for (int m = begin; m < end; m += narrow_rows)
             dot_ordered_block<narrow_rows, 1, sums, L>(
                 p, {panel, static_cast<std::ptrdiff_t>(depth) * sums * N, N, sums * N}, m, end, n);

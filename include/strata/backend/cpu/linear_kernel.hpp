@@ -4,8 +4,8 @@
 #pragma once
 
 #include "../../layer/linear.hpp"
-#include "generic_kernel.hpp"
 #include "dot_product.hpp"
+#include "generic_kernel.hpp"
 
 namespace strata::inline STRATA_ABI {
 
