@@ -114,6 +114,13 @@ TEST_CASE("a trainer predicts what a workspace gives") {
     CHECK(same_bits(std::span<float const>(predicted), trainer.model()(x, workspace)));
 }
 
+TEST_CASE("a trainer predicts the same in batches of any size") {
+    auto trainer = train<SmallLeNet>(Cpu{.threads = 2});
+    auto const data = from_memory(samples_of(19), {2, 12, 12});
+    auto const predicted = trainer.predict(data);
+    for (int const batch_size : {1, 2, 7, 16}) CHECK(trainer.predict(data, batch_size) == predicted);
+}
+
 TEST_CASE("a model is evaluated as by its trainer") {
     auto const data = small_images(50);
     auto trainer = train<SmallLeNet>(CrossEntropy{.label_smoothing = 0.1});

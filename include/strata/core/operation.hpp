@@ -14,7 +14,8 @@
 // and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once), `keeps_extra` (forward leaves a value an output element in io.extra),
-// `statistics_per_channel` (batch-wide).
+// `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a scalar and in a vector
+// of any width: no product that a compiler may fuse into an addition, no exp, log or tanh).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
 // order, on SIMD lanes, GPU threads or doubles. `io` (BodyInput below) holds the views a body may read; which of x and
@@ -127,6 +128,13 @@ template <class Op>
 consteval bool is_elementwise() {
     return requires { typename Op::IsElementwise; };
 }
+template <class Op>
+consteval bool is_same_in_every_lane() {
+    if constexpr (requires { Op::same_in_every_lane; })
+        return Op::same_in_every_lane;
+    else
+        return false;
+}
 /// The shape over which a pass runs: the output (input), or its blocks when a body returns several elements at once.
 template <class Op, class S>
 consteval auto domain_of() {
@@ -179,6 +187,7 @@ struct ElementwiseOperation {
             return Keep::both;
     }();
     static constexpr double flops = X::size;
+    static constexpr bool same_in_every_lane = detail::is_same_in_every_lane<A>();
     static constexpr std::string_view type = [] {
         if constexpr (requires { A::type; })
             return std::string_view(A::type);

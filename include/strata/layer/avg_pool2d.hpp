@@ -16,6 +16,7 @@ struct AveragePooling {
     using Output = typename Win::Output;
     using Parameters = NoParameters;
     static constexpr Keep keep = Keep::nothing;
+    static constexpr bool same_in_every_lane = true;
     static constexpr double flops = static_cast<double>(Output::size) * Win::kernel_height * Win::kernel_width;
     static constexpr std::string_view type = "AvgPool2d";
 

@@ -30,6 +30,7 @@ struct BatchNormalization {
     static constexpr bool affine = HasAffine;
     static constexpr double momentum = MomentumValue.value, epsilon = EpsilonValue.value;
     static constexpr Keep keep = Keep::input;
+    static constexpr bool same_in_every_lane = true;
     static constexpr double flops = 4.0 * X::size;
     static constexpr std::string_view type = Rank == 3 ? "BatchNorm2d" : "BatchNorm1d";
 

@@ -18,6 +18,7 @@ struct GlobalAveragePooling {
     using Parameters = NoParameters;
     static constexpr int pixels = pixels_of<X>;
     static constexpr Keep keep = Keep::nothing;
+    static constexpr bool same_in_every_lane = true;
     static constexpr double flops = X::size;
     static constexpr std::string_view type = "GlobalAvgPool2d";
 

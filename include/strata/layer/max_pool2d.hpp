@@ -18,6 +18,7 @@ struct MaxPooling {
     using Parameters = NoParameters;
     static constexpr Keep keep = Keep::nothing;
     static constexpr bool keeps_extra = true;
+    static constexpr bool same_in_every_lane = true;
     /// Places are numbers of the storage type, which must know them all: bfloat16 counts to 256.
     template <class Storage>
     static constexpr bool counts = sizeof(Storage) > 2 || Win::kernel_height* Win::kernel_width <= 256;

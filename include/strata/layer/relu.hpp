@@ -7,6 +7,7 @@ namespace strata::inline STRATA_ABI {
 
 struct ReLU {
     static constexpr Keep keep = Keep::output;
+    static constexpr bool same_in_every_lane = true;
     static constexpr std::string_view type = "ReLU";
 
     template <class L>

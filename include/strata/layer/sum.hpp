@@ -13,6 +13,7 @@ struct Sum {
     using Parameters = NoParameters;
     using IsElementwise = void;
     static constexpr Keep keep = Keep::nothing;
+    static constexpr bool same_in_every_lane = true;
     static constexpr double flops = X::size;
     static constexpr std::string_view type = "Sum";
 

@@ -22,6 +22,7 @@ struct ZeroPaddedIdentity {
                              (X::template extent<2> + Target::template extent<2> - 1) / Target::template extent<2>;
     static constexpr int before = (Target::template extent<0> - X::template extent<0>) / 2;
     static constexpr Keep keep = Keep::nothing;
+    static constexpr bool same_in_every_lane = true;
     static constexpr double flops = 0;
     static constexpr std::string_view type = "ZeroPadShortcut";
 

@@ -11,8 +11,9 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// Whether a correlation's rows hold a vector of pairs.
-constexpr bool fills_pairs(Correlation const& g, int S) { return g.out_width * S >= 16 && g.taps_width <= 64; }
+/// Whether correlate_pairs knows a correlation, and whether its rows hold a vector of pairs.
+constexpr bool fits_pairs(Correlation const& g) { return g.taps_width <= 64; }
+constexpr bool fills_pairs(Correlation const& g, int S) { return g.out_width * S >= 16 && fits_pairs(g); }
 
 /// How much faster pairs are than Float32's direct kernels, measured.
 inline constexpr double pair_speed = 1.8;
@@ -24,11 +25,13 @@ struct PairForward {
     static constexpr Items items = Float::items;
     static constexpr int scratch(int S) {
         constexpr auto const& g = forward_correlation<G>;
-        return fills_pairs(g, S) ? 2 * PairLayout(g, S).scratch(g) : Float::scratch(S);
+        return (std::max)(invariant ? 2 * PairLayout(g, S).scratch(g) : 0, fills_pairs(g, S) ? 0 : Float::scratch(S));
     }
+    /// Where a sample's bits may not depend on the tile, rows that do not fill a vector are taken too.
+    static constexpr bool invariant = fits_pairs(forward_correlation<G>);
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         constexpr auto const& g = forward_correlation<G>;
-        if (!fills_pairs(g, a.stride)) return Float::run(a, begin, end);
+        if (!(a.invariant ? invariant : fills_pairs(g, a.stride))) return Float::run(a, begin, end);
         float const* const bias =
             G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
         correlate_pairs(g, a.x, a.parameters, bias, a.y, a.stride, a.scratch, false, begin, end,

@@ -7,6 +7,7 @@
 // an output stands in a block.
 #pragma once
 
+#include "../../core/partial_lane.hpp"
 #include "bfloat16_pairs.hpp"
 #include "mixed_kernel.hpp"
 
@@ -80,7 +81,8 @@ struct PairBlock {
     int channels, odd, taps_height, taps_width;
     int first_row, end_row, first_tap, end_tap;  ///< kernel rows and taps that reach the image from the block
     int stored;                                  ///< output channels
-    bool add, relu;                              ///< to y; what is stored is its ReLU
+    int numbers;                                 ///< of a vector that are stored: fewer than 16 where a row is shorter
+    bool add, relu;                              ///< to y (not where a row is shorter); what is stored is its ReLU
 };
 
 /// Output channels of the next block when `left` are left.
@@ -138,7 +140,7 @@ STRATA_ONE_COPY void correlate_pairs_block(PairBlock const& d, BlockVectors cons
                 value = select(first_lanes<PairLane>(at.skip[v]), old, old + value);
             }
             if (d.relu) value = ReLU::forward(value);
-            store_lane(to, value);
+            store_first(to, value, d.numbers);
         }
     }
 }
@@ -186,7 +188,7 @@ STRATA_ONE_COPY inline void pack_pair_weights(Correlation const& g, float const*
     }
 }
 
-/// Items are (group, output row) of a correlation whose rows have at least 16 numbers. The output row i of channel o
+/// Items are (group, output row) of a correlation whose rows, if anything is added, have at least 16 numbers. The output row i of channel o
 /// begins at y + o out_plane + i out_row, its columns are out_column apart (more than 1 only where whole vectors are
 /// samples of one column).
 STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const* x, float const* w, float const* bias,
@@ -213,6 +215,7 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
     d.odd = g.in_channels % 2 != 0 ? layout.channels - 1 : -1;
     d.taps_height = g.taps_height;
     d.taps_width = g.taps_width;
+    d.numbers = (std::min)(N, length);
     d.add = add;
     d.relu = relu;
     for (int item = begin, count = 0, packed_group = -1; item < end; item += count) {
@@ -239,7 +242,8 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
         // The vectors of the rows one after another; a row's last one is moved back to end with the row.
         int const vectors = count * row_vectors;
         auto const place = [&](int k, int& in, int& out, int& skip) {
-            int const row = k / row_vectors, from = (k - row * row_vectors) * N, at = (std::min)(from, length - N);
+            int const row = k / row_vectors, from = (k - row * row_vectors) * N,
+                      at = (std::max)(0, (std::min)(from, length - N));
             in = row * g.stride_height * layout.pitch + at;
             out = row * static_cast<int>(out_row) + (out_column == 1 ? at : at / S * S * out_column + at % S);
             skip = from - at;
@@ -259,7 +263,7 @@ STRATA_ONE_COPY inline void correlate_pairs(Correlation const& g, bfloat16 const
             d.first_tap = 0;
             d.end_tap = g.taps_width;
             if (g.stride_width > 1 || row != last_row) return;
-            int const from = (std::min)((k - row * row_vectors) * N, length - N) / S,
+            int const from = (std::max)(0, (std::min)((k - row * row_vectors) * N, length - N)) / S,
                       to = (std::min)((last - row * row_vectors + 1) * N - 1, length - 1) / S;
             d.end_tap = end_of(g.in_width - 1 + g.pad_left - from, g.dilation_width, g.taps_width);
             d.first_tap = first_of(g.pad_left - to, g.dilation_width, d.end_tap);

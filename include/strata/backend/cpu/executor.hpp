@@ -47,6 +47,7 @@ public:
         : workers_(detail::worker_count(cpu)),
           pool_(detail::workers_of(cpu)),
           team_flops_(cpu.team_flops),
+          batch_invariant_(cpu.batch_invariant),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),
           kept_(kept_parameters),
@@ -320,6 +321,7 @@ private:
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
+            context.invariant = batch_invariant_;
             if (ready)
                 context.kept = true;
             else
@@ -393,6 +395,7 @@ private:
     int workers_;
     detail::WorkerPool pool_;
     double team_flops_;
+    bool batch_invariant_;
     Loss loss_;
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
     AlignedVector<Storage> workspace_, scratch_;

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "../../core/operation.hpp"
+#include "../../core/partial_lane.hpp"
 #include "../../network/plan.hpp"
 #include "../../precision/precision.hpp"
 
@@ -39,6 +40,8 @@ struct KernelData {
     int samples = 0;    ///< real samples in the tile
     int stride = 1;     ///< samples that the tile holds, empty lanes included: scalars between neighbouring elements
     bool relu = false;  ///< y takes the ReLU that follows; only for kernels that say `applies_relu`
+    /// What a sample gets may not depend on the tile: one algorithm and one order of additions for every `stride`.
+    bool invariant = false;
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -56,17 +59,28 @@ struct Items {
 
 namespace detail {
 
-/// The body input of the lane that begins at sample `first` of a tile of S samples.
-template <class Op, class Precision, class L>
-auto body_input(KernelData<Precision> const& a, int S, int first) {
+template <class S, class L, class T, class... Count>
+using ViewOfTile = std::conditional_t<sizeof...(Count) == 0, TileView<S, L, T>, PartialTileView<S, L, T>>;
+
+/// The body input of the lane that begins at sample `first` of a tile of S samples; `count`, where given, is how many
+/// samples of the lane are there.
+template <class Op, class Precision, class L, class... Count>
+auto body_input(KernelData<Precision> const& a, int S, int first, Count... count) {
     using Storage = typename Precision::storage;
-    using X = TileView<typename Op::Input, L, Storage const>;
-    using Y = TileView<typename Op::Output, L, Storage const>;
-    using E = TileView<typename Op::Output, L, Storage>;
+    using X = ViewOfTile<typename Op::Input, L, Storage const, Count...>;
+    using Y = ViewOfTile<typename Op::Output, L, Storage const, Count...>;
+    using E = ViewOfTile<typename Op::Output, L, Storage, Count...>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
     auto const at = [first](auto* p) { return p ? p + first : p; };
-    return BodyInput<X, Y, E, P>{{at(a.x), S},   {at(a.other), S}, {at(a.y), S}, {at(a.dy), S},   {at(a.extra), S},
-                                 {a.parameters}, a.statistics,     a.random,     a.sample + first};
+    return BodyInput<X, Y, E, P>{{at(a.x), S, count...},
+                                 {at(a.other), S, count...},
+                                 {at(a.y), S, count...},
+                                 {at(a.dy), S, count...},
+                                 {at(a.extra), S, count...},
+                                 {a.parameters},
+                                 a.statistics,
+                                 a.random,
+                                 a.sample + first};
 }
 
 /// Calls f(position, flat index) for the elements of rows [begin, end) of a shape.
@@ -155,6 +169,31 @@ template <class Op, class Precision, class L>
     }
 }
 
+/// Forward passes where a sample's bits may not depend on the tile: one copy of the body, over vectors, for every tile
+/// and every number of it. A body over scalars, or over vectors elsewhere, may fuse other products into additions.
+template <class Op, class Precision>
+[[gnu::noinline]] void invariant_elementwise_forward(KernelData<Precision> const& a, int numbers, int begin, int end) {
+    using L = widest_lane<typename Precision::compute>;
+    int const stop = (std::min)(end * width_of<L>, numbers);
+    for (int from = begin * width_of<L>; from < stop; from += width_of<L>) {
+        int const count = (std::min)(width_of<L>, stop - from);
+        store_first(a.y + from, Op::forward(Position<1>{from}, body_input<Op, Precision, L>(a, 1, 0, count)), count);
+    }
+}
+template <class Op, class Precision>
+[[gnu::noinline]] void invariant_forward(KernelData<Precision> const& a, int begin, int end) {
+    using L = widest_lane<typename Precision::compute>;
+    int const S = a.stride;
+    for (int first = 0; first < S; first += width_of<L>) {
+        int const count = (std::min)(width_of<L>, S - first);
+        auto const io = body_input<Op, Precision, L>(a, S, first, count);
+        PartialTileView<typename Op::Output, L, typename Precision::storage> const y{a.y + first, S, count};
+        for_rows<forward_domain<Op>>(begin, end, [&](auto const& at, int item) {
+            put_result<Op>(item, Op::Output::size, Op::forward(at, io), [&](int e, L value) { y.set(e, value); });
+        });
+    }
+}
+
 template <class Op, class Precision, class L>
 [[gnu::noinline]] void generic_input_gradient(KernelData<Precision> const& a, int begin, int end) {
     int const S = a.stride;
@@ -207,9 +246,16 @@ struct GenericForward {
     static constexpr Items items = detail::is_elementwise<Op>() ? Items{Op::Output::size, Items::By::number}
                                                                 : Items{detail::forward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
+        using ShapeFree = typename detail::ShapeFree<Op>::type;
+        if constexpr (!detail::is_same_in_every_lane<Op>())
+            if (a.invariant) {
+                if constexpr (detail::is_elementwise<Op>())
+                    return detail::invariant_elementwise_forward<ShapeFree>(a, Op::Output::size * a.stride, begin, end);
+                else
+                    return detail::invariant_forward<Op>(a, begin, end);
+            }
         if constexpr (detail::is_elementwise<Op>())
-            detail::elementwise_forward<typename detail::ShapeFree<Op>::type>(a, Op::Output::size * a.stride, begin,
-                                                                              end);
+            detail::elementwise_forward<ShapeFree>(a, Op::Output::size * a.stride, begin, end);
         else
             with_lane<typename Precision::compute>(
                 a.stride, [&]<class L>() { detail::generic_forward<Op, Precision, L>(a, begin, end); });

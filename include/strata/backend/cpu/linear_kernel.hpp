@@ -4,70 +4,27 @@
 #pragma once
 
 #include "../../layer/linear.hpp"
+#include "dot_product.hpp"
 #include "generic_kernel.hpp"
-#include "matrix_product.hpp"
 
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// y(o, s) = bias(o) + weight(o) . x(s), or its ReLU, for outputs [o, stop), at most four, and Q
-/// samples: lanes along the inputs.
-template <int Q, class L, class T>
-STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, int o, int stop,
-                                  bool relu) {
-    constexpr int N = width_of<L>;
-    int const rows = stop - o, full = inputs / N * N;
-    T const* row[4];
-    L total[4][Q];
-    STRATA_UNROLL
-    for (int u = 0; u < 4; ++u) {
-        row[u] =
-            weight + static_cast<std::ptrdiff_t>(o + (u < rows ? u : 0)) * inputs;  // idle rows repeat the first one
-        STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) total[u][s] = L(T(0));
-    }
-    for (int i = 0; i < full; i += N) {
-        L value[Q];
-        STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) value[s] = load_lane<L>(x + s * inputs + i);
-        STRATA_UNROLL
-        for (int u = 0; u < 4; ++u) {
-            L const w = load_lane<L>(row[u] + i);
-            STRATA_UNROLL
-            for (int s = 0; s < Q; ++s) total[u][s] = multiply_add(w, value[s], total[u][s]);
-        }
-    }
-    T values[4][Q][N];  // through memory: one copy of the sum over the lanes
-    STRATA_UNROLL
-    for (int u = 0; u < 4; ++u) {
-        STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) store_lane(values[u][s], total[u][s]);
-    }
-    STRATA_ROLLED
-    for (int u = 0; u < rows; ++u) {
-        STRATA_ROLLED
-        for (int s = 0; s < Q; ++s) {
-            T rest = sum(load_lane<L>(values[u][s])) + (bias ? bias[o + u] : T(0));
-            for (int i = full; i < inputs; ++i) {
-                STRATA_SCALAR;
-                rest += row[u][i] * x[s * inputs + i];
-            }
-            y[(o + u) * S + s] = relu ? ReLU::forward(rest) : rest;
-        }
-    }
-}
-
 /// y(o, s) = bias(o) + sum_i weight(o, i) x(i, s), or its ReLU, for outputs [begin, end). Tiles of whole vectors have
 /// the samples in the lanes; smaller ones the inputs, transposed to [S][I] first, each sum over the lanes at the end.
+/// `invariant`: with the same bits in either.
 template <class L, class T>
 STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, T* y, int inputs, int S, T* scratch,
-                                    int begin, int end, bool relu = false) {
+                                    int begin, int end, bool relu = false, bool invariant = false) {
     constexpr int N = width_of<L>;
     if (S % N == 0) {
         Product<T> const p{
             weight, inputs, 1, x, S, y, S, inputs, bias, bias ? ProductInit::row_bias : ProductInit::zero, relu};
-        product_rows<L>(p, begin, end, 0, S);
+        if (invariant)
+            dot_ordered_rows<L>(p, scratch, begin, end, S);
+        else
+            product_rows<L>(p, begin, end, 0, S);
         return;
     }
     T const* samples = x;
@@ -86,6 +43,13 @@ STRATA_ONE_COPY void affine_forward(T const* weight, T const* bias, T const* x, 
             dot_products<4, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop, relu);
         for (; s < S; ++s) dot_products<1, L>(weight, bias, samples + s * inputs, y + s, inputs, S, o, stop, relu);
     }
+}
+
+/// Scalars of scratch memory of affine_forward: a small tile's inputs, or a vector of samples of a wide one's.
+template <class T>
+constexpr int affine_scratch(int inputs, int S) {
+    constexpr int N = width_of<widest_lane<T>>;
+    return inputs * (S % N == 0 ? N : S);
 }
 
 /// dx(i, s) = sum_o weight(o, i) dy(o, s), set or added, for inputs [begin, end). Small tiles have the inputs in the
@@ -197,11 +161,11 @@ struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
     static constexpr Items items{Outputs};
-    static constexpr int scratch(int S) { return S % width_of<widest_lane<T>> == 0 ? 0 : S * Inputs; }
+    static constexpr int scratch(int S) { return detail::affine_scratch<T>(Inputs, S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         T const* const bias = HasBias ? a.parameters + Inputs * Outputs : nullptr;
         detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, Inputs, a.stride, a.scratch, begin, end,
-                                               a.relu);
+                                               a.relu, a.invariant);
     }
 };
 

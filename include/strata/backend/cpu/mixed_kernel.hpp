@@ -150,14 +150,14 @@ struct ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
     using Op = AffineMap<Inputs, Outputs, HasBias, Scheme>;
     static constexpr bool applies_relu = true;
     static constexpr Items items{Outputs};
-    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, S * Inputs); }
+    static constexpr int scratch(int S) { return float_scratch<Op, Short>(S, affine_scratch<float>(Inputs, S)); }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         int const S = a.stride;
         FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
         float const* const x = copies.copy(a.x, Inputs * S);
         float* const y = copies.take(Outputs * S);
         affine_forward<widest_lane<float>>(a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, x, y,
-                                           Inputs, S, copies.next, begin, end, a.relu);
+                                           Inputs, S, copies.next, begin, end, a.relu, a.invariant);
         store_rows(y, a.y, 1, Outputs, S, false, begin, end);
     }
 };
@@ -223,21 +223,21 @@ struct DirectOrWinogradForward {
     static constexpr bool applies_relu = true;
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) {
-        int const winograd = winograd_scratch<L, WinogradLayout>(tiles, forward_correlation<G>, S);
-        return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
+        return winograd_forward_scratch<L>(tiles, forward_correlation<G>, S, float_numbers<Short>(1),
+                                           Direct::scratch(S));
     }
     static constexpr int prepared(int S) {
-        return float_numbers<Short>(winograd_prepared<L>(tiles, forward_correlation<G>, S));
+        return float_numbers<Short>(winograd_forward_prepared<L>(tiles, forward_correlation<G>, S));
     }
     static constexpr int prepare_items = WinogradWeights<4, L>(forward_correlation<G>).blocks;
     static void prepare(KernelData<Mixed<Short>> const& a, Short* to, int begin, int end) {
-        with_winograd<tiles>(a.stride, [&]<int M>() {
+        with_winograd<tiles>(samples_chosen_by(a), [&]<int M>() {
             winograd_weights<M, L>(forward_correlation<G>, a.parameters, reinterpret_cast<float*>(to), begin, end);
         });
     }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         constexpr auto const& g = forward_correlation<G>;
-        if (!with_winograd<tiles>(a.stride, [&]<int M>() {
+        if (!with_winograd<tiles>(samples_chosen_by(a), [&]<int M>() {
                 int const n = WinogradLayout<M, L>(g, a.stride).items();
                 winograd_correlate<M, L>(g, a.x, reinterpret_cast<float const*>(a.prepared),
                                          G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,

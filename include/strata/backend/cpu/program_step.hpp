@@ -53,6 +53,7 @@ struct TileContext {
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     int stride = 1;              ///< samples that the tile holds, empty lanes included
+    bool invariant = false;      ///< a sample's bits may not depend on the tile
     RandomKey random{};
     Share share{};
     Loss const* loss = nullptr;  ///< null: outputs only
@@ -128,6 +129,7 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.sample = c.first;
     a.samples = c.samples;
     a.stride = c.stride;
+    a.invariant = c.invariant;
     a.relu = step.relu;
     return a;
 }
@@ -141,6 +143,7 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
             KernelData<Precision> a;
             a.parameters = c.parameters + step.place.parameters;
             a.stride = c.stride;
+            a.invariant = c.invariant;
             a.kept = c.kept;
             all.run(a, c.prepared + (c.each_step_prepares ? 0 : step.prepared), share.begin(all.items),
                     share.end(all.items));

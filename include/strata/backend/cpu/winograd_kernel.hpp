@@ -58,13 +58,34 @@ constexpr WinogradTiles winograd_gradient_tiles(Correlation const& g, double spe
 template <class G>
 constexpr Correlation backward_correlation = backward_phase(forward_correlation<G>, 0, 0).correlation;
 
-/// Scalars of scratch memory of a pass on tiles of S samples.
+/// Where a sample's bits may not depend on the tile, all tiles take what tiles of so many samples take.
+inline constexpr int invariant_choice = 16;
+template <class Precision>
+int samples_chosen_by(KernelData<Precision> const& a) {
+    return a.invariant ? invariant_choice : a.stride;
+}
+
+/// Scalars of scratch memory of a pass on tiles of S samples, by what tiles of `chosen_by` samples take.
 template <class L, template <int, class> class Layout>
-constexpr int winograd_scratch(WinogradTiles const& tiles, Correlation const& g, int S) {
-    int const tile = tiles.of(S);
+constexpr int winograd_scratch(WinogradTiles const& tiles, Correlation const& g, int S, int chosen_by) {
+    int const tile = tiles.of(chosen_by);
     return tile == 4   ? static_cast<int>(Layout<4, L>(g, S).scratch())
            : tile == 2 ? static_cast<int>(Layout<2, L>(g, S).scratch())
                        : 0;
+}
+
+template <class L, template <int, class> class Layout>
+constexpr int winograd_scratch(WinogradTiles const& tiles, Correlation const& g, int S) {
+    return winograd_scratch<L, Layout>(tiles, g, S, S);
+}
+/// The same of a forward pass, whatever its tile is chosen by; `factor` is what a scalar takes, `direct` what direct
+/// convolution does.
+template <class L>
+constexpr int winograd_forward_scratch(WinogradTiles const& tiles, Correlation const& g, int S, int factor,
+                                       int direct) {
+    int const own = winograd_scratch<L, WinogradLayout>(tiles, g, S),
+              invariant = winograd_scratch<L, WinogradLayout>(tiles, g, S, invariant_choice);
+    return (std::max)(std::max(own, invariant) * factor, own > 0 && invariant > 0 ? 0 : direct);
 }
 
 /// Scalars of the transformed weights of a pass on tiles of S samples.
@@ -72,6 +93,12 @@ template <class L>
 constexpr int winograd_prepared(WinogradTiles const& tiles, Correlation const& g, int S) {
     int const tile = tiles.of(S);
     return tile == 4 ? WinogradWeights<4, L>(g).size() : tile == 2 ? WinogradWeights<2, L>(g).size() : 0;
+}
+
+/// The same of a forward pass, whatever its tile is chosen by.
+template <class L>
+constexpr int winograd_forward_prepared(WinogradTiles const& tiles, Correlation const& g, int S) {
+    return (std::max)(winograd_prepared<L>(tiles, g, S), winograd_prepared<L>(tiles, g, invariant_choice));
 }
 
 /// Runs f<M>() with the pass's tile; false where direct convolution is the faster one. Only tiles in use are compiled.
@@ -101,22 +128,20 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     static constexpr detail::WinogradTiles tiles =
         detail::winograd_tiles<L>(detail::forward_correlation<G>, 1 / detail::winograd_weight<Precision>());
     static constexpr int scratch(int S) {
-        int const winograd =
-            detail::winograd_scratch<L, detail::WinogradLayout>(tiles, detail::forward_correlation<G>, S);
-        return winograd > 0 ? winograd : Direct::scratch(S);
+        return detail::winograd_forward_scratch<L>(tiles, detail::forward_correlation<G>, S, 1, Direct::scratch(S));
     }
     static constexpr int prepared(int S) {
-        return detail::winograd_prepared<L>(tiles, detail::forward_correlation<G>, S);
+        return detail::winograd_forward_prepared<L>(tiles, detail::forward_correlation<G>, S);
     }
     static constexpr int prepare_items = detail::WinogradWeights<4, L>(detail::forward_correlation<G>).blocks;
     static void prepare(KernelData<Precision> const& a, typename Precision::compute* to, int begin, int end) {
-        detail::with_winograd<tiles>(a.stride, [&]<int M>() {
+        detail::with_winograd<tiles>(detail::samples_chosen_by(a), [&]<int M>() {
             detail::winograd_weights<M, L>(detail::forward_correlation<G>, a.parameters, to, begin, end);
         });
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         constexpr auto const& g = detail::forward_correlation<G>;
-        if (!detail::with_winograd<tiles>(a.stride, [&]<int M>() {
+        if (!detail::with_winograd<tiles>(detail::samples_chosen_by(a), [&]<int M>() {
                 int const n = detail::WinogradLayout<M, L>(g, a.stride).items();
                 detail::winograd_correlate<M, L>(
                     g, a.x, a.prepared, G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,

@@ -58,12 +58,16 @@ struct WinogradRowChoice {
     using Narrow = WinogradNarrowRows<L>;
     static constexpr int N = width_of<L>;
     bool whole_vectors = false, some_narrow = false;
+    bool invariant = false;  ///< where a sample's bits may not depend on the tile: all of them, or none
     bool narrow[2][N] = {};  ///< [transformed weights are kept, not made for every tile][samples]
 
-    constexpr WinogradRowChoice(Correlation const& g, double weight) {
+    constexpr WinogradRowChoice(Correlation const& g, double weight, bool forward) {
         if (!is_winograd_row(g)) return;
         RowCycles const cycles{g};
         whole_vectors = cycles.whole_vectors() < 0.9 * weight * cycles.direct();
+        invariant = whole_vectors && forward;
+        for (int S = 1; Narrow::takes(S); S *= 2) invariant = invariant && WinogradNarrowLayout<L>(g, S).fits(g);
+        some_narrow = invariant && Narrow::takes(1);
         for (bool const kept : {false, true})
             for (int S = 1; Narrow::takes(S); S *= 2) {
                 bool const faster = cycles.narrow(S, N, kept) < 0.9 * weight * cycles.direct(S, N);
@@ -74,6 +78,13 @@ struct WinogradRowChoice {
     [[nodiscard]] constexpr bool takes(int S, bool kept) const {
         return Narrow::takes(S) ? narrow[kept][S] : S % N == 0 && whole_vectors;
     }
+    template <class Precision>
+    [[nodiscard]] bool takes(KernelData<Precision> const& a) const {
+        return a.invariant ? invariant : takes(a.stride, a.kept);
+    }
+    /// Whether some tiles of S samples are taken, and whether all are.
+    [[nodiscard]] constexpr bool any(int S) const { return invariant || takes(S, false) || takes(S, true); }
+    [[nodiscard]] constexpr bool all(int S) const { return invariant && takes(S, false) && takes(S, true); }
 };
 
 /// One group of at least two channels.
@@ -83,27 +94,27 @@ concept WinogradRowGeometry = allows_winograd<Precision>() && G::groups == 1 && 
 
 /// A pass by correlation on the tiles that WinogradRowChoice says, on the others by the kernel Direct. Geometry::g() is
 /// the correlation.
-template <class Geometry, class Direct, class Precision>
+template <class Geometry, class Direct, class Precision, bool Forward>
 struct WinogradRowPass {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     using Layout = WinogradRowLayout<L>;
     static constexpr int N = width_of<L>;
-    static constexpr WinogradRowChoice<L> choice{Geometry::g(), winograd_weight<Precision>()};
+    static constexpr WinogradRowChoice<L> choice{Geometry::g(), winograd_weight<Precision>(), Forward};
     static constexpr Items items = Direct::items;
 
     static constexpr int scratch(int S) {
-        int const direct = choice.takes(S, false) && choice.takes(S, true) ? 0 : Direct::scratch(S);
-        if (!choice.takes(S, true)) return direct;
+        int const direct = choice.all(S) ? 0 : Direct::scratch(S);
+        if (!choice.any(S)) return direct;
         if constexpr (choice.some_narrow)
             if (WinogradNarrowRows<L>::takes(S))
                 return (std::max)(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
         return Layout(Geometry::g()).scratch(Geometry::g());
     }
-    static constexpr int prepared(int S) { return choice.takes(S, true) ? Layout(Geometry::g()).size() : 0; }
+    static constexpr int prepared(int S) { return choice.any(S) ? Layout(Geometry::g()).size() : 0; }
     static constexpr int prepare_items = Layout(Geometry::g()).blocks;
     static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
-        if (choice.takes(a.stride, a.kept)) winograd_row_weights<L>(Geometry::g(), a.parameters, to, begin, end);
+        if (choice.takes(a)) winograd_row_weights<L>(Geometry::g(), a.parameters, to, begin, end);
     }
     static void correlate(KernelData<Precision> const& a, T const* x, T const* bias, T* y, bool add, int begin,
                           int end) {
@@ -123,10 +134,10 @@ struct BackwardCorrelation {
     static constexpr Correlation const& g() { return backward_correlation<G>; }
 };
 template <class G, class Scheme, class Precision>
-using WinogradRowForward = WinogradRowPass<ForwardCorrelation<G>, DirectForward<G, Scheme, Precision>, Precision>;
+using WinogradRowForward = WinogradRowPass<ForwardCorrelation<G>, DirectForward<G, Scheme, Precision>, Precision, true>;
 template <class G, class Scheme, class Precision>
 using WinogradRowInputGradient =
-    WinogradRowPass<BackwardCorrelation<G>, DirectInputGradient<G, Scheme, Precision>, Precision>;
+    WinogradRowPass<BackwardCorrelation<G>, DirectInputGradient<G, Scheme, Precision>, Precision, false>;
 
 }  // namespace detail
 
@@ -137,7 +148,7 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> : detail::WinogradRowFor
     using Pass = detail::WinogradRowForward<G, Scheme, Precision>;
     static constexpr bool applies_relu = true;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!Pass::choice.takes(a.stride, a.kept)) return DirectForward<G, Scheme, Precision>::run(a, begin, end);
+        if (!Pass::choice.takes(a)) return DirectForward<G, Scheme, Precision>::run(a, begin, end);
         Pass::correlate(a, a.x, G::bias ? a.parameters + detail::forward_correlation<G>.group_weights : nullptr, a.y,
                         false, begin, end);
     }
@@ -149,7 +160,7 @@ requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, P
 struct InputGradientKernel<Convolution<G, Scheme>, Precision> : detail::WinogradRowInputGradient<G, Scheme, Precision> {
     using Pass = detail::WinogradRowInputGradient<G, Scheme, Precision>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!Pass::choice.takes(a.stride, a.kept)) return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);
+        if (!Pass::choice.takes(a)) return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);
         Pass::correlate(a, a.dy, nullptr, a.dx, a.write == GradientWrite::add, begin, end);
     }
 };
