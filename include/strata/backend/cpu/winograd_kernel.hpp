@@ -85,7 +85,7 @@ constexpr int winograd_forward_scratch(WinogradTiles const& tiles, Correlation c
                                        int direct) {
     int const own = winograd_scratch<L, WinogradLayout>(tiles, g, S),
               invariant = winograd_scratch<L, WinogradLayout>(tiles, g, S, invariant_choice);
-    return (std::max)(std::max(own, invariant) * factor, own > 0 && invariant > 0 ? 0 : direct);
+    return (std::max)((std::max)(own, invariant) * factor, own > 0 && invariant > 0 ? 0 : direct);
 }
 
 /// Scalars of the transformed weights of a pass on tiles of S samples.
