@@ -145,8 +145,11 @@ public:
     STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
         watch_ = &found;
+        struct End {
+            int*& watch;
+            ~End() { watch = nullptr; }
+        } const end{watch_};
         train_tiles(model, batch, random);
-        watch_ = nullptr;
         return found == Net::operation_count ? -1 : found;
     }
 
@@ -215,7 +218,7 @@ private:
             context.kept = !Training && keeps_prepared;
             context.each_step_prepares = !context.kept && tiling.tiles == 1;
             if (context.each_step_prepares) return;
-            detail::prepare_parameters(steps, context, share);
+            attempt([&] { detail::prepare_parameters(steps, context, share); });
             meet(workers_, share.size);
         }
     }
@@ -265,6 +268,7 @@ private:
             merge_gradients(tiling.leaves, {worker, workers});
         };
         pool_.run(watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves), body);
+        thrown_.rethrow();
         double squares = 0;
         for (double const s : chunk_squares_) squares += s;
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, squares);
@@ -288,16 +292,18 @@ private:
             for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
                 auto const rest = steps.subspan(at);
                 if (c.each_step_prepares && rest[0].preparation.run) {
-                    detail::prepare_parameters(rest.first(1), c, team);
+                    attempt([&] { detail::prepare_parameters(rest.first(1), c, team); });
                     meet(slot, team.size);
                 }
                 length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
-                if (length > 1)
-                    detail::run_chain(rest.first(length), c);
-                else if (watch_)
-                    run_and_watch(c, rest[0]);
-                else
-                    detail::run_step(rest[0], c, Net::InputShape::size);
+                attempt([&] {
+                    if (length > 1)
+                        detail::run_chain(rest.first(length), c);
+                    else if (watch_)
+                        run_and_watch(c, rest[0]);
+                    else
+                        detail::run_step(rest[0], c, Net::InputShape::size);
+                });
                 meet(slot, team.size);
             }
         }
@@ -331,7 +337,19 @@ private:
                     run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
                 });
         });
+        if (thrown_.is_there()) kept_.forget();
+        thrown_.rethrow();
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, 0);
+    }
+
+    /// Does what may throw, the user's layers and losses, between two barriers. Where anybody has thrown, nothing more
+    /// is done, for its numbers are missing; but all workers go on to the last barrier, and the caller throws it again.
+    template <class F>
+    STRATA_INLINE void attempt(F const& work) {
+        if (thrown_.is_there()) return;
+        try {
+            work();
+        } catch (...) { thrown_.keep(); }
     }
 
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
@@ -398,6 +416,7 @@ private:
     bool batch_invariant_;
     Loss loss_;
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
+    detail::FirstException thrown_;         // by a worker in a batch
     AlignedVector<Storage> workspace_, scratch_;
     AlignedVector<Storage> prepared_;                // parameters in the forms that kernels read
     detail::KeptPreparation<Precision, Loss> kept_;  // by inference, in the same memory
