@@ -111,7 +111,7 @@ public:
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
                                      to = (std::min)(from + chunk_size, count);
-                detail::update_parameters(apply, model.parameters().data(), gradients_.data(), state.data(), count,
+                detail::update_parameters<detail::states_of<Optimizer>()>(apply, model.parameters().data(), gradients_.data(), state.data(), count,
                                           from, to);
             }
         });
