@@ -1,4 +1,4 @@
-// expect: this loss reads io.target: its `classifies` must be false then
+// expect: this loss reads io.target: its classifies must be false then
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -1,4 +1,4 @@
-// expect: a backend is a plain value with `using policy = BackendPolicy` and `template <class Net, class Precision, class
+// expect: a backend is a plain value with using policy = BackendPolicy and template <class Net, class Precision, class
 // expect: what concept Executor in strata/backend/backend.hpp says
 #include <strata/strata.hpp>
 

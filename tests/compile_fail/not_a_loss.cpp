@@ -1,4 +1,4 @@
-// expect: a loss is a plain value with `using policy = LossPolicy`, `static constexpr bool classifies` and
+// expect: a loss is a plain value with using policy = LossPolicy, static constexpr bool classifies and
 // expect: which returns a lane, io.L: the loss of a row of K outputs
 #include <strata/strata.hpp>
 

@@ -1,4 +1,4 @@
-// expect: a loss is a plain value with `using policy = LossPolicy`, `static constexpr bool classifies` and
+// expect: a loss is a plain value with using policy = LossPolicy, static constexpr bool classifies and
 #include <strata/strata.hpp>
 
 using namespace strata;

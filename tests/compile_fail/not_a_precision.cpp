@@ -1,4 +1,4 @@
-// expect: a precision is a plain value with `using policy = PrecisionPolicy` and the types storage, compute, accumulation
+// expect: a precision is a plain value with using policy = PrecisionPolicy and the types storage, compute, accumulation
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -1,4 +1,4 @@
-// expect: a schedule is a plain value with `using policy = SchedulePolicy` and `ScheduleValue operator()(double
+// expect: a schedule is a plain value with using policy = SchedulePolicy and ScheduleValue operator()(double
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -1,5 +1,5 @@
-// expect: an optimizer is a plain value with `using policy = OptimizerPolicy`, `double learning_rate` and
-// expect: `template <class L> void operator()(L& parameter, L gradient, L (&state)[states]) const`
+// expect: an optimizer is a plain value with using policy = OptimizerPolicy, double learning_rate and
+// expect: template <class L> void operator()(L& parameter, L gradient, L (&state)[states]) const
 #include <strata/strata.hpp>
 
 using namespace strata;

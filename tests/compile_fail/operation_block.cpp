@@ -1,5 +1,5 @@
 // expect: a layer's On<X> needs the shapes Input and Output, Parameters (NoParameters where there are none)
-// expect: lane (or std::array of `block` lanes)
+// expect: lane (or std::array of block lanes)
 // expect: layer<0>
 #include <strata/network/network.hpp>
 

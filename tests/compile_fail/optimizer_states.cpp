@@ -1,4 +1,4 @@
-// expect: an optimizer and the update that it prepares say different numbers of `states`
+// expect: an optimizer and the update that it prepares say different numbers of states
 #include <strata/strata.hpp>
 
 using namespace strata;

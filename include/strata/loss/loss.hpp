@@ -34,12 +34,12 @@ struct LossInput {
 struct NoTarget {
     template <class I>
     STRATA_HD double operator[](I) const {
-        static_assert(sizeof(I) == 0, "this loss reads io.target: its `classifies` must be false then");
+        static_assert(sizeof(I) == 0, "this loss reads io.target: its classifies must be false then");
         return 0;
     }
     template <class... I>
     STRATA_HD double operator()(I...) const {
-        static_assert(sizeof...(I) > 9, "this loss reads io.target: its `classifies` must be false then");
+        static_assert(sizeof...(I) > 9, "this loss reads io.target: its classifies must be false then");
         return 0;
     }
 };

@@ -1,7 +1,9 @@
 // expect: calling a __host__ function(
 // expect: Softplus::backward
 // expect: from a __device__ function(
-#include <strata/cuda.hpp>
+#include <strata/backend/cuda/cuda_device.hpp>
+#include <strata/backend/cuda/executor.hpp>
+#include <strata/layer/linear.hpp>
 #include <strata/loss/cross_entropy.hpp>
 #include <strata/network/network.hpp>
 
@@ -16,7 +18,7 @@ struct Softplus {
         return dy / (L(1) + exp(-x));
     }
 };
-using Net = Network<Input<8>, Softplus>;
+using Net = Network<Input<8>, Linear<4>, Softplus>;
 
 void step(Cuda::Executor<Net, Float32, CrossEntropy>& gpu, Model<Net> const& model, Batch const& batch) {
     gpu.gradients(model, batch, {});

@@ -1,7 +1,8 @@
 // expect: calling a __host__ function(
 // expect: Scale::On
 // expect: from a __device__ function(
-#include <strata/cuda.hpp>
+#include <strata/backend/cuda/cuda_device.hpp>
+#include <strata/backend/cuda/executor.hpp>
 #include <strata/loss/cross_entropy.hpp>
 #include <strata/network/network.hpp>
 

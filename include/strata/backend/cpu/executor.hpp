@@ -140,16 +140,10 @@ public:
         return evaluate_tiles(model, batch, predictions, outputs);
     }
 
-    /// The first operation whose output is not finite in a training pass over the batch, -1 if
-    /// there is none. For messages.
+    /// For messages: the first operation whose output in a training pass is not finite, -1 if there is none.
     STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
-        watch_ = &found;
-        struct End {
-            int*& watch;
-            ~End() { watch = nullptr; }
-        } const end{watch_};
-        train_tiles(model, batch, random);
+        train_tiles(model, batch, random, &found);
         return found == Net::operation_count ? -1 : found;
     }
 
@@ -218,7 +212,7 @@ private:
             context.kept = !Training && keeps_prepared;
             context.each_step_prepares = !context.kept && tiling.tiles == 1;
             if (context.each_step_prepares) return;
-            attempt([&] { detail::prepare_parameters(steps, context, share); });
+            thrown_.attempt([&] { detail::prepare_parameters(steps, context, share); });
             meet(workers_, share.size);
         }
     }
@@ -228,7 +222,9 @@ private:
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>((std::max)(tiles, 2));
     }
 
-    STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+    STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random,
+                                       int* watch = nullptr) {
+        watch_ = watch;
         int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
@@ -292,11 +288,11 @@ private:
             for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
                 auto const rest = steps.subspan(at);
                 if (c.each_step_prepares && rest[0].preparation.run) {
-                    attempt([&] { detail::prepare_parameters(rest.first(1), c, team); });
+                    thrown_.attempt([&] { detail::prepare_parameters(rest.first(1), c, team); });
                     meet(slot, team.size);
                 }
                 length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
-                attempt([&] {
+                thrown_.attempt([&] {
                     if (length > 1)
                         detail::run_chain(rest.first(length), c);
                     else if (watch_)
@@ -311,6 +307,7 @@ private:
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs) {
+        watch_ = nullptr;
         int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
@@ -340,16 +337,6 @@ private:
         if (thrown_.is_there()) kept_.forget();
         thrown_.rethrow();
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, 0);
-    }
-
-    /// Does what may throw, the user's layers and losses, between two barriers. Where anybody has thrown, nothing more
-    /// is done, for its numbers are missing; but all workers go on to the last barrier, and the caller throws it again.
-    template <class F>
-    STRATA_INLINE void attempt(F const& work) {
-        if (thrown_.is_there()) return;
-        try {
-            work();
-        } catch (...) { thrown_.keep(); }
     }
 
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
@@ -425,7 +412,7 @@ private:
     FixedArray<double> parts_, statistics_, chunk_squares_;
     FixedArray<detail::BatchResult> results_;
     AlignedVector<Scalar> next_buffers_;
-    int* watch_ = nullptr;
+    int* watch_ = nullptr;  // of this pass: the first operation whose output is not finite
     double loss_scale_ = 1;
 };
 

@@ -20,6 +20,15 @@ public:
     STRATA_COLD void keep() noexcept {
         if (!taken_.exchange(true, std::memory_order_relaxed)) exception_ = std::current_exception();
     }
+    /// Does some work, such as the user's layers and losses between two barriers, and keeps what it throws. Where anybody
+    /// has thrown, nothing more is done, for its numbers are missing; but all threads go on to the last barrier.
+    template <class F>
+    STRATA_INLINE void attempt(F const& work) {
+        if (is_there()) return;
+        try {
+            work();
+        } catch (...) { keep(); }
+    }
     /// True where a thread has thrown. Who has met the thread at a barrier since then sees it.
     [[nodiscard]] bool is_there() const noexcept { return taken_.load(std::memory_order_relaxed); }
     /// Throws what was kept and forgets it; does nothing where nothing was thrown.
