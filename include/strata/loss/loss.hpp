@@ -32,14 +32,14 @@ struct LossInput {
 
 /// Stands for the targets of a loss that classifies.
 struct NoTarget {
-    template <class I>
-    STRATA_HD double operator[](I) const {
-        static_assert(sizeof(I) == 0, "this loss reads io.target: its classifies must be false then");
+    template <class Index>
+    STRATA_HD double operator[](Index) const {
+        static_assert(sizeof(Index) == 0, "this loss reads io.target: its classifies must be false then");
         return 0;
     }
-    template <class... I>
-    STRATA_HD double operator()(I...) const {
-        static_assert(sizeof...(I) > 9, "this loss reads io.target: its classifies must be false then");
+    template <class... Index>
+    STRATA_HD double operator()(Index...) const {
+        static_assert(sizeof...(Index) > 9, "this loss reads io.target: its classifies must be false then");
         return 0;
     }
 };

@@ -128,18 +128,18 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
     detail::evaluation_statistics<Net>(model.buffers().data(), statistics.data());
     std::vector<std::vector<double>> values(static_cast<std::size_t>(Net::operation_count) + 1);
     values[0].assign(static_cast<std::size_t>(Net::InputShape::size), 0.5);
-    Net::for_each_operation([&]<int I>() {
-        using Node = typename Net::template NodeAt<I>;
+    Net::for_each_operation([&]<int Index>() {
+        using Node = typename Net::template NodeAt<Index>;
         using Op = typename Node::Op;
         constexpr auto input = static_cast<std::size_t>(Node::input),
-                       other = static_cast<std::size_t>(std::max(Node::other, 0));
+                       other = static_cast<std::size_t>((std::max)(Node::other, 0));
         if constexpr (detail::is_view<Op>())
-            values[I + 1] = values[input];
+            values[Index + 1] = values[input];
         else
-            detail::audit_operation<Op>(
-                {name_of(Net::layer_table[I].name), I, values[input], values[other], values[I + 1],
-                 model.parameters().data() + Net::parameter_offset[I], statistics.data() + Net::statistic_offset[I]},
-                Node::other >= 0);
+            detail::audit_operation<Op>({name_of(Net::layer_table[Index].name), Index, values[input], values[other],
+                                         values[Index + 1], model.parameters().data() + Net::parameter_offset[Index],
+                                         statistics.data() + Net::statistic_offset[Index]},
+                                        Node::other >= 0);
     });
 }
 

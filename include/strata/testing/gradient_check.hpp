@@ -102,7 +102,7 @@ class PoisonedPass {
     using Program = TileProgram<Net, Float64, Loss>;
     static constexpr int tiles = (Samples + S - 1) / S;
     static constexpr std::size_t tile_size =
-        static_cast<std::size_t>(std::max(Program::training_size, Program::inference_size)) * S;
+        static_cast<std::size_t>((std::max)(Program::training_size, Program::inference_size)) * S;
 
 public:
     Model<Net, Float64> model;
@@ -194,9 +194,9 @@ private:
                  .targets = targets_.data()};
     AlignedVector<double> workspace_,
         scratch_ = AlignedVector<double>(
-            static_cast<std::size_t>(std::max(Program::training_scratch, Program::inference_scratch)) + 1),
+            static_cast<std::size_t>((std::max)(Program::training_scratch, Program::inference_scratch)) + 1),
         prepared_ = AlignedVector<double>(
-            static_cast<std::size_t>(std::max(Program::training_prepared, Program::inference_prepared)) + 1);
+            static_cast<std::size_t>((std::max)(Program::training_prepared, Program::inference_prepared)) + 1);
     std::vector<double> parts_, merged_;
     BatchResult result_;
 };
@@ -214,13 +214,13 @@ template <class Net>
 consteval bool evaluates_as_it_trains() {
     bool same = !Net::is_batch_wide;
     Net::for_each_operation(
-        [&]<int I>() { same = same && !requires { typename Net::template OperationAt<I>::IsTrainingOnly; }; });
+        [&]<int Index>() { same = same && !requires { typename Net::template OperationAt<Index>::IsTrainingOnly; }; });
     return same;
 }
 
 /// |a - b| / max(|a|, |b|, 1e-3); infinite where one is not a number.
 inline double relative_error(double a, double b) {
-    double const error = std::abs(a - b) / std::max({std::abs(a), std::abs(b), 1e-3});
+    double const error = std::abs(a - b) / (std::max)({std::abs(a), std::abs(b), 1e-3});
     return std::isfinite(error) ? error : std::numeric_limits<double>::infinity();
 }
 

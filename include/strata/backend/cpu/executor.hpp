@@ -111,8 +111,8 @@ public:
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
                                      to = (std::min)(from + chunk_size, count);
-                detail::update_parameters<detail::states_of<Optimizer>()>(apply, model.parameters().data(), gradients_.data(), state.data(), count,
-                                          from, to);
+                detail::update_parameters<detail::states_of<Optimizer>()>(
+                    apply, model.parameters().data(), gradients_.data(), state.data(), count, from, to);
             }
         });
         update_statistics(model);
@@ -389,12 +389,9 @@ private:
             }
     }
     static int output_size(int operation) {
-        static constexpr auto sizes = [] {
-            std::array<int, static_cast<std::size_t>(Net::operation_count)> all{};
-            Net::for_each_operation([&]<int Index>() { all[Index] = Net::template OperationAt<Index>::Output::size; });
-            return all;
-        }();
-        return sizes[static_cast<std::size_t>(operation)];
+        int size = 1;
+        for (int const extent : Net::layer_table[static_cast<std::size_t>(operation)].output_shape) size *= extent;
+        return size;
     }
 
     int workers_;
