@@ -207,8 +207,9 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
-        write_checkpoint(path, checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                         checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
+        write_checkpoint(
+            path, checkpoint_tensors(model_, optimizer_, optimizer_state_),
+            checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
@@ -236,8 +237,9 @@ private:
         if (test) input.check(*test, "fit (test data)");
         options.check();
         if (!options.checkpoint.empty())
-            check_safetensors(options.checkpoint, checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                              checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
+            check_safetensors(
+                options.checkpoint, checkpoint_tensors(model_, optimizer_, optimizer_state_),
+                checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
         struct Fitting {
             bool& now;
             ~Fitting() { now = false; }

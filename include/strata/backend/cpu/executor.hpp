@@ -170,7 +170,6 @@ private:
                team_flops_ * static_cast<double>(program<Training>.steps.size());
     }
 
-
     /// Waits at a barrier until as many workers are there.
     void meet(int barrier, int workers) { barriers_[static_cast<std::size_t>(barrier)].wait(workers, pool_.looks()); }
 

@@ -28,7 +28,7 @@ STRATA_COLD void update_matrices(WorkerPool& pool, int workers, Optimizer const&
                         optimizer.update(shape, parameters + row.offset, gradient + row.offset, state + offset, step);
                     else
                         update_parameters<states>(rest, parameters + row.offset, gradient + row.offset, state + offset,
-                                          row.size, 0, row.size);
+                                                  row.size, 0, row.size);
                 });
         }
     });
