@@ -1,9 +1,11 @@
-// Tutorial 3: layers of one's own.
+// Tutorial 3: layers, losses and optimizers of one's own.
 //
 //     03_own_layer [DIR]
 //
 // Layers are written for one sample, over a lane: a SIMD vector of samples in training, a double in the gradient check
-// at the end. So bodies are templates, and they choose with select instead of if.
+// at the end, one number on a GPU. So bodies are templates, and they choose with select instead of if. STRATA_HD lets
+// them run on GPUs: it stands before every body and before every function that a body calls. (On the CPU it means
+// nothing. nvcc refuses bodies without it, but does not see it missing further down.)
 #include <cstdio>
 #include <exception>
 
@@ -19,15 +21,15 @@ struct SiLU {
     static constexpr std::string_view type = "SiLU";
 
     template <class L>
-    static L sigmoid(L x) {
+    STRATA_HD static L sigmoid(L x) {
         return L(1) / (L(1) + exp(-x));
     }
     template <class L>
-    L forward(L x) const {
+    STRATA_HD L forward(L x) const {
         return x * sigmoid(x);
     }
     template <class L>
-    L backward(L x, L, L dy) const {
+    STRATA_HD L backward(L x, L, L dy) const {
         L const s = sigmoid(x);
         return dy * s * (L(1) + x * (L(1) - s));
     }
@@ -45,19 +47,20 @@ struct ParametricRectifier {
     // Name in files, shape, how it starts, fan-in and fan-out (which this start does not look at).
     struct Weight : Parameter<"weight", Shape<channels>, ConstantInit<Real(0.25)>, 1, 1> {};
     using Parameters = ParameterList<Weight>;
+    // These three have defaults: both x and y are kept, two operations an output element, "layer".
     static constexpr Keep keep = Keep::input;  // what backward reads besides dy
     static constexpr double flops = 2.0 * X::size;
     static constexpr std::string_view type = "PReLU";
 
     template <class Io>
-    static auto forward(Position<3> at, Io const& io) {
+    STRATA_HD static auto forward(Position<3> at, Io const& io) {
         using L = typename Io::L;
         auto const [c, h, w] = at;
         L const x = io.x(c, h, w), slope = L(io.p(Weight{})(c));
         return select(x > L(0), x, slope * x);
     }
     template <class Io>
-    static auto input_gradient(Position<3> at, Io const& io) {
+    STRATA_HD static auto input_gradient(Position<3> at, Io const& io) {
         using L = typename Io::L;
         auto const [c, h, w] = at;
         L const dy = io.dy(c, h, w), slope = L(io.p(Weight{})(c));
@@ -65,7 +68,7 @@ struct ParametricRectifier {
     }
     // The sum over the pixels of one channel; the sum over the samples is not ours.
     template <class Io>
-    static auto parameter_gradient(Weight, Position<1> at, Io const& io) {
+    STRATA_HD static auto parameter_gradient(Weight, Position<1> at, Io const& io) {
         using L = typename Io::L;
         L sum = L(0);
         for (int h = 0; h < height; ++h)
@@ -81,20 +84,68 @@ struct PReLU {
     using On = ParametricRectifier<X>;
 };
 
-// They go into a network like any other layer, named or not.
+// A loss is a policy: the loss of one sample's row of K outputs and, where io.dx is there, its gradient times io.scale.
+// Squared hinge, each class against the rest: the sum over k of max(0, 1 - s x(k))^2, s = 1 for the label, else -1.
+struct SquaredHinge {
+    using policy = LossPolicy;
+    static constexpr bool classifies = true;  // it reads io.label; else io.target[k], a number for each output
+
+    template <int K, class Io>
+    STRATA_HD auto operator()(Io const& io) const {
+        using L = typename Io::L;
+        L total = L(0);
+        for (int k = 0; k < K; ++k) {
+            L const sign = select(io.label == L(k), L(1), L(-1));
+            L const gap = maximum(L(1) - sign * io.x[k], L(0));
+            total = multiply_add(gap, gap, total);
+            if (io.dx.data) io.dx.set(k, L(-2) * sign * gap * io.scale);
+        }
+        return total;
+    }
+};
+
+// An optimizer is a policy that prepares, for each step, the update of one parameter.
+// Lion (Chen et al., arXiv:2302.06675, algorithm 2): w = w - rate sign(beta1 m + (1 - beta1) g), m = beta2 m + (1 -
+// beta2) g.
+struct Lion {
+    using policy = OptimizerPolicy;
+    static constexpr int states = 1;             // numbers kept for a parameter: m; without this line none
+    static constexpr char const* name = "Lion";  // in checkpoints
+    double learning_rate = 1e-4, beta1 = 0.9, beta2 = 0.99;
+
+    template <class T>
+    struct Update {
+        T rate, beta1, beta2;
+        template <class L>
+        STRATA_HD void operator()(L& w, L gradient, L (&state)[1]) const {
+            L const blend = multiply_add(L(beta1), state[0], L(1 - beta1) * gradient);
+            w = w - select(blend > L(0), L(rate), select(blend < L(0), L(-rate), L(0)));
+            state[0] = multiply_add(L(beta2), state[0], L(1 - beta2) * gradient);
+        }
+    };
+    // A schedule may have said another learning rate than ours.
+    template <class T>
+    Update<T> prepare(OptimizerStep const& step) const {
+        return {static_cast<T>(step.learning_rate), static_cast<T>(beta1), static_cast<T>(beta2)};
+    }
+};
+
+// They go into a network or a training like any others.
 using Classifier = Network<Input<1, 28, 28>, Conv2d<8, 3, Stride<2>>, Named<"slope", PReLU>, MaxPool2d<2>, Flatten,
                            Linear<64>, SiLU, Linear<10>>;
 
 int main(int argument_count, char** arguments) try {
-    // Gradients by hand deserve a check: against differences of the loss, in double.
-    auto const check = check_gradients<Network<Input<2, 5, 4>, PReLU, Flatten, Linear<6>, SiLU, Linear<3>>>();
+    // Gradients by hand deserve a check: against differences of the loss, in double. It also looks at what bodies read
+    // in evaluation. The loss is checked on the way.
+    auto const check =
+        check_gradients<Network<Input<2, 5, 4>, PReLU, Flatten, Linear<6>, SiLU, Linear<3>>>(SquaredHinge{});
     std::printf("gradient check of %d numbers: the worst error is %.1e, at %s\n\n", check.elements, check.error,
                 check.where.c_str());
-    if (check.error > 1e-6) fail("the gradients of SiLU or PReLU are wrong");
+    if (check.error > 1e-6) fail("the gradients of SiLU, PReLU or SquaredHinge are wrong");
 
     auto const data = argument_count > 1 ? fashion_mnist(arguments[1]) : fashion_mnist();
     std::puts(summary<Classifier>().c_str());
-    auto trainer = train<Classifier>(Adam{.learning_rate = 2e-3});
+    auto trainer = train<Classifier>(SquaredHinge{}, Lion{.learning_rate = 5e-4});
     trainer.fit(data.train.first(12'000), data.test.first(2'000), {.epochs = 3});
 
     for (auto const& tensor : trainer.model().tensors())

@@ -94,6 +94,27 @@ TEST_CASE("threads that fell asleep between or inside jobs are woken") {
     }
 }
 
+TEST_CASE("the first exception of a job reaches the caller, and the pool works on") {
+    WorkerPool pool(4);
+    Barrier barrier;
+    for (unsigned throwing = 1; throwing < 16; ++throwing)
+        for (int const wanted : {2, 4}) {
+            int caught = -1, met[4] = {};
+            try {
+                pool.run(wanted, [&](int worker, int workers) {
+                    barrier.wait(workers, pool.looks());
+                    met[worker] = workers;
+                    if (throwing >> worker & 1u) throw worker;
+                });
+            } catch (int worker) { caught = worker; }
+            unsigned const thrown = throwing & (wanted == 2 ? 3u : 15u);
+            CHECK((thrown == 0 ? caught == -1 : (thrown >> caught & 1u) == 1));
+            for (int k = 0; k < 4; ++k) CHECK(met[k] == (k < wanted ? wanted : 0));  // nobody was left behind
+            int workers = 0;
+            CHECK(calls(pool, 4, 4, workers) == std::vector(4, 1));
+        }
+}
+
 TEST_CASE("a pool moves with its threads") {
     WorkerPool first(3), second(1);
     second = std::move(first);

@@ -10,6 +10,7 @@
 #include <strata/loss/mse.hpp>
 #include <strata/optimizer/adamw.hpp>
 #include <strata/optimizer/sgd.hpp>
+#include <strata/precision/mixed.hpp>
 
 #include "networks.hpp"
 
@@ -19,6 +20,10 @@ namespace {
 
 template <class Net, class Loss, class Precision = Float64>
 using OnGrid = CudaExecutor<Net, Precision, Loss, HostDevice>;
+
+// What the trainer asks of a backend; on the GPU's own device the same class is asked.
+static_assert(Executor<OnGrid<Seam, CrossEntropy>, SGD> && Executor<CpuExecutor<Seam, Float32, CrossEntropy>, Adam>);
+static_assert(Backend<Cpu, Seam, Mixed<bfloat16>, CrossEntropy, AdamW>);
 
 // Both executors add the same numbers in different orders: with 10^4 terms a relative 1e-12 is 50
 // times the expected rounding.

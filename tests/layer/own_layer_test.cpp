@@ -1,6 +1,7 @@
 // Layers and activations in a user's own code: what they have to write, and that everything else follows.
 #include <doctest/doctest.h>
 
+#include "strata/backend/cpu/workspace.hpp"
 #include "strata/layer/linear.hpp"
 #include "strata/testing/gradient_check.hpp"
 
@@ -67,6 +68,72 @@ struct ScaleAndMix {
     };
 };
 
+/// One that says no more than it has to: y(i) = scale(i) x(i).
+struct ScaleOnly {
+    template <class X>
+    struct On {
+        using Input = X;
+        using Output = X;
+        struct Scale : Parameter<"scale", X, Ones, 1, 1> {};
+        using Parameters = ParameterList<Scale>;
+
+        template <class Io>
+        static auto forward(Position<1> at, Io const& io) {
+            return io.x(at[0]) * io.p(Scale{})(at[0]);
+        }
+        template <class Io>
+        static auto input_gradient(Position<1> at, Io const& io) {
+            return io.dy(at[0]) * io.p(Scale{})(at[0]);
+        }
+        template <class Io>
+        static auto parameter_gradient(Scale, Position<1> at, Io const& io) {
+            return io.dy(at[0]) * io.x(at[0]);
+        }
+    };
+};
+
+/// The identity, which keeps its input as its extra. What is wrong with it is a parameter.
+enum class Fault { none, reads_extra_forward, reads_x, reads_y, reads_beyond, does_not_keep, differs_in_evaluation };
+template <Fault fault>
+struct Keeper {
+    template <class X>
+    struct On {
+        using Input = X;
+        using Output = X;
+        using Parameters = NoParameters;
+        static constexpr bool keeps_extra = fault != Fault::does_not_keep;
+        static constexpr Keep keep = Keep::nothing;
+
+        template <class Io>
+        static auto forward(Position<1> at, Io const& io) {
+            using L = typename Io::L;
+            L const x = io.x(at[0]);
+            io.extra.set(at[0], x);
+            if constexpr (fault == Fault::reads_extra_forward) return x + io.extra[at[0]];
+            if constexpr (fault == Fault::reads_beyond) return x + io.x(at[0] + 1);
+            if constexpr (fault == Fault::differs_in_evaluation)
+                if (!io.extra.data) return x + L(0.25);
+            return x;
+        }
+        template <class Io>
+        static auto input_gradient(Position<1> at, Io const& io) {
+            using L = typename Io::L;
+            L dx = io.dy(at[0]) + L(0) * io.extra(at[0]);
+            if constexpr (fault == Fault::reads_x) dx = dx * io.x(at[0]);
+            if constexpr (fault == Fault::reads_y) dx = dx * io.y(at[0]);
+            return dx;
+        }
+    };
+};
+
+template <Fault fault>
+std::string error_of_check() {
+    try {
+        static_cast<void>(check_gradients<Network<Input<5>, Linear<4>, Named<"keeper", Keeper<fault>>>>());
+    } catch (Error const& error) { return error.what(); }
+    return "";
+}
+
 }  // namespace
 
 TEST_CASE("activations") {
@@ -85,4 +152,37 @@ TEST_CASE("a layer with parameters") {
     Model<Net> model;
     CHECK(model.tensors()[0].name == "mix.scale");
     CHECK(model.parameters()[0] == 1.0f);
+}
+
+TEST_CASE("what a layer does not say has a default") {
+    using Net = Network<Input<5>, ScaleOnly, Keeper<Fault::none>>;
+    CHECK(check_gradients<Net>().error < 1e-6);
+    static_assert(Net::layer_table[0].type == "layer");
+    static_assert(Net::flops == 2 * 5 + 2 * 5);
+    static_assert(detail::keep_of<Net::OperationAt<0>>() == Keep::both);
+}
+
+TEST_CASE("evaluation asks for no extra, and forward need not know") {
+    using Net = Network<Input<5>, Keeper<Fault::none>, Keeper<Fault::none>>;
+    Model<Net> const model;
+    Workspace<Net> workspace;
+    std::vector<float> const x{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    auto const y = model(x, workspace);
+    CHECK(std::equal(y.begin(), y.end(), x.begin()));
+}
+
+TEST_CASE("the gradient check finds what reads nothing, or something else, in evaluation") {
+    std::string const layer = "layer keeper (layer): ";
+    CHECK(error_of_check<Fault::none>() == "");
+    CHECK(error_of_check<Fault::reads_extra_forward>() ==
+          layer + "forward reads io.extra, which is there in backward only");
+    CHECK(error_of_check<Fault::reads_x>() == layer + "input_gradient reads io.x, but its `keep` does not say so");
+    CHECK(error_of_check<Fault::reads_y>() == layer + "input_gradient reads io.y, but its `keep` does not say so");
+    CHECK(error_of_check<Fault::reads_beyond>() == layer + "forward reads element 4 of io.x, which has 4");
+    CHECK(error_of_check<Fault::does_not_keep>() ==
+          layer + "input_gradient reads io.extra, but it does not say `keeps_extra`");
+    auto const check = check_gradients<Network<Input<5>, Keeper<Fault::differs_in_evaluation>>>();
+    CHECK(check.error > 0.1);
+    CHECK(check.where.ends_with("in evaluation"));
+    CHECK(check.difference == doctest::Approx(check.backward + 0.25));
 }

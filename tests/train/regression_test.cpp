@@ -11,7 +11,60 @@ FitOptions quiet(int epochs, int batch_size) {
     options.progress = ProgressStyle::none;
     return options;
 }
+
+/// A loss that says no more than it has to.
+struct AbsoluteError {
+    using policy = LossPolicy;
+    static constexpr bool classifies = false;
+    template <int K, class Io>
+    auto operator()(Io const& io) const {
+        using L = typename Io::L;
+        L total(0);
+        for (int k = 0; k < K; ++k) {
+            L const d = io.x[k] - io.target[k];
+            total = total + absolute(d);
+            if (io.dx.data) io.dx.set(k, select(d > L(0), L(1), L(-1)) * io.scale);
+        }
+        return total;
+    }
+};
+/// Such an optimizer: no state, no name.
+struct SignSGD {
+    using policy = OptimizerPolicy;
+    double learning_rate = 1e-3;
+    template <class T>
+    struct Update {
+        T rate;
+        template <class L>
+        void operator()(L& w, L gradient) const {
+            w = w - select(gradient > L(0), L(rate), L(-rate));
+        }
+    };
+    template <class T>
+    [[nodiscard]] Update<T> prepare(OptimizerStep const& step) const {
+        return {static_cast<T>(step.learning_rate)};
+    }
+};
 }  // namespace
+
+TEST_CASE("the smallest loss and optimizer of one's own") {
+    // y = 3 x: a step of 1/4 a sample's sign, on weights that are such steps away.
+    std::vector<float> const x(8, 1.0f), y(8, 3.0f);
+    auto const data = from_memory(x, {1, 1, 1}, y, 1);
+    auto trainer = train<Network<Input<1>, Linear<1, NoBias, Initialize<Ones>>>>(Cpu{.threads = 2}, AbsoluteError{},
+                                                                                 SignSGD{.learning_rate = 0.25});
+    CHECK(trainer.evaluate(data).loss == 2.0);
+    trainer.fit(data, quiet(5, 8));
+    CHECK(trainer.model().parameters()[0] == 1.0f + 5 * 0.25f);
+    CHECK(trainer.evaluate(data).loss == 0.75);
+
+    TemporaryDirectory const directory;
+    trainer.save_checkpoint(directory / "c");
+    auto other = train<Network<Input<1>, Linear<1, NoBias, Initialize<Ones>>>>(Cpu{.threads = 2}, AbsoluteError{},
+                                                                               SignSGD{.learning_rate = 0.25});
+    other.load_checkpoint(directory / "c");
+    CHECK(same_bits(other.model().parameters(), trainer.model().parameters()));
+}
 
 TEST_CASE_TEMPLATE("MSE learns a linear map", Precision, Float32, Float64) {
     using T = typename Precision::storage;

@@ -301,6 +301,10 @@ TEST_CASE("policies come in any order, and their defaults are PyTorch's") {
         train<Softmax>(CrossEntropy{.label_smoothing = 0.1}, Cpu{.threads = 1}, Seed{1}, SGD{.learning_rate = 0.1});
     static_assert(std::is_same_v<decltype(a), decltype(b)>);
     static_assert(std::is_same_v<decltype(train<Softmax>()), decltype(train<Softmax>(Float32{}, ConstantLR{}))>);
+    static_assert(std::is_same_v<decltype(train<Softmax>()), decltype(train<Softmax>(CrossEntropy{}, Adam{}))>);
+#ifdef __OPTIMIZE__
+    CHECK_FALSE(FitOptions{}.unoptimised);
+#endif
     a.train_step(points.x, points.label);
     b.train_step(points.x, points.label);
     CHECK(same_bits(a.model().parameters(), b.model().parameters()));

@@ -1,20 +1,28 @@
 // What every backend shares: the tag of backend policies and the result of a step.
 //
-// A backend policy is a plain value with a nested template Executor<Net, Precision, Loss>, which offers
+// A backend policy is a plain value with a nested template Executor<Net, Precision, Loss>, made from the policy and a
+// loss, with a type ModelType and a type Scalar, of the parameters. It offers
 //
-//   gradients(model, batch, key)            one training pass: loss, hits, and the gradient of the mean loss
+//   gradients(model, batch, key)            one training pass: loss, hits, and the gradient of the mean loss; with a
+//                                           loss scale behind the key where it can scale losses
 //   gradient()                              that gradient, on the host, which may be changed before update
 //   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics
 //   update_statistics(model)                the latter alone
 //   evaluate(model, batch, predictions, outputs)
 //   first_non_finite(model, batch, key)     for messages
 //   load(model, state), store(model, state) to the device and back; nothing on the CPU
+//   check_batch(size)                       throws Error where a batch of that size cannot be trained
+//   workers(), memory_bytes()
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <span>
 
 #include "../core/error.hpp"
+#include "../core/operation.hpp"
 #include "../core/tensor.hpp"
+#include "../optimizer/optimizer.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -28,6 +36,29 @@ struct StepResult {
     int samples = 0;
     bool finite = true;  ///< false: loss or a gradient is NaN or infinite
 };
+
+/// What a backend runs a network with, as it is described above.
+template <class E, class Optimizer>
+concept Executor = requires(E& executor, E const& seen, typename E::ModelType& model, typename E::ModelType const& read,
+                            Batch const& batch, RandomKey key, Optimizer const& optimizer,
+                            std::span<typename E::Scalar> state, OptimizerStep const& step) {
+    { executor.gradients(read, batch, key) } -> std::same_as<StepResult>;
+    { seen.gradient()[0] } -> std::convertible_to<double>;
+    executor.update(model, optimizer, state, step);
+    { executor.evaluate(read, batch, static_cast<std::int32_t*>(nullptr), nullptr) } -> std::same_as<StepResult>;
+    { executor.first_non_finite(read, batch, key) } -> std::same_as<int>;
+    executor.load(read, std::span<typename E::Scalar const>(state));
+    executor.store(model, state);
+    E::check_batch(1);
+    { seen.workers() } -> std::convertible_to<int>;
+    { seen.memory_bytes() } -> std::convertible_to<std::size_t>;
+};
+
+/// A backend for one network, precision and loss.
+template <class B, class Net, class Precision, class Loss, class Optimizer>
+concept Backend = std::same_as<typename B::policy, BackendPolicy> &&
+                  Executor<typename B::template Executor<Net, Precision, Loss>, Optimizer> &&
+                  std::constructible_from<typename B::template Executor<Net, Precision, Loss>, B, Loss>;
 
 /// Throws Error that begins with `who` unless the memory of a batch is what executors can read.
 inline void check_batch_memory(Batch const& batch, char const* who) {

@@ -13,7 +13,7 @@ void check_batch_for_statistics(int batch) {
         using Op = typename Net::template OperationAt<Index>;
         if constexpr (is_batch_wide<Op>()) {  // nvcc 13 needs these braces
             if (Op::pixels == 1 && batch == 1)
-                fail("layer ", Net::layer_table[Index].name, " (", Op::type,
+                fail("layer ", Net::layer_table[Index].name, " (", type_of<Op>(),
                      "): one value a channel has no variance, expected at least 2 samples in a training batch "
                      "(drop_last leaves a smaller last batch out)");
         }

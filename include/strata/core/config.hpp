@@ -4,6 +4,9 @@
 //                  `constexpr`, which with --expt-relaxed-constexpr may be called on either side: __host__ __device__
 //                  would make nvcc check the bodies for the device on SIMD lanes too, and refuse them. A constexpr
 //                  function needs no STRATA_HD.
+// STRATA_DEVICE    marks what calls the bodies of layers, losses and optimizers on the device (empty outside nvcc). nvcc
+//                  does not look at what a constexpr function calls: a body without STRATA_HD, which is for the host
+//                  alone, would leave nothing behind but an empty kernel. Called from here it is an error.
 // STRATA_INLINE    forces inlining: lane arithmetic must not become a call.
 // STRATA_INLINED   the same, behind the parameters of a lambda.
 // STRATA_UNROLL    unrolls the loop that follows (register blocks must live in registers).
@@ -23,8 +26,10 @@
 #endif
 #pragma nv_diag_suppress 1675  // nvcc does not know GCC's unroll pragma, but hands it on
 #define STRATA_HD constexpr
+#define STRATA_DEVICE __device__
 #else
 #define STRATA_HD
+#define STRATA_DEVICE
 #endif
 
 #define STRATA_INLINE inline __attribute__((always_inline))

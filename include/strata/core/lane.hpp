@@ -65,6 +65,13 @@ struct Lane {
         friend STRATA_INLINE Mask operator&(Mask a, Mask b) { return {a.v & b.v}; }
         friend STRATA_INLINE Mask operator|(Mask a, Mask b) { return {a.v | b.v}; }
         friend STRATA_INLINE Mask operator!(Mask a) { return {~a.v}; }
+        template <class M = Mask>
+        explicit operator bool() const {
+            static_assert(sizeof(M) == 0,
+                          "lanes compare sample by sample: write select(mask, yes, no) instead of if and ?:, and & | ! "
+                          "instead of && ||");
+            return false;
+        }
     };
 
     friend STRATA_INLINE Lane operator+(Lane a, Lane b) { return Lane(a.v + b.v); }

@@ -3,23 +3,28 @@
 // A layer is a small type without data, `Conv2d<6, 5>`. Bound to the shape of its input it becomes an *operation*:
 //
 //   using Input, Output             shapes of one sample
-//   using Parameters                ParameterList<…>, in PyTorch's order and layouts
-//   static constexpr Keep keep      what forward leaves for backward
-//   static constexpr double flops   floating-point operations of one forward pass of one sample
-//   static constexpr auto type      the layer's name for people
+//   using Parameters                ParameterList<…>, in PyTorch's order and layouts, or NoParameters
 //   forward(at, io)                 one output element of one lane
 //   input_gradient(at, io)          one element of dx
 //   parameter_gradient(P, at, io)   one element of the gradient of parameter P, for one lane of samples
 //
+// It may say more, and has these defaults if not:
+//
+//   static constexpr Keep keep      what forward leaves for backward; Keep::both
+//   static constexpr double flops   floating-point operations of one forward pass of one sample; two for each output
+//                                   or parameter, whichever are more
+//   static constexpr auto type      the layer's name for people; "layer"
+//
 // and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
-// (elements a body gives at once), `keeps_extra` (forward leaves a value an output element in io.extra),
-// `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a scalar and in a vector
-// of any width: no product that a compiler may fuse into an addition, no exp, log or tanh).
+// (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
+// io.extra, with `set`), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a
+// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp, log or tanh).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
-// order, on SIMD lanes, GPU threads or doubles. `io` (BodyInput below) holds the views a body may read; which of x and
-// y are there in backward follows from `keep`.
+// order, on SIMD lanes, GPU threads or doubles. They are marked STRATA_HD, as is all that they call, to run on GPUs.
+// `io` (BodyInput below) holds the views a body may read: x in forward, and in backward dy, extra, and x and y as
+// `keep` says. Forward runs in inference too, where there is no extra to read.
 #pragma once
 
 #include <array>
@@ -84,8 +89,8 @@ struct RandomKey {
     std::uint32_t step = 0;
 };
 
-/// Everything a body may read, and the one thing besides its result that it may write, `extra`. X, Y, E: TileView, P:
-/// ParametersView. Views that a pass does not provide are null.
+/// Everything a body may read, and the one thing besides its result that it may write, `extra`. X, Y: TileView, E:
+/// ExtraView, P: ParametersView. Views that a pass does not provide are null.
 template <class X, class Y, class E, class P>
 struct BodyInput {
     X x;      ///< input
@@ -102,6 +107,27 @@ struct BodyInput {
 };
 
 namespace detail {
+template <class Op>
+consteval Keep keep_of() {
+    if constexpr (requires { Op::keep; })
+        return Op::keep;
+    else
+        return Keep::both;
+}
+template <class Op>
+consteval double flops_of() {
+    if constexpr (requires { Op::flops; })
+        return Op::flops;
+    else
+        return 2.0 * (Op::Output::size > Op::Parameters::size ? Op::Output::size : Op::Parameters::size);
+}
+template <class Op>
+consteval std::string_view type_of() {
+    if constexpr (requires { Op::type; })
+        return Op::type;
+    else
+        return "layer";
+}
 template <class Op>
 consteval int block_of() {
     if constexpr (requires { Op::block; })
@@ -149,7 +175,40 @@ template <class Op>
 using forward_domain = decltype(domain_of<Op, typename Op::Output>());
 template <class Op>
 using backward_domain = decltype(domain_of<Op, typename Op::Input>());
+
+/// What bodies are called with where only their signatures are asked for.
+template <class Op>
+using body_input_in_double =
+    BodyInput<TileView<typename Op::Input, double, double const>, TileView<typename Op::Output, double, double const>,
+              ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>>;
+template <class Op, class Io, class List>
+inline constexpr bool has_parameter_gradients = false;
+template <class Op, class Io, class... Ps>
+inline constexpr bool has_parameter_gradients<Op, Io, ParameterList<Ps...>> =
+    (requires(Position<Ps::Extents::rank> at, Io const& io) { Op::parameter_gradient(Ps{}, at, io); } && ...);
+/// What forward and input_gradient return: a lane, or `block` of them.
+template <class Op, class Result>
+consteval bool is_result() {
+    if constexpr (block_of<Op>() == 1)
+        return std::is_convertible_v<Result, double>;
+    else if constexpr (requires { std::tuple_size<Result>::value; })
+        return std::tuple_size<Result>::value == static_cast<std::size_t>(block_of<Op>());
+    else
+        return false;
+}
+template <class Op, class Io = body_input_in_double<Op>>
+concept HasBodies =
+    requires(Position<forward_domain<Op>::rank> at, Position<backward_domain<Op>::rank> from, Io const& io) {
+        requires is_result<Op, decltype(Op::forward(at, io))>();
+        requires is_result<Op, decltype(Op::input_gradient(from, io))>();
+        requires is_batch_wide<Op>() || has_parameter_gradients<Op, Io, typename Op::Parameters>;
+    };
 }  // namespace detail
+
+/// A layer bound to the shape of its input, as it is described above.
+template <class Op>
+concept Operation = requires { requires Op::Input::size > 0 && Op::Output::size > 0 && Op::Parameters::size >= 0; } &&
+                    (detail::is_view<Op>() || detail::HasBodies<Op>);
 
 // ---- misuse --------------------------------------------------------------------------------------------------------
 
@@ -176,16 +235,12 @@ concept Activation = std::is_empty_v<A> && requires(A a, double x) {
 /// An activation bound to a shape: elementwise, without parameters.
 template <class A, class X>
 struct ElementwiseOperation {
+    using ActivationType = A;
     using Input = X;
     using Output = X;
     using Parameters = NoParameters;
     using IsElementwise = void;
-    static constexpr Keep keep = [] {
-        if constexpr (requires { A::keep; })
-            return A::keep;
-        else
-            return Keep::both;
-    }();
+    static constexpr Keep keep = detail::keep_of<A>();
     static constexpr double flops = X::size;
     static constexpr bool same_in_every_lane = detail::is_same_in_every_lane<A>();
     static constexpr std::string_view type = [] {
@@ -201,10 +256,17 @@ struct ElementwiseOperation {
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {
-        using L = typename Io::L;
-        L const x = keeps_input(keep) ? io.x[at[0]] : L(0);
-        L const y = keeps_output(keep) ? io.y[at[0]] : L(0);
-        return L(A{}.backward(x, y, io.dy[at[0]]));
+        return typename Io::L(A{}.backward(kept_x(at, io), kept_y(at, io), io.dy[at[0]]));
+    }
+
+    /// What backward is given of input and output: 0 where it is not kept.
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto kept_x(Position<1> at, Io const& io) {
+        return keeps_input(keep) ? io.x[at[0]] : typename Io::L(0);
+    }
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto kept_y(Position<1> at, Io const& io) {
+        return keeps_output(keep) ? io.y[at[0]] : typename Io::L(0);
     }
 };
 

@@ -58,4 +58,21 @@ struct PartialTileView {
     STRATA_INLINE void add(int element, L value) const { set(element, (*this)[element] + value); }
 };
 
+/// An ExtraView of such lanes.
+template <class S, class L, class T>
+struct PartialExtraView {
+    using LaneType = L;
+    T* data;
+    int stride, count;
+
+    STRATA_INLINE L operator[](int element) const { return PartialTileView<S, L, T>{data, stride, count}[element]; }
+    template <class... Indices>
+    STRATA_INLINE L operator()(Indices... position) const {
+        return (*this)[S::index(position...)];
+    }
+    STRATA_INLINE void set(int element, L value) const {
+        if (data) PartialTileView<S, L, T>{data, stride, count}.set(element, value);
+    }
+};
+
 }  // namespace strata::inline STRATA_ABI

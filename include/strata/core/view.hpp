@@ -29,6 +29,26 @@ struct TileView {
     STRATA_HD STRATA_INLINE void add(int element, L value) const { set(element, (*this)[element] + value); }
 };
 
+/// A lane's view of the values that forward leaves for backward, one an output element. In inference nobody asks for
+/// them: `data` is null, and `set` does nothing.
+template <class S, class L, class T>
+struct ExtraView {
+    using LaneType = L;
+    T* data;
+    int stride;
+
+    STRATA_HD STRATA_INLINE L operator[](int element) const {
+        return load_lane<L>(data + static_cast<std::ptrdiff_t>(element) * stride);
+    }
+    template <class... Indices>
+    STRATA_HD STRATA_INLINE L operator()(Indices... position) const {
+        return (*this)[S::index(position...)];
+    }
+    STRATA_HD STRATA_INLINE void set(int element, L value) const {
+        if (data) store_lane(data + static_cast<std::ptrdiff_t>(element) * stride, value);
+    }
+};
+
 /// A parameter tensor in PyTorch's layout, read as compute scalars: weight(o, c, p, q).
 template <class S, class Compute, class T>
 struct ParameterView {

@@ -38,7 +38,7 @@ struct MaxPooling {
             place = select(wins, L(tap), place);
             best = select(wins, x, best);
         });
-        if (io.extra.data) io.extra.set(Output::index(c, i, j), place);
+        io.extra.set(Output::index(c, i, j), place);
         return best;
     }
     template <class Io>

@@ -1,6 +1,15 @@
 // What a loss is: one pure function of a sample's row of outputs and its target, giving the sample's loss and, where
 // asked for, the gradient with respect to the row. The mean over the batch is the executor's.
+//
+//   using policy = LossPolicy
+//   static constexpr bool classifies   true: it reads io.label, a class; false: io.target, a row of numbers
+//   operator()<K>(io) const            the loss of a row of K outputs; it sets io.dx, times io.scale, unless that is
+//                                      null. Marked STRATA_HD, as is all that it calls, to run on GPUs.
+//
+// It may have check() const, which throws Error where a hyperparameter makes no sense.
 #pragma once
+
+#include <concepts>
 
 #include "../core/operation.hpp"
 
@@ -16,10 +25,47 @@ struct LossInput {
     using L = typename X::LaneType;
     X x;
     DX dx;
-    Target target;  ///< regression targets, null for classification
+    Target target;  ///< regression targets; NoTarget for classification
     L label;        ///< class index of each sample, as a number; unused for regression
     L scale;        ///< factor of the gradient: 1 / batch size, 0 in empty lanes
 };
+
+/// Stands for the targets of a loss that classifies.
+struct NoTarget {
+    template <class Index>
+    STRATA_HD double operator[](Index) const {
+        static_assert(sizeof(Index) == 0, "this loss reads io.target: its classifies must be false then");
+        return 0;
+    }
+    template <class... Index>
+    STRATA_HD double operator()(Index...) const {
+        static_assert(sizeof...(Index) > 9, "this loss reads io.target: its classifies must be false then");
+        return 0;
+    }
+};
+
+namespace detail {
+/// What a loss is given for a target: T const* behind a view, or nothing.
+template <class Loss, class Shape, class L, class T>
+using target_view = std::conditional_t<static_cast<bool>(Loss::classifies), NoTarget, TileView<Shape, L, T const>>;
+template <class Loss, class Shape, class L, class T>
+STRATA_HD STRATA_INLINE target_view<Loss, Shape, L, T> view_targets(T const* targets, int stride) {
+    if constexpr (Loss::classifies)
+        return {};
+    else
+        return {targets, stride};
+}
+/// What executors of scalars hand to a loss.
+template <class Loss, class Shape, class T>
+using scalar_loss_input = LossInput<TileView<Shape, T, T const>, TileView<Shape, T, T>, target_view<Loss, Shape, T, T>>;
+}  // namespace detail
+
+/// A loss over outputs of a shape, as it is described above.
+template <class T, class OutputShape = Shape<2>>
+concept Loss = std::same_as<typename T::policy, LossPolicy> && std::convertible_to<decltype(T::classifies), bool> &&
+               requires(T const& loss, detail::scalar_loss_input<T, OutputShape, float> const& io) {
+                   { loss.template operator()<OutputShape::size>(io) } -> std::convertible_to<float>;
+               };
 
 /// Index of the largest of K outputs, the first of equal ones; NaN is never larger.
 template <int K, class X>

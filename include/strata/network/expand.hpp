@@ -88,6 +88,35 @@ struct ToldOfNoLayer {
     template <class Where>
     using At = NotALayer<Layer, Where, got<X>>;
 };
+/// What is said of a layer whose On<X> is no operation.
+template <class Op, class Where, class Got>
+struct NotAnOperation {
+    static constexpr bool bodies = Operation<Op>;
+    static constexpr bool ok = [] {
+        if constexpr (!bodies)
+            return false;
+        else if constexpr (is_elementwise<Op>())
+            return Op::Input::size == Op::Output::size && Op::Parameters::size == 0 && block_of<Op>() == 1;
+        else
+            return !(is_view<Op>() || requires { typename Op::IsTrainingOnly; }) || Op::Input::size == Op::Output::size;
+    }();
+    struct Message {
+        static_assert(
+            bodies,
+            "a layer's On<X> needs the shapes Input and Output, Parameters (NoParameters where there are none) "
+            "and static functions that return a lane (or std::array of block lanes): forward(at, io), "
+            "input_gradient(at, io), and for each parameter P parameter_gradient(P{}, at, io)");
+        static_assert(
+            ok || !bodies,
+            "a layer's On<X> says IsElementwise, IsView or IsTrainingOnly: its output must be as large as its "
+            "input then, and an elementwise one has neither parameters nor block");
+    };
+};
+template <class Op, class X>
+struct ToldOfNoOperation {
+    template <class Where>
+    using At = NotAnOperation<Op, Where, got<X>>;
+};
 template <class Where, class MainPath, class ShortcutPath>
 struct BranchesMeet {
     struct Message {
@@ -224,7 +253,11 @@ consteval auto bind() {
         else
             return MisusedPiece<ToldByCheck<Layer, got<X>>>{};
     } else if constexpr (requires { typename Layer::template On<X>; }) {
-        return OperationPiece<typename Layer::template On<X>>{};
+        using Op = typename Layer::template On<X>;
+        if constexpr (NotAnOperation<Op, layer<>, got<X>>::ok)
+            return OperationPiece<Op>{};
+        else
+            return MisusedPiece<ToldOfNoOperation<Op, X>>{};
     } else if constexpr (Activation<Layer>) {
         return OperationPiece<ElementwiseOperation<Layer, X>>{};
     } else {

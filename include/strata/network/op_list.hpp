@@ -43,13 +43,13 @@ struct OperationRow {
 template <class Op>
 inline constexpr OperationRow row_of =
                                   [] {
-                                      OperationRow row{.type = Op::type,
+                                      OperationRow row{.type = type_of<Op>(),
                                                        .output_shape = ExtentsOf<typename Op::Output>::value,
                                                        .output_size = Op::Output::size,
                                                        .parameters = Op::Parameters::size,
                                                        .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
-                                                       .flops = Op::flops,
-                                                       .keep = Op::keep,
+                                                       .flops = flops_of<Op>(),
+                                                       .keep = keep_of<Op>(),
                                                        .is_view = is_view<Op>(),
                                                        .is_elementwise = is_elementwise<Op>(),
                                                        .is_training_only = requires {typename Op::IsTrainingOnly;

@@ -31,7 +31,7 @@ std::size_t for_each_state(O const& optimizer, F const& f) {
         using Rest = std::remove_cvref_t<decltype(optimizer.rest)>;
         std::size_t const size = shape.rows > 0
                                      ? static_cast<std::size_t>(optimizer.state_size(shape))
-                                     : static_cast<std::size_t>(Rest::states) * static_cast<std::size_t>(row.size);
+                                     : static_cast<std::size_t>(states_of<Rest>()) * static_cast<std::size_t>(row.size);
         f(row, shape, offset, size);
         offset += size;
     }
@@ -44,7 +44,7 @@ std::size_t optimizer_state_size(Optimizer const& optimizer) {
     if constexpr (MatrixOptimizer<Optimizer>)
         return for_each_state<Net>(optimizer, [](auto const&...) {});
     else
-        return static_cast<std::size_t>(Optimizer::states) * static_cast<std::size_t>(Net::parameter_count);
+        return static_cast<std::size_t>(states_of<Optimizer>()) * static_cast<std::size_t>(Net::parameter_count);
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

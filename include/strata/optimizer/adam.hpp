@@ -13,7 +13,6 @@ namespace strata::inline STRATA_ABI {
 /// One Adam update of parameter, gradient and moments; `decoupled` is AdamW's decay, `decay` Adam's.
 template <class T>
 struct AdamUpdate {
-    static constexpr int states = 2;
     T rate, beta1, beta2, one_minus_beta1, one_minus_beta2, inverse_root, epsilon, decay, decoupled;
 
     template <class L>

@@ -1,9 +1,23 @@
 // What an optimizer is: a plain value of hyperparameters that, for each step, prepares an update: a pure function of
 // one parameter, its gradient and its state, run over flat arrays by whichever backend holds them.
+//
+//   using policy = OptimizerPolicy
+//   double learning_rate
+//   prepare<T>(OptimizerStep)      the update of this step, for parameters of type T; it has
+//     operator()(L& parameter, L gradient, L (&state)[states]) const, over lanes of T; without the last one where states
+//                                  is 0. Marked STRATA_HD, it runs on GPUs.
+//
+// It may say more:
+//
+//   static constexpr int states    numbers of state a parameter; 0
+//   static constexpr char const* name   in checkpoints, which fit optimizers of the same name; "(unnamed)"
+//   check() const                  throws Error where a hyperparameter makes no sense
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstdint>
+#include <utility>
 
 #include "../core/error.hpp"
 #include "../core/lane.hpp"
@@ -26,6 +40,52 @@ STRATA_COLD inline void check_rate(char const* optimizer, char const* name, doub
         fail(optimizer, ": ", name, " is ", value, ", expected a number of at least 0",
              below < 1e300 ? " and below 1" : "");
 }
+
+/// Numbers of state a parameter.
+template <class Optimizer>
+consteval int states_of() {
+    if constexpr (requires { Optimizer::states; })
+        return Optimizer::states;
+    else
+        return 0;
+}
+template <class Optimizer>
+consteval char const* name_of_optimizer() {
+    if constexpr (requires { Optimizer::name; })
+        return Optimizer::name;
+    else
+        return "(unnamed)";
+}
+template <class Update, int States, class L>
+consteval bool is_update() {
+    if constexpr (States < 0)
+        return false;
+    else if constexpr (States == 0)
+        return requires(Update const& update, L& parameter, L gradient) { update(parameter, gradient); };
+    else
+        return requires(Update const& update, L& parameter, L gradient, L(&state)[States]) {
+            update(parameter, gradient, state);
+        };
+}
+/// An update may say `states` too, which must be the optimizer's then.
+template <class Update, int States>
+consteval bool states_agree() {
+    if constexpr (requires { Update::states; })
+        return Update::states == States;
+    else
+        return true;
+}
+/// The update that an optimizer prepares for parameters of type T.
+template <class Optimizer, class T>
+using update_of = decltype(std::declval<Optimizer const&>().template prepare<T>(OptimizerStep{}));
 }  // namespace detail
+
+/// An optimizer, as it is described above.
+template <class T>
+concept Optimizer = std::same_as<typename T::policy, OptimizerPolicy> && requires(T const& optimizer) {
+    { optimizer.learning_rate } -> std::convertible_to<double>;
+    typename detail::update_of<T, float>;
+    requires detail::is_update<detail::update_of<T, float>, detail::states_of<T>(), float>();
+};
 
 }  // namespace strata::inline STRATA_ABI

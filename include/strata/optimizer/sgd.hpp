@@ -32,7 +32,6 @@ struct SGD {
 
     template <class T>
     struct Update {
-        static constexpr int states = SGD::states;
         T rate, momentum, keep, decay;
         bool nesterov;
 

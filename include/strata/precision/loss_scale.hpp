@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 
 #include "../core/error.hpp"
@@ -41,6 +42,12 @@ struct LossScaling {
             if (std::isfinite(static_cast<float>(scale * growth))) scale *= growth;
         }
     }
+};
+
+/// A loss scale: the tag, and what it comes down to.
+template <class T>
+concept LossScale = std::same_as<typename T::policy, LossScalePolicy> && requires(T const& scale) {
+    { scale.scaling() } -> std::convertible_to<LossScaling>;
 };
 
 struct NoLossScale {

@@ -16,6 +16,15 @@ namespace strata::inline STRATA_ABI {
 /// Tag of precision policies.
 struct PrecisionPolicy {};
 
+/// A precision: the tag and the four types above.
+template <class P>
+concept Precision = std::same_as<typename P::policy, PrecisionPolicy> && requires {
+    typename P::storage;
+    typename P::compute;
+    typename P::accumulation;
+    typename P::master;
+};
+
 /// Single precision throughout, the default.
 struct Float32 {
     using policy = PrecisionPolicy;
@@ -36,10 +45,10 @@ struct Float64 {
 
 namespace detail {
 /// One scalar type in all roles: what most fast kernels ask for.
-template <class Precision>
-concept UniformPrecision = std::same_as<typename Precision::storage, typename Precision::compute> &&
-                           std::same_as<typename Precision::storage, typename Precision::master> &&
-                           std::same_as<typename Precision::storage, typename Precision::accumulation>;
+template <class P>
+concept UniformPrecision =
+    std::same_as<typename P::storage, typename P::compute> && std::same_as<typename P::storage, typename P::master> &&
+    std::same_as<typename P::storage, typename P::accumulation>;
 }  // namespace detail
 
 }  // namespace strata::inline STRATA_ABI

@@ -7,6 +7,9 @@
 // The loss is sum(y r) with fixed random r unless another one is given, so all of dy counts. The memory of a pass is
 // filled with NaN before it, so that a value which is read but never written shows. Inputs are distinct and not zero:
 // no two elements of a max-pooling window tie, no ReLU that reads the input stands at its kink.
+//
+// What layers do in evaluation is checked too: that no body reads what is not there (body_audit.hpp), and, in networks
+// without BatchNorm and Dropout, that the outputs are those of training.
 #pragma once
 
 #include <limits>
@@ -14,6 +17,7 @@
 #include <vector>
 
 #include "../backend/cpu/executor.hpp"
+#include "body_audit.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -21,9 +25,11 @@ namespace strata::inline STRATA_ABI {
 struct GradientCheck {
     double error =
         0;  ///< |backward - difference| / max(|backward|, |difference|, 1e-3); infinite where one is not a number
-    std::string where;      ///< the parameter's name and index, "conv1.weight[7]", or "input[sample, element]"
-    double backward = 0;    ///< what the backward pass says there
-    double difference = 0;  ///< (loss(p + step) - loss(p - step)) / (2 step)
+    /// The parameter's name and index, "conv1.weight[7]", or "input[sample, element]", or "output[sample, element] in
+    /// evaluation", which differs from that in training.
+    std::string where;
+    double backward = 0;    ///< what the backward pass says there; the output in training
+    double difference = 0;  ///< (loss(p + step) - loss(p - step)) / (2 step); the output in evaluation
     int elements = 0;       ///< how many were checked
 };
 
@@ -31,8 +37,6 @@ struct GradientCheck {
 struct DotProduct {
     using policy = LossPolicy;
     static constexpr bool classifies = false;
-
-    void check() const {}
 
     template <int K, class Io>
     STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {
@@ -97,11 +101,14 @@ template <class Net, class Loss, int Samples, int S>
 class PoisonedPass {
     using Program = TileProgram<Net, Float64, Loss>;
     static constexpr int tiles = (Samples + S - 1) / S;
-    static constexpr std::size_t tile_size = static_cast<std::size_t>(Program::training_size) * S;
+    static constexpr std::size_t tile_size =
+        static_cast<std::size_t>((std::max)(Program::training_size, Program::inference_size)) * S;
 
 public:
     Model<Net, Float64> model;
     std::vector<double> gradient = std::vector<double>(static_cast<std::size_t>(Net::parameter_count));
+    std::vector<double> outputs =  // [Samples][outputs], of the last pass
+        std::vector<double>(static_cast<std::size_t>(Samples * Net::OutputShape::size));
 
     PoisonedPass(Loss const& loss, Random& random) : model(1), loss_(loss) {
         for (auto& label : labels_)
@@ -109,9 +116,8 @@ public:
         for (auto& target : targets_) target = random.uniform(-1, 1);
     }
 
-    /// Forward, loss and backward: leaves the gradient of all parameters, returns the mean loss.
+    /// Forward, loss and backward: leaves outputs and the gradient of all parameters, returns the mean loss.
     double run() {
-        double const nan = std::numeric_limits<double>::quiet_NaN();
         workspace_ = AlignedVector<double>(tile_size * tiles, nan);
         parts_.assign(static_cast<std::size_t>(Net::statistic_count) * tiles + 1, nan);
         merged_.assign(static_cast<std::size_t>(Net::statistic_count) + 1, nan);
@@ -125,7 +131,24 @@ public:
         return result_.loss / Samples;
     }
 
+    /// A forward pass in evaluation mode: leaves outputs.
+    void evaluate() {
+        workspace_ = AlignedVector<double>(tile_size * tiles, nan);
+        merged_.assign(static_cast<std::size_t>(Net::statistic_count) + 1, nan);
+        evaluation_statistics<Net>(model.buffers().data(), merged_.data());
+        for (auto const& step : Program::inference) {
+            prepare_parameters<Float64, Loss>({&step, 1}, context(0), Share{});
+            for (int tile = 0; tile < tiles; ++tile) {
+                auto c = context(tile);
+                c.loss = nullptr;
+                run_step(step, c, Net::InputShape::size);
+            }
+        }
+    }
+
 private:
+    static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
     auto context(int tile) {
         typename Program::Context c;
         c.parameters = model.parameters().data();
@@ -142,6 +165,7 @@ private:
         c.random = {.seed = 5, .operation = 0, .step = 3};
         c.loss = &loss_;
         c.result = &result_;
+        c.outputs = outputs.data();
         return c;
     }
     template <class Step>
@@ -169,8 +193,10 @@ private:
                  .target_type = DataType::float64,
                  .targets = targets_.data()};
     AlignedVector<double> workspace_,
-        scratch_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_scratch) + 1),
-        prepared_ = AlignedVector<double>(static_cast<std::size_t>(Program::training_prepared) + 1);
+        scratch_ = AlignedVector<double>(
+            static_cast<std::size_t>((std::max)(Program::training_scratch, Program::inference_scratch)) + 1),
+        prepared_ = AlignedVector<double>(
+            static_cast<std::size_t>((std::max)(Program::training_prepared, Program::inference_prepared)) + 1);
     std::vector<double> parts_, merged_;
     BatchResult result_;
 };
@@ -183,11 +209,27 @@ inline void fill_distinct(std::span<double> values, Random& random) {
         std::swap(values[i - 1], values[random.below(static_cast<std::uint32_t>(i))]);
 }
 
+/// True where every layer does in evaluation what it does in training.
+template <class Net>
+consteval bool evaluates_as_it_trains() {
+    bool same = !Net::is_batch_wide;
+    Net::for_each_operation(
+        [&]<int Index>() { same = same && !requires { typename Net::template OperationAt<Index>::IsTrainingOnly; }; });
+    return same;
+}
+
+/// |a - b| / max(|a|, |b|, 1e-3); infinite where one is not a number.
+inline double relative_error(double a, double b) {
+    double const error = std::abs(a - b) / (std::max)({std::abs(a), std::abs(b), 1e-3});
+    return std::isfinite(error) ? error : std::numeric_limits<double>::infinity();
+}
+
 }  // namespace detail
 
 /// Checks the gradients of a network (a layer is checked as Network<Input<…>, Layer>) with a loss over a batch of
 /// Samples samples in tiles of S: every input element and every parameter, in training mode, dropout's masks held
-/// fixed. The default has a full and a ragged tile.
+/// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Throws Error where a layer reads what
+/// executors do not provide.
 template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
 [[nodiscard]] GradientCheck check_gradients(Loss const& loss = {}, std::uint64_t seed = 1, double step = 1e-5) {
     using Checked = typename detail::WithInputAsParameter<Net, Samples>::type;
@@ -199,6 +241,7 @@ template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
     // Away from special values such as BatchNorm's ones and zeros.
     for (double& p : parameters.subspan(inputs)) p += random.uniform(-0.25, 0.25);
 
+    audit_bodies(pass.model, "layers.");
     pass.run();
     std::vector<double> const backward = pass.gradient;
     GradientCheck worst;
@@ -212,9 +255,7 @@ template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
         double const below = pass.run();
         parameters[i] = value;
         double const difference = (above - below) / (2 * step);
-        double error =
-            std::abs(backward[i] - difference) / (std::max)({std::abs(backward[i]), std::abs(difference), 1e-3});
-        if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
+        double const error = detail::relative_error(backward[i], difference);
         if (i > 0 && error <= worst.error) continue;
         worst_at = i;
         worst.error = error;
@@ -233,6 +274,19 @@ template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
             worst.where = concatenate(tensor.name.substr(std::string_view("layers.").size()), "[",
                                       parameters.data() + worst_at - first, "]");
         }
+    }
+    if constexpr (detail::evaluates_as_it_trains<Net>()) {
+        pass.run();
+        std::vector<double> const trained = pass.outputs;
+        pass.evaluate();
+        for (std::size_t i = 0; i < trained.size(); ++i)
+            if (double const error = detail::relative_error(trained[i], pass.outputs[i]); error > worst.error) {
+                constexpr auto size = static_cast<std::size_t>(Net::OutputShape::size);
+                worst.error = error;
+                worst.where = concatenate("output[", i / size, ", ", i % size, "] in evaluation");
+                worst.backward = trained[i];
+                worst.difference = pass.outputs[i];
+            }
     }
     return worst;
 }

@@ -21,13 +21,17 @@ template <class Net, class Precision, class... Policies>
         auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
         auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
         using Loss = std::remove_const_t<decltype(loss)>;
-        if constexpr (requires { typename Loss::template Check<got<typename Net::OutputShape>>; })
-            static_cast<void>(Loss::template Check<got<typename Net::OutputShape>>::ok);
-        loss.check();
-        typename std::remove_const_t<decltype(backend)>::template Executor<Net, Precision, Loss> executor(backend,
-                                                                                                          loss);
-        executor.load(model, {});
-        return detail::evaluate_on(executor, model, input_check_of<Net, Loss>, data, 256, 0);
+        constexpr bool is_loss = strata::Loss<Loss, typename Net::OutputShape>;
+        static_assert(sizeof(detail::LossCheck<is_loss>) > 0);
+        if constexpr (is_loss) {
+            if constexpr (requires { typename Loss::template Check<got<typename Net::OutputShape>>; })
+                static_cast<void>(Loss::template Check<got<typename Net::OutputShape>>::ok);
+            if constexpr (requires { loss.check(); }) loss.check();
+            typename std::remove_const_t<decltype(backend)>::template Executor<Net, Precision, Loss> executor(backend,
+                                                                                                              loss);
+            executor.load(model, {});
+            return detail::evaluate_on(executor, model, input_check_of<Net, Loss>, data, 256, 0);
+        }
     }
 }
 

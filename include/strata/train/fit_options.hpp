@@ -32,6 +32,12 @@ struct FitOptions {
     std::int64_t checkpoint_steps = 0;  ///< 0: after epochs only
     std::function<void(StepEvent const&)> on_step = {};
     std::function<void(EpochRecord const&)> on_epoch = {};
+    // Who makes the options calls fit, and most likely compiled the kernels: units of one program may differ in this.
+#ifdef __OPTIMIZE__
+    bool unoptimised = false;
+#else
+    bool unoptimised = true;  ///< the program was compiled without optimisation: fit says so in its progress
+#endif
 
     /// Throws Error for values that make no sense, before anything is trained; the loader checks its own, the trainer
     /// whether the checkpoint can be written.

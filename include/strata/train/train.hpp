@@ -3,8 +3,9 @@
 
 #include "../backend/cpu/executor.hpp"
 #include "../loss/cross_entropy.hpp"
-#include "../optimizer/sgd.hpp"
+#include "../optimizer/adam.hpp"
 #include "../schedule/constant.hpp"
+#include "policy_check.hpp"
 #include "trainer.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -36,7 +37,7 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 
 /// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01},
 /// StepLR{.step_size = 5})`. Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer
-/// SGD{}, schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter
+/// Adam{} (learning rate 0.001), schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter
 /// makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
@@ -56,14 +57,23 @@ template <class Net, class... Policies>
             auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
             auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
             auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
-            auto const optimizer = detail::policy_or<OptimizerPolicy>(SGD{}, policies...);
+            auto const optimizer = detail::policy_or<OptimizerPolicy>(Adam{}, policies...);
             auto const schedule = detail::policy_or<SchedulePolicy>(ConstantLR{}, policies...);
-            return Trainer<Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
-                           std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
-                           std::remove_const_t<decltype(schedule)>>(
-                backend, loss, optimizer, schedule, detail::policy_or<SeedPolicy>(Seed{}, policies...),
-                detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...),
-                detail::policy_or<LossScalePolicy>(NoLossScale{}, policies...).scaling());
+            auto const loss_scale = detail::policy_or<LossScalePolicy>(NoLossScale{}, policies...);
+            constexpr bool is_loss = Loss<std::remove_const_t<decltype(loss)>, typename Net::OutputShape>;
+            static_assert(sizeof(detail::LossCheck<is_loss>) > 0);
+            if constexpr (is_loss) {
+                using Check = detail::PolicyCheck<
+                    Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
+                    std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
+                    std::remove_const_t<decltype(schedule)>, std::remove_const_t<decltype(loss_scale)>>;
+                if constexpr (Check::ok)
+                    return Trainer<Net, std::remove_const_t<decltype(backend)>,
+                                   std::remove_const_t<decltype(precision)>, std::remove_const_t<decltype(loss)>,
+                                   std::remove_const_t<decltype(optimizer)>, std::remove_const_t<decltype(schedule)>>(
+                        backend, loss, optimizer, schedule, detail::policy_or<SeedPolicy>(Seed{}, policies...),
+                        detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...), loss_scale.scaling());
+            }
         }
     }
 }

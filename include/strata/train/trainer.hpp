@@ -46,8 +46,8 @@ public:
           loss_scaling_(loss_scaling),
           executor_(backend, loss),
           optimizer_state_(detail::optimizer_state_size<Net>(optimizer), Scalar(0)) {
-        loss.check();
-        optimizer.check();
+        if constexpr (requires { loss.check(); }) loss.check();
+        if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
     }
 
@@ -207,8 +207,9 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
-        write_checkpoint(path, checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                         checkpoint_metadata(state_, Optimizer::name, dtype_name(data_type_of<Scalar>)));
+        write_checkpoint(
+            path, checkpoint_tensors(model_, optimizer_, optimizer_state_),
+            checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
@@ -216,7 +217,7 @@ public:
     STRATA_COLD void load_checkpoint(std::string const& path) {
         CheckpointFile const file(path);
         TrainingState state = training_state_from(file.metadata(), path);
-        check_written_with(file.metadata(), path, "optimizer", Optimizer::name);
+        check_written_with(file.metadata(), path, "optimizer", detail::name_of_optimizer<Optimizer>());
         check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         static_cast<void>(model());
         bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
@@ -236,14 +237,19 @@ private:
         if (test) input.check(*test, "fit (test data)");
         options.check();
         if (!options.checkpoint.empty())
-            check_safetensors(options.checkpoint, checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                              checkpoint_metadata(state_, Optimizer::name, dtype_name(data_type_of<Scalar>)));
+            check_safetensors(
+                options.checkpoint, checkpoint_tensors(model_, optimizer_, optimizer_state_),
+                checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
         struct Fitting {
             bool& now;
             ~Fitting() { now = false; }
         } const fitting{fitting_ = true};
         stopped_ = false;
         Progress progress(options.progress);
+        if (options.unoptimised)
+            progress.print(
+                "this program was compiled without optimisation and trains some forty times slower than it could: give "
+                "the compiler -O3, or CMake -DCMAKE_BUILD_TYPE=Release");
         do {
             moved_ = false;
             fit_from_here(train, test, options, progress);

@@ -175,7 +175,7 @@ namespace detail {
 template <class Optimizer>
 STRATA_COLD std::string optimizer_state_name(std::size_t k) {
     if constexpr (requires { Optimizer::state_names; }) {
-        static_assert(std::size(Optimizer::state_names) == Optimizer::states,
+        static_assert(std::size(Optimizer::state_names) == states_of<Optimizer>(),
                       "an optimizer's state_names are as many as its states");
         return Optimizer::state_names[k];
     } else {
@@ -204,7 +204,7 @@ template <class Model, class Optimizer>
 STRATA_COLD std::vector<TensorView> checkpoint_tensors(Model& model, Optimizer const&,
                                                        std::span<typename Model::Scalar> optimizer_state,
                                                        bool flat_states = false) {
-    std::size_t const states = Optimizer::states;
+    auto const states = static_cast<std::size_t>(detail::states_of<Optimizer>());
     std::vector<TensorView> tensors(Model::tensor_count + states * (flat_states ? 1 : Model::parameter_tensor_count));
     model.tensors(tensors.data());
     auto* to = tensors.data() + Model::tensor_count;

@@ -111,8 +111,8 @@ public:
             for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
                 std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
                                      to = (std::min)(from + chunk_size, count);
-                detail::update_parameters(apply, model.parameters().data(), gradients_.data(), state.data(), count,
-                                          from, to);
+                detail::update_parameters<detail::states_of<Optimizer>()>(
+                    apply, model.parameters().data(), gradients_.data(), state.data(), count, from, to);
             }
         });
         update_statistics(model);
@@ -140,13 +140,10 @@ public:
         return evaluate_tiles(model, batch, predictions, outputs);
     }
 
-    /// The first operation whose output is not finite in a training pass over the batch, -1 if
-    /// there is none. For messages.
+    /// For messages: the first operation whose output in a training pass is not finite, -1 if there is none.
     STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
-        watch_ = &found;
-        train_tiles(model, batch, random);
-        watch_ = nullptr;
+        train_tiles(model, batch, random, &found);
         return found == Net::operation_count ? -1 : found;
     }
 
@@ -172,7 +169,6 @@ private:
         return (Training ? Net::training_flops : Net::flops) * samples >=
                team_flops_ * static_cast<double>(program<Training>.steps.size());
     }
-
 
     /// Waits at a barrier until as many workers are there.
     void meet(int barrier, int workers) { barriers_[static_cast<std::size_t>(barrier)].wait(workers, pool_.looks()); }
@@ -215,7 +211,7 @@ private:
             context.kept = !Training && keeps_prepared;
             context.each_step_prepares = !context.kept && tiling.tiles == 1;
             if (context.each_step_prepares) return;
-            detail::prepare_parameters(steps, context, share);
+            thrown_.attempt([&] { detail::prepare_parameters(steps, context, share); });
             meet(workers_, share.size);
         }
     }
@@ -225,7 +221,9 @@ private:
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>((std::max)(tiles, 2));
     }
 
-    STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random) {
+    STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random,
+                                       int* watch = nullptr) {
+        watch_ = watch;
         int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
@@ -265,6 +263,7 @@ private:
             merge_gradients(tiling.leaves, {worker, workers});
         };
         pool_.run(watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves), body);
+        thrown_.rethrow();
         double squares = 0;
         for (double const s : chunk_squares_) squares += s;
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, squares);
@@ -288,16 +287,18 @@ private:
             for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
                 auto const rest = steps.subspan(at);
                 if (c.each_step_prepares && rest[0].preparation.run) {
-                    detail::prepare_parameters(rest.first(1), c, team);
+                    thrown_.attempt([&] { detail::prepare_parameters(rest.first(1), c, team); });
                     meet(slot, team.size);
                 }
                 length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
-                if (length > 1)
-                    detail::run_chain(rest.first(length), c);
-                else if (watch_)
-                    run_and_watch(c, rest[0]);
-                else
-                    detail::run_step(rest[0], c, Net::InputShape::size);
+                thrown_.attempt([&] {
+                    if (length > 1)
+                        detail::run_chain(rest.first(length), c);
+                    else if (watch_)
+                        run_and_watch(c, rest[0]);
+                    else
+                        detail::run_step(rest[0], c, Net::InputShape::size);
+                });
                 meet(slot, team.size);
             }
         }
@@ -305,6 +306,7 @@ private:
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs) {
+        watch_ = nullptr;
         int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
@@ -331,6 +333,8 @@ private:
                     run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
                 });
         });
+        if (thrown_.is_there()) kept_.forget();
+        thrown_.rethrow();
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, 0);
     }
 
@@ -384,12 +388,9 @@ private:
             }
     }
     static int output_size(int operation) {
-        static constexpr auto sizes = [] {
-            std::array<int, static_cast<std::size_t>(Net::operation_count)> all{};
-            Net::for_each_operation([&]<int Index>() { all[Index] = Net::template OperationAt<Index>::Output::size; });
-            return all;
-        }();
-        return sizes[static_cast<std::size_t>(operation)];
+        int size = 1;
+        for (int const extent : Net::layer_table[static_cast<std::size_t>(operation)].output_shape) size *= extent;
+        return size;
     }
 
     int workers_;
@@ -398,6 +399,7 @@ private:
     bool batch_invariant_;
     Loss loss_;
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
+    detail::FirstException thrown_;         // by a worker in a batch
     AlignedVector<Storage> workspace_, scratch_;
     AlignedVector<Storage> prepared_;                // parameters in the forms that kernels read
     detail::KeptPreparation<Precision, Loss> kept_;  // by inference, in the same memory
@@ -406,7 +408,7 @@ private:
     FixedArray<double> parts_, statistics_, chunk_squares_;
     FixedArray<detail::BatchResult> results_;
     AlignedVector<Scalar> next_buffers_;
-    int* watch_ = nullptr;
+    int* watch_ = nullptr;  // of this pass: the first operation whose output is not finite
     double loss_scale_ = 1;
 };
 

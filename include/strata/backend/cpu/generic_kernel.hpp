@@ -69,7 +69,8 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
     using Storage = typename Precision::storage;
     using X = ViewOfTile<typename Op::Input, L, Storage const, Count...>;
     using Y = ViewOfTile<typename Op::Output, L, Storage const, Count...>;
-    using E = ViewOfTile<typename Op::Output, L, Storage, Count...>;
+    using E = std::conditional_t<sizeof...(Count) == 0, ExtraView<typename Op::Output, L, Storage>,
+                                 PartialExtraView<typename Op::Output, L, Storage>>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
     auto const at = [first](auto* p) { return p ? p + first : p; };
     return BodyInput<X, Y, E, P>{{at(a.x), S, count...},

@@ -37,8 +37,9 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
                 dx.data = gradient ? own : nullptr;
             L const scale =
                 select(first_lanes<L>(real), L(static_cast<T>(1.0 / c.batch->size * c.loss_scale)), L(T(0)));
-            LossInput<TileView<OutputShape, L, Storage const>, DX, TileView<OutputShape, L, T const>> const io{
-                x, dx, {targets ? targets + first : nullptr, S}, load_lane<L>(label), scale};
+            LossInput<TileView<OutputShape, L, Storage const>, DX, target_view<Loss, OutputShape, L, T>> const io{
+                x, dx, view_targets<Loss, OutputShape, L, T>(targets ? targets + first : nullptr, S),
+                load_lane<L>(label), scale};
             store_lane(loss, L(c.loss->template operator()<outputs>(io)));
             if constexpr (!direct)
                 for (int k = 0; gradient && k < outputs; ++k) store_lane(gradient + k * S + first, dx[k]);

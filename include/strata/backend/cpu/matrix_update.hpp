@@ -16,6 +16,7 @@ STRATA_COLD void update_matrices(WorkerPool& pool, int workers, Optimizer const&
                                  Gradient const* gradient, Scalar* state, OptimizerStep const& step) {
     constexpr int count = static_cast<int>(parameter_table<Net>.size());
     auto const rest = optimizer.rest.template prepare<Scalar>(step_of_rest(optimizer, step));
+    constexpr int states = states_of<std::remove_cvref_t<decltype(optimizer.rest)>>();
     std::atomic<int> next{0};
     pool.run((std::min)(workers, count), [&](int, int) {
         for (int mine = next++; mine < count; mine = next++) {
@@ -26,8 +27,8 @@ STRATA_COLD void update_matrices(WorkerPool& pool, int workers, Optimizer const&
                     if (shape.rows > 0)
                         optimizer.update(shape, parameters + row.offset, gradient + row.offset, state + offset, step);
                     else
-                        update_parameters(rest, parameters + row.offset, gradient + row.offset, state + offset,
-                                          row.size, 0, row.size);
+                        update_parameters<states>(rest, parameters + row.offset, gradient + row.offset, state + offset,
+                                                  row.size, 0, row.size);
                 });
         }
     });

@@ -7,9 +7,7 @@
 
 #include <omp.h>
 
-#include <atomic>
-#include <exception>
-
+#include "first_exception.hpp"
 #include "worker_pool.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -20,17 +18,14 @@ inline int openmp_threads() { return omp_in_parallel() ? 1 : omp_get_max_threads
 STRATA_ONE_COPY inline void run_openmp_team(int wanted, void (*call)(void const* body, int worker, int workers),
                                             void const* body) {
     if (omp_in_parallel()) return call(body, 0, 1);
-    std::exception_ptr thrown;
-    std::atomic<bool> taken{false};
-#pragma omp parallel num_threads(wanted) default(none) shared(thrown, taken) firstprivate(call, body)
+    FirstException thrown;
+#pragma omp parallel num_threads(wanted) default(none) shared(thrown) firstprivate(call, body)
     {
         try {
             call(body, omp_get_thread_num(), omp_get_num_threads());
-        } catch (...) {
-            if (!taken.exchange(true)) thrown = std::current_exception();
-        }
+        } catch (...) { thrown.keep(); }
     }
-    if (thrown) std::rethrow_exception(thrown);
+    thrown.rethrow();
 }
 
 inline constexpr OpenmpTeam openmp_team_of_program{openmp_threads, run_openmp_team};

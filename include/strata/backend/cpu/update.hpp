@@ -58,17 +58,21 @@ STRATA_COLD double merge_gradients(Gradient* gradients, std::ptrdiff_t size, int
     return sum_of_squares(gradients + from, to - from);
 }
 
-/// Updates parameters [from, to) of `count` with what an optimizer prepared for this step; its state is
-/// [Apply::states][count].
-template <class Apply, class Scalar, class Gradient>
+/// Updates parameters [from, to) of `count` with what an optimizer prepared for this step; its state is [States][count].
+template <int States, class Apply, class Scalar, class Gradient>
 void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* gradient, Scalar* state,
                        std::ptrdiff_t count, std::ptrdiff_t from, std::ptrdiff_t to) {
     for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
-        L value = load_lane<L>(parameters + at), states[Apply::states];
-        for (int k = 0; k < Apply::states; ++k) states[k] = load_lane<L>(state + k * count + at);
-        apply(value, load_lane<L>(gradient + at), states);
+        L value = load_lane<L>(parameters + at);
+        if constexpr (States == 0) {
+            apply(value, load_lane<L>(gradient + at));
+        } else {
+            L states[States];
+            for (int k = 0; k < States; ++k) states[k] = load_lane<L>(state + k * count + at);
+            apply(value, load_lane<L>(gradient + at), states);
+            for (int k = 0; k < States; ++k) store_lane(state + k * count + at, states[k]);
+        }
         store_lane(parameters + at, value);
-        for (int k = 0; k < Apply::states; ++k) store_lane(state + k * count + at, states[k]);
     });
 }
 

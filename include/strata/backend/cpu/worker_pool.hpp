@@ -15,6 +15,7 @@
 
 #include "../../core/config.hpp"
 #include "../../core/fixed_array.hpp"
+#include "first_exception.hpp"
 #include "turn.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -91,14 +92,14 @@ public:
     [[nodiscard]] int looks() const { return threads_ ? threads_->looks : team_ ? looks_of(size_) : 0; }
 
     /// Calls body(worker, workers) for every worker < workers, all at once; `workers` is `wanted`, or less where there
-    /// are fewer. What a body of several workers throws ends the program.
+    /// are fewer. When all are done, what the first of them threw is thrown again here. Workers that meet at a barrier
+    /// must not throw before it: the others would wait for ever.
     template <class Body>
     void run(int wanted, Body const& body) {
         if (team_) return run_openmp(wanted, body);
         if (wanted <= 1 || !threads_ || !threads_->are_here()) return body(0, 1);
-        threads_->run(
-            {[](void const* b, int worker, int workers) noexcept { (*static_cast<Body const*>(b))(worker, workers); },
-             &body, wanted});
+        threads_->run({[](void const* b, int worker, int workers) { (*static_cast<Body const*>(b))(worker, workers); },
+                       &body, wanted});
     }
 
 private:
@@ -113,7 +114,7 @@ private:
     }
 
     struct Job {
-        void (*call)(void const* body, int worker, int workers) noexcept = nullptr;  // null: the thread ends
+        void (*call)(void const* body, int worker, int workers) = nullptr;  // null: the thread ends
         void const* body = nullptr;
         int workers = 0;
     };
@@ -143,16 +144,22 @@ private:
             wanted.workers = (std::min)(wanted.workers, started + 1);
             job = wanted;
             for (int k = 0; k + 1 < job.workers; ++k) threads[static_cast<std::size_t>(k)].idle.end();
-            wanted.call(wanted.body, 0, wanted.workers);
-            end.wait(wanted.workers, looks);
+            take_part(wanted, 0);
+            thrown.rethrow();
+        }
+        /// A worker's part of a job, to its end.
+        void take_part(Job const& now, int worker) {
+            try {
+                now.call(now.body, worker, now.workers);
+            } catch (...) { thrown.keep(); }
+            end.wait(now.workers, looks);
         }
         void work(Thread& self, int worker) {
             for (unsigned done = 0;; ++done) {
                 self.idle.wait(done, looks);
                 Job const now = job;  // not touched again before all its workers are at the end
                 if (!now.call) return;
-                now.call(now.body, worker, now.workers);
-                end.wait(now.workers, looks);
+                take_part(now, worker);
             }
         }
 
@@ -161,6 +168,7 @@ private:
         int started = 0;
         Job job;
         Barrier end;
+        FirstException thrown;
         FixedArray<Thread> threads;
     };
 

@@ -36,7 +36,7 @@ STRATA_HD inline auto body_input(DeviceData<Precision> const& a, int sample) {
     using Storage = typename Precision::storage;
     using X = SampleView<typename Op::Input, Precision, Storage const>;
     using Y = SampleView<typename Op::Output, Precision, Storage const>;
-    using E = SampleView<typename Op::Output, Precision, Storage>;
+    using E = ExtraView<typename Op::Output, typename Precision::compute, Storage>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
     int const n = a.samples;
     return BodyInput<X, Y, E, P>{{a.x ? a.x + sample : nullptr, n},
@@ -67,6 +67,24 @@ STRATA_HD inline void put_result(int item, int size, Result const& result, View 
     }
 }
 
+// What an operation's bodies give on the device. An activation's own functions are called here and not by
+// ElementwiseOperation, whose calls nvcc does not check.
+template <class Op, class Io>
+STRATA_DEVICE inline auto forward_of(Position<forward_domain<Op>::rank> at, Io const& io) {
+    if constexpr (requires { typename Op::ActivationType; })
+        return typename Io::L(typename Op::ActivationType{}.forward(io.x[at[0]]));
+    else
+        return Op::forward(at, io);
+}
+template <class Op, class Io>
+STRATA_DEVICE inline auto input_gradient_of(Position<backward_domain<Op>::rank> at, Io const& io) {
+    using L = typename Io::L;
+    if constexpr (requires { typename Op::ActivationType; })
+        return L(typename Op::ActivationType{}.backward(Op::kept_x(at, io), Op::kept_y(at, io), io.dy[at[0]]));
+    else
+        return Op::input_gradient(at, io);
+}
+
 /// y of an operation.
 template <class Op, class Precision>
 struct ForwardBody {
@@ -74,10 +92,10 @@ struct ForwardBody {
     DeviceData<Precision> data;
 
     [[nodiscard]] long threads() const { return static_cast<long>(Domain::size) * data.samples; }
-    STRATA_HD void operator()(long thread) const {
+    STRATA_DEVICE void operator()(long thread) const {
         int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
         SampleView<typename Op::Output, Precision, typename Precision::storage> const y{data.y + sample, data.samples};
-        put_result<Op>(item, Op::Output::size, Op::forward(Domain::position(item), body_input<Op>(data, sample)), y,
+        put_result<Op>(item, Op::Output::size, forward_of<Op>(Domain::position(item), body_input<Op>(data, sample)), y,
                        false);
     }
 };
@@ -89,17 +107,17 @@ struct InputGradientBody {
     DeviceData<Precision> data;
 
     [[nodiscard]] long threads() const { return static_cast<long>(Domain::size) * data.samples; }
-    STRATA_HD void operator()(long thread) const {
+    STRATA_DEVICE void operator()(long thread) const {
         int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
         SampleView<typename Op::Input, Precision, typename Precision::storage> const dx{data.dx + sample, data.samples};
-        put_result<Op>(item, Op::Input::size, Op::input_gradient(Domain::position(item), body_input<Op>(data, sample)),
-                       dx, data.add);
+        put_result<Op>(item, Op::Input::size,
+                       input_gradient_of<Op>(Domain::position(item), body_input<Op>(data, sample)), dx, data.add);
     }
 };
 
 /// Sums over the batch: thread t of a block takes samples t, t + block_threads, ….
 template <class T, class F>
-STRATA_HD inline T sum_samples(int thread, int samples, F const& value) {
+STRATA_DEVICE inline T sum_samples(int thread, int samples, F const& value) {
     T total(0);
     for (int s = thread; s < samples; s += block_threads) total += static_cast<T>(value(s));
     return total;
@@ -112,7 +130,7 @@ struct ParameterGradientBody {
     DeviceData<Precision> data;
 
     static constexpr long blocks() { return P::Extents::size; }
-    STRATA_HD Value part(long block, int thread) const {
+    STRATA_DEVICE Value part(long block, int thread) const {
         auto const at = P::Extents::position(static_cast<int>(block));
         return sum_samples<Value>(thread, data.samples,
                                   [&](int s) { return Op::parameter_gradient(P{}, at, body_input<Op>(data, s)); });

@@ -37,7 +37,7 @@ __global__ void run_threads(Body const body, long threads) {
 /// The thread that this is; the block meets after each phase.
 struct DeviceThreads {
     template <class F>
-    STRATA_HD void each(F const& f) const {
+    STRATA_DEVICE void each(F const& f) const {
 #ifdef __CUDA_ARCH__
         f(static_cast<int>(threadIdx.x));
         __syncthreads();

@@ -124,8 +124,9 @@ public:
         device_->activate();
         if (std::exchange(gradient_is_here_, false))
             device_->upload(gradient_.data(), gradient_values_.data(), parameter_count * sizeof(Gradient));
-        device_->launch(detail::UpdateBody<std::remove_const_t<decltype(apply)>, Precision>{
-            apply, parameters_.data(), gradient_.data(), state_.data(), static_cast<long>(parameter_count)});
+        device_->launch(
+            detail::UpdateBody<std::remove_const_t<decltype(apply)>, detail::states_of<Optimizer>(), Precision>{
+                apply, parameters_.data(), gradient_.data(), state_.data(), static_cast<long>(parameter_count)});
         update_statistics(model);
     }
     /// The running statistics of the last training pass become the model's, on the device.

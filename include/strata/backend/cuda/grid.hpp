@@ -19,9 +19,10 @@ inline constexpr int block_threads = 128;
 /// calls f for every thread of the block and returns when all have finished (a GPU thread calls it for itself and waits
 /// at the barrier).
 ///
-/// A reduction body has `Value`, `part(block, thread)`, `combine(a, b)` and `finish(block, total)`.
+/// A reduction body has `Value`, `part(block, thread)`, `combine(a, b)` and `finish(block, total)`. Those that call
+/// bodies of users are STRATA_DEVICE, and so is everything above them: nvcc checks such calls, and only such.
 template <class Body, class Threads>
-STRATA_HD void run_block(Body const& body, long block, typename Body::Value* values, Threads threads) {
+STRATA_DEVICE void run_block(Body const& body, long block, typename Body::Value* values, Threads threads) {
     threads.each([&](int thread) { values[thread] = body.part(block, thread); });
     for (int distance = block_threads / 2; distance > 0; distance /= 2)
         threads.each([&](int thread) {

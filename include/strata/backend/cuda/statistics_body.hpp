@@ -13,7 +13,7 @@ struct MeanBody {
     DeviceData<Precision> data;
 
     static constexpr long blocks() { return Op::channels; }
-    STRATA_HD Value part(long block, int thread) const {
+    STRATA_DEVICE Value part(long block, int thread) const {
         return sum_samples<Value>(thread, data.samples,
                                   [&](int s) { return Op::sum_x(static_cast<int>(block), body_input<Op>(data, s)); });
     }
@@ -34,7 +34,7 @@ struct VarianceBody {
     Master* next_buffers;   ///< and after it
 
     static constexpr long blocks() { return Op::channels; }
-    STRATA_HD Value part(long block, int thread) const {
+    STRATA_DEVICE Value part(long block, int thread) const {
         auto const center = static_cast<typename Precision::compute>(mean(block));
         return sum_samples<Value>(thread, data.samples, [&](int s) {
             return Op::sum_squares(static_cast<int>(block), center, body_input<Op>(data, s));
@@ -74,7 +74,7 @@ struct GradientStatisticsBody {
     DeviceData<Precision> data;
 
     static constexpr long blocks() { return Op::channels; }
-    STRATA_HD Value part(long block, int thread) const {
+    STRATA_DEVICE Value part(long block, int thread) const {
         int const c = static_cast<int>(block);
         return {
             sum_samples<double>(thread, data.samples, [&](int s) { return Op::sum_dy(c, body_input<Op>(data, s)); }),

@@ -58,7 +58,7 @@ struct LossBody {
     int samples;
 
     [[nodiscard]] long threads() const { return samples; }
-    STRATA_HD void operator()(long thread) const {
+    STRATA_DEVICE void operator()(long thread) const {
         using X = SampleView<OutputShape, Precision, Storage const>;
         using DX = SampleView<OutputShape, Precision, Storage>;
         X const row{x + thread, samples};
@@ -67,11 +67,12 @@ struct LossBody {
         predictions[thread] = static_cast<std::int32_t>(best);
         hits[thread] = best == label ? 1 : 0;
         if (!losses) return;
-        LossInput<X, DX, X> const io{row,
-                                     {dx ? dx + thread : nullptr, samples},
-                                     {targets ? targets + thread : nullptr, samples},
-                                     label,
-                                     static_cast<Compute>(1.0 / samples)};
+        LossInput<X, DX, target_view<Loss, OutputShape, Compute, Storage>> const io{
+            row,
+            {dx ? dx + thread : nullptr, samples},
+            view_targets<Loss, OutputShape, Compute>(targets ? targets + thread : nullptr, samples),
+            label,
+            static_cast<Compute>(1.0 / samples)};
         losses[thread] = static_cast<double>(loss.template operator()<OutputShape::size>(io));
     }
 };
@@ -84,7 +85,7 @@ struct SumBody {
     int count;
 
     static constexpr long blocks() { return 1; }
-    STRATA_HD Value part(long, int thread) const {
+    STRATA_DEVICE Value part(long, int thread) const {
         return sum_samples<Value>(thread, count, [&](int i) { return values[i]; });
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
@@ -103,7 +104,7 @@ struct SquaresBody {
 
     static constexpr long blocks(long count) { return (count + chunk - 1) / chunk; }
     [[nodiscard]] long blocks() const { return blocks(count); }
-    STRATA_HD Value part(long block, int thread) const {
+    STRATA_DEVICE Value part(long block, int thread) const {
         long const from = block * chunk, rest = count - from;
         return sum_samples<Value>(thread, static_cast<int>(rest < chunk ? rest : chunk), [&](int i) {
             auto const v = static_cast<double>(values[from + i]);
@@ -114,8 +115,8 @@ struct SquaresBody {
     STRATA_HD void finish(long block, Value sum) const { sums[block] = sum; }
 };
 
-/// One optimizer update, a thread a parameter; state [states][parameters].
-template <class Update, class Precision>
+/// One optimizer update, a thread a parameter; state [States][parameters].
+template <class Update, int States, class Precision>
 struct UpdateBody {
     using Master = typename Precision::master;
     Update update;
@@ -125,13 +126,17 @@ struct UpdateBody {
     long count;
 
     [[nodiscard]] long threads() const { return count; }
-    STRATA_HD void operator()(long i) const {
-        constexpr int states = Update::states;
-        Master w = weights[i], s[static_cast<std::size_t>(states)];
-        for (int k = 0; k < states; ++k) s[k] = state[k * count + i];
-        update(w, static_cast<Master>(gradient[i]), s);
+    STRATA_DEVICE void operator()(long i) const {
+        Master w = weights[i];
+        if constexpr (States == 0) {
+            update(w, static_cast<Master>(gradient[i]));
+        } else {
+            Master s[States];
+            for (int k = 0; k < States; ++k) s[k] = state[k * count + i];
+            update(w, static_cast<Master>(gradient[i]), s);
+            for (int k = 0; k < States; ++k) state[k * count + i] = s[k];
+        }
         weights[i] = w;
-        for (int k = 0; k < states; ++k) state[k * count + i] = s[k];
     }
 };
 

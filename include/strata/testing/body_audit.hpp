@@ -1,0 +1,146 @@
+// What the bodies of a network's layers read, against what executors provide: a body that reads a view which is not
+// there, or beyond its end, may work in one network and crash or compute nonsense in another.
+#pragma once
+
+#include <vector>
+
+#include "../backend/cpu/statistics.hpp"
+#include "../core/error.hpp"
+#include "../network/model.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+namespace detail {
+
+/// Who reads, for messages.
+struct AuditedBody {
+    std::string_view layer, type;
+    char const* body;
+};
+
+/// One sample's values, or, with a reason why, none to read. Throws Error for what must not be read.
+template <class S>
+struct AuditedView {
+    using LaneType = double;
+    double* data;
+    AuditedBody const* reader;
+    char const* name;
+    char const* absent;  ///< null: they are there
+
+    double operator[](int element) const {
+        if (absent) refuse(" reads io.", name, ", ", absent);
+        check(" reads", element);
+        return data[element];
+    }
+    template <class... Indices>
+    double operator()(Indices... position) const {
+        return (*this)[S::index(position...)];
+    }
+    void set(int element, double value) const {
+        check(" sets", element);
+        if (data) data[element] = value;
+    }
+
+private:
+    template <class... Parts>
+    void refuse(Parts const&... parts) const {
+        fail("layer ", reader->layer, " (", reader->type, "): ", reader->body, parts...);
+    }
+    void check(char const* verb, int element) const {
+        if (element < 0 || element >= S::size)
+            refuse(verb, " element ", element, " of io.", name, ", which has ", S::size);
+    }
+};
+
+/// What the bodies of one operation are given.
+struct AuditedOperation {
+    std::string_view layer;
+    int index;
+    std::vector<double>&x, &other, &y;
+    double const *parameters, *statistics;
+};
+
+/// Runs the bodies of an operation for one sample: what it makes of x is left in y.
+template <class Op>
+STRATA_COLD void audit_operation(AuditedOperation const& a, bool has_other) {
+    using X = AuditedView<typename Op::Input>;
+    using Y = AuditedView<typename Op::Output>;
+    using P = ParametersView<typename Op::Parameters, double, double>;
+    using Io = BodyInput<X, Y, Y, P>;
+    AuditedBody body{a.layer, type_of<Op>(), "forward"};
+    std::vector<double> extra(static_cast<std::size_t>(Op::Output::size), 0.25);
+    Io io{{a.x.data(), &body, "x", nullptr},
+          {a.other.data(), &body, "other", has_other ? nullptr : "but has one input"},
+          {a.y.data(), &body, "y", "which is what it returns"},
+          {a.y.data(), &body, "dy", "which is there in backward only"},
+          {nullptr, &body, "extra", "which is there in backward only"},
+          {a.parameters},
+          a.statistics,
+          {.seed = 5, .operation = static_cast<std::uint32_t>(a.index), .step = 3},
+          0};
+    auto const run = [](auto domain, auto const& f, std::vector<double>& result) {
+        constexpr int block = block_of<Op>();
+        for (int item = 0; item < domain.size; ++item) {
+            auto const values = f(domain.position(item));
+            for (int k = 0; k < block && item * block + k < static_cast<int>(result.size()); ++k)
+                if constexpr (block > 1)
+                    result[static_cast<std::size_t>(item * block + k)] = values[static_cast<std::size_t>(k)];
+                else
+                    result[static_cast<std::size_t>(item)] = values;
+        }
+    };
+    a.y.assign(static_cast<std::size_t>(Op::Output::size), 0.0);
+    for (double* const to : {static_cast<double*>(nullptr), extra.data()}) {  // in inference, in training
+        io.extra.data = to;
+        io.y.data = io.dy.data = a.y.data();
+        run(forward_domain<Op>{}, [&](auto at) { return Op::forward(at, io); }, a.y);
+    }
+
+    constexpr Keep keep = keep_of<Op>();
+    constexpr auto not_kept = "but its `keep` does not say so";
+    io.x.absent = keeps_input(keep) ? nullptr : not_kept;
+    io.other.absent = "which is there in forward only";
+    io.y.absent = keeps_output(keep) ? nullptr : not_kept;
+    io.dy.absent = nullptr;  // any finite numbers will do, y for example
+    io.extra.absent = keeps_extra<Op>() ? nullptr : "but it does not say `keeps_extra`";
+    body.body = "input_gradient";
+    std::vector<double> dx(static_cast<std::size_t>(Op::Input::size));
+    run(backward_domain<Op>{}, [&](auto at) { return Op::input_gradient(at, io); }, dx);
+    if constexpr (Op::Parameters::size > 0 && !is_batch_wide<Op>()) {
+        body.body = "parameter_gradient";
+        Op::Parameters::for_each([&]<class P0>(P0 parameter) {
+            for (int e = 0; e < P0::Extents::size; ++e)
+                static_cast<void>(Op::parameter_gradient(parameter, P0::Extents::position(e), io));
+        });
+    }
+}
+
+}  // namespace detail
+
+/// Throws Error that names the layer, without the prefix `within`, the body and the view where a body reads what executors do not provide: `extra` in
+/// forward, x or y in backward without saying so in `keep`, elements beyond the end.
+template <class Net>
+STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view within = "") {
+    auto const name_of = [&](std::string_view name) {
+        return name.starts_with(within) ? name.substr(within.size()) : name;
+    };
+    std::vector<double> statistics(static_cast<std::size_t>(Net::statistic_count) + 1);
+    detail::evaluation_statistics<Net>(model.buffers().data(), statistics.data());
+    std::vector<std::vector<double>> values(static_cast<std::size_t>(Net::operation_count) + 1);
+    values[0].assign(static_cast<std::size_t>(Net::InputShape::size), 0.5);
+    Net::for_each_operation([&]<int Index>() {
+        using Node = typename Net::template NodeAt<Index>;
+        using Op = typename Node::Op;
+        constexpr auto input = static_cast<std::size_t>(Node::input),
+                       other = static_cast<std::size_t>((std::max)(Node::other, 0));
+        if constexpr (detail::is_view<Op>())
+            values[Index + 1] = values[input];
+        else
+            detail::audit_operation<Op>({name_of(Net::layer_table[Index].name), Index, values[input], values[other],
+                                         values[Index + 1], model.parameters().data() + Net::parameter_offset[Index],
+                                         statistics.data() + Net::statistic_offset[Index]},
+                                        Node::other >= 0);
+    });
+}
+
+}  // namespace strata::inline STRATA_ABI
