@@ -126,7 +126,7 @@ TEST_CASE("gradients of several batches add up, as in PyTorch") {
     plain.backward(all.x, all.label);
     std::vector<float> const expected = copy_of(plain.gradients());
     plain.zero_gradients();
-    for (std::size_t half : {0, 1})
+    for (std::size_t const half : {std::size_t{0}, std::size_t{1}})
         plain.backward(std::span(all.x).subspan(half * 24, 24), std::span(all.label).subspan(half * 8, 8));
     // Sums of sixteen terms below one, in another order.
     for (std::size_t p = 0; p < 16; ++p) CHECK(std::abs(plain.gradients()[p] / 2 - expected[p]) < 1e-6f);
