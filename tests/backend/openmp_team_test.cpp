@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <set>
+#include <strata/eigen/muon.hpp>
 #include <strata/openmp.hpp>
 #include <thread>
 
@@ -122,6 +122,22 @@ TEST_CASE("what a worker throws reaches the caller, and the team works on") {
         CHECK(others == 2);
     }
     CHECK(workers_now(pool) == 3);
+}
+
+TEST_CASE("Eigen's products do not depend on OpenMP's threads") {
+    // Compiled with OpenMP, Eigen shares products of this size out, and sums in another order then.
+    auto const moved = [](int threads) {
+        omp_set_num_threads(threads);
+        MatrixShape const shape{200, 500};
+        std::vector<float> weight(200 * 500), gradient(weight.size()), state(weight.size());
+        Random random(6, Purpose::user);
+        for (float& g : gradient) g = static_cast<float>(random.normal());
+        Muon{}.update(shape, weight.data(), gradient.data(), state.data(), OptimizerStep{.learning_rate = 0.02});
+        CHECK(omp_get_max_threads() == threads);
+        return weight;
+    };
+    auto const one = moved(1);
+    for (int const threads : {2, 3, 4}) CHECK(moved(threads) == one);
 }
 
 TEST_CASE("the child of a fork works alone") {
