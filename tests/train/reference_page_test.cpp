@@ -13,8 +13,8 @@ using Options = Network<Input<3, 33, 48>,                                       
                         MaxPool2d<3, Stride<2>, Padding<1>>,                          // 16 x 9 x 24
                         AvgPool2d<Size{3, 2}, ExcludePadding>,                        // 16 x 3 x 12
                         Dropout<0.3>, Flatten, Linear<32, NoBias, Initialize<KaimingNormal>>, Linear<10>>;
-static_assert(std::is_same_v<Options::ValueShape<6>, Shape<16, 9, 24>>);
-static_assert(std::is_same_v<Options::ValueShape<7>, Shape<16, 3, 12>>);
+static_assert(std::is_same_v<Options::OperationAt<5>::Output, Shape<16, 9, 24>>);
+static_assert(std::is_same_v<Options::OperationAt<6>::Output, Shape<16, 3, 12>>);
 
 // torchvision's BasicBlock: the shortcut is a Named layer, or group of layers, like "downsample" there.
 using BasicBlock =
@@ -25,58 +25,6 @@ using BasicBlock =
 // Layers without a name are called by their place, as in nn.Sequential, layers without parameters counted too.
 using Names = Network<Input<1, 8, 8>, Conv2d<8, 3>, ReLU, Named<"layer1", Repeat<2, Conv2d<8, 3, SamePadding>, ReLU>>,
                       BasicBlock, Flatten, Named<"fc", Linear<10>>>;
-
-// A loss: sum or mean over a sample's outputs; the mean over the batch is the executor's. io.x are the outputs, io.target
-// the targets, io.dx the gradient of the outputs where it is wanted, to be multiplied by io.scale.
-struct Huber {
-    using policy = LossPolicy;
-    static constexpr bool classifies = false;  // targets, not labels
-    double delta = 1;
-
-    void check() const {
-        if (!(delta > 0)) fail("Huber: delta is ", delta, ", expected a positive number");
-    }
-    template <int K, class Io>
-    STRATA_HD auto operator()(Io const& io) const {
-        using L = typename Io::L;
-        using T = scalar_of<L>;
-        L const d = L(static_cast<T>(delta)), mean = L(T(1) / static_cast<T>(K));
-        L total(0);
-        for (int k = 0; k < K; ++k) {
-            L const r = io.x[k] - io.target[k], bounded = minimum(maximum(r, -d), d);
-            total = total + bounded * (r - L(T(0.5)) * bounded);
-            if (io.dx.data) io.dx.set(k, bounded * mean * io.scale);
-        }
-        return total * mean;
-    }
-};
-
-// An optimizer: an update of one parameter w with its gradient and `states` numbers of state, prepared for each step.
-struct RMSprop {
-    using policy = OptimizerPolicy;
-    static constexpr int states = 1;  // the mean of the squares
-    static constexpr char const* name = "RMSprop";
-    double learning_rate = 1e-2, alpha = 0.99, epsilon = 1e-8;
-
-    void check() const {
-        if (!(learning_rate >= 0)) fail("RMSprop: learning_rate is ", learning_rate, ", expected at least 0");
-    }
-    template <class T>
-    struct Update {
-        static constexpr int states = RMSprop::states;
-        T rate, alpha, epsilon;
-
-        template <class L>
-        STRATA_HD void operator()(L& w, L gradient, L (&state)[1]) const {
-            state[0] = L(alpha) * state[0] + L(1 - alpha) * gradient * gradient;
-            w = w - L(rate) * gradient / (sqrt(state[0]) + L(epsilon));
-        }
-    };
-    template <class T>
-    [[nodiscard]] Update<T> prepare(OptimizerStep const& step) const {
-        return {static_cast<T>(step.learning_rate), static_cast<T>(alpha), static_cast<T>(epsilon)};
-    }
-};
 
 // A schedule: a pure function of the place in training. LambdaLR makes one of a function that gives a factor.
 struct Polynomial {
@@ -118,7 +66,7 @@ Dataset table() {
 TEST_CASE("one's own parts in one sentence") {
     using Regression = Network<Input<4>, Linear<16>, ReLU, Linear<1>>;
     auto const data = table();
-    auto trainer = train<Regression>(Huber{.delta = 2}, RMSprop{.learning_rate = 0.01}, Polynomial{}, Seed{1});
+    auto trainer = train<Regression>(MSE{}, Adam{.learning_rate = 0.01}, Polynomial{.power = 1}, Seed{1});
     double const before = trainer.evaluate(data).loss;
     trainer.fit(data.with(Noise{.deviation = 0.01}), {.epochs = 40, .batch_size = 20, .progress = ProgressStyle::none});
     CHECK(trainer.evaluate(data).loss < before / 10);
@@ -151,6 +99,6 @@ TEST_CASE("the defaults are those of docs/reference.md") {
     CHECK(RandomCrop{}.padding == 4);
     CHECK(Cpu{}.threads == 0);
     using Net = Network<Input<2>, Linear<2>>;
-    static_assert(std::is_same_v<decltype(train<Net>()), decltype(train<Net>(Cpu{}, Float32{}, CrossEntropy{}, SGD{},
+    static_assert(std::is_same_v<decltype(train<Net>()), decltype(train<Net>(Cpu{}, Float32{}, CrossEntropy{}, Adam{},
                                                                              ConstantLR{}, NoLossScale{}))>);
 }
