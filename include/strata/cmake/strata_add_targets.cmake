@@ -37,21 +37,42 @@ function(strata_check_baseline target)
     endif()
 endfunction()
 
+# Sets STRATA_GNU_LD, in the cache. With clang CMake's own linker may be lld, which cannot do what is needed.
+function(strata_find_gnu_ld)
+    if(STRATA_GNU_LD)
+        return()
+    endif()
+    get_filename_component(objcopy "${CMAKE_OBJCOPY}" NAME)
+    string(REGEX REPLACE "objcopy.*" "" prefix "${objcopy}")
+    set(names ${prefix}ld.bfd ${prefix}ld)
+    if(NOT CMAKE_CROSSCOMPILING)
+        list(APPEND names ld.bfd ld)
+    endif()
+    foreach(name IN ITEMS ${CMAKE_LINKER} ${names})
+        unset(STRATA_LD_CANDIDATE CACHE)
+        find_program(STRATA_LD_CANDIDATE ${name})
+        if(STRATA_LD_CANDIDATE)
+            execute_process(COMMAND ${STRATA_LD_CANDIDATE} --help OUTPUT_VARIABLE help ERROR_QUIET)
+            if(help MATCHES "--force-group-allocation")
+                set(STRATA_GNU_LD ${STRATA_LD_CANDIDATE} CACHE FILEPATH "GNU ld, for strata_add_targets")
+                mark_as_advanced(STRATA_GNU_LD)
+                break()
+            endif()
+        endif()
+    endforeach()
+    unset(STRATA_LD_CANDIDATE CACHE)
+endfunction()
+
 function(strata_add_targets target)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "TARGETS")
     if(NOT ARG_UNPARSED_ARGUMENTS OR NOT ARG_TARGETS)
         message(FATAL_ERROR "strata_add_targets(<target> <source>... TARGETS <instruction set>...) needs a source and "
                             "an instruction set.")
     endif()
-    foreach(tool IN ITEMS LINKER OBJCOPY OBJDUMP)
-        if(NOT CMAKE_${tool})
-            message(FATAL_ERROR "strata_add_targets needs GNU binutils: set CMAKE_${tool}.")
-        endif()
-    endforeach()
-    execute_process(COMMAND ${CMAKE_LINKER} --help OUTPUT_VARIABLE help ERROR_QUIET)
-    if(NOT help MATCHES "--force-group-allocation")
-        message(FATAL_ERROR "strata_add_targets needs GNU ld (binutils 2.29 or newer), and ${CMAKE_LINKER} is another: "
-                            "set CMAKE_LINKER; programs may be linked with any linker all the same.")
+    strata_find_gnu_ld()
+    if(NOT STRATA_GNU_LD OR NOT CMAKE_OBJCOPY OR NOT CMAKE_OBJDUMP)
+        message(FATAL_ERROR "strata_add_targets needs GNU ld (binutils 2.29 or newer), objcopy and objdump: set "
+                            "STRATA_GNU_LD, CMAKE_OBJCOPY and CMAKE_OBJDUMP. Programs may be linked with any linker.")
     endif()
     set(isolate ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/strata_isolate.cmake)
     include(CheckCXXCompilerFlag)
@@ -79,7 +100,7 @@ function(strata_add_targets target)
         set(object ${directory}/${objects}.o)
         add_custom_command(OUTPUT ${object}
             COMMAND ${CMAKE_COMMAND} -E make_directory ${directory}
-            COMMAND ${CMAKE_COMMAND} -DLINKER=${CMAKE_LINKER} -DOBJCOPY=${CMAKE_OBJCOPY} -DOBJDUMP=${CMAKE_OBJDUMP}
+            COMMAND ${CMAKE_COMMAND} -DLINKER=${STRATA_GNU_LD} -DOBJCOPY=${CMAKE_OBJCOPY} -DOBJDUMP=${CMAKE_OBJDUMP}
                     -DNAME=${name} -DOUTPUT=${object} -P ${isolate} -- $<TARGET_OBJECTS:${objects}>
             DEPENDS ${objects} $<TARGET_OBJECTS:${objects}> ${isolate}
             COMMENT "Keeping what is compiled for ${instructions} apart in ${target}"
