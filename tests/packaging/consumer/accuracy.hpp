@@ -1,4 +1,4 @@
-// What both the program and the library compile.
+// What both libraries compile. Static: a function of a user's has one name, whatever it is compiled for.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@ using Net = strata::Network<strata::Input<1, 12, 12>, strata::Conv2d<8, 3, strat
                             strata::ReLU, strata::MaxPool2d<2>, strata::Conv2d<8, 3>, strata::ReLU, strata::Flatten,
                             strata::Linear<4>>;
 
-inline double accuracy(Weights weights, std::span<float const> images, std::span<std::int32_t const> labels) {
+static double accuracy(Weights weights, std::span<float const> images, std::span<std::int32_t const> labels) {
     strata::Model<Net> model;
     std::copy(weights.parameters.begin(), weights.parameters.end(), model.parameters().begin());
     std::copy(weights.buffers.begin(), weights.buffers.end(), model.buffers().begin());
