@@ -108,7 +108,8 @@ def main():
         runs = {name: [] for name in sides}
         for _ in range(ROUNDS):
             for name, command in sides.items():
-                label = work if name == "strata" else work.replace(network, counterpart, 1)
+                theirs = work.replace(network, counterpart, 1).replace(" invariant ", " infer ")
+                label = work if name == "strata" else theirs
                 runs[name].append(measure(command, label, work_threads, seconds))
         own = side(runs.pop("strata"))
         for peer, theirs in runs.items():

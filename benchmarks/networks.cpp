@@ -56,18 +56,23 @@ static void measure_training(benchmark::Subject const& subject, benchmark::Selec
 }
 
 template <class Net>
+static void measure_inference(benchmark::Subject const& subject, benchmark::Selection const& selection,
+                              benchmark::Work const& inference, bool batch_invariant) {
+    if (!inference.selected(selection)) return;
+    benchmark::Samples const samples(subject, inference.batch);
+    Model<Net> const model;
+    Workspace<Net> workspace(Cpu{.threads = inference.threads, .batch_invariant = batch_invariant});
+    std::span<float const> const images(samples.images);
+    benchmark::measure(inference, selection, [&] { model(images, workspace); });
+}
+
+template <class Net>
 static void measure(benchmark::Subject const& subject, benchmark::Selection const& selection) {
     for (int const threads : selection.threads)
         for (int const batch : subject.batches) {
             measure_training<Net, Float32>(subject, selection, batch, threads);
-            benchmark::Work const inference{subject.name, "infer", batch, threads};
-            if (inference.selected(selection)) {
-                benchmark::Samples const samples(subject, batch);
-                Model<Net> const model;
-                Workspace<Net> workspace(Cpu{.threads = threads});
-                std::span<float const> const images(samples.images);
-                benchmark::measure(inference, selection, [&] { model(images, workspace); });
-            }
+            measure_inference<Net>(subject, selection, {subject.name, "infer", batch, threads}, false);
+            measure_inference<Net>(subject, selection, {subject.name, "invariant", batch, threads}, true);
         }
 }
 

@@ -92,7 +92,9 @@ struct Selection {
 /// One work: a network, what is done with it, the batch and the threads.
 struct Work {
     char const* network;
-    char const* mode;  ///< "train": forward, loss, backward, update; "infer": forward in evaluation mode
+    /// "train": forward, loss, backward, update; "infer": forward in evaluation mode; "invariant": the same with a
+    /// sample's bits those that it has alone, Strata's only.
+    char const* mode;
     int batch, threads;
 
     [[nodiscard]] std::string label() const {

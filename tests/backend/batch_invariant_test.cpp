@@ -17,7 +17,7 @@ TEST_CASE("a long average alone and in company" * doctest::may_fail()) { check_a
 
 TEST_CASE_TEMPLATE("the fastest kernels of each tile give other bits, which come near", Net, LeNet, ResNet,
                    SeparableNet, Mlp, Kinds) {
-    auto const found = differences(model_of<Net, Float32>(7), Cpu{.threads = 1, .batch_invariant = false});
+    auto const found = differences(model_of<Net, Float32>(7), Cpu{.threads = 1});
     CHECK(found.samples > 0);
     CHECK(found.largest < 1e-4);  // outputs of order one, rounded on the way a few times
 }

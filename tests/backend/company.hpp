@@ -177,11 +177,13 @@ Differences differences(Model<Net, Precision> const& model, Cpu cpu,
 template <class Net, class Precision>
 void check_alone() {
     auto const model = model_of<Net, Precision>(7);
-    CHECK(differences(model, Cpu{.threads = 1}).samples == 0);
+    CHECK(differences(model, Cpu{.threads = 1, .batch_invariant = true}).samples == 0);
     for (int const threads : {2, 3, 4}) {
         CAPTURE(threads);
-        CHECK(differences(model, Cpu{.threads = threads}, {2, 33}).samples == 0);
-        CHECK(differences(model, Cpu{.threads = threads, .team_flops = 0}, {2, 33}).samples == 0);
+        for (double const team_flops : {0.0, Cpu{}.team_flops})
+            CHECK(
+                differences(model, Cpu{.threads = threads, .team_flops = team_flops, .batch_invariant = true}, {2, 33})
+                    .samples == 0);
     }
 }
 

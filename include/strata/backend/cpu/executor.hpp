@@ -317,7 +317,8 @@ private:
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = teams_pay<false>(S);
         bool ready = false;
-        if constexpr (keeps_prepared) ready = kept_.is_ready(program<false>.steps, model.parameters().data(), S);
+        if constexpr (keeps_prepared)
+            ready = kept_.is_ready(program<false>.steps, model.parameters().data(), batch_invariant_ ? 1 : S);
         pool_.run(teams ? workers_ : (std::min)(workers_, tiling.leaves), [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;

@@ -28,9 +28,10 @@ struct Cpu {
     /// FLOPs of a step on a tile (their mean) from which threads without a leaf of their own help with those of others:
     /// half of a step has to take longer than the barrier behind it, a quarter of a microsecond between two cores.
     double team_flops = 5e4;
-    /// Inference gives a sample the same bits alone and in any batch, at any place in it: every kernel's algorithm and
-    /// order of additions is one for all tile sizes. False takes what is fastest on each. Training is not concerned.
-    bool batch_invariant = true;
+    /// True: inference gives a sample the same bits alone and in any batch, at any place in it, with any number of
+    /// threads. Each layer has one algorithm and one order of additions for all tile sizes, that of large batches;
+    /// otherwise it has the fastest for each. Training does not change.
+    bool batch_invariant = false;
 };
 
 namespace detail {
