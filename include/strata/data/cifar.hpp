@@ -11,7 +11,6 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,10 +38,11 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
     constexpr std::size_t pixels = 3 * 32 * 32, block = 256;
     std::size_t const record = format.label_bytes + pixels;
     FixedArray<std::uint8_t> buffer(block * record);
-    std::vector<std::uint8_t> images, labels;
     std::uint64_t on_disk = 0;
     for (auto const& path : paths) on_disk += InputFile(path).size();
-    images.reserve(static_cast<std::size_t>(on_disk / record) * pixels);  // enough where nothing is compressed
+    // As many as there are where nothing is compressed.
+    std::vector<std::uint8_t> images(static_cast<std::size_t>(on_disk / record) * pixels);
+    std::vector<std::int32_t> labels;
     for (auto const& path : paths) {
         GzipFile file(path);
         std::size_t done = 0;
@@ -55,16 +55,20 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
             if (got % record != 0)
                 fail(path, " has ", done * record + got, " bytes, expected a multiple of ", record,
                      ", the size of a record: it is truncated or not a binary CIFAR file");
-            for (std::size_t i = 0; i < got / record; ++i, ++done) {
+            std::size_t const first = labels.size(), last = first + got / record;
+            labels.resize(last);
+            if (images.size() < last * pixels) images.resize(2 * last * pixels);
+            for (std::size_t i = 0; first + i < last; ++i, ++done) {
                 std::uint8_t const* const bytes = buffer.data() + i * record;
                 std::uint8_t const label = bytes[format.label_at];
                 if (label >= format.classes)
                     fail(path, ": label ", +label, " of record ", done, " is not in 0 to ", format.classes - 1);
-                labels.insert(labels.end(), &label, &label + 1);  // the code of the next line serves both
-                images.insert(images.end(), bytes + format.label_bytes, bytes + record);
+                labels[first + i] = label;
+                std::memcpy(images.data() + (first + i) * pixels, bytes + format.label_bytes, pixels);
             }
         }
     }
+    images.resize(labels.size() * pixels);
     return from_memory(std::move(images), SampleShape{3, 32, 32}, labels, format.classes);
 }
 
@@ -134,9 +138,8 @@ STRATA_COLD inline Dataset cifar10_images(std::vector<std::string> const& paths)
 STRATA_COLD inline Dataset cifar100_images(std::vector<std::string> const& paths, Cifar100Labels labels) {
     bool const fine = labels == Cifar100Labels::fine;
     auto const data = cifar_records(paths, {.label_bytes = 2, .label_at = fine ? 1u : 0u, .classes = fine ? 100 : 20});
-    std::span<char const* const> names(cifar100_superclasses);
-    if (fine) names = cifar100_classes;
-    return data.with_class_names({names.begin(), names.end()});
+    return fine ? data.with_class_names({std::begin(cifar100_classes), std::end(cifar100_classes)})
+                : data.with_class_names({std::begin(cifar100_superclasses), std::end(cifar100_superclasses)});
 }
 }  // namespace detail
 

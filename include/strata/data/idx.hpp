@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <limits>
 #include <memory>
@@ -19,7 +20,6 @@
 #include <vector>
 
 #include "../core/error.hpp"
-#include "../core/fixed_array.hpp"
 #include "dataset.hpp"
 #include "gzip.hpp"
 
@@ -106,17 +106,22 @@ STRATA_COLD inline IdxArray read_idx(std::string const& path, int dimensions) {
 }
 
 namespace detail {
-template <class T>
-STRATA_COLD Samples idx_samples(IdxArray const& array) {
-    std::vector<T> values(array.size());
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(array.value(i));
-    return Samples(std::move(values));
-}
 /// The values without loss: bytes as they are, other types as float where that holds them all, else as double.
 STRATA_COLD inline Samples idx_samples(IdxArray array) {
     if (array.type == IdxType::uint8) return Samples(std::move(array.bytes));
-    return array.type == IdxType::int32 || array.type == IdxType::float64 ? idx_samples<double>(array)
-                                                                          : idx_samples<float>(array);
+    bool const wide = array.type == IdxType::int32 || array.type == IdxType::float64;
+    auto const type = wide ? DataType::float64 : DataType::float32;
+    std::size_t const n = array.size();
+    // Bytes again: a vector of another type is a lot to compile.
+    auto values = std::make_shared<std::vector<std::uint8_t>>(n * size_of(type));
+    for (std::size_t i = 0; i < n; ++i) {
+        double const value = array.value(i);
+        float const narrow = static_cast<float>(value);
+        std::memcpy(values->data() + i * size_of(type), wide ? static_cast<void const*>(&value) : &narrow,
+                    size_of(type));
+    }
+    void const* const first = values->data();
+    return {type, first, n, std::move(values)};
 }
 }  // namespace detail
 
@@ -130,7 +135,7 @@ STRATA_COLD inline Dataset idx_images(std::string const& images_path, std::strin
     if (images.dimensions[0] != labels.dimensions[0])
         fail(images_path, " has ", images.dimensions[0], " images, but ", labels_path, " has ", labels.dimensions[0],
              " labels");
-    FixedArray<std::int32_t> classes_of(labels.size());
+    std::vector<std::int32_t> classes_of(labels.size());
     for (std::size_t i = 0; i < labels.size(); ++i) {
         double const label = labels.value(i);
         if (!(label >= 0 && label < classes))

@@ -1,6 +1,7 @@
 // What keeps a file's tensors from being a network's, as a message of bounded length.
 #pragma once
 
+#include <concepts>
 #include <cstring>
 #include <map>
 #include <span>
@@ -66,9 +67,10 @@ struct FittingPrefix {
     std::string_view prefix;
     std::size_t names = 0;
 };
-/// Looks for one; the prefix is a part of a name of the file, "" where none is better than none.
-[[nodiscard]] STRATA_COLD inline FittingPrefix fitting_prefix(StoredTensors const& stored,
-                                                              std::span<TensorView const> targets) {
+/// Looks for one; the prefix is a part of a name of the file, "" where none is better than none. A template like the
+/// reader of headers, for programs that load nothing.
+template <std::same_as<StoredTensors> Stored>
+[[nodiscard]] FittingPrefix fitting_prefix(Stored const& stored, std::span<TensorView const> targets) {
     std::map<std::string_view, std::size_t> counts{{"", 0}};
     for (auto const& [name, tensor] : stored)
         for (auto const& target : targets)
