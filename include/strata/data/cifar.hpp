@@ -42,7 +42,7 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
     std::vector<std::uint8_t> images, labels;
     std::uint64_t on_disk = 0;
     for (auto const& path : paths) on_disk += InputFile(path).size();
-    images.reserve(static_cast<std::size_t>(on_disk / record) * pixels);  // enough where nothing is compressed
+    images.reserve(on_disk / record * pixels);  // enough where nothing is compressed
     for (auto const& path : paths) {
         GzipFile file(path);
         std::size_t done = 0;
