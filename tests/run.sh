@@ -3,8 +3,9 @@
 #
 # usage: tests/run.sh [--all]
 #
-# --all adds clang, AddressSanitizer with UndefinedBehaviorSanitizer, ThreadSanitizer, the instruction sets SSE2, AVX2
-# and AVX-512, and nvcc. What this machine cannot run is named and skipped. JOBS=N sets the number of compilers at once.
+# --all adds clang, clang with libc++, AddressSanitizer with UndefinedBehaviorSanitizer, ThreadSanitizer, the
+# instruction sets SSE2, AVX2 and AVX-512, and nvcc. What this machine cannot run is named and skipped. JOBS=N sets the
+# number of compilers at once.
 # The last line reads `N passed, N failed`; the exit status is 0 when nothing failed.
 set -uo pipefail
 
@@ -17,7 +18,7 @@ case ${1:-} in
     "") ;;
     --all) all=1 ;;
     *)
-        sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac
@@ -113,6 +114,12 @@ if install_missing clang++=clang llvm-symbolizer=llvm; then
     fi
     clang=(-DCMAKE_CXX_COMPILER=clang++)
     configuration clang "${clang[@]}" -DSTRATA_EXAMPLES=ON
+    libcxx() { echo '#include <vector>' | clang++ -stdlib=libc++ -x c++ -fsyntax-only - 2>/dev/null; }
+    if libcxx || { install_packages "libc++-$version-dev" "libc++abi-$version-dev" && libcxx; }; then
+        configuration libcxx "${clang[@]}" $tests_only -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DSTRATA_TEST_LABEL=libcxx
+    else
+        skip libcxx "clang's standard library is not installed"
+    fi
     configuration asan "${clang[@]}" $tests_only -DSTRATA_SANITIZE=address,undefined
     configuration tsan "${clang[@]}" $tests_only -DSTRATA_SANITIZE=thread -DSTRATA_TEST_LABEL=threads
 else

@@ -1,3 +1,4 @@
+// labels: libcxx
 // Counter-based random numbers: Philox4x32-10 against Random123's known answers, and the streams made from it.
 #include "strata/core/random.hpp"
 

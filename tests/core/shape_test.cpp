@@ -1,3 +1,4 @@
+// labels: libcxx
 // Shapes, positions and fixed strings.
 #include "strata/core/shape.hpp"
 

@@ -1,4 +1,4 @@
-// labels: threads
+// labels: threads libcxx
 #include <doctest/doctest.h>
 
 #include <sys/wait.h>

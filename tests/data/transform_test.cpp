@@ -1,3 +1,4 @@
+// labels: libcxx
 #include <doctest/doctest.h>
 
 #include <array>

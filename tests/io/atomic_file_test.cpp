@@ -1,3 +1,4 @@
+// labels: libcxx
 #include <strata/io/atomic_file.hpp>
 
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+// labels: libcxx
 #include <strata/io/checkpoint_file.hpp>
 
 #include <array>

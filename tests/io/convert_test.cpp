@@ -1,3 +1,4 @@
+// labels: libcxx
 #include <strata/io/convert.hpp>
 
 #include <array>

@@ -1,3 +1,4 @@
+// labels: libcxx
 // Before Strata, as in a program with a copy of its own: nothing of it may be in Strata's way. Here it is the oracle.
 #if __has_include(<nlohmann/json.hpp>)
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// labels: libcxx
 // Weights in files: PyTorch's names and shapes, and all of a file or nothing.
 #include <cstring>
 #include <strata/io/checkpoint_file.hpp>

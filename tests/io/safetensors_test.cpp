@@ -1,3 +1,4 @@
+// labels: libcxx
 #include <strata/io/safetensors.hpp>
 
 #include <array>

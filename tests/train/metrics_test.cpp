@@ -1,3 +1,4 @@
+// labels: libcxx
 // The confusion matrix against values by hand, and the history's way through text and back.
 #include "strata/train/metrics.hpp"
 
@@ -6,6 +7,7 @@
 #include <bit>
 #include <clocale>
 #include <cmath>
+#include <tuple>
 
 using namespace strata;
 
@@ -129,6 +131,23 @@ TEST_CASE("History survives its text to the bit, in any locale") {
     CHECK(same(restored[0], history[0]));
     CHECK(same(restored[1], history[1]));
     CHECK(history_from_text(to_text({})).empty());
+}
+
+TEST_CASE("Numbers are read alike by every standard library") {
+    auto const read = [](std::string_view text) {
+        double value = -1;
+        auto const [end, error] = detail::read_number(text.data(), text.data() + text.size(), value);
+        return std::tuple(error, end - text.data(), value);
+    };
+    CHECK(read("0.1") == std::tuple(std::errc{}, 3, 0.1));
+    CHECK(read("-2.5e-3 7") == std::tuple(std::errc{}, 7, -2.5e-3));
+    CHECK(read("4.9406564584124654e-324") == std::tuple(std::errc{}, 23, 4.9406564584124654e-324));
+    CHECK(read("inf") == std::tuple(std::errc{}, 3, HUGE_VAL));
+    CHECK(read("1,5") == std::tuple(std::errc{}, 1, 1.0));
+    CHECK(read("0x10") == std::tuple(std::errc{}, 1, 0.0));
+    CHECK(read("1e999") == std::tuple(std::errc::result_out_of_range, 5, -1.0));
+    for (std::string_view const none : {"", " 1", "+1", "x", "-"})
+        CHECK(read(none) == std::tuple(std::errc::invalid_argument, 0, -1.0));
 }
 
 TEST_CASE("A history that is torn or foreign is refused") {

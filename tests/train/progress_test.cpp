@@ -1,3 +1,4 @@
+// labels: libcxx
 // What people see of a training: the bar on a pseudo terminal, the lines in a pipe. The clock is the test's own.
 #include "strata/train/progress.hpp"
 

@@ -1,3 +1,4 @@
+// labels: libcxx
 // What goes wrong is said in one sentence, and leaves the trainer as it was.
 #include "small_training.hpp"
 

@@ -49,8 +49,11 @@ STRATA_INLINE L load_lane(bfloat16 const* from) {
     constexpr int N = width_of<L>;
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
     if constexpr (N == 16) {
-        return L(_mm512_castsi512_ps(
-            _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(from))), 16)));
+        return L(_mm512_castsi512_ps(_mm512_maskz_slli_epi32(
+            lane_detail::all_lanes,
+            _mm512_maskz_cvtepu16_epi32(lane_detail::all_lanes,
+                                        _mm256_loadu_si256(reinterpret_cast<__m256i const*>(from))),
+            16)));
     } else
 #endif
 #ifdef __AVX2__
@@ -75,15 +78,18 @@ STRATA_INLINE void store_lane(bfloat16* to, L lane) {
     if constexpr (N == 16) {
         auto* const at = reinterpret_cast<__m256i*>(to);
 #ifdef __AVX512BF16__
-        _mm256_storeu_si256(at, (__m256i)_mm512_cvtneps_pbh(lane.v));
+        _mm256_storeu_si256(at, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(lane.v)));
 #else
         __m512i const all = _mm512_castps_si512(lane.v);
-        __m512i const odd = _mm512_and_si512(_mm512_srli_epi32(all, 16), _mm512_set1_epi32(1));
+        __m512i const odd =
+            _mm512_and_si512(_mm512_maskz_srli_epi32(lane_detail::all_lanes, all, 16), _mm512_set1_epi32(1));
         __m512i const rounded = _mm512_add_epi32(_mm512_add_epi32(all, _mm512_set1_epi32(0x7fff)), odd);
         __m512i const quiet = _mm512_or_si512(all, _mm512_set1_epi32(0x400000));
         __mmask16 const nan = _mm512_cmp_ps_mask(lane.v, lane.v, _CMP_UNORD_Q);
-        _mm256_storeu_si256(at,
-                            _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16)));
+        _mm256_storeu_si256(
+            at, _mm512_maskz_cvtepi32_epi16(
+                    lane_detail::all_lanes,
+                    _mm512_maskz_srli_epi32(lane_detail::all_lanes, _mm512_mask_mov_epi32(rounded, nan, quiet), 16)));
 #endif
     } else
 #endif

@@ -116,8 +116,8 @@ using kind_of = typename KindOf<Option>::type;
 template <class Kind, class Default, class... Options>
 consteval auto find_option() {
     using Candidates = std::tuple<Default, Options...>;
-    constexpr int index = [] {
-        int found = 0, i = 0;
+    constexpr std::size_t index = [] {
+        std::size_t found = 0, i = 0;
         ((++i, found = std::is_same_v<kind_of<Options>, Kind> ? i : found), ...);
         return found;
     }();

@@ -8,6 +8,9 @@
 
 #include "config.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 template <int R>
 struct Position;
@@ -97,3 +100,5 @@ struct FixedString {
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

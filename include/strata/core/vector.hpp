@@ -11,17 +11,7 @@
 #include "config.hpp"
 
 #ifdef __SSE2__
-// GCC 12 reports -Wmaybe-uninitialized inside its own AVX-512 intrinsics
-// (_mm512_undefined_ps); users must never see it.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
 #include <immintrin.h>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
@@ -75,8 +65,12 @@ STRATA_INLINE __m256 square_root(__m256 a) { return _mm256_sqrt_ps(a); }
 STRATA_INLINE __m256d square_root(__m256d a) { return _mm256_sqrt_pd(a); }
 #endif
 #ifdef __AVX512F__
-STRATA_INLINE __m512 square_root(__m512 a) { return _mm512_sqrt_ps(a); }
-STRATA_INLINE __m512d square_root(__m512d a) { return _mm512_sqrt_pd(a); }
+// GCC 12 reports -Wmaybe-uninitialized inside those of its own AVX-512 intrinsics that begin with an undefined register
+// (_mm512_sqrt_ps, _mm512_slli_epi32, _mm512_cvtepu16_epi32, …), and users must never see it. Those that zero what a mask
+// leaves out are the same instruction where the mask leaves nothing out.
+inline constexpr __mmask16 all_lanes = 0xffff;
+STRATA_INLINE __m512 square_root(__m512 a) { return _mm512_maskz_sqrt_ps(all_lanes, a); }
+STRATA_INLINE __m512d square_root(__m512d a) { return _mm512_maskz_sqrt_pd(0xff, a); }
 STRATA_INLINE __m512 multiply_add(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
 STRATA_INLINE __m512d multiply_add(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }
 #endif

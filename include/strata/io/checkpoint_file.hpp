@@ -29,7 +29,7 @@ STRATA_COLD inline std::uint64_t checksum_of(std::string_view name, DataType typ
     sum.add(name);
     sum.add(dtype_name(type));
     sum.add(shape.data(), shape.size() * sizeof(std::int64_t));
-    sum.add(data, static_cast<std::size_t>(bytes));
+    sum.add(data, bytes);
     return sum.value();
 }
 

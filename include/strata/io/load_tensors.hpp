@@ -38,7 +38,7 @@ STRATA_COLD inline std::optional<std::int64_t> counter_value(StoredTensor const&
         if (value >= 0 && value < 0x1p63) return static_cast<std::int64_t>(value);
         return {};
     }
-    auto const bytes = static_cast<std::size_t>(tensor.end - tensor.begin);
+    auto const bytes = tensor.end - tensor.begin;
     bool const is_signed = tensor.dtype.starts_with("I");
     if (bytes > 8 || (!is_signed && !tensor.dtype.starts_with("U"))) return {};
     std::int64_t value = 0;

@@ -36,13 +36,13 @@ public:
             fail(path_, ": expected a header of at most ", (std::min)(most_safetensors_header_bytes, file_bytes - 8),
                  " bytes, got a header length of ", header_bytes, " (truncated, or not a safetensors file)");
         }
-        std::string text(static_cast<std::size_t>(header_bytes), '\0');
+        std::string text(header_bytes, '\0');
         file.read(text.data(), text.size());
         data_bytes_ = file_bytes - 8 - header_bytes;
         header_ = parse_safetensors_header(text, data_bytes_, path_);
-        data_.reset(new (std::nothrow) std::byte[static_cast<std::size_t>(data_bytes_)]);
+        data_.reset(new (std::nothrow) std::byte[data_bytes_]);
         if (!data_) fail(path_, ": not enough memory for ", data_bytes_, " bytes of data");
-        file.read(data_.get(), static_cast<std::size_t>(data_bytes_));
+        file.read(data_.get(), data_bytes_);
     }
 
     [[nodiscard]] std::string const& path() const { return path_; }
@@ -60,13 +60,11 @@ public:
 
     /// The bytes of one of tensors(). They need not be aligned to the element type.
     [[nodiscard]] std::span<std::byte const> data(StoredTensor const& tensor) const {
-        return {data_.get() + tensor.begin, static_cast<std::size_t>(tensor.end - tensor.begin)};
+        return {data_.get() + tensor.begin, tensor.end - tensor.begin};
     }
 
     /// The whole data section.
-    [[nodiscard]] std::span<std::byte const> data() const {
-        return {data_.get(), static_cast<std::size_t>(data_bytes_)};
-    }
+    [[nodiscard]] std::span<std::byte const> data() const { return {data_.get(), data_bytes_}; }
 
 private:
     std::string path_;

@@ -10,6 +10,9 @@
 
 #include "../core/operation.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
@@ -96,3 +99,5 @@ struct Dropout {
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

@@ -10,6 +10,9 @@
 
 #include "../core/operation.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 /// What the plan needs to know of an operation.
@@ -179,3 +182,5 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
 
 }  // namespace detail
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

@@ -22,10 +22,10 @@ struct SGD {
     bool nesterov = false;
 
     STRATA_COLD void check() const {
-        detail::check_rate("SGD", "learning_rate", learning_rate, INFINITY);
+        detail::check_rate("SGD", "learning_rate", learning_rate, HUGE_VAL);
         detail::check_rate("SGD", "momentum", momentum, 1);
         if (!std::isfinite(dampening)) fail("SGD: dampening is ", dampening, ", expected a finite number");
-        detail::check_rate("SGD", "weight_decay", weight_decay, INFINITY);
+        detail::check_rate("SGD", "weight_decay", weight_decay, HUGE_VAL);
         if (nesterov && (momentum == 0 || dampening != 0))
             fail("SGD: nesterov needs a momentum above 0 and dampening 0");
     }

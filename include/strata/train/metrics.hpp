@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/read_number.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -174,7 +175,7 @@ inline History history_from_text(std::string_view text) {
         char const* at = text.data();
         char const* const end = at + length;
         auto const read = [&](auto& value, char const* name) {
-            auto const [stop, error] = std::from_chars(at, end, value);
+            auto const [stop, error] = detail::read_number(at, end, value);
             bool const ends_right = stop == end || *stop == ' ';
             if (error != std::errc{} || !ends_right) fail("history: line ", line_number, " has no valid ", name);
             at = stop == end ? end : stop + 1;

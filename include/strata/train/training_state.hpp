@@ -3,13 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "../core/read_number.hpp"
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
 #include "../network/optimizer_state.hpp"
@@ -134,7 +134,7 @@ STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, s
     };
     auto const read = [&](char const* name, auto& number) {
         std::string const& text = text_of(name);
-        auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        auto const [end, error] = detail::read_number(text.data(), text.data() + text.size(), number);
         if (error != std::errc{} || end != text.data() + text.size())
             fail(source, ": the checkpoint's entry \"", name, "\" is \"", text, "\", expected a number");
     };

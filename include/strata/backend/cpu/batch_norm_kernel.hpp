@@ -5,6 +5,9 @@
 #include "../../layer/batch_norm.hpp"
 #include "generic_kernel.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
@@ -226,3 +229,5 @@ struct InputGradientKernel<BatchNormalization<X, HasAffine, M, E, Rank>, Precisi
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

@@ -11,6 +11,9 @@
 #include "bfloat16_pairs.hpp"
 #include "mixed_kernel.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
 namespace strata::inline STRATA_ABI::detail {
@@ -322,3 +325,5 @@ constexpr int pair_input_gradient_scratch(Correlation const& f, int S) {
 
 }  // namespace strata::inline STRATA_ABI::detail
 #endif
+
+#pragma GCC diagnostic pop

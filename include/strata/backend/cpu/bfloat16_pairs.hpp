@@ -8,6 +8,9 @@
 #include "../../core/bfloat16.hpp"
 #include "../../layer/relu.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
 namespace strata::inline STRATA_ABI::detail {
@@ -19,7 +22,7 @@ using Pair = std::uint32_t;
 
 /// sum + first(a) first(b) + second(a) second(b), lane by lane.
 STRATA_INLINE PairLane multiply_add_pairs(PairLane a, PairLane b, PairLane sum) {
-    return PairLane(_mm512_dpbf16_ps(sum.v, (__m512bh)a.v, (__m512bh)b.v));
+    return PairLane(_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v)));
 }
 /// 16 pairs, carried in the lanes of a register.
 STRATA_INLINE PairLane load_pairs(Pair const* from) { return PairLane(_mm512_castsi512_ps(_mm512_loadu_si512(from))); }
@@ -44,9 +47,12 @@ inline void interleave(bfloat16 const* a, bfloat16 const* b, Pair* to, int count
     }
     for (; k < count; k += 16) {
         auto const mask = static_cast<__mmask16>(count - k >= 16 ? 0xffff : (1 << (count - k)) - 1);
-        __m512i const first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, a + k)),
-                      second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(b ? mask : __mmask16(0), b ? b + k : a));
-        _mm512_mask_storeu_epi32(to + k, mask, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+        __m512i const first =
+                          _mm512_maskz_cvtepu16_epi32(lane_detail::all_lanes, _mm256_maskz_loadu_epi16(mask, a + k)),
+                      second = _mm512_maskz_cvtepu16_epi32(
+                          lane_detail::all_lanes, _mm256_maskz_loadu_epi16(b ? mask : __mmask16(0), b ? b + k : a));
+        _mm512_mask_storeu_epi32(to + k, mask,
+                                 _mm512_or_si512(first, _mm512_maskz_slli_epi32(lane_detail::all_lanes, second, 16)));
     }
 }
 /// 16 pairs (a[k], b[k]) of floats, rounded; of both only the first `count`, zeros beyond; b may be null.
@@ -54,9 +60,11 @@ STRATA_INLINE void round_pairs(float const* a, float const* b, Pair* to, int cou
     auto const mask = static_cast<__mmask16>(count >= 16 ? 0xffff : (1 << count) - 1);
     __m512 const first = _mm512_maskz_loadu_ps(mask, a),
                  second = _mm512_maskz_loadu_ps(b ? mask : __mmask16(0), b ? b : a);
-    __m512i const low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first)),
-                  high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
-    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    __m512i const low = _mm512_maskz_cvtepu16_epi32(lane_detail::all_lanes,
+                                                    reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(first))),
+                  high = _mm512_maskz_cvtepu16_epi32(lane_detail::all_lanes,
+                                                     reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(second)));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_maskz_slli_epi32(lane_detail::all_lanes, high, 16)));
 }
 
 /// Rows of pairs and where a product's results go: out[m][n] = init + sum_k a(m, k) . b[k][n].
@@ -130,3 +138,5 @@ STRATA_ONE_COPY void pair_product(PairProduct<Out> const& p, int begin, int end,
 
 }  // namespace strata::inline STRATA_ABI::detail
 #endif
+
+#pragma GCC diagnostic pop

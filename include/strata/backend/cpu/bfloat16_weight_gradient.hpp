@@ -5,6 +5,9 @@
 #include "bfloat16_pairs.hpp"
 #include "mixed_kernel.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
 namespace strata::inline STRATA_ABI::detail {
@@ -142,3 +145,5 @@ STRATA_ONE_COPY inline void pair_weight_gradient(Correlation const& g, bfloat16 
 
 }  // namespace strata::inline STRATA_ABI::detail
 #endif
+
+#pragma GCC diagnostic pop

@@ -12,6 +12,9 @@
 #include "../../layer/relu.hpp"
 #include "correlation_rows.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// Where the vectors of a block lie: offsets in the input and output of the block's first row, and how many leading
@@ -311,3 +314,5 @@ STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -6,6 +6,9 @@
 
 #include "direct_convolution.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// One input channel a group, and few output channels: more of them fill a block of the direct convolution.
@@ -188,3 +191,5 @@ struct ColumnRange {
 };
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -4,6 +4,9 @@
 
 #include "correlation.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// Taps of a block of the weight gradient.
@@ -170,3 +173,5 @@ STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* 
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

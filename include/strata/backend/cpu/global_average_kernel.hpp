@@ -5,6 +5,9 @@
 #include "../../layer/global_avg_pool2d.hpp"
 #include "generic_kernel.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
@@ -88,3 +91,5 @@ struct InputGradientKernel<GlobalAveragePooling<X>, Precision> {
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

@@ -7,6 +7,9 @@
 #include "dot_product.hpp"
 #include "generic_kernel.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
@@ -201,3 +204,5 @@ struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Prec
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

@@ -3,6 +3,9 @@
 
 #include "program_step.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
@@ -53,3 +56,5 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -8,6 +8,9 @@
 #include "../../core/lane.hpp"
 #include "../../layer/relu.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// How a product's accumulators begin.
@@ -131,3 +134,5 @@ STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int s
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -10,6 +10,9 @@
 #include "direct_convolution.hpp"
 #include "matrix_product.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
@@ -344,3 +347,5 @@ struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

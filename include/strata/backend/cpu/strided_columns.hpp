@@ -7,6 +7,9 @@
 
 #include "../../core/lane.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// Every second group of S numbers of 2N - S, of which the first lane holds the first N, the second one the last N.
@@ -134,3 +137,5 @@ constexpr ColumnMover<T> column_gather() {
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

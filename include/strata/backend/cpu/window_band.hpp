@@ -8,6 +8,9 @@
 
 #include "packed_band.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// Where a tap lies in a packed band, its number in the window and its weight.
@@ -252,3 +255,5 @@ constexpr int window_gradient_scratch(Correlation const& f, int S, int planes) {
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -13,6 +13,9 @@
 #include "direct_convolution.hpp"
 #include "winograd_patch.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// Output channels of a register block, two vectors wide: as the registers allow (32 with AVX-512, else 16).
@@ -290,3 +293,5 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -11,6 +11,9 @@
 
 #include "winograd_transform.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// An image [channels][height][width][samples] and the tiles that cover the outputs of its convolution. A patch begins
@@ -181,3 +184,5 @@ STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, X const* x, in
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -18,6 +18,9 @@
 #include "winograd_convolution.hpp"
 #include "winograd_row_transform.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// True for the geometries that winograd_row_correlate knows; the number of groups is not in g.
@@ -223,3 +226,5 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

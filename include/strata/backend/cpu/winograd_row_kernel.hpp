@@ -7,6 +7,9 @@
 #include "winograd_row_convolution.hpp"
 #include "winograd_row_narrow.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
@@ -166,3 +169,5 @@ struct InputGradientKernel<Convolution<G, Scheme>, Precision> : detail::Winograd
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

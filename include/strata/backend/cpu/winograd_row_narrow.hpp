@@ -8,6 +8,9 @@
 #include "winograd_narrow_rows.hpp"
 #include "winograd_row_convolution.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// How a correlation is cut up for tiles of S samples.
@@ -142,3 +145,5 @@ STRATA_ONE_COPY void winograd_narrow_correlate(Correlation const& g, T const* x,
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -16,6 +16,9 @@
 
 #include "../../core/lane.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 struct WinogradRowTransform {
@@ -125,3 +128,5 @@ STRATA_INLINE void winograd_row_tile(T const* from, std::ptrdiff_t column, T* to
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -222,7 +222,7 @@ STRATA_ONE_COPY void winograd_row_add(Correlation const& g, WinogradRowGradientL
     bool const long_outs = p.out_block == row_block_long;
     int const out_step = long_outs ? row_block_short : 1, tap_step = long_outs ? 1 : row_block_short;
     for_blocks(p, blocks, [&](int k, int o, int tap) {
-        T gradients[columns][p.block_sums];
+        T gradients[columns][WinogradRowGradientLayout<L>::block_sums];
         T const* const from = sums + k * points * p.block_sums;
         STRATA_ROLLED
         for (int at = 0; at < p.block_sums; at += N) {

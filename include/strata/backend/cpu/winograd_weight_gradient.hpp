@@ -10,6 +10,9 @@
 
 #include "winograd_convolution.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// How a Winograd weight gradient is cut up, and where its parts lie in the scratch memory.
@@ -177,3 +180,5 @@ STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, 
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop
