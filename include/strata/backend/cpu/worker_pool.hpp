@@ -81,6 +81,7 @@ public:
         std::swap(team_, other.team_);
         std::swap(size_, other.size_);
         std::swap(follows_, other.follows_);
+        std::swap(process_, other.process_);
         return *this;
     }
     ~WorkerPool() {

@@ -15,7 +15,7 @@
 
 #include "../../core/tensor.hpp"
 #include "../../network/model.hpp"
-#include "../../optimizer/optimizer.hpp"
+#include "../../optimizer/matrix_optimizer.hpp"
 #include "../batch_wide_check.hpp"
 #include "cuda.hpp"
 #include "device_buffer.hpp"
@@ -119,6 +119,8 @@ public:
     /// is kept on the host; everything else reaches the model with store().
     template <class Optimizer>
     void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
+        static_assert(!MatrixOptimizer<Optimizer>,
+                      "Cuda: matrix optimizers (Muon, Shampoo, SOAP) work on the CPU alone");
         if (loaded_ != &model || state_size_ != state.size()) load(model, state);
         auto const apply = optimizer.template prepare<Scalar>(step);
         device_->activate();
