@@ -17,10 +17,14 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "../core/error.hpp"
 #include "../core/lane.hpp"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
 
 namespace strata::inline STRATA_ABI {
 
@@ -30,8 +34,9 @@ struct OptimizerPolicy {};
 /// One optimizer step: what the schedule and the trainer say.
 struct OptimizerStep {
     double learning_rate = 0;
-    double momentum = NAN;   ///< takes the place of momentum (or Adam's beta1) where it is a number
-    std::int64_t index = 0;  ///< updates made before this one
+    double momentum = std::numeric_limits<
+        double>::quiet_NaN();  ///< takes the place of momentum (or Adam's beta1) where it is a number
+    std::int64_t index = 0;    ///< updates made before this one
 };
 
 namespace detail {
@@ -89,3 +94,5 @@ concept Optimizer = std::same_as<typename T::policy, OptimizerPolicy> && require
 };
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

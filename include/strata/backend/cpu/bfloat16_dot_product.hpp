@@ -6,6 +6,9 @@
 #include "bfloat16_pairs.hpp"
 #include "mixed_kernel.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
 namespace strata::inline STRATA_ABI::detail {
@@ -41,8 +44,8 @@ STRATA_ONE_COPY void pair_dot_products(float const* weight, float const* bias, P
         for (int s = 0; s < Q; ++s) value[s] = load_pairs(x + s * pairs + k);
         STRATA_UNROLL
         for (int u = 0; u < 4; ++u) {
-            PairLane const w((__m512)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, row[u] + 2 * k + 16),
-                                                         _mm512_maskz_loadu_ps(low, row[u] + 2 * k)));
+            PairLane const w(reinterpret_cast<__m512>(_mm512_cvtne2ps_pbh(
+                _mm512_maskz_loadu_ps(high, row[u] + 2 * k + 16), _mm512_maskz_loadu_ps(low, row[u] + 2 * k))));
             STRATA_UNROLL
             for (int s = 0; s < Q; ++s) total[u][s] = multiply_add_pairs(w, value[s], total[u][s]);
         }
@@ -157,3 +160,5 @@ STRATA_ONE_COPY inline void invariant_pair_affine_forward(float const* weight, f
 
 }  // namespace strata::inline STRATA_ABI::detail
 #endif
+
+#pragma GCC diagnostic pop

@@ -7,6 +7,9 @@
 #include "bfloat16_pairs.hpp"
 #include "mixed_kernel.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 #if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
 namespace strata::inline STRATA_ABI {
@@ -180,3 +183,5 @@ struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixe
 
 }  // namespace strata::inline STRATA_ABI
 #endif
+
+#pragma GCC diagnostic pop

@@ -7,6 +7,9 @@
 
 #include "matrix_product.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// y(o, s) = bias(o) + weight(o) . x(s), or its ReLU, for outputs [o, stop), at most four, and Q
@@ -180,3 +183,5 @@ void dot_ordered_rows(Product<T> const& p, T* panel, int begin, int end, int col
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -5,6 +5,9 @@
 
 #include "../../core/lane.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// Calls f<L>(i) for whole vectors of the numbers [begin, end), then f<T>(i) for each that is left.
@@ -77,3 +80,5 @@ void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* g
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop
