@@ -74,7 +74,7 @@ struct Muon {
     void update(MatrixShape shape, T* weight, Gradient const* gradient, T* state, OptimizerStep const& step) const {
         detail::DenseMap<T> w(weight, shape.columns, shape.rows), m(state, shape.columns, shape.rows);
         detail::Dense<T> x = detail::DenseMap<Gradient const>(gradient, shape.columns, shape.rows).template cast<T>();
-        auto const beta = static_cast<T>(std::isnan(step.momentum) ? momentum : step.momentum);
+        auto const beta = static_cast<T>(momentum_of(step, momentum));
         m = beta * m + (1 - beta) * x;
         if (nesterov)
             x = (1 - beta) * x + beta * m;

@@ -106,7 +106,7 @@ struct Shampoo {
             T const wanted = adam.stableNorm(), got = direction.stableNorm();
             if (got > 0) direction *= wanted / got;
         }
-        auto const beta1 = static_cast<T>(std::isnan(step.momentum) ? momentum : step.momentum);
+        auto const beta1 = static_cast<T>(momentum_of(step, momentum));
         m = beta1 * m + (1 - beta1) * direction;
         w = static_cast<T>(1 - step.learning_rate * weight_decay) * w - static_cast<T>(step.learning_rate) * m;
     }

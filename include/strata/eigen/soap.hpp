@@ -82,7 +82,7 @@ struct SOAP {
                 if (qr.size() > 0) x = detail::times<T>(qr, x);
                 return x;
             };
-            double const b1 = std::isnan(step.momentum) ? beta1 : step.momentum;
+            double const b1 = momentum_of(step, beta1);
             auto const t = static_cast<double>(step.index);
             m = static_cast<T>(b1) * m + static_cast<T>(1 - b1) * g;
             v.array() = static_cast<T>(beta2) * v.array() + static_cast<T>(1 - beta2) * project(g).array().square();
