@@ -53,7 +53,7 @@ inline std::string lenet_checksum() {
     auto const add = [&](std::uint32_t word) { hash = (hash ^ word) * 0x100000001b3u; };
     for (std::uint32_t step = 0; step < 3; ++step) {
         StepResult const result = executor.gradients(model, batch, {5, 0, step});
-        executor.update(model, optimizer, state, {optimizer.learning_rate, NAN, step});
+        executor.update(model, optimizer, state, {optimizer.learning_rate, std::nullopt, step});
         add(std::bit_cast<std::uint32_t>(static_cast<float>(result.loss)));
     }
     for (float const weight : model.parameters()) add(std::bit_cast<std::uint32_t>(weight));

@@ -8,6 +8,7 @@
 #include <strata/backend/cuda/host_device.hpp>
 #include <strata/loss/cross_entropy.hpp>
 #include <strata/loss/mse.hpp>
+#include <strata/optimizer/adam.hpp>
 #include <strata/optimizer/adamw.hpp>
 #include <strata/optimizer/sgd.hpp>
 #include <strata/precision/mixed.hpp>
@@ -67,7 +68,7 @@ void check_training(Loss loss, Optimizer optimizer, int size) {
     for (std::uint32_t step = 0; step < 5; ++step) {
         Samples<Net> const samples(size - static_cast<int>(step), 100 + step);  // the batch size changes
         RandomKey const key{5, 0, step};
-        OptimizerStep const now{optimizer.learning_rate, NAN, step};
+        OptimizerStep const now{optimizer.learning_rate, std::nullopt, step};
         cpu.gradients(on_cpu, samples.batch, key);
         grid.gradients(on_grid, samples.batch, key);
         if (step == 2) {  // someone changes the gradient between the halves of a step
@@ -152,6 +153,52 @@ TEST_CASE("the first layer that is not finite") {
     grid.load(model, state);
     CHECK(grid.first_non_finite(model, samples.batch, {}) == 3);
     CHECK_FALSE(grid.gradients(model, samples.batch, {}).finite);
+}
+
+TEST_CASE("what an update would write is known to be finite, or not written") {
+    Samples<Seam> const samples(8, 2);
+    Model<Seam, Float64> model(3);
+    std::vector<double> state(2 * static_cast<std::size_t>(Seam::parameter_count));
+    OnGrid<Seam, CrossEntropy> grid(Cuda{}, CrossEntropy{});
+    auto const same = [&](Model<Seam, Float64> const& before) {
+        grid.store(model, state);
+        return difference(model.parameters(), before.parameters()) == 0 &&
+               difference(model.buffers(), before.buffers()) == 0;
+    };
+    for (int step = 0; step < 2; ++step) {  // looked at, and proved
+        grid.gradients(model, samples.batch, {});
+        CHECK_FALSE(grid.update(model, Adam{}, state, {1e-3, std::nullopt, step}));
+    }
+    grid.store(model, state);
+    auto const before = model;
+    grid.gradients(model, samples.batch, {});
+    grid.gradient()[3] = 1e180;  // whose square is too much for the second moment
+    auto const fault = grid.update(model, Adam{}, state, {1e-3, std::nullopt, 2});
+    CHECK(fault.part == UpdateFault::Part::state);
+    CHECK(fault.state == 1);
+    CHECK(fault.index == 3);
+    CHECK(same(before));
+    // A running variance that does not fit.
+    Samples<Seam> huge(8, 2);
+    for (double& number : huge.numbers) number *= 1e160;
+    CHECK(grid.gradients(model, huge.batch, {}).samples == 8);
+    CHECK(grid.statistics_fault(model).part == UpdateFault::Part::buffer);
+    CHECK(grid.update(model, Adam{}, state, {1e-3, std::nullopt, 2}).part == UpdateFault::Part::buffer);
+    CHECK(same(before));
+}
+
+TEST_CASE("BatchNorm's sums of large floats on a device do not overflow") {
+    using Norm = Network<Input<2, 9, 9>, BatchNorm2d<>, Flatten, Linear<3>>;
+    Samples<Norm> samples(5, 2);
+    for (double& number : samples.numbers) number *= 1e18;
+    Model<Norm, Float32> model(3);
+    CudaExecutor<Norm, Float32, CrossEntropy, HostDevice> grid(Cuda{}, CrossEntropy{});
+    CpuExecutor<Norm, Float32, CrossEntropy> cpu(Cpu{.threads = 1}, CrossEntropy{});
+    auto const a = grid.gradients(model, samples.batch, {}), b = cpu.gradients(model, samples.batch, {});
+    CHECK(a.finite);
+    CHECK(b.finite);
+    CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-5));
+    CHECK_FALSE(grid.statistics_fault(model));
 }
 
 TEST_CASE("a batch of the wrong size is refused, memory stays after the first step") {

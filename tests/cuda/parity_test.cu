@@ -49,7 +49,7 @@ void check(Loss loss, Optimizer optimizer, int size) {
     for (std::uint32_t step = 0; step < 5; ++step) {
         Samples<Net> const samples(size - static_cast<int>(step), 100 + step, step % 2 == 1);
         RandomKey const key{5, 0, step};
-        OptimizerStep const now{optimizer.learning_rate, NAN, step};
+        OptimizerStep const now{optimizer.learning_rate, std::nullopt, step};
         auto const a = cpu.gradients(on_cpu, samples.batch, key), b = gpu.gradients(on_gpu, samples.batch, key);
         CHECK(std::fabs(a.loss - b.loss) <= weight_tolerance * std::fabs(a.loss));
         CHECK(b.finite);

@@ -101,6 +101,57 @@ TEST_CASE("a schedule's momentum takes the place of momentum and beta1") {
     CHECK(AdamW{}.prepare<double>(step).beta1 == 0.5);
 }
 
+TEST_CASE("what is switched off is left out: an infinite weight stays, and what it was not multiplied with is finite") {
+    auto const step_of = [](auto const& optimizer, float weight, float first_state) {
+        using Optimizer = std::remove_cvref_t<decltype(optimizer)>;
+        auto const apply = optimizer.template prepare<float>({.learning_rate = 0.1, .index = 1});
+        float state[Optimizer::states] = {first_state};
+        apply(weight, 0.5f, state);
+        CHECK(std::isfinite(state[0]));
+        return weight;
+    };
+    CHECK(step_of(SGD{}, -INFINITY, 0) == -INFINITY);
+    CHECK(step_of(SGD{.momentum = 0.9, .nesterov = true}, -INFINITY, 0) == -INFINITY);
+    CHECK(step_of(Adam{}, -INFINITY, 0) == -INFINITY);
+    CHECK(step_of(AdamW{}, -INFINITY, 0) == -INFINITY);
+    CHECK(step_of(SGD{}, 1, INFINITY) == 1 - 0.1f * 0.5f);  // without momentum the old velocity does not count
+    CHECK(std::isfinite(step_of(Adam{.beta1 = 0, .beta2 = 0}, 1, INFINITY)));
+}
+
+TEST_CASE("an update's bound is above every number that it makes, and not far above") {
+    auto const check = [](auto const& optimizer) {
+        using Optimizer = std::remove_cvref_t<decltype(optimizer)>;
+        constexpr int states = Optimizer::states;
+        double weight = 0, state[states] = {}, bound = 2,
+               bounds[states] = {};  // the numbers of the worst of many weights
+        double weights[32], velocities[32][states] = {};
+        for (int i = 0; i < 32; ++i) weights[i] = 2 * std::sin(i);
+        for (int t = 0; t < 50; ++t) {
+            auto const apply = optimizer.template prepare<double>({.learning_rate = 0.1, .index = t});
+            double const largest = apply.bound(bound, 3, bounds);
+            weight = 0;
+            for (int i = 0; i < 32; ++i) {
+                apply(weights[i], 3 * std::sin(i * t + i), velocities[i]);
+                weight = std::max(weight, std::abs(weights[i]));
+                for (int k = 0; k < states; ++k)
+                    state[k] = std::max(k > 0 || i > 0 ? state[k] : 0, std::abs(velocities[i][k]));
+            }
+            CHECK(weight <= bound);
+            for (int k = 0; k < states; ++k) CHECK(state[k] <= bounds[k]);
+            CHECK(largest >= bound);
+            CHECK(largest >= bounds[0]);
+        }
+        return bound;
+    };
+    CHECK(check(SGD{}) <= 2 + 50 * 0.3 + 1e-9);
+    CHECK(check(SGD{.momentum = 0.9, .dampening = 0.5, .weight_decay = 0.01}) < 1e3);
+    CHECK(check(SGD{.momentum = 0.9, .nesterov = true}) < 1e3);
+    CHECK(check(Adam{.epsilon = 1, .weight_decay = 0.01}) < 1e3);
+    CHECK(check(AdamW{}) < 1e12);  // an epsilon of 1e-8 divides the largest moment
+    double weight = 1, state[2] = {};
+    CHECK(Adam{.epsilon = 0}.prepare<double>({}).bound(weight, 1, state) == std::numeric_limits<double>::max());
+}
+
 TEST_CASE("values out of range are named") {
     CHECK_THROWS_WITH_AS((SGD{.learning_rate = -1}).check(),
                          "SGD: learning_rate is -1, expected a number of at least 0", Error);

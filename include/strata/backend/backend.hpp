@@ -6,7 +6,9 @@
 //   gradients(model, batch, key)            one training pass: loss, hits, and the gradient of the mean loss; with a
 //                                           loss scale behind the key where it can scale losses
 //   gradient()                              that gradient, on the host, which may be changed before update
-//   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics
+//   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics; where a
+//                                           number would not be finite, nothing but the UpdateFault that says which
+//   statistics_fault(model)                 the running statistic that would not be finite
 //   update_statistics(model)                the latter alone
 //   evaluate(model, batch, predictions, outputs)
 //   first_non_finite(model, batch, key)     for messages
@@ -34,7 +36,7 @@ struct StepResult {
     double loss = 0;
     std::int64_t correct = 0;
     int samples = 0;
-    bool finite = true;  ///< false: loss or a gradient is NaN or infinite
+    bool finite = true;  ///< false: loss, a gradient or a number to be written is NaN or infinite
 };
 
 /// What a backend runs a network with, as it is described above.

@@ -37,7 +37,7 @@ private:
 #ifdef __AVX512BF16__
         if ((all & 0x7f800000u) == 0) return static_cast<std::uint16_t>(all >> 16 & 0x8000u);  // as the vectors
 #endif
-        if (value != value) return static_cast<std::uint16_t>(all >> 16 | 0x40u);  // quiet, or it would be infinity
+        if (is_nan(value)) return static_cast<std::uint16_t>(all >> 16 | 0x40u);  // quiet, or it would be infinity
         return static_cast<std::uint16_t>((all + 0x7fffu + (all >> 16 & 1u)) >> 16);
     }
 };

@@ -14,6 +14,7 @@
 // STRATA_SCALAR    in the body of a loop keeps GCC from vectorising it: what is left over from whole vectors is not
 //                  worth the compile time.
 // STRATA_ONE_COPY  of a kernel's code: neither inlined nor cloned for the constants of a caller.
+// STRATA_FINITE_MATH  1 where compilers take every number for finite (-ffast-math), else 0.
 // STRATA_COLD      marks what only arranges the work of others, or runs once a file, an epoch or a batch: compiled for
 //                  size and on its own. Big functions of it that grow into each other take long to compile.
 #pragma once
@@ -56,6 +57,12 @@
 #endif
 
 #define STRATA_COLD __attribute__((cold, noinline))
+
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#define STRATA_FINITE_MATH 1
+#else
+#define STRATA_FINITE_MATH 0
+#endif
 
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDA_ARCH__)
 #define STRATA_SCALAR asm("")

@@ -96,7 +96,7 @@ STRATA_INLINE L exponential(L x) {
     // y 2^n, in two factors: n may lie beyond the exponents of normal numbers.
     auto const power = rounded.bits() - L(rounding<T>).bits(), half = power >> 1;
     auto const factor = [](auto exponent) { return L::from_bits((exponent + C::bias) << C::mantissa_bits); };
-    return select(x == x, y * factor(half) * factor(power - half), x);
+    return select(is_nan(x), x, y * factor(half) * factor(power - half));
 }
 
 template <class L>
@@ -118,7 +118,7 @@ STRATA_INLINE L logarithm(L x) {
     L y = multiply_add(e, C::ln2_low, C::logarithm_rest(m));
     y = multiply_add(m * m, T(-0.5), y);
     y = multiply_add(e, C::ln2_high, m + y);
-    y = select(x == Limits::infinity(), x, y);
+    y = select(is_finite(x), y, x);
     return select(x > T(0), y, select(x == T(0), L(-Limits::infinity()), L(Limits::quiet_NaN())));
 }
 

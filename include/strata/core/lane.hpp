@@ -5,7 +5,7 @@
 //   multiply_add      a * b + c in one rounding where the hardware has it
 //   comparisons       < <= > >= == != give a mask; masks know & | !
 //   select            select(mask, yes, no)
-//   functions         maximum minimum absolute exp log tanh sqrt
+//   functions         maximum minimum absolute exp log tanh sqrt is_finite is_nan
 //   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), transpose, deinterleave,
 //                     interleave, lane_index, first_lanes
 //
@@ -20,6 +20,7 @@
 
 #include "config.hpp"
 #include "exponential.hpp"
+#include "finite.hpp"
 #include "scalar_lane.hpp"
 #include "vector.hpp"
 
@@ -45,11 +46,18 @@ struct Lane {
     using Vector = lane_detail::Vector<T, N>;
     using Bits = decltype(Vector{} < Vector{});  // integers of the same size
     static constexpr int width = N;
+    static constexpr auto infinity = static_cast<std::make_signed_t<detail::BitsOf<T>>>(detail::infinity_bits<T>);
     Vector v;
 
     Lane() = default;
     STRATA_INLINE explicit Lane(Vector vector) : v(vector) {}
+#if defined(__clang__) && STRATA_FINITE_MATH  // to which infinity - 0 could be anything
+    STRATA_INLINE Lane(T scalar) {            // NOLINT: scalars broadcast
+        for (int k = 0; k < N; ++k) v[k] = scalar;
+    }
+#else
     STRATA_INLINE Lane(T scalar) : v(scalar - Vector{}) {}  // NOLINT: scalars broadcast; x - 0 is x, the sign of 0 too
+#endif
     template <class U>
     requires(std::is_arithmetic_v<U> && !std::same_as<U, T>)
     STRATA_INLINE Lane(U scalar) : Lane(static_cast<T>(scalar)) {}  // NOLINT: as above; literals may be int or double
@@ -93,6 +101,14 @@ struct Lane {
     // Like the scalar forms: the second operand where either is NaN.
     friend STRATA_INLINE Lane maximum(Lane a, Lane b) { return Lane(a.v > b.v ? a.v : b.v); }
     friend STRATA_INLINE Lane minimum(Lane a, Lane b) { return Lane(a.v < b.v ? a.v : b.v); }
+    // As those of scalars, with -ffast-math too.
+    friend STRATA_INLINE Mask is_finite(Lane a) { return {absolute(a).bits() < Bits{} + infinity}; }
+    friend STRATA_INLINE Mask is_nan(Lane a) {
+        if constexpr (STRATA_FINITE_MATH)
+            return {absolute(a).bits() > Bits{} + infinity};
+        else
+            return {a.v != a.v};
+    }
     friend STRATA_INLINE Lane absolute(Lane a) { return from_bits(a.bits() & ~Lane(T(-0.0)).bits()); }
     friend STRATA_INLINE Lane exp(Lane a) { return lane_detail::exponential(a); }
     friend STRATA_INLINE Lane log(Lane a) { return lane_detail::logarithm(a); }

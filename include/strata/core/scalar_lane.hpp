@@ -5,6 +5,7 @@
 #include <concepts>
 
 #include "config.hpp"
+#include "finite.hpp"
 
 namespace strata::inline STRATA_ABI {
 

@@ -16,6 +16,7 @@
 
 #include "../core/aligned.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
 
@@ -100,7 +101,7 @@ public:
         auto summand = summand_.empty() ? AlignedVector<double>(channels, 0.0) : summand_;
         for (std::size_t c = 0; c < channels; ++c) {
             double const mean = normalize.mean[c], deviation = normalize.std[c];
-            if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0)
+            if (!is_finite(mean) || !is_finite(deviation) || deviation <= 0)
                 fail("Normalize: mean ", mean, " and std ", deviation, " of channel ", c,
                      " must be finite, and std positive");
             factor[c] /= deviation;
@@ -112,7 +113,7 @@ public:
     }
     /// Throws Error unless the probability is in [0, 1].
     STRATA_COLD void add(RandomHorizontalFlip flip) {
-        if (!(flip.probability >= 0 && flip.probability <= 1))
+        if (!is_finite(flip.probability) || !(flip.probability >= 0 && flip.probability <= 1))
             fail("RandomHorizontalFlip: probability is ", flip.probability, ", expected 0 to 1");
         steps_.emplace_back().probability = flip.probability;
         steps_.back().kind = Step::Kind::flip;

@@ -57,10 +57,10 @@ struct Muon {
     AdamW rest{.learning_rate = 3e-4, .weight_decay = 0.0};
 
     STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
+        detail::check_rate(name, "learning_rate", learning_rate);
         if (learning_rate == 0) fail("Muon: learning_rate is 0, expected a number above 0");
-        detail::check_rate(name, "momentum", momentum, 1);
-        detail::check_rate(name, "weight_decay", weight_decay, INFINITY);
+        detail::check_rate(name, "momentum", momentum, true);
+        detail::check_rate(name, "weight_decay", weight_decay);
         if (steps < 1 || steps > 100) fail("Muon: steps is ", steps, ", expected 1 to 100");
         rest.check();
     }
@@ -74,7 +74,7 @@ struct Muon {
     void update(MatrixShape shape, T* weight, Gradient const* gradient, T* state, OptimizerStep const& step) const {
         detail::DenseMap<T> w(weight, shape.columns, shape.rows), m(state, shape.columns, shape.rows);
         detail::Dense<T> x = detail::DenseMap<Gradient const>(gradient, shape.columns, shape.rows).template cast<T>();
-        auto const beta = static_cast<T>(momentum_of(step, momentum));
+        auto const beta = static_cast<T>(step.momentum.value_or(momentum));
         m = beta * m + (1 - beta) * x;
         if (nesterov)
             x = (1 - beta) * x + beta * m;

@@ -50,12 +50,12 @@ struct Shampoo {
     AdamW rest{.learning_rate = 1e-3, .weight_decay = 0.0};
 
     STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
+        detail::check_rate(name, "learning_rate", learning_rate);
         if (learning_rate == 0) fail("Shampoo: learning_rate is 0, expected a number above 0");
-        detail::check_rate(name, "momentum", momentum, 1);
+        detail::check_rate(name, "momentum", momentum, true);
         if (!(beta2 >= 0 && beta2 <= 1)) fail("Shampoo: beta2 is ", beta2, ", expected 0 to 1");
-        if (!(epsilon > 0) || !std::isfinite(epsilon)) fail("Shampoo: epsilon is ", epsilon, ", expected above 0");
-        detail::check_rate(name, "weight_decay", weight_decay, INFINITY);
+        if (!(epsilon > 0) || !is_finite(epsilon)) fail("Shampoo: epsilon is ", epsilon, ", expected above 0");
+        detail::check_rate(name, "weight_decay", weight_decay);
         if (every < 1) fail("Shampoo: every is ", every, ", expected at least 1");
         if (longest < 1) fail("Shampoo: longest is ", longest, ", expected at least 1");
         rest.check();
@@ -106,7 +106,7 @@ struct Shampoo {
             T const wanted = adam.stableNorm(), got = direction.stableNorm();
             if (got > 0) direction *= wanted / got;
         }
-        auto const beta1 = static_cast<T>(momentum_of(step, momentum));
+        auto const beta1 = static_cast<T>(step.momentum.value_or(momentum));
         m = beta1 * m + (1 - beta1) * direction;
         w = static_cast<T>(1 - step.learning_rate * weight_decay) * w - static_cast<T>(step.learning_rate) * m;
     }

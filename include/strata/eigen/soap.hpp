@@ -41,13 +41,13 @@ struct SOAP {
     AdamW rest{.learning_rate = 3e-3, .beta1 = 0.95, .beta2 = 0.95, .weight_decay = 0.0};
 
     STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate, INFINITY);
+        detail::check_rate(name, "learning_rate", learning_rate);
         if (learning_rate == 0) fail("SOAP: learning_rate is 0, expected a number above 0");
-        detail::check_rate(name, "beta1", beta1, 1);
-        detail::check_rate(name, "beta2", beta2, 1);
-        detail::check_rate(name, "shampoo_beta", shampoo_beta, 1);
-        detail::check_rate(name, "epsilon", epsilon, INFINITY);
-        detail::check_rate(name, "weight_decay", weight_decay, INFINITY);
+        detail::check_rate(name, "beta1", beta1, true);
+        detail::check_rate(name, "beta2", beta2, true);
+        detail::check_rate(name, "shampoo_beta", shampoo_beta, true);
+        detail::check_rate(name, "epsilon", epsilon);
+        detail::check_rate(name, "weight_decay", weight_decay);
         if (every < 1) fail("SOAP: every is ", every, ", expected at least 1");
         if (longest < 1) fail("SOAP: longest is ", longest, ", expected at least 1");
         rest.check();
@@ -82,7 +82,7 @@ struct SOAP {
                 if (qr.size() > 0) x = detail::times<T>(qr, x);
                 return x;
             };
-            double const b1 = momentum_of(step, beta1);
+            double const b1 = step.momentum.value_or(beta1);
             auto const t = static_cast<double>(step.index);
             m = static_cast<T>(b1) * m + static_cast<T>(1 - b1) * g;
             v.array() = static_cast<T>(beta2) * v.array() + static_cast<T>(1 - beta2) * project(g).array().square();

@@ -103,7 +103,7 @@ private:
         for (Eigen::Index k = 0; k < size; ++k) {
             double const variance = spectrum.values[size - 1 - k];  // rounding may leave -1e-18
             double const scale = 1 / std::sqrt((variance > 0 ? variance : 0) + options.epsilon);
-            if (!std::isfinite(scale)) fail("Whitening: a direction has no variance: give an epsilon above 0");
+            if (!is_finite(scale)) fail("Whitening: a direction has no variance: give an epsilon above 0");
             auto const direction = spectrum.vectors.col(size - 1 - k);
             Eigen::Index largest = 0;
             direction.cwiseAbs().maxCoeff(&largest);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../core/tensor.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -35,7 +36,7 @@ std::uint16_t rounded_bits(double x) {
     auto const bits = std::bit_cast<std::uint64_t>(x);
     std::uint64_t const sign = bits >> 63 << 15, magnitude = bits & ~(std::uint64_t{1} << 63);
     auto const signed_result = [&](std::uint64_t result) { return static_cast<std::uint16_t>(sign | result); };
-    if (std::isnan(x))  // quiet, with the upper bits of the payload
+    if (is_nan(x))  // quiet, with the upper bits of the payload
         return signed_result(infinity | one >> 1 | ((magnitude & (hidden - 1)) >> (52 - mantissa_bits)));
     int const exponent = static_cast<int>(magnitude >> 52) - 1023;
     if (exponent > bias) return signed_result(infinity);

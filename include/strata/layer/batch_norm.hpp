@@ -39,42 +39,46 @@ struct BatchNormalization {
     enum Statistic { mean, inverse_deviation, mean_dy, mean_dy_xhat };
     static constexpr int statistics_per_channel = 4;
 
-    /// Sum of x over the pixels of a channel, for one lane.
+    // Sums over the pixels of a channel, for one sample: in runs of its own type, which are added in double. A run that
+    // overflows is added number by number.
+
+    /// Sum of x.
     template <class Io>
-    STRATA_HD static STRATA_INLINE auto sum_x(int c, Io const& io) {
-        typename Io::L total(0);
-        for (int i = 0; i < pixels; ++i) total = total + io.x[c * pixels + i];
-        return total;
+    STRATA_HD static double sum_x(int c, Io const& io) {
+        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) { return static_cast<T>(io.x[c * pixels + i]); });
     }
-    /// Sum of (x - center)^2 over the pixels of a channel.
-    template <class Io, class T>
-    STRATA_HD static STRATA_INLINE auto sum_squares(int c, T center, Io const& io) {
-        using L = typename Io::L;
-        L total(0);
-        for (int i = 0; i < pixels; ++i) {
-            L const d = io.x[c * pixels + i] - L(center);
-            total = multiply_add(d, d, total);
-        }
-        return total;
-    }
-    /// Sum of dy over the pixels of a channel.
+    /// Sum of (x - center)^2.
     template <class Io>
-    STRATA_HD static STRATA_INLINE auto sum_dy(int c, Io const& io) {
-        typename Io::L total(0);
-        for (int i = 0; i < pixels; ++i) total = total + io.dy[c * pixels + i];
-        return total;
+    STRATA_HD static double sum_squares(int c, typename Io::L center, Io const& io) {
+        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) {
+            T const d = static_cast<T>(io.x[c * pixels + i]) - static_cast<T>(center);
+            return d * d;
+        });
     }
-    /// Sum of dy xhat over the pixels of a channel.
+    /// Sum of dy.
     template <class Io>
-    STRATA_HD static STRATA_INLINE auto sum_dy_xhat(int c, Io const& io) {
-        using L = typename Io::L;
-        using T = scalar_of<L>;
-        L const center(static_cast<T>(io.statistics[4 * c + mean])),
-            scale(static_cast<T>(io.statistics[4 * c + inverse_deviation]));
-        L total(0);
-        for (int i = 0; i < pixels; ++i)
-            total = multiply_add(io.dy[c * pixels + i], (io.x[c * pixels + i] - center) * scale, total);
-        return total;
+    STRATA_HD static double sum_dy(int c, Io const& io) {
+        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) { return static_cast<T>(io.dy[c * pixels + i]); });
+    }
+    /// Sum of dy xhat.
+    template <class Io>
+    STRATA_HD static double sum_dy_xhat(int c, Io const& io) {
+        double const* const s = io.statistics + 4 * c;
+        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) {
+            T const x = static_cast<T>(io.x[c * pixels + i]) - static_cast<T>(s[mean]);
+            return static_cast<T>(io.dy[c * pixels + i]) * (x * static_cast<T>(s[inverse_deviation]));
+        });
+    }
+
+    /// A running statistic after a batch's. With a momentum of 0 or 1 one of the two does not count, however large.
+    template <class T>
+    STRATA_HD static T moved(T old, double fresh) {
+        if constexpr (momentum == 0)
+            return old;
+        else if constexpr (momentum == 1)
+            return static_cast<T>(fresh);
+        else
+            return static_cast<T>((1 - momentum) * static_cast<double>(old) + momentum * fresh);
     }
 
     template <class Io>
@@ -104,6 +108,22 @@ struct BatchNormalization {
     }
 
 private:
+    template <class T, class Term>
+    STRATA_HD static double sum_of_runs(Term const& term) {
+        constexpr int run = 64;
+        double total = 0;
+        for (int from = 0; from < pixels; from += run) {
+            int const to = from + run < pixels ? from + run : pixels;
+            T part(0);
+            for (int i = from; i < to; ++i) part += term(T(), i);
+            if (is_finite(part)) {
+                total += static_cast<double>(part);
+                continue;
+            }
+            for (int i = from; i < to; ++i) total += term(double(), i);
+        }
+        return total;
+    }
     static constexpr int flat(Position<X::rank> at) {
         if constexpr (X::rank == 3)
             return X::index(at[0], at[1], at[2]);

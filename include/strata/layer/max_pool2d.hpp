@@ -34,7 +34,7 @@ struct MaxPooling {
         L best = L(0), place = L(-1);
         Win::for_pixels(i, j, [&, c = c](int h, int w, int tap) {
             L const x = io.x(c, h, w);
-            auto const wins = (x > best) | (x != x) | (place < L(0));
+            auto const wins = (x > best) | is_nan(x) | (place < L(0));
             place = select(wins, L(tap), place);
             best = select(wins, x, best);
         });

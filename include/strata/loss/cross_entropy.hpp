@@ -16,7 +16,7 @@ struct CrossEntropy {
     double label_smoothing = 0.0;  ///< in [0, 1)
 
     STRATA_COLD void check() const {
-        if (!(label_smoothing >= 0 && label_smoothing < 1))
+        if (!is_finite(label_smoothing) || !(label_smoothing >= 0 && label_smoothing < 1))
             fail("CrossEntropy: label_smoothing is ", label_smoothing, ", expected at least 0 and below 1");
     }
 

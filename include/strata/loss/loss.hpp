@@ -67,6 +67,12 @@ concept Loss = std::same_as<typename T::policy, LossPolicy> && std::convertible_
                    { loss.template operator()<OutputShape::size>(io) } -> std::convertible_to<float>;
                };
 
+namespace detail {
+/// Classes are numbers of the type that losses compute in: true where it knows all of a network's apart.
+template <class Loss, class Net, class T>
+inline constexpr bool knows_classes = !Loss::classifies || sizeof(T) > 4 || Net::OutputShape::size <= 1 << 24;
+}  // namespace detail
+
 /// Index of the largest of K outputs, the first of equal ones; NaN is never larger.
 template <int K, class X>
 STRATA_HD STRATA_INLINE auto predicted_class(X const& x) {

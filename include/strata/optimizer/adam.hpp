@@ -6,6 +6,8 @@
 // Source: Kingma and Ba, arXiv:1412.6980, Algorithm 1.
 #pragma once
 
+#include <limits>
+
 #include "optimizer.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -17,13 +19,26 @@ struct AdamUpdate {
 
     template <class L>
     STRATA_HD STRATA_INLINE void operator()(L& w, L gradient, L (&state)[2]) const {
-        L const g = multiply_add(L(decay), w, gradient);
-        state[0] = multiply_add(L(beta1), state[0], L(one_minus_beta1) * g);
-        state[1] = multiply_add(L(beta2), state[1], L(one_minus_beta2) * g * g);
+        // What is switched off is left out: 0 times an infinite number, a masked class's bias, would be NaN.
+        L const g = decay != T(0) ? multiply_add(L(decay), w, gradient) : gradient;
+        L const first = L(one_minus_beta1) * g, second = L(one_minus_beta2) * g * g;
+        state[0] = beta1 != T(0) ? multiply_add(L(beta1), state[0], first) : first;
+        state[1] = beta2 != T(0) ? multiply_add(L(beta2), state[1], second) : second;
         // Every product with a sum is said as one multiply_add: what compilers contract by themselves differs between
         // vectors and scalars, and so would an element's bits.
         L const step = L(rate) * state[0] / multiply_add(sqrt(state[1]), L(inverse_root), L(epsilon));
         w = multiply_add(w, L(decoupled), -step);
+    }
+    /// See optimizer.hpp. Without an epsilon a step has no bound.
+    double bound(double& w, double gradient, double (&state)[2]) const {
+        if (!(epsilon > T(0))) return (std::numeric_limits<double>::max)();
+        auto const of = [](T x) { return static_cast<double>(x); };
+        double const g = gradient + of(decay) * w;
+        state[0] = of(beta1) * state[0] + of(one_minus_beta1) * g;
+        state[1] = of(beta2) * state[1] + of(one_minus_beta2) * g * g;
+        double const product = of(rate) * state[0], root = std::sqrt(state[1]) * of(inverse_root);
+        w = std::fabs(of(decoupled)) * w + product / of(epsilon);
+        return g + state[0] + state[1] + product + root + w;
     }
 };
 
@@ -39,16 +54,16 @@ struct Adam {
     double weight_decay = 0.0;
 
     STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate, HUGE_VAL);
-        detail::check_rate(name, "beta1", beta1, 1);
-        detail::check_rate(name, "beta2", beta2, 1);
-        detail::check_rate(name, "epsilon", epsilon, HUGE_VAL);
-        detail::check_rate(name, "weight_decay", weight_decay, HUGE_VAL);
+        detail::check_rate(name, "learning_rate", learning_rate);
+        detail::check_rate(name, "beta1", beta1, true);
+        detail::check_rate(name, "beta2", beta2, true);
+        detail::check_rate(name, "epsilon", epsilon);
+        detail::check_rate(name, "weight_decay", weight_decay);
     }
 
     template <class T>
     [[nodiscard]] AdamUpdate<T> prepare(OptimizerStep const& step) const {
-        double const b1 = std::isnan(step.momentum) ? beta1 : step.momentum;
+        double const b1 = step.momentum.value_or(beta1);
         auto const t = static_cast<double>(step.index + 1);
         double const correction1 = 1 - std::pow(b1, t), correction2 = 1 - std::pow(beta2, t);
         auto const as = [](double v) { return static_cast<T>(v); };

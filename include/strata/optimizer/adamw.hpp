@@ -20,11 +20,11 @@ struct AdamW {
     double weight_decay = 1e-2;
 
     STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate, HUGE_VAL);
-        detail::check_rate(name, "beta1", beta1, 1);
-        detail::check_rate(name, "beta2", beta2, 1);
-        detail::check_rate(name, "epsilon", epsilon, HUGE_VAL);
-        detail::check_rate(name, "weight_decay", weight_decay, HUGE_VAL);
+        detail::check_rate(name, "learning_rate", learning_rate);
+        detail::check_rate(name, "beta1", beta1, true);
+        detail::check_rate(name, "beta2", beta2, true);
+        detail::check_rate(name, "epsilon", epsilon);
+        detail::check_rate(name, "weight_decay", weight_decay);
     }
 
     template <class T>

@@ -41,13 +41,4 @@ template <MatrixOptimizer O>
     return step;
 }
 
-/// The schedule's momentum where it gives one, else the optimizer's own.
-template <class Step>
-[[nodiscard]] double momentum_of(Step const& step, double own) {
-    if constexpr (requires { step.momentum.value_or(own); })
-        return step.momentum.value_or(own);
-    else
-        return std::isnan(step.momentum) ? own : step.momentum;
-}
-
 }  // namespace strata::inline STRATA_ABI

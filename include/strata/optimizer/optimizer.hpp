@@ -12,15 +12,24 @@
 //   static constexpr int states    numbers of state a parameter; 0
 //   static constexpr char const* name   in checkpoints, which fit optimizers of the same name; "(unnamed)"
 //   check() const                  throws Error where a hyperparameter makes no sense
+//
+// What an update writes is finite, or it is not written. An update may have a member
+//
+//   double bound(double& weight, double gradient, double (&state)[states]) const
+//
+// which does to the largest magnitudes of weights, gradient and state what the update does to the numbers at most, and
+// returns one that no number on the way exceeds (the largest double where it cannot say). Where bounds suffice, the
+// numbers need not be looked at before they are written; an update without `bound` is computed twice.
 #pragma once
 
 #include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <limits>
+#include <optional>
 #include <utility>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../core/lane.hpp"
 
 #pragma GCC diagnostic push
@@ -34,16 +43,16 @@ struct OptimizerPolicy {};
 /// One optimizer step: what the schedule and the trainer say.
 struct OptimizerStep {
     double learning_rate = 0;
-    double momentum = std::numeric_limits<
-        double>::quiet_NaN();  ///< takes the place of momentum (or Adam's beta1) where it is a number
-    std::int64_t index = 0;    ///< updates made before this one
+    std::optional<double> momentum{};  ///< takes the place of momentum (or Adam's beta1) where it is given
+    std::int64_t index = 0;            ///< updates made before this one
 };
 
 namespace detail {
-STRATA_COLD inline void check_rate(char const* optimizer, char const* name, double value, double below) {
-    if (!(value >= 0 && value < below))
+/// A finite number of at least 0, and below 1 where `below_one`.
+STRATA_COLD inline void check_rate(char const* optimizer, char const* name, double value, bool below_one = false) {
+    if (!is_finite(value) || !(value >= 0) || (below_one && !(value < 1)))
         fail(optimizer, ": ", name, " is ", value, ", expected a number of at least 0",
-             below < 1e300 ? " and below 1" : "");
+             below_one ? " and below 1" : "");
 }
 
 /// Numbers of state a parameter.

@@ -12,11 +12,11 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstdint>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -39,7 +39,7 @@ struct LossScaling {
             finite_steps = 0;
         } else if (++finite_steps == interval) {
             finite_steps = 0;
-            if (std::isfinite(static_cast<float>(scale * growth))) scale *= growth;
+            if (is_finite(static_cast<float>(scale * growth))) scale *= growth;
         }
     }
 };
@@ -61,7 +61,7 @@ struct StaticLossScale {
 
     /// Throws Error unless the scale is positive and finite.
     [[nodiscard]] LossScaling scaling() const {
-        if (!(scale > 0) || !std::isfinite(static_cast<float>(scale)))
+        if (!(scale > 0) || !is_finite(static_cast<float>(scale)))
             fail("StaticLossScale: scale is ", scale, ", expected a positive, finite number");
         return {scale};
     }
@@ -76,11 +76,11 @@ struct DynamicLossScale {
 
     /// Throws Error where a number makes no sense.
     [[nodiscard]] LossScaling scaling() const {
-        if (!(initial > 0) || !std::isfinite(static_cast<float>(initial)))
+        if (!(initial > 0) || !is_finite(static_cast<float>(initial)))
             fail("DynamicLossScale: initial is ", initial, ", expected a positive, finite number");
-        if (!(growth > 1) || !std::isfinite(growth))
+        if (!(growth > 1) || !is_finite(growth))
             fail("DynamicLossScale: growth is ", growth, ", expected a number above 1");
-        if (!(backoff > 0 && backoff < 1))
+        if (!is_finite(backoff) || !(backoff > 0 && backoff < 1))
             fail("DynamicLossScale: backoff is ", backoff, ", expected a number between 0 and 1");
         if (interval < 1) fail("DynamicLossScale: interval is ", interval, ", expected at least 1");
         return {initial, growth, backoff, interval};

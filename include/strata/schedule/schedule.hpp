@@ -6,7 +6,7 @@
 
 #include <concepts>
 #include <cstdint>
-#include <limits>
+#include <optional>
 
 #include "../core/error.hpp"
 
@@ -26,8 +26,7 @@ struct SchedulePosition {
 /// What a schedule says about the coming step.
 struct ScheduleValue {
     double learning_rate = 0;
-    /// Momentum of SGD, beta1 of Adam; NaN leaves the optimizer's own value.
-    double momentum = std::numeric_limits<double>::quiet_NaN();
+    std::optional<double> momentum{};  ///< of SGD, beta1 of Adam; none leaves the optimizer's own value
 };
 
 /// What a schedule counts in: it moves once an epoch or at every optimizer step.

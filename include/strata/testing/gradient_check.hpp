@@ -221,7 +221,7 @@ consteval bool evaluates_as_it_trains() {
 /// |a - b| / max(|a|, |b|, 1e-3); infinite where one is not a number.
 inline double relative_error(double a, double b) {
     double const error = std::abs(a - b) / (std::max)({std::abs(a), std::abs(b), 1e-3});
-    return std::isfinite(error) ? error : std::numeric_limits<double>::infinity();
+    return is_finite(error) ? error : std::numeric_limits<double>::infinity();
 }
 
 }  // namespace detail

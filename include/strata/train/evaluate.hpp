@@ -23,6 +23,8 @@ template <class Net, class Precision, class... Policies>
         using Loss = std::remove_const_t<decltype(loss)>;
         constexpr bool is_loss = strata::Loss<Loss, typename Net::OutputShape>;
         static_assert(sizeof(detail::LossCheck<is_loss>) > 0);
+        static_assert(detail::knows_classes<Loss, Net, typename Precision::compute>,
+                      "a loss over more than 2^24 classes needs Float64: float does not know their numbers apart");
         if constexpr (is_loss) {
             if constexpr (requires { typename Loss::template Check<got<typename Net::OutputShape>>; })
                 static_cast<void>(Loss::template Check<got<typename Net::OutputShape>>::ok);

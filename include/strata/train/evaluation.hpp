@@ -9,6 +9,7 @@
 #include "../data/loader.hpp"
 #include "input_check.hpp"
 #include "metrics.hpp"
+#include "non_finite_place.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -38,8 +39,8 @@ STRATA_COLD void for_each_batch(Dataset const& data, int batch_size, std::uint64
     while (Batch const* batch = loader.next()) f(*batch);
 }
 
-/// Evaluates a model that the executor has loaded. Throws Error as Trainer::evaluate; `strict` is about samples that
-/// are not finite.
+/// Evaluates a model that the executor has loaded. Throws Error as Trainer::evaluate; without `strict` a loss that is not
+/// finite is a result like others.
 template <class Executor, class Model>
 STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, InputCheck const& input, Dataset const& data,
                                    int batch_size, std::uint64_t seed, bool strict = true) {
@@ -50,9 +51,10 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
     for_each_batch(data, batch_size, seed, [&](Batch const& batch) {
         std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
-        if (strict && !result.finite)
-            if (auto const bad = first_non_finite_sample(batch); bad >= 0)
-                fail("evaluate: the input of ", name_of_sample(batch, bad), " is not finite");
+        if (strict && !result.finite) {
+            auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch));
+            fail("evaluate: ", place.empty() ? "the loss is not finite" : place);
+        }
         loss += result.loss * batch.size;
         all.correct += result.correct;
         all.samples += batch.size;

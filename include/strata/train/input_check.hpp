@@ -1,8 +1,6 @@
 // Whether data fit a network: flat numbers, compiled once and not once a network type.
 #pragma once
 
-#include <cmath>
-
 #include "../backend/backend.hpp"
 #include "../data/dataset.hpp"
 
@@ -74,17 +72,34 @@ inline constexpr InputCheck input_check_of{[] {
                                            }(),
                                            Net::InputShape::rank == 1, Net::OutputShape::size, Loss::classifies};
 
-/// Index of the first sample of a batch that holds a number that is not finite, -1 where there is none.
-inline std::int64_t first_non_finite_sample(Batch const& batch) {
-    if (batch.type == DataType::uint8) return -1;
-    std::size_t const size = batch.shape.size();
-    for (std::size_t i = 0; i < size * static_cast<std::size_t>(batch.size); ++i) {
-        bool const finite = batch.type == DataType::float32
-                                ? std::isfinite(static_cast<float const*>(batch.inputs)[i])
-                                : std::isfinite(static_cast<double const*>(batch.inputs)[i]);
-        if (!finite) return static_cast<std::int64_t>(i / size);
-    }
-    return -1;
+/// The first sample of a batch of which a number, as a network stores it in a T, is not finite, in words; empty where
+/// all are. Doubles may be finite and still too large.
+template <class T>
+STRATA_COLD std::string non_finite_sample(Batch const& batch, int outputs) {
+    using Compute = std::conditional_t<std::is_floating_point_v<T>, T, float>;
+    auto const search = [&](char const* what, void const* numbers, DataType type, std::size_t size, bool scaled) {
+        auto const at = [&](std::size_t i) {
+            return type == DataType::float64   ? static_cast<double const*>(numbers)[i]
+                   : type == DataType::float32 ? static_cast<double>(static_cast<float const*>(numbers)[i])
+                                               : 0.0;
+        };
+        std::size_t const pixels = batch.shape.size() / static_cast<std::size_t>(batch.shape.channels);
+        for (std::size_t i = 0; i < size * static_cast<std::size_t>(batch.size); ++i) {
+            auto stored = static_cast<Compute>(at(i));
+            std::size_t const channel = i % size / pixels;
+            if (scaled && batch.scale)
+                stored =
+                    stored * static_cast<Compute>(batch.scale[channel]) + static_cast<Compute>(batch.shift[channel]);
+            if (!is_finite(static_cast<Compute>(static_cast<T>(stored))))
+                return concatenate("the ", what, " of ", name_of_sample(batch, static_cast<std::int64_t>(i / size)),
+                                   is_finite(at(i)) ? " is too large for the network's numbers" : " is not finite");
+        }
+        return std::string();
+    };
+    auto text = search("input", batch.inputs, batch.type, batch.shape.size(), true);
+    if (text.empty() && batch.targets)
+        text = search("target", batch.targets, batch.target_type, static_cast<std::size_t>(outputs), false);
+    return text;
 }
 
 }  // namespace strata::inline STRATA_ABI

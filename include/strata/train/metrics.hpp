@@ -12,6 +12,7 @@
 
 #include "../core/error.hpp"
 #include "../core/read_number.hpp"
+#include "../core/finite.hpp"
 
 namespace strata::inline STRATA_ABI {
 

@@ -22,7 +22,7 @@ struct PendingGradient {
     void add(StepResult const& result) {
         lent = ++passes > 1;  // sums may overflow
         finite = finite && result.finite;
-        loss_is_finite = loss_is_finite && std::isfinite(result.loss);
+        loss_is_finite = loss_is_finite && is_finite(result.loss);
         statistics = result.finite;
     }
 };

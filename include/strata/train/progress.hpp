@@ -90,13 +90,13 @@ public:
         if (style_ == ProgressStyle::none) return;
         Line line;
         append_epoch(line, record.epoch);
-        if (!std::isnan(record.train_loss)) line.append("  train loss %.4f", record.train_loss);
-        if (!std::isnan(record.train_accuracy)) line.append("  acc %.2f %%", 100 * record.train_accuracy);
-        if (!std::isnan(record.test_loss)) line.append("  test loss %.4f", record.test_loss);
-        if (!std::isnan(record.test_accuracy)) line.append("  acc %.2f %%", 100 * record.test_accuracy);
-        if (!std::isnan(record.learning_rate)) line.append("  lr %.4g", record.learning_rate);
-        if (!std::isnan(record.seconds)) line.append("  %.1f s", record.seconds);
-        if (!std::isnan(record.images_per_second)) line.append("  %.0f images/s", record.images_per_second);
+        if (!is_nan(record.train_loss)) line.append("  train loss %.4f", record.train_loss);
+        if (!is_nan(record.train_accuracy)) line.append("  acc %.2f %%", 100 * record.train_accuracy);
+        if (!is_nan(record.test_loss)) line.append("  test loss %.4f", record.test_loss);
+        if (!is_nan(record.test_accuracy)) line.append("  acc %.2f %%", 100 * record.test_accuracy);
+        if (!is_nan(record.learning_rate)) line.append("  lr %.4g", record.learning_rate);
+        if (!is_nan(record.seconds)) line.append("  %.1f s", record.seconds);
+        if (!is_nan(record.images_per_second)) line.append("  %.0f images/s", record.images_per_second);
         print(line.view());
     }
 
@@ -182,9 +182,9 @@ private:
 
     /// Loss, accuracy, learning rate, images/s and ETA; empty where unknown.
     STRATA_COLD void write_fields(Line (&fields)[field_count], double now) const {
-        if (!std::isnan(state_.loss)) fields[0].append("  loss %.4f", state_.loss);
-        if (!std::isnan(state_.accuracy)) fields[1].append("  acc %.2f %%", 100 * state_.accuracy);
-        if (!std::isnan(state_.learning_rate)) fields[2].append("  lr %.4g", state_.learning_rate);
+        if (!is_nan(state_.loss)) fields[0].append("  loss %.4f", state_.loss);
+        if (!is_nan(state_.accuracy)) fields[1].append("  acc %.2f %%", 100 * state_.accuracy);
+        if (!is_nan(state_.learning_rate)) fields[2].append("  lr %.4g", state_.learning_rate);
         if (auto const rate = rate_since(epoch_start_, now); rate > 0) fields[3].append("  %.0f images/s", rate);
         // The rate of the whole run includes evaluation, which the epochs to come will need too.
         auto const left = state_.epochs * state_.samples - done(state_);

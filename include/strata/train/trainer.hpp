@@ -28,6 +28,8 @@ class Trainer {
         return true;
     }();
     static_assert(checked<got<typename Net::OutputShape>>);
+    static_assert(detail::knows_classes<Loss, Net, typename Precision::compute>,
+                  "a loss over more than 2^24 classes needs Float64: float does not know their numbers apart");
 
 public:
     using ModelType = Model<Net, Precision>;
@@ -88,14 +90,15 @@ public:
     }
 
     /// One step on a batch: forward, backward, update. Throws Error when the batch does not fit the network, or when
-    /// loss or gradient is not finite (unless NonFinite{.skip = true}); the weights are as before then. A gradient that
+    /// loss, gradient, or a weight, running statistic or optimizer state that it would write is not finite (unless
+    /// NonFinite{.skip = true}); nothing has been written then. A gradient that
     /// overflows for a dynamic loss scale is no error: the step is left out and the scale reduced.
     StepResult train_step(Batch const& batch) {
         input.check(batch, "train_step");
         zero_gradients();
         ScheduleValue const value = scheduled();
-        StepResult const result = pass(batch);
-        finish_step(value);
+        StepResult result = pass(batch);
+        result.finite = finish_step(value);
         return result;
     }
     /// The same on arrays: samples [batch][C][H][W], and labels [batch] or targets [batch][outputs] (see ArrayBatch).
@@ -181,7 +184,7 @@ public:
     // ---- evaluation ------------------------------------------------------------------------------------------------
 
     /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order. Throws Error where the
-    /// dataset does not fit the network, or where the loss is not finite because a sample is not. It works in the
+    /// dataset does not fit the network, or where the loss is not finite: names the sample or layer. It works in the
     /// trainer's own memory: one call at a time.
     [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) const {
         to_device();
@@ -326,8 +329,9 @@ private:
     [[nodiscard]] ScheduleValue scheduled() {
         position_.step = state_.step;
         ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
-        if (!std::isfinite(value.learning_rate))
-            fail("training step ", state_.step, ": the schedule's learning rate is not finite");
+        if (!is_finite(value.learning_rate) || (value.momentum && !is_finite(*value.momentum)))
+            fail("training step ", state_.step, ": the schedule's ",
+                 is_finite(value.learning_rate) ? "momentum" : "learning rate", " is not finite");
         return value;
     }
     /// Forward and backward on a batch that fits. The first pass of a step and the ones after it draw other numbers.
@@ -336,12 +340,17 @@ private:
         keep_statistics();
         auto const step = static_cast<std::uint32_t>(state_.step);
         RandomKey const key{state_.seed + 0x9E3779B97F4A7C15u * pending_.passes, 0, step};
-        StepResult const result = scaled_gradients(batch, key);
-        if (!result.finite && !scale_is_to_blame(result) && !non_finite_.skip) {
+        StepResult result = scaled_gradients(batch, key);
+        UpdateFault const fault = result.finite ? executor_.statistics_fault(model_) : UpdateFault{};
+        if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result)))) {
             pending_ = {};
-            fail("training step ", state_.step, ": ", non_finite_place<Net>(executor_, model_, batch, key, result));
+            fail("training step ", state_.step, ": ",
+                 fault ? concatenate(non_finite_place(model_, fault), " would not be finite")
+                       : non_finite_place(executor_, model_, batch, key, result));
         }
+        result.finite = result.finite && !fault;
         pending_.add(result);
+        if (fault) pending_.loss_is_finite = false;  // the scale is not to blame
         has_gradient_ = true;
         return result;
     }
@@ -357,18 +366,21 @@ private:
     }
     bool finish_step(ScheduleValue const& value) {
         PendingGradient const done = std::exchange(pending_, {});
+        UpdateFault fault;
         if (done.finite) {
-            executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
-                             {value.learning_rate, value.momentum, state_.updates});
+            fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
+                                     {value.learning_rate, value.momentum, state_.updates});
+            if (fault && !non_finite_.skip)
+                fail("training step ", state_.step, ": ", non_finite_place(model_, fault), " would not be finite");
             host_is_old_ = true;
-            ++state_.updates;
+            state_.updates += fault ? 0 : 1;
         }
         // Where the loss itself is not finite, the scale is not to blame.
         if (loss_scaling_.is_dynamic() && (done.finite || done.loss_is_finite))
             loss_scaling_.step(done.finite, state_.loss_scale, state_.loss_scale_steps);
         state_.learning_rate = value.learning_rate;
         ++state_.step;
-        return done.finite;
+        return done.finite && !fault;
     }
     StepResult scaled_gradients(Batch const& batch, RandomKey key) {
         if (loss_scaling_.is_dynamic()) state_.loss_scale = loss_scale();
@@ -381,7 +393,7 @@ private:
     }
     /// Whether a smaller loss scale may help: the loss itself does not depend on it, and 1 scales nothing up.
     [[nodiscard]] bool scale_is_to_blame(StepResult const& result) const {
-        return loss_scaling_.is_dynamic() && std::isfinite(result.loss) && state_.loss_scale > 1;
+        return loss_scaling_.is_dynamic() && is_finite(result.loss) && state_.loss_scale > 1;
     }
 
     void to_device() const {

@@ -16,7 +16,8 @@ struct Seed {
     using policy = SeedPolicy;
     std::uint64_t value = 0;
 };
-/// What to do when loss or gradient is not finite: stop with an Error that names step and layer, or skip the update.
+/// What to do when loss, gradient or a number to be written is not finite: stop with an Error that names step and layer,
+/// or skip the update.
 struct NonFinite {
     using policy = NonFinitePolicy;
     bool skip = false;

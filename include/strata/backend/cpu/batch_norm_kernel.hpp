@@ -31,6 +31,28 @@ STRATA_INLINE void sum_vectors(int from, int stop, double (&totals)[K], F const&
         totals[k] = static_cast<double>(sum((sums[0][k] + sums[1][k]) + (sums[2][k] + sums[3][k])));
 }
 
+/// `count` numbers, which overflowed in sums of their own type, in double: their mean and the sum of their squared
+/// distances to it.
+template <class T>
+STRATA_COLD void moments_in_double(T const* numbers, int count, double& mean, double& squares) {
+    mean = squares = 0;
+    for (int k = 0; k < count; ++k) mean += static_cast<double>(numbers[k]) / count;
+    for (int k = 0; k < count; ++k) {
+        double const d = static_cast<double>(numbers[k]) - mean;
+        squares += d * d;
+    }
+}
+/// The same for the sums of dy and dy xhat.
+template <class T>
+STRATA_COLD void gradient_sums_in_double(T const* x, T const* dy, int count, double mean, double deviation,
+                                         double (&sums)[2]) {
+    sums[0] = sums[1] = 0;
+    for (int k = 0; k < count; ++k) {
+        sums[0] += static_cast<double>(dy[k]);
+        sums[1] += static_cast<double>(dy[k]) * ((static_cast<double>(x[k]) - mean) * deviation);
+    }
+}
+
 /// A tile's part of the forward statistics, in double: the mean of a channel's numbers and the sum of their squared
 /// distances to it, [channel][pitch]. Pieces that fit the cache are read twice and merged by Chan, Golub and LeVeque's
 /// update; of `S` samples the first `samples` are real.
@@ -54,14 +76,17 @@ STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pitch, int pi
             int const stop = (std::min)(at + piece, vectors_end);
             double total[1];
             sum_vectors<1, L>(at, stop, total, [&](int k, L(&sums)[1]) { sums[0] += load_lane<L>(row + k); });
-            double const n = stop - at, part = total[0] / n;
+            double const n = stop - at;
+            double part = total[0] / n;
             L const center(static_cast<C>(part));
             sum_vectors<1, L>(at, stop, total, [&](int k, L(&sums)[1]) {
                 L const d = load_lane<L>(row + k) - center;
                 sums[0] = multiply_add(d, d, sums[0]);
             });
             double const off = part - static_cast<double>(static_cast<C>(part));  // the center was rounded
-            merge(n, part, total[0] - n * off * off);
+            double part_squares = total[0] - n * off * off;
+            if (!is_finite(part_squares)) moments_in_double(row + at, stop - at, part, part_squares);
+            merge(n, part, part_squares);
         }
         double n = 0, part = 0, part_squares = 0;  // the rest, or all of a ragged tile, number by number
         for (int at = vectors_end; at < length; ++at)
@@ -105,14 +130,17 @@ STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const*
                 lanes[0] += g;
                 lanes[1] = multiply_add(g, (load_lane<L>(row + k) - L(center)) * L(scale), lanes[1]);
             });
+            if (!is_finite(sums[0]) || !is_finite(sums[1]))
+                gradient_sums_in_double(row + at, gradient + at, stop - at, statistics[place], statistics[place + 1],
+                                        sums);
             total += sums[0];
             total_xhat += sums[1];
             at = stop;
         }
         for (; at < length; ++at) {
-            auto const g = static_cast<C>(gradient[at]);
-            total += static_cast<double>(g);
-            total_xhat += static_cast<double>(g * ((static_cast<C>(row[at]) - center) * scale));
+            auto const g = static_cast<double>(gradient[at]);
+            total += g;
+            total_xhat += g * static_cast<double>((static_cast<C>(row[at]) - center) * scale);
         }
         sum_dy[place] = total;
         sum_dy_xhat[place] = total_xhat;

@@ -52,19 +52,20 @@ public:
           barriers_(static_cast<std::size_t>(workers_) + 1),
           kept_(kept_parameters),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
-          chunk_squares_(static_cast<std::size_t>(chunks)),
+          chunk_largest_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
           results_(static_cast<std::size_t>(max_leaves)),
           next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
 
     [[nodiscard]] int workers() const { return workers_; }
-    /// The model is used where it lies.
-    void load(ModelType const&, std::span<Scalar const>) {}
+    /// The model is used where it lies; load says that others have changed it or the optimizer's state.
+    void load(ModelType const&, std::span<Scalar const>) { range_.forget(); }
     void store(ModelType&, std::span<Scalar>) {}
     /// Gradient of the last training pass, in the order of Model::parameters(); empty before the first.
     [[nodiscard]] std::span<Gradient const> gradient() const {
         return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(max_leaves)};
     }
     [[nodiscard]] std::span<Gradient> gradient() {  // what is written to it, update() takes
+        largest_gradient_ = detail::unknown_magnitude;
         return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(max_leaves)};
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
@@ -101,28 +102,26 @@ public:
         if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(size);
     }
 
-    /// One optimizer update with gradient(), and the running statistics of the batch.
+    /// One optimizer update with gradient(), and the running statistics of the batch. Nothing is written where a number
+    /// would not be finite: says which, then.
     template <class Optimizer>
-    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
-        auto const apply = optimizer.template prepare<Scalar>(step);
-        constexpr std::ptrdiff_t count = Net::parameter_count;
-        pool_.run((std::min)(workers_, chunks), [&](int worker, int workers) {
-            detail::Share const share{worker, workers};
-            for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-                std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size,
-                                     to = (std::min)(from + chunk_size, count);
-                detail::update_parameters<detail::states_of<Optimizer>()>(
-                    apply, model.parameters().data(), gradients_.data(), state.data(), count, from, to);
-            }
-        });
-        update_statistics(model);
+    UpdateFault update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state,
+                       OptimizerStep const& step) {
+        auto fault = statistics_fault(model);
+        if (fault) return fault;
+        if constexpr (MatrixOptimizer<Optimizer>)
+            fault = detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters(), gradients_.data(),
+                                                 state, step, before_update_);
+        else
+            fault = detail::update_all<detail::states_of<Optimizer>()>(
+                pool_, workers_, range_, optimizer.template prepare<Scalar>(step), model.parameters().data(),
+                gradients_.data(), largest_gradient_, state.data(), std::ptrdiff_t{Net::parameter_count});
+        if (!fault) update_statistics(model);
+        return fault;
     }
-    /// The same, by an optimizer of whole matrices.
-    template <MatrixOptimizer Optimizer>
-    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
-        detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters().data(), gradients_.data(),
-                                     state.data(), step);
-        update_statistics(model);
+    /// The first running statistic that the last training pass would not leave finite.
+    [[nodiscard]] UpdateFault statistics_fault(ModelType const& model) const {
+        return detail::buffer_fault(model.buffers().data(), next_buffers_.data(), next_buffers_.size());
     }
     /// The running statistics of the last training pass become the model's.
     void update_statistics(ModelType& model) {
@@ -146,10 +145,14 @@ public:
         train_tiles(model, batch, random, &found);
         return found == Net::operation_count ? -1 : found;
     }
+    /// The same in evaluation mode.
+    STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch) {
+        int found = Net::operation_count;
+        evaluate_tiles(model, batch, nullptr, nullptr, &found);
+        return found == Net::operation_count ? -1 : found;
+    }
 
 private:
-    static constexpr int chunk_size = 4096;
-    static constexpr int chunks = (Net::parameter_count + chunk_size - 1) / chunk_size;
     /// Leaves at most, and arenas for their gradients always: a constant of the network, bounded by 256 MiB. With fewer
     /// leaves than workers, teams share a leaf.
     static constexpr int max_leaves = [] {
@@ -260,13 +263,13 @@ private:
                 assignment.backwards = !assignment.backwards;
             }
             meet(workers_, workers);
-            merge_gradients(tiling.leaves, {worker, workers});
+            detail::merge_gradients(gradients_.data(), Net::parameter_count, tiling.leaves, loss_scale_,
+                                    {worker, workers}, chunk_largest_.data());
         };
         pool_.run(watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves), body);
         thrown_.rethrow();
-        double squares = 0;
-        for (double const s : chunk_squares_) squares += s;
-        return detail::merged_result(results_.data(), batch.size, tiling.leaves, squares);
+        largest_gradient_ = detail::largest_magnitude(chunk_largest_.begin(), chunk_largest_.end());
+        return detail::merged_result(results_.data(), batch.size, tiling.leaves, largest_gradient_);
     }
 
     /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch
@@ -305,8 +308,8 @@ private:
     }
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
-                                          Value* outputs) {
-        watch_ = nullptr;
+                                          Value* outputs, int* watch = nullptr) {
+        watch_ = watch;
         int const S = detail::tile_samples<Net, Precision>(batch.size);
         Tiling const tiling(batch.size, S, max_leaves);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
@@ -319,7 +322,8 @@ private:
         bool ready = false;
         if constexpr (keeps_prepared)
             ready = kept_.is_ready(program<false>.steps, model.parameters().data(), batch_invariant_ ? 1 : S);
-        pool_.run(teams ? workers_ : (std::min)(workers_, tiling.leaves), [&](int worker, int workers) {
+        int const most = watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves);
+        pool_.run(most, [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
@@ -363,16 +367,6 @@ private:
         meet(workers_, share.size);
     }
 
-    /// Every worker merges parameters of its own.
-    void merge_gradients(int leaves, detail::Share share) {
-        constexpr std::ptrdiff_t count = Net::parameter_count;
-        for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-            std::ptrdiff_t const from = static_cast<std::ptrdiff_t>(chunk) * chunk_size;
-            chunk_squares_[static_cast<std::size_t>(chunk)] = detail::merge_gradients(
-                gradients_.data(), count, leaves, loss_scale_, from, (std::min)(from + chunk_size, count));
-        }
-    }
-
     /// Runs a step and notes the first operation whose output is not finite, in the order of the op list. A ReLU that
     /// is part of the step comes afterwards: it would hide -infinity.
     STRATA_COLD void run_and_watch(Context const& c, Step step) {
@@ -383,7 +377,7 @@ private:
         for (int e = 0; e < output_size(step.operation); ++e)
             for (int s = 0; s < c.stride; ++s) {
                 Storage& value = y[e * c.stride + s];
-                if (s < c.samples && step.operation < *watch_ && !std::isfinite(static_cast<Value>(value)))
+                if (s < c.samples && step.operation < *watch_ && !is_finite(static_cast<Value>(value)))
                     *watch_ = step.operation;
                 if (relu) value = Storage(ReLU::forward(static_cast<Value>(value)));
             }
@@ -406,9 +400,12 @@ private:
     detail::KeptPreparation<Precision, Loss> kept_;  // by inference, in the same memory
     std::size_t scratch_stride_ = 0;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
-    FixedArray<double> parts_, statistics_, chunk_squares_;
+    FixedArray<double> parts_, statistics_, chunk_largest_;
     FixedArray<detail::BatchResult> results_;
     AlignedVector<Scalar> next_buffers_;
+    AlignedVector<Scalar> before_update_;  // by a matrix optimizer
+    detail::UpdateRange range_;
+    double largest_gradient_ = 0;
     int* watch_ = nullptr;  // of this pass: the first operation whose output is not finite
     double loss_scale_ = 1;
 };

@@ -10,13 +10,18 @@
 namespace strata::inline STRATA_ABI::detail {
 
 /// Moves the parameters [Net::parameter_count] with their gradient. A tensor is moved by one worker alone, so who takes
-/// it does not change a bit.
+/// it does not change a bit. Where a number would not be finite all are as they were; `before` is memory for that, a
+/// copy that such an update of some products a matrix hardly notices.
 template <class Net, MatrixOptimizer Optimizer, class Scalar, class Gradient>
-STRATA_COLD void update_matrices(WorkerPool& pool, int workers, Optimizer const& optimizer, Scalar* parameters,
-                                 Gradient const* gradient, Scalar* state, OptimizerStep const& step) {
+STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer const& optimizer,
+                                        std::span<Scalar> weights, Gradient const* gradient, std::span<Scalar> states,
+                                        OptimizerStep const& step, AlignedVector<Scalar>& before) {
+    if (before.size() != weights.size() + states.size()) before = AlignedVector<Scalar>(weights.size() + states.size());
+    std::copy(states.begin(), states.end(), std::copy(weights.begin(), weights.end(), before.begin()));
+    Scalar *const parameters = weights.data(), *const state = states.data();
     constexpr int count = static_cast<int>(parameter_table<Net>.size());
     auto const rest = optimizer.rest.template prepare<Scalar>(step_of_rest(optimizer, step));
-    constexpr int states = states_of<std::remove_cvref_t<decltype(optimizer.rest)>>();
+    constexpr int rest_states = states_of<std::remove_cvref_t<decltype(optimizer.rest)>>();
     std::atomic<int> next{0};
     pool.run((std::min)(workers, count), [&](int, int) {
         for (int mine = next++; mine < count; mine = next++) {
@@ -27,11 +32,29 @@ STRATA_COLD void update_matrices(WorkerPool& pool, int workers, Optimizer const&
                     if (shape.rows > 0)
                         optimizer.update(shape, parameters + row.offset, gradient + row.offset, state + offset, step);
                     else
-                        update_parameters<states>(rest, parameters + row.offset, gradient + row.offset, state + offset,
+                        update_parameters<rest_states>(rest, parameters + row.offset, gradient + row.offset, state + offset,
                                                   row.size, 0, row.size);
                 });
         }
     });
+    UpdateFault fault;
+    auto const check = [&](std::span<Scalar> fresh, Scalar const* old, UpdateFault::Part part) {
+        for (std::size_t i = 0; i < fresh.size() && !fault; ++i)
+            if (!may_replace(old[i], fresh[i])) fault = {part, 0, static_cast<std::int64_t>(i)};
+    };
+    check(weights, before.data(), UpdateFault::Part::parameter);
+    check(states, before.data() + weights.size(), UpdateFault::Part::state);
+    if (fault) {
+        if (fault.part == UpdateFault::Part::state)  // of which tensor
+            for_each_state<Net>(optimizer,
+                                [&, at = static_cast<std::size_t>(fault.index)](TensorRow const& row, MatrixShape,
+                                                                                std::size_t offset, std::size_t size) {
+                                    if (at >= offset && at < offset + size) fault.index = row.offset;
+                                });
+        std::copy_n(before.data(), weights.size(), weights.begin());
+        std::copy_n(before.data() + weights.size(), states.size(), states.begin());
+    }
+    return fault;
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -72,7 +72,7 @@ STRATA_ONE_COPY void max_pool_forward(PoolImage const& g, T const* x, T* y, T* p
                 STRATA_UNROLL
                 for (int tap = 1; tap < KH * KW; ++tap) {
                     L const value = load_lane<L>(corner + (tap / KW * row + tap % KW * S));
-                    auto const wins = (value > best) | (value != value);
+                    auto const wins = (value > best) | is_nan(value);
                     best = select(wins, value, best);
                     place = select(wins, L(tap), place);
                 }

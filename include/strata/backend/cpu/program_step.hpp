@@ -1,8 +1,6 @@
 // One step of a tile's program: what it works on, and how it runs, alone or in a chain with its neighbours.
 #pragma once
 
-#include <cmath>
-
 #include "../../loss/loss.hpp"
 #include "../../network/model.hpp"
 #include "batch_norm_kernel.hpp"
@@ -17,9 +15,9 @@ struct BatchResult {
     std::int64_t correct = 0;
 };
 
-/// The result of a batch from those of its leaves, which are merged in one binary tree; `squares` is
-/// the sum of the gradient's.
-STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int leaves, double squares) {
+/// The result of a batch from those of its leaves, which are merged in one binary tree; `gradient` is the gradient's
+/// largest magnitude.
+STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int leaves, double gradient) {
     for (int distance = 1; distance < leaves; distance *= 2)
         for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
             results[leaf].loss += results[leaf + distance].loss;
@@ -29,7 +27,7 @@ STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int
     result.samples = batch;
     result.loss = results[0].loss / batch;
     result.correct = results[0].correct;
-    result.finite = std::isfinite(result.loss) && std::isfinite(squares);
+    result.finite = is_finite(result.loss) && is_finite(gradient);
     return result;
 }
 

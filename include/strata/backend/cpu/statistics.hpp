@@ -26,7 +26,6 @@ struct StatisticsMerge {
 template <class Net, int Index, class Precision>
 void merge_forward(StatisticsMerge<Precision> const& m) {
     using Op = typename Net::template OperationAt<Index>;
-    using T = typename Precision::master;
     for (int c = m.share.begin(Op::channels); c < m.share.end(Op::channels); ++c) {
         int const at = Net::statistic_offset[Index] + c * Op::statistics_per_channel;
         double count = 0, mean = 0, squares = 0;
@@ -41,11 +40,8 @@ void merge_forward(StatisticsMerge<Precision> const& m) {
         m.merged[at + Op::mean] = mean;
         m.merged[at + Op::inverse_deviation] = 1 / std::sqrt(squares / count + Op::epsilon);
         int const running_mean = Net::buffer_offset[Index] + c, running_variance = running_mean + Op::channels;
-        auto const blend = [](T old, double fresh) {
-            return static_cast<T>((1 - Op::momentum) * static_cast<double>(old) + Op::momentum * fresh);
-        };
-        m.next_buffers[running_mean] = blend(m.buffers[running_mean], mean);
-        m.next_buffers[running_variance] = blend(m.buffers[running_variance], squares / (count - 1));
+        m.next_buffers[running_mean] = Op::moved(m.buffers[running_mean], mean);
+        m.next_buffers[running_variance] = Op::moved(m.buffers[running_variance], squares / (count - 1));
     }
 }
 

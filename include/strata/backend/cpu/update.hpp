@@ -1,9 +1,13 @@
 // The end of a training step: the gradients of a batch's leaves become one, and the parameters move.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <mutex>
 
 #include "../../core/lane.hpp"
+#include "../update_range.hpp"
+#include "worker_pool.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -21,26 +25,48 @@ STRATA_INLINE void for_lanes(std::ptrdiff_t begin, std::ptrdiff_t end, F const& 
     }
 }
 
-/// In double. Sums side by side: a single one would wait for every addition.
-template <class Gradient>
-STRATA_ONE_COPY double sum_of_squares(Gradient const* values, std::ptrdiff_t count) {
-    constexpr int side = 32;
-    double sums[side] = {};
-    std::ptrdiff_t i = 0;
-    for (; i + side <= count; i += side)
-        for (int k = 0; k < side; ++k) {
-            auto const value = static_cast<double>(values[i + k]);
-            sums[k] = multiply_add(value, value, sums[k]);
+/// The largest magnitude of the numbers it has seen, by their bits: NaN is more than infinity.
+template <class T>
+class LargestMagnitude {
+public:
+    template <class L>
+    STRATA_INLINE void take(L value) {
+        if constexpr (width_of<L> == 1) {
+            auto const bits = static_cast<Integer>(magnitude_bits(value));
+            rest_ = bits > rest_ ? bits : rest_;
+        } else {
+            auto const bits = absolute(value).bits();
+            lanes_ = bits > lanes_ ? bits : lanes_;
         }
-    for (; i < count; ++i)
-        sums[0] = multiply_add(static_cast<double>(values[i]), static_cast<double>(values[i]), sums[0]);
-    for (int half = side / 2; half > 0; half /= 2)
-        for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
-    return sums[0];
+    }
+    [[nodiscard]] T value() const {
+        Integer largest = rest_;
+        if constexpr (width_of<Widest> > 1)
+            for (int k = 0; k < width_of<Widest>; ++k) largest = lanes_[k] > largest ? Integer(lanes_[k]) : largest;
+        return std::bit_cast<T>(largest);
+    }
+
+private:
+    using Widest = widest_lane<T>;
+    using Integer = std::make_signed_t<BitsOf<T>>;  // without the sign of the number
+    static auto lanes() {
+        if constexpr (width_of<Widest> > 1)
+            return typename Widest::Bits{};
+        else
+            return 0;
+    }
+    decltype(lanes()) lanes_{};
+    Integer rest_ = 0;
+};
+
+/// Parameters are dealt out to workers in chunks.
+inline constexpr std::ptrdiff_t parameter_chunk = 4096;
+constexpr int parameter_chunks(std::ptrdiff_t count) {
+    return static_cast<int>((count + parameter_chunk - 1) / parameter_chunk);
 }
 
 /// Merges numbers [from, to) of the gradients [leaves][size] into the first one's, in a binary tree over the leaf
-/// index, and divides them by the loss scale. Returns the sum of their squares.
+/// index, and divides them by the loss scale. Returns the largest magnitude, NaN where a number is NaN.
 template <class Gradient>
 STRATA_COLD double merge_gradients(Gradient* gradients, std::ptrdiff_t size, int leaves, double loss_scale,
                                    std::ptrdiff_t from, std::ptrdiff_t to) {
@@ -58,7 +84,20 @@ STRATA_COLD double merge_gradients(Gradient* gradients, std::ptrdiff_t size, int
             store_lane(gradients + i, load_lane<L>(gradients + i) * L(unscale));
         });
     }
-    return sum_of_squares(gradients + from, to - from);
+    LargestMagnitude<Gradient> largest;
+    for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) { largest.take(load_lane<L>(gradients + i)); });
+    return static_cast<double>(largest.value());
+}
+/// The same for a share of all numbers, chunk by chunk; largest[chunk] is what it returned.
+template <class Gradient>
+void merge_gradients(Gradient* gradients, std::ptrdiff_t size, int leaves, double loss_scale, Share share,
+                     double* largest) {
+    int const chunks = parameter_chunks(size);
+    for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
+        std::ptrdiff_t const from = chunk * parameter_chunk;
+        largest[chunk] =
+            merge_gradients(gradients, size, leaves, loss_scale, from, (std::min)(from + parameter_chunk, size));
+    }
 }
 
 /// Updates parameters [from, to) of `count` with what an optimizer prepared for this step; its state is [States][count].
@@ -77,6 +116,69 @@ void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* g
         }
         store_lane(parameters + at, value);
     });
+}
+
+/// What update_parameters would write, without writing it.
+template <int States, class Apply, class Scalar, class Gradient>
+STRATA_COLD UpdateMeasure<States> measure_update(Apply const& apply, Scalar const* parameters, Gradient const* gradient,
+                                                 Scalar const* state, std::ptrdiff_t count, std::ptrdiff_t from,
+                                                 std::ptrdiff_t to) {
+    auto found = UpdateMeasure<States>::nothing();
+    LargestMagnitude<Scalar> weight, of_state[States == 0 ? 1 : States];
+    for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
+        L value = load_lane<L>(parameters + at);
+        if constexpr (States == 0) {
+            apply(value, load_lane<L>(gradient + at));
+        } else {
+            L states[States];
+            for (int k = 0; k < States; ++k) states[k] = load_lane<L>(state + k * count + at);
+            apply(value, load_lane<L>(gradient + at), states);
+            for (int k = 0; k < States; ++k) of_state[k].take(states[k]);
+        }
+        weight.take(value);
+    });
+    bool finite = is_finite(weight.value());
+    found.weight = static_cast<double>(weight.value());
+    for (int k = 0; k < States; ++k) {
+        finite = finite && is_finite(of_state[k].value());
+        found.state[k] = static_cast<double>(of_state[k].value());
+    }
+    if (finite) return found;
+    found = found.nothing();
+    for (std::ptrdiff_t i = from; i < to; ++i) found.look(apply, parameters, gradient, state, count, i);
+    return found;
+}
+
+/// Calls f(from, to) for the parts of [0, count) that each of a pool's workers takes.
+template <class F>
+void for_parts(WorkerPool& pool, int workers, std::ptrdiff_t count, F const& f) {
+    int const chunks = parameter_chunks(count);
+    pool.run((std::min)(workers, chunks), [&](int worker, int members) {
+        Share const share{worker, members};
+        f((std::min)(share.begin(chunks) * parameter_chunk, count),
+          (std::min)(share.end(chunks) * parameter_chunk, count));
+    });
+}
+
+/// One update of all parameters by the workers of a pool, or none where it would write a number that is not finite.
+template <int States, class Apply, class Scalar, class Gradient>
+UpdateFault update_all(WorkerPool& pool, int workers, UpdateRange& range, Apply const& apply, Scalar* parameters,
+                       Gradient const* gradient, double largest_gradient, Scalar* state, std::ptrdiff_t count) {
+    if (!range.template holds<States>(apply, parameters, state, largest_gradient)) {
+        auto all = UpdateMeasure<States>::nothing();
+        std::mutex merging;
+        for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+            auto const found = measure_update<States>(apply, parameters, gradient, state, count, from, to);
+            std::lock_guard const lock(merging);
+            all.merge(found);
+        });
+        range.know<Apply>(all, parameters, state);
+        if (auto const fault = all.place()) return fault;
+    }
+    for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+        update_parameters<States>(apply, parameters, gradient, state, count, from, to);
+    });
+    return {};
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -64,7 +64,7 @@ struct WindowMaximum {
     template <class L, class T>
     static STRATA_INLINE void take(T const* x, T const*, L number, L, L& best, L& place) {
         L const value = load_lane<L>(x);
-        auto const wins = (value > best) | (value != value);
+        auto const wins = (value > best) | is_nan(value);
         best = select(wins, value, best);
         place = select(wins, number, place);
     }

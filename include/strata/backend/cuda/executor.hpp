@@ -7,7 +7,6 @@
 // same bits on the same GPU.
 #pragma once
 
-#include <cmath>
 #include <memory>
 #include <span>
 #include <utility>
@@ -22,6 +21,7 @@
 #include "matrix_kernel.hpp"
 #include "statistics_body.hpp"
 #include "step_body.hpp"
+#include "update_body.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -33,7 +33,6 @@ class CudaExecutor {
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
     using Data = detail::DeviceData<Precision>;
-    using Squares = detail::SquaresBody<Gradient>;
     template <class T>
     using Buffer = detail::DeviceBuffer<T, Device>;
     template <int Index>
@@ -71,6 +70,7 @@ public:
     [[nodiscard]] std::span<Gradient> gradient() {
         static_cast<void>(std::as_const(*this).gradient());
         gradient_is_here_ = true;
+        largest_gradient_ = detail::unknown_magnitude;
         return gradient_values_;
     }
     /// Bytes held on the device.
@@ -87,6 +87,7 @@ public:
         state_.grow(*device_, state.size());
         device_->upload(state_.data(), state.data(), state.size_bytes());
         state_size_ = state.size();
+        range_.forget();
     }
     /// Copies them back.
     void store(ModelType& model, std::span<Scalar> state) {
@@ -111,25 +112,37 @@ public:
         Net::for_each_operation([&]<int Index>() { forward<Index, true>(random); });
         bool const has_loss = finish<true>(batch);
         Net::for_each_operation([&]<int J>() { backward<Net::operation_count - 1 - J>(random); });
-        device_->launch_blocks(Squares{gradient_.data(), report_.data() + 2, static_cast<long>(parameter_count)});
+        double* const magnitudes = report_.data() + 2;
+        device_->launch_blocks(
+            detail::MagnitudeBody<Gradient>{gradient_.data(), magnitudes, static_cast<long>(parameter_count)});
+        if constexpr (Net::is_batch_wide)
+            device_->launch_blocks(detail::MagnitudeBody<Scalar>{next_buffers_.data(), magnitudes + gradient_chunks,
+                                                                 static_cast<long>(buffer_count)});
         return result(batch.size, has_loss, report_size);
     }
 
     /// One optimizer update with the last gradient, and the running statistics of its batch. Only the count of batches
-    /// is kept on the host; everything else reaches the model with store().
+    /// is kept on the host; everything else reaches the model with store(). Nothing is written where a number would not
+    /// be finite: says which, then.
     template <class Optimizer>
-    void update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state, OptimizerStep const& step) {
+    UpdateFault update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state,
+                       OptimizerStep const& step) {
         static_assert(!MatrixOptimizer<Optimizer>,
                       "Cuda: matrix optimizers (Muon, Shampoo, SOAP) work on the CPU alone");
         if (loaded_ != &model || state_size_ != state.size()) load(model, state);
-        auto const apply = optimizer.template prepare<Scalar>(step);
         device_->activate();
         if (std::exchange(gradient_is_here_, false))
             device_->upload(gradient_.data(), gradient_values_.data(), parameter_count * sizeof(Gradient));
-        device_->launch(
-            detail::UpdateBody<std::remove_const_t<decltype(apply)>, detail::states_of<Optimizer>(), Precision>{
-                apply, parameters_.data(), gradient_.data(), state_.data(), static_cast<long>(parameter_count)});
-        update_statistics(model);
+        if (auto const fault = statistics_fault(model)) return fault;
+        auto const fault = detail::update_on<detail::states_of<Optimizer>(), Precision>(
+            *device_, range_, optimizer.template prepare<Scalar>(step), parameters_.data(), gradient_.data(),
+            largest_gradient_, state_.data(), static_cast<long>(parameter_count));
+        if (!fault) update_statistics(model);
+        return fault;
+    }
+    /// The first running statistic that the last training pass would not leave finite.
+    [[nodiscard]] UpdateFault statistics_fault(ModelType const&) const {
+        return buffers_are_finite_ ? UpdateFault{} : detail::buffer_fault_on(*device_, buffers_, next_buffers_);
     }
     /// The running statistics of the last training pass become the model's, on the device.
     void update_statistics(ModelType& model) {
@@ -145,11 +158,7 @@ public:
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
         begin(model, batch, Net::inference_plan.size);
-        Net::for_each_operation([&]<int Index>() {
-            if constexpr (detail::is_batch_wide<Op<Index>>())
-                device_->launch(detail::RunningStatisticsBody<Op<Index>, Scalar>{
-                    buffers_.data() + Net::buffer_offset[Index], statistics_.data() + Net::statistic_offset[Index]});
-        });
+        running_statistics();
         Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
         auto const samples = static_cast<std::size_t>(batch.size);
@@ -164,32 +173,23 @@ public:
         return result(batch.size, has_loss, 2);
     }
 
-    /// The first operation whose output is not finite in a training pass over the batch, -1 if
-    /// there is none. For messages.
+    /// The first operation whose output is not finite in a training pass over the batch, -1 if there is none.
     int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
-        begin(model, batch, Net::training_plan.size);
-        int found = -1;
-        Net::for_each_operation([&]<int Index>() {
-            if (found >= 0) return;
-            forward<Index, true>(random);
-            long const size = static_cast<long>(Op<Index>::Output::size) * samples_;
-            // Squares of large finite floats stay finite in double; doubles above 1e154 count as not finite.
-            std::vector<double> sums(static_cast<std::size_t>(detail::SquaresBody<Storage>::blocks(size)));
-            double* const on_device = losses_.grow(*device_, sums.size());
-            device_->launch_blocks(
-                detail::SquaresBody<Storage>{at(Net::training_plan.value[Index + 1]), on_device, size});
-            device_->download(sums.data(), on_device, sums.size() * sizeof(double));
-            for (double const sum : sums)
-                if (!std::isfinite(sum)) found = Index;
-        });
-        return found;
+        return first_non_finite_in<true>(model, batch, random);
+    }
+    /// The same in evaluation mode.
+    int first_non_finite(ModelType const& model, Batch const& batch) {
+        return first_non_finite_in<false>(model, batch, {});
     }
 
 private:
     static constexpr auto parameter_count = static_cast<std::size_t>(Net::parameter_count);
     static constexpr auto buffer_count = static_cast<std::size_t>(Net::buffer_count);
-    /// Loss, hits, and the sums of squares of the gradient's chunks: everything a step tells the host.
-    static constexpr auto report_size = static_cast<std::size_t>(2 + Squares::blocks(Net::parameter_count));
+    static constexpr long gradient_chunks = detail::MagnitudeBody<Gradient>::blocks(Net::parameter_count),
+                          buffer_chunks = detail::MagnitudeBody<Scalar>::blocks(Net::buffer_count);
+    /// Loss, hits, the largest magnitudes of the chunks of the gradient and of the new running statistics: everything a
+    /// step tells the host.
+    static constexpr auto report_size = static_cast<std::size_t>(2 + gradient_chunks + buffer_chunks);
     template <bool Training>
     static constexpr auto const& plan() {
         return Training ? Net::training_plan : Net::inference_plan;
@@ -199,7 +199,30 @@ private:
         return offset < 0 ? nullptr : workspace_.data() + static_cast<std::ptrdiff_t>(offset) * samples_;
     }
 
+    void running_statistics() {
+        Net::for_each_operation([&]<int Index>() {
+            if constexpr (detail::is_batch_wide<Op<Index>>())
+                device_->launch(detail::RunningStatisticsBody<Op<Index>, Scalar>{
+                    buffers_.data() + Net::buffer_offset[Index], statistics_.data() + Net::statistic_offset[Index]});
+        });
+    }
+    template <bool Training>
+    int first_non_finite_in(ModelType const& model, Batch const& batch, RandomKey random) {
+        begin(model, batch, plan<Training>().size);
+        if constexpr (!Training) running_statistics();
+        int found = -1;
+        Net::for_each_operation([&]<int Index>() {
+            if (found >= 0) return;
+            forward<Index, Training>(random);
+            if (!detail::all_finite(*device_, at(plan<Training>().value[Index + 1]),
+                                    static_cast<long>(Op<Index>::Output::size) * samples_))
+                found = Index;
+        });
+        return found;
+    }
+
     void load_model(ModelType const& model) {
+        range_.forget();
         device_->activate();
         device_->upload(parameters_.data(), model.parameters().data(), model.parameters().size_bytes());
         device_->upload(buffers_.data(), model.buffers().data(), model.buffers().size_bytes());
@@ -369,9 +392,13 @@ private:
         result.samples = samples;
         result.loss = has_loss ? report_values_[0] / samples : 0;
         result.correct = static_cast<std::int64_t>(report_values_[1]);
-        double squares = 0;
-        for (std::size_t i = 2; i < entries; ++i) squares += report_values_[i];
-        result.finite = std::isfinite(result.loss) && std::isfinite(squares);
+        result.finite = is_finite(result.loss);
+        if (entries == report_size) {
+            double const *const gradient = report_values_.data() + 2, *const buffers = gradient + gradient_chunks;
+            largest_gradient_ = detail::largest_magnitude(gradient, buffers);
+            result.finite = result.finite && is_finite(largest_gradient_);
+            buffers_are_finite_ = is_finite(detail::largest_magnitude(buffers, buffers + buffer_chunks));
+        }
         return result;
     }
 
@@ -380,6 +407,9 @@ private:
     ModelType const* loaded_ = nullptr;  ///< whose parameters the device holds
     std::size_t state_size_ = 0;
     int samples_ = 0;
+    detail::UpdateRange range_;
+    double largest_gradient_ = 0;
+    bool buffers_are_finite_ = true;
     Buffer<Scalar> parameters_, state_, buffers_, next_buffers_;
     Buffer<Gradient> gradient_;
     Buffer<Storage> workspace_, scratch_, targets_, outputs_;

@@ -48,16 +48,13 @@ struct VarianceBody {
         double const squares = total - count * off * off;
         data.statistics[block * Op::statistics_per_channel + Op::inverse_deviation] =
             1 / sqrt(squares / count + Op::epsilon);
-        next_buffers[block] = blend(buffers[block], mean(block));
-        next_buffers[Op::channels + block] = blend(buffers[Op::channels + block], squares / (count - 1));
+        next_buffers[block] = Op::moved(buffers[block], mean(block));
+        next_buffers[Op::channels + block] = Op::moved(buffers[Op::channels + block], squares / (count - 1));
     }
 
 private:
     STRATA_HD double mean(long channel) const {
         return data.statistics[channel * Op::statistics_per_channel + Op::mean];
-    }
-    STRATA_HD static Master blend(Master old, double fresh) {
-        return static_cast<Master>((1 - Op::momentum) * static_cast<double>(old) + Op::momentum * fresh);
     }
 };
 

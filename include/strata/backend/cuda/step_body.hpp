@@ -1,5 +1,4 @@
-// What a step does besides the operations: batches become tiles, rows of outputs become losses and hits, gradients move
-// the parameters.
+// What a step does besides the operations: batches become tiles, rows of outputs become losses and hits.
 #pragma once
 
 #include <cstdint>
@@ -90,54 +89,6 @@ struct SumBody {
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
     STRATA_HD void finish(long, Value sum) const { *total = sum; }
-};
-
-/// Sums of squares of a flat array, a block a chunk: finite exactly when every entry is (and no
-/// square overflows a double).
-template <class T>
-struct SquaresBody {
-    using Value = double;
-    static constexpr int chunk = 4096;
-    T const* values;
-    double* sums;  ///< [blocks]
-    long count;
-
-    static constexpr long blocks(long count) { return (count + chunk - 1) / chunk; }
-    [[nodiscard]] long blocks() const { return blocks(count); }
-    STRATA_DEVICE Value part(long block, int thread) const {
-        long const from = block * chunk, rest = count - from;
-        return sum_samples<Value>(thread, static_cast<int>(rest < chunk ? rest : chunk), [&](int i) {
-            auto const v = static_cast<double>(values[from + i]);
-            return v * v;
-        });
-    }
-    STRATA_HD Value combine(Value a, Value b) const { return a + b; }
-    STRATA_HD void finish(long block, Value sum) const { sums[block] = sum; }
-};
-
-/// One optimizer update, a thread a parameter; state [States][parameters].
-template <class Update, int States, class Precision>
-struct UpdateBody {
-    using Master = typename Precision::master;
-    Update update;
-    Master* weights;
-    typename Precision::accumulation const* gradient;
-    Master* state;
-    long count;
-
-    [[nodiscard]] long threads() const { return count; }
-    STRATA_DEVICE void operator()(long i) const {
-        Master w = weights[i];
-        if constexpr (States == 0) {
-            update(w, static_cast<Master>(gradient[i]));
-        } else {
-            Master s[States];
-            for (int k = 0; k < States; ++k) s[k] = state[k * count + i];
-            update(w, static_cast<Master>(gradient[i]), s);
-            for (int k = 0; k < States; ++k) state[k * count + i] = s[k];
-        }
-        weights[i] = w;
-    }
 };
 
 }  // namespace strata::inline STRATA_ABI::detail
