@@ -51,11 +51,11 @@ private:
     using Integer = std::make_signed_t<BitsOf<T>>;  // without the sign of the number
     static auto lanes() {
         if constexpr (width_of<Widest> > 1)
-            return typename Widest::Bits{};
+            return Widest(T(0)).bits();
         else
             return 0;
     }
-    decltype(lanes()) lanes_{};
+    decltype(lanes()) lanes_ = lanes();  // nvcc 13 does not know such constants
     Integer rest_ = 0;
 };
 
