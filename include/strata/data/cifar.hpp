@@ -41,7 +41,7 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
     std::uint64_t on_disk = 0;
     for (auto const& path : paths) on_disk += InputFile(path).size();
     // As many as there are where nothing is compressed.
-    std::vector<std::uint8_t> images(static_cast<std::size_t>(on_disk / record) * pixels);
+    std::vector<std::uint8_t> images(on_disk / record * pixels);
     std::vector<std::int32_t> labels;
     for (auto const& path : paths) {
         GzipFile file(path);
