@@ -224,13 +224,13 @@ STRATA_INLINE void hold_in_register(L& lane) {
 #endif
 }
 
-/// Lane of numbers Place::of(k) of a and b, those of b after those of a.
-template <class Place, class L>
+/// Lane of numbers Pattern::of(k) of a and b, those of b after those of a.
+template <class Pattern, class L>
 STRATA_INLINE L shuffle(L a, L b) {
     if constexpr (width_of<L> == 1)
-        return Place::of(0) == 0 ? a : b;
+        return Pattern::of(0) == 0 ? a : b;
     else
-        return L(lane_detail::shuffle<Place, width_of<L>>(a.v, b.v));
+        return L(lane_detail::shuffle<Pattern, width_of<L>>(a.v, b.v));
 }
 
 namespace lane_detail {

@@ -28,11 +28,11 @@ struct Of {
 template <class T, int N>
 using Vector = typename Of<T, N>::type;
 
-/// Vector of the numbers Place::of(k) of a and b, those of b after those of a. Spelt out: nvcc
+/// Vector of the numbers Pattern::of(k) of a and b, those of b after those of a. Spelt out: nvcc
 /// hands no packs on to builtins.
-template <class Place, int N, class V>
+template <class Pattern, int N, class V>
 STRATA_INLINE V shuffle(V a, V b) {
-    constexpr auto at = [](int k) { return Place::of(k); };
+    constexpr auto at = [](int k) { return Pattern::of(k); };
     if constexpr (N == 16)
         return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9),
                                        at(10), at(11), at(12), at(13), at(14), at(15));

@@ -80,10 +80,10 @@ struct Muon {
             x = (1 - beta) * x + beta * m;
         else
             x = m;
-        bool const turn = shape.rows > shape.columns;
-        if (turn) x.transposeInPlace();
+        bool const tall = shape.rows > shape.columns;
+        if (tall) x.transposeInPlace();
         detail::newton_schulz(x, steps);
-        if (turn) x.transposeInPlace();
+        if (tall) x.transposeInPlace();
         double const rows = shape.rows, columns = shape.columns;
         double const factor = scale == MuonScale::original ? std::sqrt((std::max)(1.0, rows / columns))
                                                            : 0.2 * std::sqrt((std::max)(rows, columns));

@@ -6,7 +6,7 @@
 //   dbias = sum dy,  dweight = sum dy xhat,  dx = weight / sqrt(var + eps) (dy - mean(dy) - xhat mean(dy xhat))
 //
 // Shapes: x and y [C][H][W] or [C], weight, bias, running_mean, running_var [C]. Keeps x. The sums run over the whole
-// batch, so the layer ends a segment: the executor gathers each tile's part, merges the parts in one tree in double,
+// batch, so the layer ends a phase: the executor gathers each tile's part, merges the parts in one tree in double,
 // and goes on. Source: Ioffe and Szegedy, arXiv:1502.03167, Algorithm 1 and section 3.
 #pragma once
 

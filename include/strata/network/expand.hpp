@@ -7,7 +7,7 @@
 //
 //   Output                 shape of what it makes; Poison where a layer is misused
 //   Misuse                 what is said then
-//   count, places          operations, and the indices that it takes in its surroundings
+//   count, indices          operations, and the indices that it takes in its surroundings
 //   First, Second, split   its parts, and the operations of the first; one operation is Operation, and split -1
 //   write(to, at, entry)   appends its operations at a place, behind value `entry`; returns the value that it makes
 #pragma once
@@ -138,8 +138,8 @@ template <class X, class Why = NoMisuse>
 struct NoPiece {
     using Output = X;
     using Misuse = Why;
-    static constexpr int count = 0, places = 0, split = 0;
-    static constexpr int write(OpListWriter&, Place, int entry) { return entry; }
+    static constexpr int count = 0, indices = 0, split = 0;
+    static constexpr int write(OpListWriter&, LayerPath, int entry) { return entry; }
 };
 
 template <class Op>
@@ -147,8 +147,8 @@ struct OperationPiece {
     using Operation = Op;
     using Output = typename Op::Output;
     using Misuse = NoMisuse;
-    static constexpr int count = 1, places = 1, split = -1;
-    static constexpr int write(OpListWriter& to, Place at, int entry) { return to.add(row_of<Op>, at, entry); }
+    static constexpr int count = 1, indices = 1, split = -1;
+    static constexpr int write(OpListWriter& to, LayerPath at, int entry) { return to.add(row_of<Op>, at, entry); }
 };
 
 /// One piece after another.
@@ -157,10 +157,10 @@ struct Then {
     using First = A;
     using Second = B;
     using Output = typename B::Output;
-    using Misuse = first_misuse<typename A::Misuse, typename B::Misuse::template Moved<A::places>>;
-    static constexpr int count = A::count + B::count, places = A::places + B::places, split = A::count;
-    static constexpr int write(OpListWriter& to, Place at, int entry) {
-        return B::write(to, {at.scope, at.index + A::places}, A::write(to, at, entry));
+    using Misuse = first_misuse<typename A::Misuse, typename B::Misuse::template Moved<A::indices>>;
+    static constexpr int count = A::count + B::count, indices = A::indices + B::indices, split = A::count;
+    static constexpr int write(OpListWriter& to, LayerPath at, int entry) {
+        return B::write(to, {at.scope, at.index + A::indices}, A::write(to, at, entry));
     }
 };
 
@@ -171,8 +171,8 @@ struct Scoped {
     using Second = NoPiece<typename Contents::Output>;
     using Output = typename Contents::Output;
     using Misuse = typename Contents::Misuse::Inside;
-    static constexpr int count = Contents::count, places = 1, split = count;
-    static constexpr int write(OpListWriter& to, Place at, int entry) {
+    static constexpr int count = Contents::count, indices = 1, split = count;
+    static constexpr int write(OpListWriter& to, LayerPath at, int entry) {
         return Contents::write(to, {.scope = &at}, entry);
     }
 };
@@ -279,7 +279,7 @@ struct Piece<Layer, X> : Piece<typename Layer::NamedContents, X> {
     static constexpr std::string_view name = Layer::name.view();
     static_assert(!name.empty() && name.find('.') == std::string_view::npos,
                   "Named: a layer's name must not be empty or contain a dot");
-    static constexpr int write(OpListWriter& to, Place at, int entry) {
+    static constexpr int write(OpListWriter& to, LayerPath at, int entry) {
         at.name = name;
         return Piece<typename Layer::NamedContents, X>::write(to, at, entry);
     }
@@ -323,8 +323,8 @@ struct LayersOf<After<Layers...>> {
 /// A shortcut that depends on the main path's shape. It takes no index.
 template <class Op>
 struct TargetPiece : OperationPiece<Op> {
-    static constexpr int places = 0;
-    static constexpr int write(OpListWriter& to, Place at, int entry) {
+    static constexpr int indices = 0;
+    static constexpr int write(OpListWriter& to, LayerPath at, int entry) {
         at.name = "shortcut";
         return to.add(row_of<Op>, at, entry);
     }
@@ -347,17 +347,18 @@ struct ShortcutPiece<Part, Target, X> : std::conditional_t<Part::template Check<
 template <class MainPath, class ShortcutPath, class AfterPath>
 struct Joined {
     using SumPiece = OperationPiece<Sum<typename MainPath::Output>>;
-    static constexpr int paths = MainPath::places + ShortcutPath::places;
+    static constexpr int paths = MainPath::indices + ShortcutPath::indices;
     using First = Then<MainPath, ShortcutPath>;
     using Second = Then<SumPiece, AfterPath>;
     using Output = typename AfterPath::Output;
     using Misuse = typename AfterPath::Misuse::template Moved<paths>;
-    static constexpr int count = First::count + Second::count, places = paths + AfterPath::places, split = First::count;
-    static constexpr int write(OpListWriter& to, Place at, int entry) {
+    static constexpr int count = First::count + Second::count, indices = paths + AfterPath::indices,
+                         split = First::count;
+    static constexpr int write(OpListWriter& to, LayerPath at, int entry) {
         int const main = MainPath::write(to, at, entry);
-        at.index += MainPath::places;
+        at.index += MainPath::indices;
         int const shortcut = ShortcutPath::write(to, at, entry);
-        at.index += ShortcutPath::places;
+        at.index += ShortcutPath::indices;
         int const sum = to.add(row_of<typename SumPiece::Operation>, {at.scope, at.index, "sum"}, main, shortcut);
         return AfterPath::write(to, at, sum);
     }

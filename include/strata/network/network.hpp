@@ -124,7 +124,7 @@ public:
     /// Doubles of batch-wide statistics.
     static constexpr auto statistic_offset = detail::offsets(op_list.rows, &detail::OperationRow::statistics);
     static constexpr int statistic_count = statistic_offset.back();
-    /// True when a layer needs the whole batch at once (BatchNorm in training): such networks run segment by segment.
+    /// True when a layer needs the whole batch at once (BatchNorm in training): such networks run phase by phase.
     static constexpr bool is_batch_wide = statistic_count > 0;
 
     /// Floating-point operations of one forward pass of one sample; training is counted as three times that.

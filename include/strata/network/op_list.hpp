@@ -41,30 +41,29 @@ struct OperationRow {
 
 /// The row of an operation, but for where it stands.
 template <class Op>
-inline constexpr OperationRow row_of =
-                                  [] {
-                                      OperationRow row{.type = type_of<Op>(),
-                                                       .output_shape = ExtentsOf<typename Op::Output>::value,
-                                                       .output_size = Op::Output::size,
-                                                       .parameters = Op::Parameters::size,
-                                                       .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
-                                                       .flops = flops_of<Op>(),
-                                                       .keep = keep_of<Op>(),
-                                                       .is_view = is_view<Op>(),
-                                                       .is_elementwise = is_elementwise<Op>(),
-                                                       .is_training_only = requires {typename Op::IsTrainingOnly;
-                                  },
-                              .keeps_extra = keeps_extra<Op>()
-};
-if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
-if constexpr (is_batch_wide<Op>()) row.statistics = Op::channels * Op::statistics_per_channel;
-return row;
+consteval OperationRow make_row() {
+    constexpr bool training_only = requires { typename Op::IsTrainingOnly; };
+    OperationRow row{.type = type_of<Op>(),
+                     .output_shape = ExtentsOf<typename Op::Output>::value,
+                     .output_size = Op::Output::size,
+                     .parameters = Op::Parameters::size,
+                     .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
+                     .flops = flops_of<Op>(),
+                     .keep = keep_of<Op>(),
+                     .is_view = is_view<Op>(),
+                     .is_elementwise = is_elementwise<Op>(),
+                     .is_training_only = training_only,
+                     .keeps_extra = keeps_extra<Op>()};
+    if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
+    if constexpr (is_batch_wide<Op>()) row.statistics = Op::channels * Op::statistics_per_channel;
+    return row;
 }
-();
+template <class Op>
+inline constexpr OperationRow row_of = make_row<Op>();
 
 /// Where a layer stands: its index in its surroundings or the name that takes the index's place.
-struct Place {
-    Place const* scope = nullptr;
+struct LayerPath {
+    LayerPath const* scope = nullptr;
     int index = 0;
     std::string_view name{};
 };
@@ -77,7 +76,7 @@ struct OpListWriter {
     std::size_t characters = 0;
 
     /// Appends an operation that reads values `input` and `other`; returns the value that it makes.
-    constexpr int add(OperationRow const& operation, Place const& at, int input, int other = -1) {
+    constexpr int add(OperationRow const& operation, LayerPath const& at, int input, int other = -1) {
         std::size_t const begin = characters;
         write(at);
         if (rows != nullptr) {
@@ -93,7 +92,7 @@ struct OpListWriter {
 
 private:
     /// "layer1.0.conv1"
-    constexpr void write(Place const& at) {
+    constexpr void write(LayerPath const& at) {
         if (at.scope != nullptr) {
             write(*at.scope);
             write('.');

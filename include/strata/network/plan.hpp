@@ -92,15 +92,15 @@ template <int N>
 constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_size, bool training) {
     using std::size_t;
     Plan<N> plan{};
-    std::array<int, N + 1> readers{}, root{}, bytes{};
+    std::array<int, N + 1> readers{}, root{}, sizes{};
     std::array<bool, N + 1> wants_gradient{}, kept_by_maker{};
-    bytes[0] = input_size;
+    sizes[0] = input_size;
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
         ++readers[static_cast<size_t>(op.input)];
         if (op.other >= 0) ++readers[static_cast<size_t>(op.other)];
         auto const y = static_cast<size_t>(i + 1);
-        bytes[y] = op.output_size;
+        sizes[y] = op.output_size;
         wants_gradient[y] = op.has_parameters || wants_gradient[static_cast<size_t>(op.input)] ||
                             (op.other >= 0 && wants_gradient[static_cast<size_t>(op.other)]);
         kept_by_maker[y] = training && keeps_output(op.keep);
@@ -138,7 +138,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
     std::array<int, N + 1> placed{};
     for (int v = 0; v <= N; ++v) {
         auto const at = static_cast<size_t>(v);
-        if (root[at] == v) placed[at] = memory.allocate(bytes[at], v, death[at]);
+        if (root[at] == v) placed[at] = memory.allocate(sizes[at], v, death[at]);
         plan.value[at] = placed[static_cast<size_t>(root[at])];
         if (v == 0) continue;
         auto const& op = ops[at - 1];
@@ -169,7 +169,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         for (int v = N; v >= 0; --v) {
             auto const at = static_cast<size_t>(v);
             if (root[at] == v && written[at])
-                gradient_place[at] = memory.allocate(bytes[at], first_gradient[at], gradient_death[at]);
+                gradient_place[at] = memory.allocate(sizes[at], first_gradient[at], gradient_death[at]);
         }
         for (int v = 0; v <= N; ++v) {
             auto const at = static_cast<size_t>(v);

@@ -18,7 +18,7 @@ namespace strata::inline STRATA_ABI {
 /// One layer of a network, as the summary shows it.
 struct LayerDescription {
     std::string name;               ///< as in files: "layer1.0.conv1", "3"
-    std::string type;               ///< "Conv2d<6, 5>"
+    std::string type;               ///< "Conv2d"
     std::string output_shape;       ///< of one sample: "6 x 28 x 28"
     std::int64_t parameters = 0;    ///< trained numbers
     double flops = 0;               ///< forward, one sample; a multiply-add is two

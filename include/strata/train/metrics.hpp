@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "../core/error.hpp"
-#include "../core/read_number.hpp"
 #include "../core/finite.hpp"
+#include "../core/read_number.hpp"
 
 namespace strata::inline STRATA_ABI {
 

@@ -14,12 +14,12 @@
 #include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
 #include "global_average_kernel.hpp"
-#include "kept_preparation.hpp"
 #include "linear_kernel.hpp"
 #include "matrix_update.hpp"
 #include "padded_pooling_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
+#include "preparation_cache.hpp"
 #include "program.hpp"
 #include "statistics.hpp"
 #include "update.hpp"
@@ -50,7 +50,7 @@ public:
           batch_invariant_(cpu.batch_invariant),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),
-          kept_(kept_parameters),
+          cache_(cached_parameters),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
           chunk_largest_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
           results_(static_cast<std::size_t>(max_leaves)),
@@ -71,7 +71,7 @@ public:
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
         return (workspace_.size() + scratch_.size() + prepared_.size()) * sizeof(Storage) +
-               kept_.size() * sizeof(Scalar) + gradients_.size() * sizeof(Gradient) +
+               cache_.size() * sizeof(Scalar) + gradients_.size() * sizeof(Gradient) +
                (parts_.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
@@ -84,7 +84,7 @@ public:
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : (std::min)(workers, tiling.tiles)) +
                sizeof(Storage) * (static_cast<std::size_t>(workers) * scratch_size<true>() + prepared_size<true>()) +
-               sizeof(Scalar) * kept_parameters + sizeof(Gradient) * gradient_size +
+               sizeof(Scalar) * cached_parameters + sizeof(Gradient) * gradient_size +
                sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
     }
 
@@ -201,18 +201,18 @@ private:
     }
     /// Inference keeps what its kernels make of the parameters where that is little; more of it is made anew for every
     /// batch, in memory that stays in the cache.
-    static constexpr bool keeps_prepared = program<false>.prepared > 0 &&
-                                           program<false>.prepared * sizeof(Storage) <= std::size_t{1} << 18;
-    static constexpr std::size_t kept_parameters =
-        keeps_prepared ? detail::KeptPreparation<Precision, Loss>::size_of(program<false>.steps) : 0;
+    static constexpr bool caches_prepared = program<false>.prepared > 0 &&
+                                            program<false>.prepared * sizeof(Storage) <= std::size_t{1} << 18;
+    static constexpr std::size_t cached_parameters =
+        caches_prepared ? detail::PreparationCache<Precision, Loss>::size_of(program<false>.steps) : 0;
     /// What the kernels of a phase make of the parameters, once for all tiles. The steps of a single tile do it one by
     /// one instead, in the same memory, which stays in the cache.
     template <bool Training>
     void prepare(std::span<Step const> steps, Context& context, Tiling const& tiling, int S, detail::Share share) {
         if constexpr (program<Training>.prepared > 0) {
             context.stride = S;
-            context.kept = !Training && keeps_prepared;
-            context.each_step_prepares = !context.kept && tiling.tiles == 1;
+            context.cached = !Training && caches_prepared;
+            context.each_step_prepares = !context.cached && tiling.tiles == 1;
             if (context.each_step_prepares) return;
             thrown_.attempt([&] { detail::prepare_parameters(steps, context, share); });
             meet(workers_, share.size);
@@ -235,7 +235,7 @@ private:
         grow(gradients_, gradient_size);
         grow_scratch<true>();
         grow(prepared_, prepared_size<true>());
-        kept_.forget();
+        cache_.forget();
         grow(parts_, parts_size(tiling.tiles));
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
 
@@ -320,8 +320,8 @@ private:
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = teams_pay<false>(S);
         bool ready = false;
-        if constexpr (keeps_prepared)
-            ready = kept_.is_ready(program<false>.steps, model.parameters().data(), batch_invariant_ ? 1 : S);
+        if constexpr (caches_prepared)
+            ready = cache_.is_ready(program<false>.steps, model.parameters().data(), batch_invariant_ ? 1 : S);
         int const most = watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves);
         pool_.run(most, [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
@@ -330,7 +330,7 @@ private:
             context.outputs = outputs;
             context.invariant = batch_invariant_;
             if (ready)
-                context.kept = true;
+                context.cached = true;
             else
                 prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
             detail::Assignment{tiling.leaves, workers, teams}.for_each(
@@ -338,7 +338,7 @@ private:
                     run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
                 });
         });
-        if (thrown_.is_there()) kept_.forget();
+        if (thrown_.is_there()) cache_.forget();
         thrown_.rethrow();
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, 0);
     }
@@ -373,7 +373,7 @@ private:
         bool const relu = std::exchange(step.relu, false);
         detail::run_step(step, c, Net::InputShape::size);
         if (step.backward || step.operation < 0 || step.reduction != detail::Reduction::none) return;
-        Storage* const y = c.workspace + static_cast<std::ptrdiff_t>(step.place.y) * c.stride;
+        Storage* const y = c.workspace + static_cast<std::ptrdiff_t>(step.offsets.y) * c.stride;
         for (int e = 0; e < output_size(step.operation); ++e)
             for (int s = 0; s < c.stride; ++s) {
                 Storage& value = y[e * c.stride + s];
@@ -396,8 +396,8 @@ private:
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
     detail::FirstException thrown_;         // by a worker in a batch
     AlignedVector<Storage> workspace_, scratch_;
-    AlignedVector<Storage> prepared_;                // parameters in the forms that kernels read
-    detail::KeptPreparation<Precision, Loss> kept_;  // by inference, in the same memory
+    AlignedVector<Storage> prepared_;                  // parameters in the forms that kernels read
+    detail::PreparationCache<Precision, Loss> cache_;  // by inference, in the same memory
     std::size_t scratch_stride_ = 0;
     AlignedVector<Gradient> gradients_;  // [leaves][parameters]
     FixedArray<double> parts_, statistics_, chunk_largest_;

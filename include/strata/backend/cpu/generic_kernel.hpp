@@ -29,7 +29,7 @@ struct KernelData {
     Storage* extra = nullptr;
     typename Precision::master const* parameters = nullptr;
     Storage const* prepared = nullptr;  ///< what the kernel's `prepare` made of the parameters, on a cache line
-    bool kept = false;                  ///< it is kept while the parameters stay the same, not made for every batch
+    bool cached = false;                ///< it is kept while the parameters stay the same, not made for every batch
     typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
     bool set_gradient = false;                             ///< set instead, by kernels with a member `sets_gradient`
     double const* statistics = nullptr;                    ///< merged statistics of a batch-wide operation

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "../../core/aligned.hpp"
 #include "../../network/optimizer_state.hpp"
 #include "update.hpp"
 #include "worker_pool.hpp"
@@ -32,8 +33,8 @@ STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer
                     if (shape.rows > 0)
                         optimizer.update(shape, parameters + row.offset, gradient + row.offset, state + offset, step);
                     else
-                        update_parameters<rest_states>(rest, parameters + row.offset, gradient + row.offset, state + offset,
-                                                  row.size, 0, row.size);
+                        update_parameters<rest_states>(rest, parameters + row.offset, gradient + row.offset,
+                                                       state + offset, row.size, 0, row.size);
                 });
         }
     });

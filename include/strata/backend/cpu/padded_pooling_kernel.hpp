@@ -99,7 +99,7 @@ STRATA_ONE_COPY void average_input_gradient(Correlation const& f, AverageDivisor
 }
 
 template <class T>
-STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, T* places, int S, T* scratch, int begin,
+STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, T* argmax, int S, T* scratch, int begin,
                                         int end) {
     constexpr T low = -std::numeric_limits<T>::infinity();
     WindowBand<WindowMaximum, T> band(
@@ -114,17 +114,17 @@ STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, 
                 std::ptrdiff_t const out = static_cast<std::ptrdiff_t>(channel * g.out_height + i + r) * length;
                 T* const row = band.results + r * band.layout.pitch;
                 copy_numbers<widest_lane<T>>(row, length, y + out);
-                if (!places) continue;
-                T const* const place = row + band.layout.output;
-                copy_numbers<widest_lane<T>>(place, length, places + out);
+                if (!argmax) continue;
+                T const* const winner = row + band.layout.output;
+                copy_numbers<widest_lane<T>>(winner, length, argmax + out);
                 T least(0);
-                for (int k = 0; k < length; ++k) least = (std::min)(least, place[k]);
+                for (int k = 0; k < length; ++k) least = (std::min)(least, winner[k]);
                 if (least == T(0)) continue;
                 // Nothing beat minus infinity: the first pixel inside the image wins.
                 int const p = (std::max)(0, g.pad_top - (i + r) * g.stride_height);
                 for (int k = 0; k < length; ++k)
-                    if (place[k] < T(0))
-                        places[out + k] =
+                    if (winner[k] < T(0))
+                        argmax[out + k] =
                             static_cast<T>(p * g.taps_width + (std::max)(0, g.pad_left - k / S * g.stride_width));
             }
         }
@@ -132,7 +132,7 @@ STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, 
 }
 
 template <class T>
-STRATA_ONE_COPY void overlapping_max_input_gradient(Correlation const& f, T const* dy, T const* places, T* dx, int S,
+STRATA_ONE_COPY void overlapping_max_input_gradient(Correlation const& f, T const* dy, T const* argmax, T* dx, int S,
                                                     T* scratch, bool add, int begin, int end) {
     window_input_gradient<WindowRouted>(
         f, dx, S, scratch, add, begin, end,
@@ -140,7 +140,7 @@ STRATA_ONE_COPY void overlapping_max_input_gradient(Correlation const& f, T cons
         [&](auto& band, int channel, int first, int count) {
             std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(channel) * f.out_height * f.out_width * S;
             band.pack(dy + plane, 0, first, count, T(0));
-            band.pack(places + plane, 1, first, count, T(0));
+            band.pack(argmax + plane, 1, first, count, T(0));
         });
 }
 
@@ -217,8 +217,8 @@ struct InputGradientKernel<MaxPooling<Win>, Precision> {
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!detail::packs_windows<T>(a.stride)) return Generic::run(a, begin, end);
-        T const* const places = a.extra;
-        detail::overlapping_max_input_gradient(detail::pooling_correlation<Win>, a.dy, places, a.dx, a.stride,
+        T const* const argmax = a.extra;
+        detail::overlapping_max_input_gradient(detail::pooling_correlation<Win>, a.dy, argmax, a.dx, a.stride,
                                                a.scratch, a.write == GradientWrite::add, begin, end);
     }
 };

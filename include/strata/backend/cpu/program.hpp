@@ -45,10 +45,10 @@ private:
             : outputs * width_of<widest_lane<typename Precision::compute>> * target_scalars;
 
     template <int Index, bool Training>
-    static constexpr OperationPlace place() {
+    static constexpr OperationOffsets offsets_of() {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
         using Node = typename Net::template NodeAt<Index>;
-        OperationPlace at;
+        OperationOffsets at;
         at.x = p.value[Node::input];
         if constexpr (Node::other >= 0) at.other = p.value[Node::other];
         at.y = p.value[Index + 1];
@@ -123,10 +123,10 @@ private:
     static constexpr void write_forward(Writer& write) {
         if constexpr (Training && is_batch_wide<Op<Index>>())
             write.template kernel<GatherForward<Op<Index>, Precision>>(
-                {.place = place<Index, true>(), .reduction = Reduction::forward, .operation = Index});
+                {.offsets = offsets_of<Index, true>(), .reduction = Reduction::forward, .operation = Index});
         if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
                       (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
-            write.template kernel<ForwardKernel<Op<Index>, Precision>>({.place = place<Index, Training>(),
+            write.template kernel<ForwardKernel<Op<Index>, Precision>>({.offsets = offsets_of<Index, Training>(),
                                                                         .relu = takes_relu<Index, Training>(),
                                                                         .operation = Index,
                                                                         .parameters = Op<Index>::Parameters::size});
@@ -138,13 +138,13 @@ private:
         using Node = typename Net::template NodeAt<Index>;
         if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
             if constexpr (is_batch_wide<Op<Index>>())
-                write.template kernel<GatherBackward<Op<Index>, Precision>>({.place = place<Index, true>(),
+                write.template kernel<GatherBackward<Op<Index>, Precision>>({.offsets = offsets_of<Index, true>(),
                                                                              .reduction = Reduction::backward,
                                                                              .operation = Index,
                                                                              .cleared = Op<Index>::Parameters::size});
             else if constexpr (Op<Index>::Parameters::size > 0)
                 write.template kernel<ParameterGradientKernel<Op<Index>, Precision>>(
-                    {.place = place<Index, true>(), .operation = Index, .cleared = Op<Index>::Parameters::size});
+                    {.offsets = offsets_of<Index, true>(), .operation = Index, .cleared = Op<Index>::Parameters::size});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
             constexpr bool own = p.in_place[Index] && Node::other < 0 && p.gradient[Node::input] >= 0;
             constexpr auto first = own ? GradientWrite::overwrite : p.write[Index];
@@ -156,7 +156,7 @@ private:
     template <int Index>
     static constexpr void write_input_gradient(Writer& write, int value, GradientWrite how) {
         write.template kernel<InputGradientKernel<Op<Index>, Precision>>(
-            {.place = place<Index, true>(),
+            {.offsets = offsets_of<Index, true>(),
              .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
              .write = how,
              .operation = Index});

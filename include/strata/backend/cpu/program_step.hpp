@@ -47,7 +47,7 @@ struct TileContext {
     Storage* prepared = nullptr;         ///< everybody's, as much as the program says
     bool set_gradient = false;           ///< the leaf's first tile
     bool each_step_prepares = false;     ///< all of `prepared` is one step's at a time, else of all steps of a phase
-    bool kept = false;                   ///< it stays from batch to batch, and is there already
+    bool cached = false;                 ///< it stays from batch to batch, and is there already
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     int stride = 1;              ///< samples that the tile holds, empty lanes included
@@ -63,7 +63,7 @@ struct TileContext {
 
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
 /// parameters and statistics.
-struct OperationPlace {
+struct OperationOffsets {
     int x = -1, other = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
 };
 
@@ -75,7 +75,7 @@ struct ProgramStep {
     void (*finish)(Context const&) = nullptr;  ///< the loss step
     bool fill = false;                         ///< the step that brings in the samples
     Items items{};
-    OperationPlace place{};
+    OperationOffsets offsets{};
     int dx = -1;  ///< where the input gradient goes
     GradientWrite write = GradientWrite::none;
     Reduction reduction = Reduction::none;
@@ -105,23 +105,23 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     auto const at = [&](int offset) {
         return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
     };
-    OperationPlace const& place = step.place;
+    OperationOffsets const& offsets = step.offsets;
     KernelData<Precision> a;
-    a.x = at(place.x);
-    a.other = at(place.other);
-    a.y = at(place.y);
-    a.dy = at(place.dy);
-    a.extra = at(place.extra);
+    a.x = at(offsets.x);
+    a.other = at(offsets.other);
+    a.y = at(offsets.y);
+    a.dy = at(offsets.dy);
+    a.extra = at(offsets.extra);
     a.dx = at(step.dx);
     a.write = step.write;
-    a.parameters = c.parameters + place.parameters;
-    if (c.gradient) a.gradient = c.gradient + place.parameters;
+    a.parameters = c.parameters + offsets.parameters;
+    if (c.gradient) a.gradient = c.gradient + offsets.parameters;
     a.set_gradient = c.set_gradient;
-    if (c.statistics) a.statistics = c.statistics + place.statistics;
-    if (c.partial) a.partial = c.partial + place.statistics;
+    if (c.statistics) a.statistics = c.statistics + offsets.statistics;
+    if (c.partial) a.partial = c.partial + offsets.statistics;
     a.scratch = c.scratch;
     if (c.prepared) a.prepared = c.prepared + (c.each_step_prepares ? 0 : step.prepared);
-    a.kept = c.kept;
+    a.cached = c.cached;
     a.random = c.random;
     a.random.operation = static_cast<std::uint32_t>(step.operation);
     a.sample = c.first;
@@ -139,10 +139,10 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
     for (auto const& step : steps)
         if (auto const& all = step.preparation; all.run) {
             KernelData<Precision> a;
-            a.parameters = c.parameters + step.place.parameters;
+            a.parameters = c.parameters + step.offsets.parameters;
             a.stride = c.stride;
             a.invariant = c.invariant;
-            a.kept = c.kept;
+            a.cached = c.cached;
             all.run(a, c.prepared + (c.each_step_prepares ? 0 : step.prepared), share.begin(all.items),
                     share.end(all.items));
         }
@@ -153,8 +153,8 @@ template <class Precision, class Loss>
 STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> const> steps,
                                      typename Precision::accumulation* gradient, Share share) {
     for (auto const& step : steps)
-        std::fill(gradient + step.place.parameters + share.begin(step.cleared),
-                  gradient + step.place.parameters + share.end(step.cleared), typename Precision::accumulation(0));
+        std::fill(gradient + step.offsets.parameters + share.begin(step.cleared),
+                  gradient + step.offsets.parameters + share.end(step.cleared), typename Precision::accumulation(0));
 }
 
 /// Runs one step on one tile; `input_size` is the number of elements of a sample.
@@ -176,10 +176,10 @@ STRATA_ONE_COPY void run_step(ProgramStep<Precision, Loss> const& step, TileCont
 /// of each other's: then a piece of one needs no other piece of the other.
 template <class Precision, class Loss>
 bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, Loss> const& b, int numbers) {
-    int const places[] = {a.place.x, a.place.other, a.place.y, a.place.dy, a.dx},
-              others[] = {b.place.x, b.place.other, b.place.y, b.place.dy, b.dx};
+    int const chain_offsets[] = {a.offsets.x, a.offsets.other, a.offsets.y, a.offsets.dy, a.dx},
+              others[] = {b.offsets.x, b.offsets.other, b.offsets.y, b.offsets.dy, b.dx};
     STRATA_ROLLED
-    for (int const p : places) {
+    for (int const p : chain_offsets) {
         STRATA_ROLLED
         for (int const q : others)
             if (p >= 0 && q >= 0 && p != q && p - q < numbers && q - p < numbers) return false;

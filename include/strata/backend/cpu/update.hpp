@@ -8,6 +8,7 @@
 #include "../../core/lane.hpp"
 #include "../update_range.hpp"
 #include "worker_pool.hpp"
+#include "workers.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int

@@ -74,8 +74,8 @@ struct WindowRouted {
     static constexpr int planes = 2, results = 1;
     static constexpr bool numbers = true;
     template <class L, class T>
-    static STRATA_INLINE void take(T const* dy, T const* places, L number, L, L& sum, L&) {
-        sum = sum + select(load_lane<L>(places) == number, load_lane<L>(dy), L(T(0)));
+    static STRATA_INLINE void take(T const* dy, T const* argmax, L number, L, L& sum, L&) {
+        sum = sum + select(load_lane<L>(argmax) == number, load_lane<L>(dy), L(T(0)));
     }
 };
 

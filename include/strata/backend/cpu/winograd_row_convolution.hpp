@@ -7,7 +7,7 @@
 // A vector is N samples of one column. A tile of four columns is carried down the image: the rows under a band of
 // output rows are transformed once, V = [row][channel][point], so that what an output row needs is one run of memory
 // that moves on by a row, and a block of output channels runs down the band while its weights and that run stay in the
-// first-level cache. Registers hold six channels times some of the eight points, and the points take turns: so each
+// first-level cache. Registers hold six channels times some of the eight points, and the points are taken in rounds: so each
 // vector of V serves six multiply-adds, and only the sums at the points pass through memory. Each output's sum runs
 // over (p, c) in order, whatever the band: no split of the items changes bits. On one Zen 4 core (AVX-512) LeNet's
 // convolutions take half the time of direct ones: 3.5, 2.3 and 3.2 us an image for conv1, conv2 and conv2's input
@@ -29,20 +29,20 @@ constexpr bool is_winograd_row(Correlation const& g) {
            g.dilation_height == 1 && g.dilation_width == 1;
 }
 
-/// How a correlation is cut up on vectors L. Transformed weights are [block of channels][turn][p][c][point of the
-/// turn][channel of the block].
+/// How a correlation is cut up on vectors L. Transformed weights are [block of channels][round][p][c][point of the
+/// round][channel of the block].
 template <class L>
 struct WinogradRowLayout {
     static constexpr int N = width_of<L>, outputs = WinogradRowTransform::outputs,
                          points = WinogradRowTransform::points;
-    /// Output channels of a register block and points of a turn: as the registers allow (32 with AVX-512, else 16).
-    static constexpr int block_channels = 6, turn_points = vector_bytes >= 64 ? 4 : 2;
-    std::ptrdiff_t turn, block;  ///< weights of a turn, of a block
-    int blocks, row, band;       ///< blocks of channels; numbers of a transformed row; output rows of a band
+    /// Output channels of a register block and points of a round: as the registers allow (32 with AVX-512, else 16).
+    static constexpr int block_channels = 6, round_points = vector_bytes >= 64 ? 4 : 2;
+    std::ptrdiff_t round, block;  ///< weights of a round, of a block
+    int blocks, row, band;        ///< blocks of channels; numbers of a transformed row; output rows of a band
 
     constexpr explicit WinogradRowLayout(Correlation const& g)
-        : turn(turn_points * block_channels * g.in_channels * g.taps_height),
-          block(turn * points / turn_points),
+        : round(round_points * block_channels * g.in_channels * g.taps_height),
+          block(round * points / round_points),
           blocks((g.out_channels + block_channels - 1) / block_channels),
           row(g.in_channels * points * N),
           // About 128 KB of transformed rows in float: a second-level cache keeps up with a block's loads.
@@ -59,7 +59,7 @@ struct WinogradRowLayout {
 template <class L, class T>
 STRATA_COLD void winograd_row_weights(Correlation const& g, T const* w, T* to, int begin, int end) {
     using Layout = WinogradRowLayout<L>;
-    constexpr int CO = Layout::block_channels, P = Layout::turn_points;
+    constexpr int CO = Layout::block_channels, P = Layout::round_points;
     Layout const layout(g);
     to += begin * layout.block;
     w += g.first_weight;
@@ -77,7 +77,7 @@ STRATA_COLD void winograd_row_weights(Correlation const& g, T const* w, T* to, i
                     WinogradRowTransform::taps_at_points(taps, values);
                     T* const at = to + static_cast<std::ptrdiff_t>(p * g.in_channels + c) * P * CO + u;
                     STRATA_UNROLL
-                    for (int k = 0; k < 8; ++k) at[k / P * layout.turn + k % P * CO] = values[k];
+                    for (int k = 0; k < 8; ++k) at[k / P * layout.round + k % P * CO] = values[k];
                 }
             }
 }
@@ -111,12 +111,12 @@ struct WinogradRows {
 /// The sums at the points of four outputs of a row, N samples each: [channel of the block][point], the first CO
 /// channels, over (p, c) from `in` and `weights` on.
 template <int CO, class L, class T>
-STRATA_ONE_COPY void winograd_row_products(T const* in, WinogradRows const& at, T const* weights, std::ptrdiff_t turn,
+STRATA_ONE_COPY void winograd_row_products(T const* in, WinogradRows const& at, T const* weights, std::ptrdiff_t round,
                                            T* to) {
     using Layout = WinogradRowLayout<L>;
-    constexpr int N = width_of<L>, P = Layout::turn_points, pitch = P * Layout::block_channels;
+    constexpr int N = width_of<L>, P = Layout::round_points, pitch = P * Layout::block_channels;
     STRATA_ROLLED
-    for (int first = 0; first < Layout::points; first += P, in += P * at.point, to += P * N, weights += turn) {
+    for (int first = 0; first < Layout::points; first += P, in += P * at.point, to += P * N, weights += round) {
         L sum[CO][P];
         STRATA_UNROLL
         for (int k = 0; k < CO * P; ++k) sum[k / P][k % P] = L(T(0));
@@ -193,7 +193,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
     Layout const layout(g);
     T* const inputs = aligned_to_cache_line(scratch);
     std::ptrdiff_t const out_row = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * out_row;
-    std::ptrdiff_t const row_weights = static_cast<std::ptrdiff_t>(g.in_channels) * Layout::turn_points * CO;
+    std::ptrdiff_t const row_weights = static_cast<std::ptrdiff_t>(g.in_channels) * Layout::round_points * CO;
     alignas(64) T products[CO * Layout::points * N];
     WinogradRowOutput<T> d{nullptr, nullptr, plane, S, 0, 0, add, relu};
     for (int from = begin, to; from < end; from = to) {
@@ -217,7 +217,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                         // Rows lie one behind the other: as if they were channels of one.
                         multiply(inputs + (std::max)(0, i - g.pad_top - top) * layout.row,
                                  {1, (last - first) * g.in_channels, 0, Layout::points * N, N},
-                                 weights + o / CO * layout.block + first * row_weights, layout.turn, products);
+                                 weights + o / CO * layout.block + first * row_weights, layout.round, products);
                         winograd_row_outputs<L>(products, d);
                     }
                 }

@@ -83,7 +83,7 @@ struct WinogradRowChoice {
     }
     template <class Precision>
     [[nodiscard]] bool takes(KernelData<Precision> const& a) const {
-        return a.invariant ? invariant : takes(a.stride, a.kept);
+        return a.invariant ? invariant : takes(a.stride, a.cached);
     }
     /// Whether some tiles of S samples are taken, and whether all are.
     [[nodiscard]] constexpr bool any(int S) const { return invariant || takes(S, false) || takes(S, true); }

@@ -137,7 +137,7 @@ STRATA_ONE_COPY void winograd_narrow_correlate(Correlation const& g, T const* x,
             d.y = y + o * plane + from * out_row;
             auto const multiply = d.channels > 4 ? winograd_row_products<6, L, T> : winograd_row_products<4, L, T>;
             for (int tile = 0; tile < count; tile += N / S) {
-                multiply(inputs + tile * S, at, weights + o / CO * blocks.block, blocks.turn, products);
+                multiply(inputs + tile * S, at, weights + o / CO * blocks.block, blocks.round, products);
                 winograd_narrow_outputs<L>(products, d, tile, (std::min)(N / S, count - tile), layout.tiles);
             }
         }

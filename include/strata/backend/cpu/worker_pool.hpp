@@ -15,8 +15,8 @@
 
 #include "../../core/config.hpp"
 #include "../../core/fixed_array.hpp"
+#include "event_count.hpp"
 #include "first_exception.hpp"
-#include "turn.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -52,18 +52,18 @@ public:
     /// Who waits looks `looks` times before it sleeps.
     void wait(int members, int looks) {
         if (members == 1) return;
-        unsigned const turn = turn_.now();
+        unsigned const ended = ends_.now();
         if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
             waiting_.store(0, std::memory_order_relaxed);
-            turn_.end();
+            ends_.advance();
         } else {
-            turn_.wait(turn, looks);
+            ends_.wait(ended, looks);
         }
     }
 
 private:
     std::atomic<int> waiting_{0};
-    Turn turn_;
+    EventCount ends_;
 };
 
 /// `size` workers, of which the caller is one; the others are threads, fewer where the system gives no more. To be used
@@ -120,7 +120,7 @@ private:
         int workers = 0;
     };
     struct alignas(64) Thread {
-        Turn idle;  // ends with each job that it is given
+        EventCount jobs;  // counts each job that it is given
         std::thread thread;
     };
     struct Threads {
@@ -136,7 +136,7 @@ private:
         Threads& operator=(Threads const&) = delete;
         STRATA_COLD ~Threads() {
             job = {};
-            for (int k = 0; k < started; ++k) threads[static_cast<std::size_t>(k)].idle.end();
+            for (int k = 0; k < started; ++k) threads[static_cast<std::size_t>(k)].jobs.advance();
             for (int k = 0; k < started; ++k) threads[static_cast<std::size_t>(k)].thread.join();
         }
         [[nodiscard]] bool are_here() const { return getpid() == process; }
@@ -144,7 +144,7 @@ private:
         STRATA_ONE_COPY void run(Job wanted) {
             wanted.workers = (std::min)(wanted.workers, started + 1);
             job = wanted;
-            for (int k = 0; k + 1 < job.workers; ++k) threads[static_cast<std::size_t>(k)].idle.end();
+            for (int k = 0; k + 1 < job.workers; ++k) threads[static_cast<std::size_t>(k)].jobs.advance();
             take_part(wanted, 0);
             thrown.rethrow();
         }
@@ -157,7 +157,7 @@ private:
         }
         void work(Thread& self, int worker) {
             for (unsigned done = 0;; ++done) {
-                self.idle.wait(done, looks);
+                self.jobs.wait(done, looks);
                 Job const now = job;  // not touched again before all its workers are at the end
                 if (!now.call) return;
                 take_part(now, worker);

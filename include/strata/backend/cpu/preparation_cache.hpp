@@ -12,7 +12,7 @@ namespace strata::inline STRATA_ABI::detail {
 
 /// The parameters that were prepared, of the steps that prepare any.
 template <class Precision, class Loss>
-class KeptPreparation {
+class PreparationCache {
 public:
     using Scalar = typename Precision::master;
     using Steps = std::span<ProgramStep<Precision, Loss> const>;
@@ -24,7 +24,7 @@ public:
         return sum;
     }
 
-    explicit KeptPreparation(std::size_t size) : parameters_(size) {}
+    explicit PreparationCache(std::size_t size) : parameters_(size) {}
     [[nodiscard]] std::size_t size() const { return parameters_.size(); }
 
     /// The memory of what is prepared is used for something else.
@@ -35,7 +35,7 @@ public:
         Scalar* then = parameters_.data();
         for (auto const& step : steps) {
             if (step.preparation.size == 0) continue;
-            Scalar const* const now = parameters + step.place.parameters;
+            Scalar const* const now = parameters + step.offsets.parameters;
             std::size_t const bytes = static_cast<std::size_t>(step.parameters) * sizeof(Scalar);
             if (!same || std::memcmp(then, now, bytes) != 0) {
                 same = false;

@@ -16,24 +16,25 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-class Turn {
+/// Threads wait until the count has moved on (an eventcount).
+class EventCount {
 public:
-    [[nodiscard]] unsigned now() const { return turn_.load(std::memory_order_relaxed); }
+    [[nodiscard]] unsigned now() const { return count_.load(std::memory_order_relaxed); }
 
-    /// Ends the turn: what was written before it is seen by all who waited for its end.
-    void end() {
-        turn_.fetch_add(1);  // sequentially consistent, as what follows: who goes to sleep either sees it or is seen
+    /// Counts up: what was written before it is seen by all who waited for it.
+    void advance() {
+        count_.fetch_add(1);  // sequentially consistent, as what follows: who goes to sleep either sees it or is seen
 #ifdef __linux__
         if (sleepers_.load() > 0) futex(FUTEX_WAKE_PRIVATE, INT_MAX);
 #else
-        turn_.notify_all();
+        count_.notify_all();
 #endif
     }
 
-    /// Waits while the turn is `turn`: looks so many times, then sleeps.
-    void wait(unsigned turn, int looks) {
+    /// Waits while the count is `count`: looks so many times, then sleeps.
+    void wait(unsigned count, int looks) {
         for (;; --looks) {
-            if (turn_.load(std::memory_order_acquire) != turn) return;
+            if (count_.load(std::memory_order_acquire) != count) return;
             if (looks <= 0) break;
 #if defined(__x86_64__)
             __builtin_ia32_pause();
@@ -45,22 +46,22 @@ public:
         // Not std::atomic's wait: GCC's gives the processor to other programs first, which may
         // keep it for milliseconds.
         sleepers_.fetch_add(1);
-        while (turn_.load() == turn) futex(FUTEX_WAIT_PRIVATE, turn);
+        while (count_.load() == count) futex(FUTEX_WAIT_PRIVATE, count);
         sleepers_.fetch_sub(1);
 #else
-        turn_.wait(turn, std::memory_order_acquire);
+        count_.wait(count, std::memory_order_acquire);
 #endif
     }
 
 private:
 #ifdef __linux__
     void futex(int operation, unsigned value) {
-        static_assert(sizeof turn_ == 4);
-        syscall(SYS_futex, &turn_, operation, value, nullptr, nullptr, 0);
+        static_assert(sizeof count_ == 4);
+        syscall(SYS_futex, &count_, operation, value, nullptr, nullptr, 0);
     }
     std::atomic<int> sleepers_{0};
 #endif
-    std::atomic<unsigned> turn_{0};
+    std::atomic<unsigned> count_{0};
 };
 
 }  // namespace strata::inline STRATA_ABI::detail
