@@ -21,8 +21,8 @@ struct OwnStep {
     }
 };
 
-template <class T>
-bool same_bits(std::span<T const> a, std::span<T const> b) {
+template <class Numbers>
+bool same_bits(Numbers a, Numbers b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 template <class Net, class Precision>
