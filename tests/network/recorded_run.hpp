@@ -91,9 +91,8 @@ private:
     struct Unmoved {
         template <class T>
         struct Update {
-            static constexpr int states = 1;
             template <class L>
-            void operator()(L&, L, L (&)[1]) const {}
+            void operator()(L&, L) const {}
         };
         template <class T>
         [[nodiscard]] Update<T> prepare(OptimizerStep const&) const {
