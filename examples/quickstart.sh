@@ -24,7 +24,7 @@ if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
     exit 2
 fi
 
-install_missing c++=g++ cmake=cmake make=make header:zlib.h=zlib1g-dev header:doctest/doctest.h=doctest-dev
+install_missing c++=g++ cmake=cmake make=make header:zlib.h=zlib1g-dev
 
 package=/usr/share/datasets/fashion-mnist
 local_data=$root/data/fashion-mnist
