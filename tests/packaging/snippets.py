@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the C++ in README.md and docs/*.md is code that is compiled: every block fenced with ```cpp follows a line
-`<!-- from examples/NAME.cpp -->` and stands in that file, apart from the indentation of the block as a whole.
+`<!-- from examples/NAME.cpp -->` and stands in that file, apart from the indentation of the block as a whole. And that
+links to files and headings lead somewhere.
 
 usage: snippets.py REPOSITORY | --self-test
 """
@@ -23,11 +24,34 @@ def contains(program, block):
                if program[i].strip() == block[0].strip())
 
 
+def anchors(page):
+    """What GitHub calls the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ +(.*?) *$", text, re.MULTILINE)}
+
+
+def dead_links(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    errors = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        if not target.exists():
+            errors.append(f"{page}: {link} does not exist")
+        elif anchor and anchor not in anchors(target):
+            errors.append(f"{page}: {link} leads to no heading")
+    return errors
+
+
 def check(root):
     errors = []
     for page in [root / "README.md"] + sorted((root / "docs").rglob("*.md")):
         if not page.is_file():
             continue
+        errors += dead_links(page)
         lines = page.read_text(encoding="utf-8").splitlines()
         source, number = None, 0
         while number < len(lines):
@@ -72,6 +96,9 @@ def self_test():
         (mark + "```cpp\nint a = 2;\n```\n", "does not stand in"),
         (mark + "```cpp\nint a = 1;\nif (a)\nreturn 2;\n```\n", "does not stand in"),
         ("<!-- from examples/b.cpp -->\n```cpp\nint a = 1;\n```\n", "does not exist"),
+        ("## A place, and more\n[here](#a-place-and-more), [there](https://example.org/nowhere.md)\n", None),
+        ("```\n# no heading\na[i](x)\n```\n[here](#no-heading)\n", "leads to no heading"),
+        ("[page](nowhere.md)\n", "does not exist"),
     ]
     wrong = []
     for text, words in cases:
