@@ -4,7 +4,7 @@
 //
 // DIR holds the four files of Fashion-MNIST: 28 x 28 grey images of clothes in ten classes. A network is a type: the
 // input's shape, then the layers in order. Nothing else needs to be said: `train` has a default for everything (here
-// cross-entropy loss, plain SGD, all processors), and `fit` shows its progress.
+// cross-entropy loss and all processors; the optimizer would be Adam), and `fit` shows its progress.
 #include <cstdio>
 #include <exception>
 
