@@ -41,7 +41,7 @@ struct OperationRow {
 
 /// The row of an operation, but for where it stands.
 template <class Op>
-consteval OperationRow make_row() {
+constexpr OperationRow make_row() {
     constexpr bool training_only = requires { typename Op::IsTrainingOnly; };
     OperationRow row{.type = type_of<Op>(),
                      .output_shape = ExtentsOf<typename Op::Output>::value,
