@@ -22,7 +22,34 @@ void check() {
     CAPTURE(result.difference);
     CHECK(result.error < 1e-6);
 }
+
+/// A layer that says nothing that has a default.
+template <class X>
+struct DoubledOperation {
+    using Input = X;
+    using Output = X;
+    using Parameters = NoParameters;
+    template <class Io>
+    STRATA_HD static auto forward(Position<1> at, Io const& io) {
+        return io.x[at[0]] + io.x[at[0]];
+    }
+    template <class Io>
+    STRATA_HD static auto input_gradient(Position<1> at, Io const& io) {
+        return io.dy[at[0]] + io.dy[at[0]];
+    }
+};
+struct Doubled {
+    template <class X>
+    using On = DoubledOperation<X>;
+};
 }  // namespace
+
+TEST_CASE("a layer of one's own says no more than it has to") {
+    using Net = Network<Input<4>, Doubled, Linear<2>>;
+    check<Net>();
+    static_assert(Net::layer_table[0].type == "layer");
+    static_assert(Net::layer_table[0].flops == 8);
+}
 
 TEST_CASE("Residual around an identity, which two operations read, and around nothing at all") {
     check<Network<Input<3, 4, 3>, Residual<Main<Conv2d<3, 3, Padding<1>>, ReLU>>>>();

@@ -108,54 +108,54 @@ struct BodyInput {
 
 namespace detail {
 template <class Op>
-consteval Keep keep_of() {
+constexpr Keep keep_of() {
     if constexpr (requires { Op::keep; })
         return Op::keep;
     else
         return Keep::both;
 }
 template <class Op>
-consteval double flops_of() {
+constexpr double flops_of() {
     if constexpr (requires { Op::flops; })
         return Op::flops;
     else
         return 2.0 * (Op::Output::size > Op::Parameters::size ? Op::Output::size : Op::Parameters::size);
 }
 template <class Op>
-consteval std::string_view type_of() {
+constexpr std::string_view type_of() {
     if constexpr (requires { Op::type; })
         return Op::type;
     else
         return "layer";
 }
 template <class Op>
-consteval int block_of() {
+constexpr int block_of() {
     if constexpr (requires { Op::block; })
         return Op::block;
     else
         return 1;
 }
 template <class Op>
-consteval bool keeps_extra() {
+constexpr bool keeps_extra() {
     if constexpr (requires { Op::keeps_extra; })
         return Op::keeps_extra;
     else
         return false;
 }
 template <class Op>
-consteval bool is_view() {
+constexpr bool is_view() {
     return requires { typename Op::IsView; };
 }
 template <class Op>
-consteval bool is_batch_wide() {
+constexpr bool is_batch_wide() {
     return requires { Op::statistics_per_channel; };
 }
 template <class Op>
-consteval bool is_elementwise() {
+constexpr bool is_elementwise() {
     return requires { typename Op::IsElementwise; };
 }
 template <class Op>
-consteval bool is_same_in_every_lane() {
+constexpr bool is_same_in_every_lane() {
     if constexpr (requires { Op::same_in_every_lane; })
         return Op::same_in_every_lane;
     else
