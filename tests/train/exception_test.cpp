@@ -133,6 +133,28 @@ TEST_CASE("layers and losses, a leaf a worker and in teams, with and without pha
         }
 }
 
+TEST_CASE("a pass that throws leaves no gradient for update, neither its own nor that of the passes before") {
+    std::vector<float> images(48 * 2 * 12 * 12);
+    for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(i % 7) / 7;
+    std::vector<int> const labels(48, 1);
+    for (int const threads : {1, 2}) {
+        auto trainer = train<Streaming>(Cpu{.threads = threads}, FragileLoss{}, SGD{.learning_rate = 0.1});
+        auto const start = trainer.snapshot();
+        trainer.backward(images, labels);
+        loss_fuse.set(1);
+        CHECK_THROWS_AS(trainer.backward(images, labels), std::domain_error);
+        loss_fuse.set(-1);
+        CHECK_THROWS_AS(trainer.update(), Error);
+        CHECK_THROWS_AS(static_cast<void>(trainer.gradients()), Error);
+        CHECK(same_bits(start.parameters(), trainer.model().parameters()));
+        auto undisturbed = train<Streaming>(Cpu{.threads = threads}, FragileLoss{}, SGD{.learning_rate = 0.1});
+        undisturbed.train_step(images, labels);
+        trainer.backward(images, labels);
+        CHECK(trainer.update());
+        CHECK(same_bits(undisturbed.model().parameters(), trainer.model().parameters()));
+    }
+}
+
 TEST_CASE("optimizers") {
     // Two chunks of 4096 parameters and more, so that several workers update; an update that threw is half done.
     using Net = Network<Input<2, 12, 12>, Flatten, Linear<40>, Linear<5>>;

@@ -338,19 +338,19 @@ private:
     StepResult pass(Batch const& batch) {
         to_device();
         keep_statistics();
+        PendingGradient pending = std::exchange(pending_, {});  // whatever is thrown leaves none behind
         auto const step = static_cast<std::uint32_t>(state_.step);
-        RandomKey const key{state_.seed + 0x9E3779B97F4A7C15u * pending_.passes, 0, step};
+        RandomKey const key{state_.seed + 0x9E3779B97F4A7C15u * pending.passes, 0, step};
         StepResult result = scaled_gradients(batch, key);
         UpdateFault const fault = result.finite ? executor_.statistics_fault(model_) : UpdateFault{};
-        if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result)))) {
-            pending_ = {};
+        if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result))))
             fail("training step ", state_.step, ": ",
                  fault ? concatenate(non_finite_place(model_, fault), " would not be finite")
                        : non_finite_place(executor_, model_, batch, key, result));
-        }
         result.finite = result.finite && !fault;
-        pending_.add(result);
-        if (fault) pending_.loss_is_finite = false;  // the scale is not to blame
+        pending.add(result);
+        if (fault) pending.loss_is_finite = false;  // the scale is not to blame
+        pending_ = pending;
         has_gradient_ = true;
         return result;
     }
