@@ -177,6 +177,25 @@ TEST_CASE("halves in the wrong order, and gradients that are not finite") {
     CHECK(same_bits(weights.parameters(), patient.model().parameters()));
 }
 
+TEST_CASE("the statistics of a pass do not overwrite those of a model that is set after it") {
+    Points const points(12);
+    TemporaryDirectory const directory;
+    auto trainer = train<WithBatch>(SGD{.learning_rate = 0.1});
+    Model<WithBatch> other(9);
+    for (float& b : other.buffers()) b = 0.5f;
+    std::string const file = directory / "other";
+    save(other, file);
+    for (bool const from_file : {false, true}) {
+        trainer.backward(points.x, points.label);
+        if (from_file)
+            trainer.load_weights(file);
+        else
+            trainer.set_model(other);
+        trainer.zero_gradients();
+        CHECK(same_bits(std::as_const(other).buffers(), trainer.model().buffers()));
+    }
+}
+
 TEST_CASE("a loss scale that is too large leaves the step out, and shrinks") {
     Points points(6);
     for (float& x : points.x) x *= 100;

@@ -63,17 +63,20 @@ public:
     }
     /// The weights as they stand now, as a value of its own.
     [[nodiscard]] ModelType snapshot() const { return model(); }
-    /// Starts from these weights; optimizer state and position stay. May be called from callbacks.
+    /// Starts from these weights; optimizer state, position and a gradient that waits for update() stay. May be called
+    /// from callbacks.
     void set_model(ModelType const& model) {
         static_cast<void>(this->model());
         model_ = model;
         device_is_old_ = true;
+        pending_.statistics = false;  // of the weights before
     }
     /// Starts from weights in a file; the model is untouched when the file does not fit.
     LoadReport load_weights(std::string const& path, LoadOptions const& options = {}) {
         static_cast<void>(model());
         auto report = load_into(model_, path, options);
         device_is_old_ = true;
+        pending_.statistics = false;
         return report;
     }
 
