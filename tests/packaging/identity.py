@@ -114,6 +114,13 @@ def main():
                      fails=instructions == "x86-64")
         if instructions == "x86-64" and not re.search(r"message_size\(strata::v\w+::Error const&\)", output):
             errors.append(f"the linker does not name the function that is missing: {output}")
+    # A macro counts however it is defined.
+    (work / "name.cpp").write_text('#include "strata/core/identity.hpp"\nSTRATA_ABI\n', encoding="utf-8")
+    (work / "define.hpp").write_text("#define _GLIBCXX_DEBUG\n", encoding="utf-8")
+    plain, empty, one = (run(*options.compiler, "-std=c++20", *words, "-E", "-P", "-I", options.include, work / "name.cpp")
+                         for words in ([], ["-include", work / "define.hpp"], ["-D_GLIBCXX_DEBUG"]))
+    if plain == one or empty != one:
+        errors.append(f"checked containers: {plain.strip()} without, {empty.strip()} and {one.strip()} with them")
     # The documented way to keep instruction sets apart.
     page = (HERE.parent.parent.parent / "docs/instruction_sets.md").read_text(encoding="utf-8")
     commands = re.search(r"```sh\n(.*?)```", page, re.S).group(1)

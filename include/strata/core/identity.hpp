@@ -13,7 +13,9 @@
 #define STRATA_VERSION_MINOR 1
 #define STRATA_VERSION_PATCH 0
 
-// 1 where the macro is defined as 1, else 0: STRATA_ONE_1 is two arguments, every other STRATA_ONE_… is one.
+// 1 where the macro is defined as 1 or as nothing, else 0: STRATA_ONE_1 is two arguments, every other STRATA_ONE_… is
+// one.
+#define STRATA_ONE_ 0, 1
 #define STRATA_ONE_1 0, 1
 #define STRATA_SECOND(first, second, ...) second
 #define STRATA_SECOND_OF(...) STRATA_SECOND(__VA_ARGS__)
@@ -58,7 +60,7 @@
 #define STRATA_INSTRUCTIONS_1 STRATA_HEX(__ARM_NEON, __ARM_FEATURE_FMA, __ARM_FEATURE_DOTPROD, __ARM_FEATURE_ATOMICS)
 #define STRATA_INSTRUCTIONS_2 \
     STRATA_HEX(__ARM_FEATURE_FP16_VECTOR_ARITHMETIC, __ARM_FEATURE_BF16, __ARM_FEATURE_MATMUL_INT8, __ARM_FEATURE_SVE)
-#define STRATA_INSTRUCTIONS_3 STRATA_HEX(__ARM_FEATURE_SVE2, __ARM_FEATURE_SME, , )
+#define STRATA_INSTRUCTIONS_3 STRATA_HEX(__ARM_FEATURE_SVE2, __ARM_FEATURE_SME, 0, 0)
 #define STRATA_INSTRUCTIONS_4 0
 #define STRATA_INSTRUCTIONS_5 0
 #define STRATA_INSTRUCTIONS_6 0
@@ -76,7 +78,7 @@
 #endif
 #define STRATA_SETTINGS_1 STRATA_HEX(__FAST_MATH__, __FINITE_MATH_ONLY__, STRATA_HAS_ZLIB, __SSE2__)
 // libstdc++'s checked containers are larger than its plain ones, and a class that has one does not say so in its name.
-#define STRATA_SETTINGS_2 STRATA_HEX(_GLIBCXX_DEBUG, , , )
+#define STRATA_SETTINGS_2 STRATA_HEX(_GLIBCXX_DEBUG, 0, 0, 0)
 
 #define STRATA_PASTED(major, minor, patch, a, b, c, d, e, f, g, h, i, j) \
     v##major##_##minor##_##patch##_##a##b##c##d##e##f##g##h##i##j
