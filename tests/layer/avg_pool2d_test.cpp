@@ -106,6 +106,28 @@ TEST_CASE("the mean of a million pixels is right, and a sample's bits do not dep
     check(Shape<2, 16, 16>{});
 }
 
+// One sum over all pixels has an error of 2.5e-3.
+TEST_CASE("the mean of a window of many pixels is right, overlapping and disjoint ones, in tiles of all sizes") {
+    auto const check = []<class Layer, int S>(Layer, std::integral_constant<int, S>) {
+        using Op = typename Layer::template On<Shape<1, 512, 520>>;
+        using Kernel = ForwardKernel<Op, Float32>;
+        AlignedVector<float> x(Op::Input::size * S, 0.1f), y(Op::Output::size * S),
+            scratch(static_cast<std::size_t>(Kernel::scratch(S)) + 1);
+        KernelData<Float32> a;
+        a.x = x.data();
+        a.y = y.data();
+        a.scratch = scratch.data();
+        a.stride = a.samples = S;
+        Kernel::run(a, 0, Op::Output::template extent<1>);
+        // Twice some 500 additions, each rounded by at most half a unit: the last one of the sum.
+        for (float const mean : y) CHECK(std::abs(mean / 0.1f - 1) < 1024 * 0x1p-24f);
+    };
+    check(AvgPool2d<512>{}, std::integral_constant<int, 1>{});
+    check(AvgPool2d<512>{}, std::integral_constant<int, 16>{});
+    check(AvgPool2d<512, Stride<4>>{}, std::integral_constant<int, 1>{});
+    check(AvgPool2d<512, Stride<4>>{}, std::integral_constant<int, 16>{});
+}
+
 TEST_CASE("gradient check") {
     CHECK(check_gradients<Network<Input<2, 5, 4>, AvgPool2d<Size{3, 2}, Stride<2, 1>, Padding<1>, ExcludePadding>>>()
               .error < 1e-6);
