@@ -1,9 +1,9 @@
 // The command line shared by the CIFAR-10 programs: `train` and `evaluate` for any network and recipe.
 #pragma once
 
-#include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -32,18 +32,16 @@ struct Options {
 };
 
 /// Three numbers separated by commas. Throws strata::Error for anything else.
-inline std::vector<double> three_numbers(char const* option, std::string_view text) {
+inline std::vector<double> three_numbers(char const* option, std::string const& text) {
     std::vector<double> numbers;
-    char const* at = text.data();
-    char const* const end = at + text.size();
+    char const* at = text.c_str();
     while (true) {
-        double number = 0;
-        auto const [stop, error] = std::from_chars(at, end, number);
-        bool const ends_right = stop == end || *stop == ',';
-        if (error != std::errc{} || !ends_right || !std::isfinite(number)) break;
+        char* stop = nullptr;  // strtod, because libc++ has std::from_chars of a double from version 20 only
+        double const number = std::strtod(at, &stop);
+        if (stop == at || (*stop != ',' && *stop != '\0') || !std::isfinite(number)) break;
         numbers.push_back(number);
-        if (stop == end && numbers.size() == 3) return numbers;
-        if (stop == end) break;
+        if (*stop == '\0' && numbers.size() == 3) return numbers;
+        if (*stop == '\0') break;
         at = stop + 1;
     }
     strata::fail(option, " is \"", text,

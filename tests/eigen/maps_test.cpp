@@ -137,6 +137,8 @@ TEST_CASE("matrices of every kind go in as samples") {
     check(2.0f * x - x);                     // expressions are evaluated
     check(x * Eigen::Matrix3f::Identity());  // a product
     check(2.0f * x.array() - x.array());
+    check((2.0f * x.array() - x.array()).matrix());  // declares a place in memory, and has none
+    check((2.0f * x - x).array());
     CHECK(outputs<Small>(model(x.row(3), workspace)).row(0).isApprox(expected.row(3)));
     Eigen::MatrixXf const other = Eigen::MatrixXf::Random(3, 5);
     CHECK_THROWS_AS(model(2.0f * other, workspace), Error);  // 5 columns are no samples of 3

@@ -224,6 +224,19 @@ TEST_CASE("nesting, however deep, needs no stack, and a million extents no memor
     CHECK_CONTAINS(refused(one("F32", extents + "]", "[0,4]"), 4), "at most 64 dimensions");
 }
 
+TEST_CASE("a million texts are read as fast as a million names, and the last of a key counts") {
+    std::string texts;
+    constexpr std::size_t keys = 1'000'000;
+    for (std::size_t i = 0; i < keys; ++i) texts += concatenate("\"", i, "\":\"\",");
+    auto const header = parse_safetensors_header(
+        concatenate(R"({"__metadata__":{"7":"first",)", texts, R"("7":"between","0":"end","7":"last"}})"), 0, "f");
+    CHECK(header.metadata.size() == keys);
+    CHECK(*header.metadata.find("0") == "end");
+    CHECK(*header.metadata.find("7") == "last");
+    CHECK(*header.metadata.find("999999") == "");
+    CHECK(header.metadata.key(0) == "1");  // in the order in which the texts that count came
+}
+
 TEST_CASE("types Strata does not have may be in a file, and are refused only when asked for") {
     TemporaryDirectory directory;
     auto const path = write_bytes(

@@ -14,8 +14,19 @@
 namespace strata::inline STRATA_ABI {
 
 namespace detail {
+/// False for Eigen's expressions that are computed element by element, of which some, `x.array().exp().matrix()`, declare
+/// data() and strides that do not compile: their Flags lack Eigen's DirectAccessBit.
 template <class A>
-concept ContiguousRange = requires(A const& a) {
+consteval bool has_place() {
+    if constexpr (requires {
+                      typename A::PlainObject;
+                      +A::Flags;
+                  })
+        return (static_cast<unsigned>(A::Flags) & 0x40u) != 0;
+    return true;
+}
+template <class A>
+concept ContiguousRange = has_place<A>() && requires(A const& a) {
     *std::data(a);
     std::size(a);
 };

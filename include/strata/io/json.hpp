@@ -96,7 +96,7 @@ public:
         return is_null;
     }
 
-    /// Reads any value, nested no deeper than serde_json allows.
+    /// Reads any value, nested no deeper than some 128 levels: serde_json allows 127 of the whole text.
     STRATA_COLD void skip() {
         constexpr std::size_t deepest = 128;
         Token closing[deepest];

@@ -3,7 +3,8 @@
 // Of our own, because the header of a safetensors file is all the JSON there is, and libraries cost more than these
 // lines: a trainer of LeNet compiles in 7 s (g++ 12 -O3), to which nlohmann-json's public interface would add 2.4 s; its
 // private lexer was cheap, but kept programs with a copy of the library of their own from compiling. What is accepted is
-// what serde_json accepts, which the reference implementation of safetensors reads with.
+// what serde_json accepts, which the reference implementation of safetensors reads with, and numbers too large for a
+// double, where nobody asks for them.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 // Texts that travel with the tensors of a file.
 #pragma once
 
+#include <cstdlib>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "../core/config.hpp"
+#include "../core/fixed_array.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -40,6 +42,34 @@ public:
     STRATA_COLD void add(std::string key, std::string text) {
         texts_.push_back(std::move(key));
         texts_.push_back(std::move(text));
+    }
+    /// Where keys were added that were there, the last text of each counts. Takes n log n for n entries, which a file
+    /// may have any number of.
+    STRATA_COLD void keep_last() {
+        struct Place {
+            std::string_view key;
+            std::size_t at;
+        };
+        FixedArray<Place> places(size());
+        for (std::size_t i = 0; i < size(); ++i) places[i] = {key(i), i};
+        std::qsort(places.data(), places.size(), sizeof places[0], [](void const* a, void const* b) {
+            auto const &x = *static_cast<Place const*>(a), &y = *static_cast<Place const*>(b);
+            int const order = x.key.compare(y.key);
+            return order != 0 ? order : x.at < y.at ? -1 : 1;
+        });
+        FixedArray<bool> is_last(size());
+        for (std::size_t k = 0; k < places.size(); ++k)
+            is_last[places[k].at] = k + 1 == places.size() || places[k].key != places[k + 1].key;
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < is_last.size(); ++i) {
+            if (!is_last[i]) continue;
+            if (kept != i) {
+                texts_[2 * kept] = std::move(texts_[2 * i]);
+                texts_[2 * kept + 1] = std::move(texts_[2 * i + 1]);
+            }
+            ++kept;
+        }
+        texts_.resize(2 * kept);
     }
     /// Replaces a key's text, or adds the key.
     STRATA_COLD void set(std::string_view wanted, std::string_view text) {

@@ -194,7 +194,7 @@ template <class Reader = JsonReader>
             if (has_metadata) reader.refuse("the name comes twice");
             has_metadata = true;
             if (!reader.null())
-                reader.object([&](std::string const& name) { header.metadata.set(name, reader.string("a string")); });
+                reader.object([&](std::string const& name) { header.metadata.add(name, reader.string("a string")); });
         } else {
             reader.at(concatenate("tensor ", json_quoted(key)));
             header.tensors.insert_or_assign(key, detail::read_stored_tensor(reader));
@@ -202,6 +202,7 @@ template <class Reader = JsonReader>
         reader.at("header");
     });
     reader.end();
+    header.metadata.keep_last();
     for (auto& [name, tensor] : header.tensors) detail::check_stored_tensor(path, name, tensor, data_bytes);
 
     // Data must lie end to end. Only empty tensors may share a place.

@@ -22,8 +22,8 @@ struct Cpu {
     /// one for every processor that the process may use.
     int threads = 0;
     /// Whose threads they are. Team::openmp runs on the program's OpenMP team, with the same bits: with `threads` 0 as
-    /// many as omp_set_num_threads or OMP_NUM_THREADS say when a step begins, and inside of a parallel region one. It
-    /// needs strata/openmp.hpp.
+    /// many as omp_set_num_threads or OMP_NUM_THREADS say when a step begins, but no more than they said when the trainer
+    /// or workspace was made, and inside of a parallel region one. It needs strata/openmp.hpp.
     Team team = Team::pool;
     /// FLOPs of a step on a tile (their mean) from which threads without a leaf of their own help with those of others:
     /// half of a step has to take longer than the barrier behind it, a quarter of a microsecond between two cores.
