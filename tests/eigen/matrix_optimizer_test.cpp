@@ -1,6 +1,5 @@
 // Muon, Shampoo and SOAP: values that numpy computed, and trainings that give the same bits with any number of threads
 // and after a resume.
-// labels: threads
 #include <doctest/doctest.h>
 
 #include <strata/eigen.hpp>
@@ -176,6 +175,48 @@ TEST_CASE("the state of a matrix optimizer is a tensor for each parameter, check
     CHECK_THROWS_AS(other.load_checkpoint(directory / "muon"), Error);
     auto soap = train<Net>(Cpu{.threads = 1}, SOAP{});
     CHECK_THROWS_AS(soap.load_checkpoint(directory / "muon"), Error);
+}
+
+TEST_CASE("where a matrix would not be finite, or the optimizer throws, all weights and states are as they were") {
+    struct Spoiled : Muon {
+        double factor = 1;  // of what it writes; 0: it throws instead, after the write
+        void update(MatrixShape shape, float* weight, float const* gradient, float* state,
+                    OptimizerStep const& step) const {
+            Muon::update(shape, weight, gradient, state, step);
+            weight[0] *= static_cast<float>(factor);
+            if (factor == 0) throw std::domain_error("own");
+        }
+    };
+    auto const data = small_images(20);
+    for (double const factor : {1e300, 0.0}) {
+        Spoiled optimizer;
+        auto trainer = train<Net>(Cpu{.threads = 2}, optimizer, Seed{3});
+        FitOptions options{.epochs = 1, .batch_size = 20};
+        options.progress = ProgressStyle::none;
+        trainer.fit(data, options);
+        TemporaryDirectory const directory;
+        trainer.save_checkpoint(directory / "good");
+        optimizer.factor = factor;
+        auto spoiled = train<Net>(Cpu{.threads = 2}, optimizer, Seed{3});
+        spoiled.load_checkpoint(directory / "good");
+        options.epochs = 2;
+        if (factor == 0)
+            CHECK_THROWS_AS(spoiled.fit(data, options), std::domain_error);
+        else
+            CHECK_THROWS_AS(spoiled.fit(data, options), Error);
+        spoiled.save_checkpoint(directory / "as it was");
+        CheckpointFile const before(directory / "good"), after(directory / "as it was");
+        for (auto const* name : {"model.0.weight", "model.5.weight", "model.7.bias", "optimizer.state.0.weight",
+                                 "optimizer.state.7.weight"}) {
+            auto const* const old = before.tensors().find(name);
+            auto const* const now = after.tensors().find(name);
+            REQUIRE(old != nullptr);
+            REQUIRE(now != nullptr);
+            auto const a = before.tensors().data().subspan(old->begin, old->end - old->begin);
+            auto const b = after.tensors().data().subspan(now->begin, now->end - now->begin);
+            CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+        }
+    }
 }
 
 TEST_CASE("hyperparameters out of range are named") {

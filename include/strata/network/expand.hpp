@@ -1,9 +1,9 @@
 // From the user's list of layers to the flat op list.
 //
-// A layer behind values of some shape is a *piece*: operations that read what came in or what one of them made. A piece
+// A layer behind values of some shape is a *fragment*: operations that read what came in or what one of them made. A fragment
 // knows nothing of its surroundings, so a block that a network repeats is one type, expanded once, and compile time
 // grows with the blocks that differ. Names and numbers of values are written by constexpr code (OpListWriter), a step an
-// operation. A piece has
+// operation. A fragment has
 //
 //   Output                 shape of what it makes; Poison where a layer is misused
 //   Misuse                 what is said then
@@ -65,8 +65,8 @@ struct Misused {
 };
 template <class A, class B>
 using first_misuse = std::conditional_t<std::is_same_v<A, NoMisuse>, B, A>;
-template <class Piece>
-inline constexpr bool is_misused = !std::is_same_v<typename Piece::Misuse, NoMisuse>;
+template <class Fragment>
+inline constexpr bool is_misused = !std::is_same_v<typename Fragment::Misuse, NoMisuse>;
 
 /// What a layer's, or a shortcut's, own check says.
 template <class Layer, class... Got>
@@ -131,11 +131,11 @@ struct ToldOfBranches {
     using At = BranchesMeet<Where, got<MainPath>, got<ShortcutPath>>;
 };
 
-// ---- pieces --------------------------------------------------------------------------------------------------------
+// ---- fragments --------------------------------------------------------------------------------------------------------
 
 /// No operation: what came in goes out.
 template <class X, class Why = NoMisuse>
-struct NoPiece {
+struct NoFragment {
     using Output = X;
     using Misuse = Why;
     static constexpr int count = 0, indices = 0, split = 0;
@@ -143,7 +143,7 @@ struct NoPiece {
 };
 
 template <class Op>
-struct OperationPiece {
+struct OperationFragment {
     using Operation = Op;
     using Output = typename Op::Output;
     using Misuse = NoMisuse;
@@ -151,7 +151,7 @@ struct OperationPiece {
     static constexpr int write(OpListWriter& to, LayerPath at, int entry) { return to.add(row_of<Op>, at, entry); }
 };
 
-/// One piece after another.
+/// One fragment after another.
 template <class A, class B>
 struct Then {
     using First = A;
@@ -164,11 +164,11 @@ struct Then {
     }
 };
 
-/// A piece in a scope of its own, one entry in the indices of its surroundings.
+/// A fragment in a scope of its own, one entry in the indices of its surroundings.
 template <class Contents>
 struct Scoped {
     using First = Contents;
-    using Second = NoPiece<typename Contents::Output>;
+    using Second = NoFragment<typename Contents::Output>;
     using Output = typename Contents::Output;
     using Misuse = typename Contents::Misuse::Inside;
     static constexpr int count = Contents::count, indices = 1, split = count;
@@ -179,7 +179,7 @@ struct Scoped {
 
 /// What a layer is behind shape X.
 template <class Layer, class X>
-struct Piece;
+struct Fragment;
 
 /// Layers [From, From + Count) of a list behind shape X, halved again and again: so no type lists what came before.
 template <class Layers, int From, int Count, class X>
@@ -190,7 +190,7 @@ struct Repeated;
 template <class Layers, class X>
 using All = Range<Layers, 0, Layers::size, X>;
 
-/// What follows a piece, nothing where a layer in the piece is misused.
+/// What follows a fragment, nothing where a layer in the fragment is misused.
 template <class X>
 struct Behind {
     template <class Layers, int From, int Count>
@@ -201,9 +201,9 @@ struct Behind {
 template <>
 struct Behind<Poison> {
     template <class, int, int>
-    using RangeOf = NoPiece<Poison>;
+    using RangeOf = NoFragment<Poison>;
     template <class, int>
-    using RepeatedOf = NoPiece<Poison>;
+    using RepeatedOf = NoFragment<Poison>;
 };
 template <class P>
 using behind = Behind<typename P::Output>;
@@ -213,9 +213,9 @@ using Halves = Then<Half, typename behind<Half>::template RangeOf<Layers, From +
 template <class Layers, int From, int Count, class X>
 struct Range : Halves<Layers, From, Count, X> {};
 template <class Layers, int From, class X>
-struct Range<Layers, From, 1, X> : Piece<type_at<From, Layers>, X> {};
+struct Range<Layers, From, 1, X> : Fragment<type_at<From, Layers>, X> {};
 template <class Layers, int From, class X>
-struct Range<Layers, From, 0, X> : NoPiece<X> {};
+struct Range<Layers, From, 0, X> : NoFragment<X> {};
 
 template <class Layers, int N, class X, class Half = Repeated<Layers, N / 2, X>>
 using RepeatedHalves = Then<Half, typename behind<Half>::template RepeatedOf<Layers, N - N / 2>>;
@@ -224,9 +224,9 @@ struct Repeated : RepeatedHalves<Layers, N, X> {};
 template <class Layers, class X>
 struct Repeated<Layers, 1, X> : All<Layers, X> {};
 template <class Layers, class X>
-struct Repeated<Layers, 0, X> : NoPiece<X> {};
+struct Repeated<Layers, 0, X> : NoFragment<X> {};
 
-/// Operation `Index` of a piece.
+/// Operation `Index` of a fragment.
 template <int Index, class P,
           int Part = (P::split < 0       ? 0
                       : Index < P::split ? 1
@@ -242,46 +242,46 @@ struct OperationIn<Index, P, 2> : OperationIn<Index - P::split, typename P::Seco
 // ---- how each kind of layer expands --------------------------------------------------------------------------------
 
 template <class Why>
-using MisusedPiece = NoPiece<Poison, Misused<Why, 0>>;
+using MisusedFragment = NoFragment<Poison, Misused<Why, 0>>;
 
 /// A layer that is no composite: checked and bound to the shape.
 template <class Layer, class X>
 consteval auto bind() {
     if constexpr (requires { typename Layer::template Check<layer<>, got<X>>; }) {
         if constexpr (Layer::template Check<layer<>, got<X>>::ok)
-            return OperationPiece<typename Layer::template On<X>>{};
+            return OperationFragment<typename Layer::template On<X>>{};
         else
-            return MisusedPiece<ToldByCheck<Layer, got<X>>>{};
+            return MisusedFragment<ToldByCheck<Layer, got<X>>>{};
     } else if constexpr (requires { typename Layer::template On<X>; }) {
         using Op = typename Layer::template On<X>;
         if constexpr (NotAnOperation<Op, layer<>, got<X>>::ok)
-            return OperationPiece<Op>{};
+            return OperationFragment<Op>{};
         else
-            return MisusedPiece<ToldOfNoOperation<Op, X>>{};
+            return MisusedFragment<ToldOfNoOperation<Op, X>>{};
     } else if constexpr (Activation<Layer>) {
-        return OperationPiece<ElementwiseOperation<Layer, X>>{};
+        return OperationFragment<ElementwiseOperation<Layer, X>>{};
     } else {
-        return MisusedPiece<ToldOfNoLayer<Layer, X>>{};
+        return MisusedFragment<ToldOfNoLayer<Layer, X>>{};
     }
 }
 template <class Layer, class X>
-struct Piece : decltype(bind<Layer, X>()) {};
+struct Fragment : decltype(bind<Layer, X>()) {};
 
 template <class... Layers, class X>
-struct Piece<Sequential<Layers...>, X> : Scoped<All<List<Layers...>, X>> {};
+struct Fragment<Sequential<Layers...>, X> : Scoped<All<List<Layers...>, X>> {};
 template <int N, class... Layers, class X>
-struct Piece<Repeat<N, Layers...>, X> : Repeated<List<Layers...>, N, X> {};
+struct Fragment<Repeat<N, Layers...>, X> : Repeated<List<Layers...>, N, X> {};
 
 // Found by its members: nvcc 13 does not match partial specialisations for Named<Name, …>.
 template <class Layer, class X>
 requires requires { typename Layer::NamedContents; }
-struct Piece<Layer, X> : Piece<typename Layer::NamedContents, X> {
+struct Fragment<Layer, X> : Fragment<typename Layer::NamedContents, X> {
     static constexpr std::string_view name = Layer::name.view();
     static_assert(!name.empty() && name.find('.') == std::string_view::npos,
                   "Named: a layer's name must not be empty or contain a dot");
     static constexpr int write(OpListWriter& to, LayerPath at, int entry) {
         at.name = name;
-        return Piece<typename Layer::NamedContents, X>::write(to, at, entry);
+        return Fragment<typename Layer::NamedContents, X>::write(to, at, entry);
     }
 };
 
@@ -322,7 +322,7 @@ struct LayersOf<After<Layers...>> {
 
 /// A shortcut that depends on the main path's shape. It takes no index.
 template <class Op>
-struct TargetPiece : OperationPiece<Op> {
+struct TargetFragment : OperationFragment<Op> {
     static constexpr int indices = 0;
     static constexpr int write(OpListWriter& to, LayerPath at, int entry) {
         at.name = "shortcut";
@@ -332,24 +332,25 @@ struct TargetPiece : OperationPiece<Op> {
 
 /// The shortcut of a Residual whose main path makes Target.
 template <class Part, class Target, class X>
-struct ShortcutPiece : Piece<Part, X> {};
+struct ShortcutFragment : Fragment<Part, X> {};
 template <class Target, class X>
-struct ShortcutPiece<Identity, Target, X> : NoPiece<X> {};
+struct ShortcutFragment<Identity, Target, X> : NoFragment<X> {};
 template <class... Layers, class Target, class X>
-struct ShortcutPiece<Shortcut<Layers...>, Target, X> : Piece<Named<"shortcut", Sequential<Layers...>>, X> {};
+struct ShortcutFragment<Shortcut<Layers...>, Target, X> : Fragment<Named<"shortcut", Sequential<Layers...>>, X> {};
 template <class Part, class Target, class X>
 requires requires { typename Part::template OnTarget<Shape<1, 1, 1>, Shape<1, 1, 1>>; }
-struct ShortcutPiece<Part, Target, X> : std::conditional_t<Part::template Check<layer<>, got<X>, Target>::ok,
-                                                           TargetPiece<typename Part::template OnTarget<X, Target>>,
-                                                           MisusedPiece<ToldByCheck<Part, got<X>, Target>>> {};
+struct ShortcutFragment<Part, Target, X>
+    : std::conditional_t<Part::template Check<layer<>, got<X>, Target>::ok,
+                         TargetFragment<typename Part::template OnTarget<X, Target>>,
+                         MisusedFragment<ToldByCheck<Part, got<X>, Target>>> {};
 
 /// Two paths from one value, their sum, and what comes after it.
 template <class MainPath, class ShortcutPath, class AfterPath>
 struct Joined {
-    using SumPiece = OperationPiece<Sum<typename MainPath::Output>>;
+    using SumFragment = OperationFragment<Sum<typename MainPath::Output>>;
     static constexpr int paths = MainPath::indices + ShortcutPath::indices;
     using First = Then<MainPath, ShortcutPath>;
-    using Second = Then<SumPiece, AfterPath>;
+    using Second = Then<SumFragment, AfterPath>;
     using Output = typename AfterPath::Output;
     using Misuse = typename AfterPath::Misuse::template Moved<paths>;
     static constexpr int count = First::count + Second::count, indices = paths + AfterPath::indices,
@@ -359,7 +360,7 @@ struct Joined {
         at.index += MainPath::indices;
         int const shortcut = ShortcutPath::write(to, at, entry);
         at.index += ShortcutPath::indices;
-        int const sum = to.add(row_of<typename SumPiece::Operation>, {at.scope, at.index, "sum"}, main, shortcut);
+        int const sum = to.add(row_of<typename SumFragment::Operation>, {at.scope, at.index, "sum"}, main, shortcut);
         return AfterPath::write(to, at, sum);
     }
 };
@@ -369,13 +370,13 @@ consteval auto join() {
     if constexpr (is_misused<MainPath>) {
         return Scoped<MainPath>{};
     } else {
-        using ShortcutPath = ShortcutPiece<Part, typename MainPath::Output, X>;
+        using ShortcutPath = ShortcutFragment<Part, typename MainPath::Output, X>;
         using MainOutput = typename MainPath::Output;
         using ShortcutOutput = typename ShortcutPath::Output;
         if constexpr (is_misused<ShortcutPath>)
             return Scoped<Then<MainPath, ShortcutPath>>{};
         else if constexpr (!std::is_same_v<MainOutput, ShortcutOutput>)
-            return MisusedPiece<ToldOfBranches<MainOutput, ShortcutOutput>>{};
+            return MisusedFragment<ToldOfBranches<MainOutput, ShortcutOutput>>{};
         else
             return Scoped<Joined<MainPath, ShortcutPath, All<typename LayersOf<AfterPart>::type, MainOutput>>>{};
     }
@@ -392,7 +393,7 @@ struct PartsOf {
     using ShortcutPart = type_at<shortcut_index<Parts...>(), List<Identity, Parts...>>;
 };
 template <class... Parts, class X>
-struct Piece<Residual<Parts...>, X>
+struct Fragment<Residual<Parts...>, X>
     : decltype(join<typename PartsOf<Parts...>::ShortcutPart, typename PartsOf<Parts...>::AfterPart, X,
                     All<typename PartsOf<Parts...>::MainLayers, X>>()) {};
 

@@ -28,7 +28,7 @@ consteval std::size_t name_characters() {
     P::write(counted, {}, 0);
     return counted.characters;
 }
-/// The op list of a piece that begins at the network's input.
+/// The op list of a fragment that begins at the network's input.
 template <class P, std::size_t Characters>
 consteval auto op_list_of() {
     OpList<P::count, Characters> list;
@@ -80,7 +80,7 @@ public:
     static constexpr bool valid = !detail::is_misused<Expanded>;
 
 private:
-    using Contents = std::conditional_t<valid, Expanded, detail::NoPiece<InputExtent>>;
+    using Contents = std::conditional_t<valid, Expanded, detail::NoFragment<InputExtent>>;
     static constexpr auto op_list = detail::op_list_of<Contents, detail::name_characters<Contents>()>();
 
 public:

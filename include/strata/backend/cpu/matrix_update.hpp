@@ -11,8 +11,8 @@
 namespace strata::inline STRATA_ABI::detail {
 
 /// Moves the parameters [Net::parameter_count] with their gradient. A tensor is moved by one worker alone, so who takes
-/// it does not change a bit. Where a number would not be finite all are as they were; `before` is memory for that, a
-/// copy that such an update of some products a matrix hardly notices.
+/// it does not change a bit. Where a number would not be finite, or the optimizer throws, all are as they were; `before`
+/// is memory for that, a copy that such an update of some products a matrix hardly notices.
 template <class Net, MatrixOptimizer Optimizer, class Scalar, class Gradient>
 STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer const& optimizer,
                                         std::span<Scalar> weights, Gradient const* gradient, std::span<Scalar> states,
@@ -23,8 +23,12 @@ STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer
     constexpr int count = static_cast<int>(parameter_table<Net>.size());
     auto const rest = optimizer.rest.template prepare<Scalar>(step_of_rest(optimizer, step));
     constexpr int rest_states = states_of<std::remove_cvref_t<decltype(optimizer.rest)>>();
+    auto const restore = [&] {
+        std::copy_n(before.data(), weights.size(), weights.begin());
+        std::copy_n(before.data() + weights.size(), states.size(), states.begin());
+    };
     std::atomic<int> next{0};
-    pool.run((std::min)(workers, count), [&](int, int) {
+    auto const body = [&](int, int) {
         for (int mine = next++; mine < count; mine = next++) {
             int index = 0;
             for_each_state<Net>(
@@ -37,7 +41,13 @@ STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer
                                                        state + offset, row.size, 0, row.size);
                 });
         }
-    });
+    };
+    try {
+        pool.run((std::min)(workers, count), body);
+    } catch (...) {
+        restore();
+        throw;
+    }
     UpdateFault fault;
     auto const check = [&](std::span<Scalar> fresh, Scalar const* old, UpdateFault::Part part) {
         for (std::size_t i = 0; i < fresh.size() && !fault; ++i)
@@ -52,8 +62,7 @@ STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer
                                                                                 std::size_t offset, std::size_t size) {
                                     if (at >= offset && at < offset + size) fault.index = row.offset;
                                 });
-        std::copy_n(before.data(), weights.size(), weights.begin());
-        std::copy_n(before.data() + weights.size(), states.size(), states.begin());
+        restore();
     }
     return fault;
 }

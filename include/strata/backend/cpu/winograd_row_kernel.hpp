@@ -31,19 +31,19 @@ struct RowCycles {
         return tiles() * (8 * kernel_rows * g.in_channels * worked_on() + 30.0 * g.out_height * g.out_channels +
                           34.0 * g.out_height * ((g.out_channels + 5) / 6) + 34.0 * g.in_height * g.in_channels);
     }
-    /// Of a tile of S samples, vectors of N; with its weights' transforms unless they are `kept`.
+    /// Of a tile of S samples, vectors of N; with its weights' transforms unless they are `cached`.
     [[nodiscard]] constexpr double direct(int S, int N) const {
         // Rows with padding are packed; those that do not fill vectors together, and rows outside the image count then.
         bool const bands = g.out_width * S % N != 0;
         return direct(bands ? 1.0 * g.taps_height * g.out_height : kernel_rows) * S / N +
                (g.pad_left > 0 ? 60.0 * g.in_height * g.in_channels : 0.0);
     }
-    [[nodiscard]] constexpr double narrow(int S, int N, bool kept) const {
+    [[nodiscard]] constexpr double narrow(int S, int N, bool cached) const {
         int const places = tiles() * S, rows = g.out_height + g.taps_height - 1, half = N / 2;
         double const vectors = (g.out_height * places + N - 1) / N, in = g.in_channels;
         return vectors * (8 * g.taps_height * in * worked_on() + (g.out_width % 4 ? 105 : 45) * g.out_channels) +
                in * (rows * (15 + 20 * ((places + half - 1) / half)) + 34 * ((rows * places + N - 1) / N)) +
-               (kept ? 0 : 17 * in * worked_on() * g.taps_height);
+               (cached ? 0 : 17 * in * worked_on() * g.taps_height);
     }
 
 private:
@@ -62,7 +62,7 @@ struct WinogradRowChoice {
     static constexpr int N = width_of<L>;
     bool whole_vectors = false, some_narrow = false;
     bool invariant = false;  ///< where a sample's bits may not depend on the tile: all of them, or none
-    bool narrow[2][N] = {};  ///< [transformed weights are kept, not made for every tile][samples]
+    bool narrow[2][N] = {};  ///< [transformed weights are cached, not made for every tile][samples]
 
     constexpr WinogradRowChoice(Correlation const& g, double weight, bool forward) {
         if (!is_winograd_row(g)) return;
@@ -71,15 +71,15 @@ struct WinogradRowChoice {
         invariant = whole_vectors && forward;
         for (int S = 1; Narrow::takes(S); S *= 2) invariant = invariant && WinogradNarrowLayout<L>(g, S).fits(g);
         some_narrow = invariant && Narrow::takes(1);
-        for (bool const kept : {false, true})
+        for (bool const cached : {false, true})
             for (int S = 1; Narrow::takes(S); S *= 2) {
-                bool const faster = cycles.narrow(S, N, kept) < 0.9 * weight * cycles.direct(S, N);
-                narrow[kept][S] = faster && WinogradNarrowLayout<L>(g, S).fits(g);
-                some_narrow = some_narrow || narrow[kept][S];
+                bool const faster = cycles.narrow(S, N, cached) < 0.9 * weight * cycles.direct(S, N);
+                narrow[cached][S] = faster && WinogradNarrowLayout<L>(g, S).fits(g);
+                some_narrow = some_narrow || narrow[cached][S];
             }
     }
-    [[nodiscard]] constexpr bool takes(int S, bool kept) const {
-        return Narrow::takes(S) ? narrow[kept][S] : S % N == 0 && whole_vectors;
+    [[nodiscard]] constexpr bool takes(int S, bool cached) const {
+        return Narrow::takes(S) ? narrow[cached][S] : S % N == 0 && whole_vectors;
     }
     template <class Precision>
     [[nodiscard]] bool takes(KernelData<Precision> const& a) const {
