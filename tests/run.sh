@@ -113,7 +113,8 @@ if install_missing clang++=clang llvm-symbolizer=llvm; then
         install_packages "libomp-$version-dev"
     fi
     clang=(-DCMAKE_CXX_COMPILER=clang++)
-    configuration clang "${clang[@]}" -DSTRATA_EXAMPLES=ON
+    # -O1: what is to be seen here is that clang takes everything, and that its code computes the same.
+    configuration clang "${clang[@]}" -DSTRATA_EXAMPLES=ON -DSTRATA_TEST_OPTIMIZATION=-O1 -DCMAKE_CXX_FLAGS_RELEASE=-O1
     libcxx() { echo '#include <vector>' | clang++ -stdlib=libc++ -x c++ -fsyntax-only - 2>/dev/null; }
     if libcxx || { install_packages "libc++-$version-dev" "libc++abi-$version-dev" && libcxx; }; then
         configuration libcxx "${clang[@]}" $tests_only -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DSTRATA_TEST_LABEL=libcxx

@@ -1,4 +1,4 @@
-// labels: threads isa
+// labels: isa plain
 // An answer does not depend on its company, in Mixed<bfloat16>: batch_invariant_test has the other precisions.
 #include "company.hpp"
 

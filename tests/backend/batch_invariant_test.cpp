@@ -1,4 +1,4 @@
-// labels: isa
+// labels: isa plain
 // An answer does not depend on its company: a sample's outputs are the same bits alone and in any batch, at any place in
 // it, with any number of threads. batch_invariant_mixed_test does it in Mixed<bfloat16>.
 #include "company.hpp"

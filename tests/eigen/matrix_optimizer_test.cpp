@@ -1,3 +1,4 @@
+// labels: plain
 // Muon, Shampoo and SOAP: values that numpy computed, and trainings that give the same bits with any number of threads
 // and after a resume.
 #include <doctest/doctest.h>
