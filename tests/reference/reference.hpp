@@ -2,6 +2,8 @@
 // the top of generate.cpp and generate_schedules.py; the inputs come from inputs.hpp.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -22,14 +24,16 @@
 
 namespace strata {
 
-/// The file of reference values: the compile definition STRATA_REFERENCE_VALUES, else values.txt beside this header.
+/// The file of reference values: the compile definition STRATA_REFERENCE_VALUES, else values.txt beside this header, whose
+/// name the compiler may have been given relative to another directory: then as ctest's working directory has it.
 inline std::string reference_file() {
 #ifdef STRATA_REFERENCE_VALUES
     return STRATA_REFERENCE_VALUES;
 #else
     std::string const here = __FILE__;
     auto const slash = here.rfind('/');
-    return (slash == std::string::npos ? std::string() : here.substr(0, slash + 1)) + "values.txt";
+    auto const beside = (slash == std::string::npos ? std::string() : here.substr(0, slash + 1)) + "values.txt";
+    return access(beside.c_str(), R_OK) == 0 ? beside : "reference/values.txt";
 #endif
 }
 
