@@ -4,6 +4,7 @@
 #include "../data/array_batch.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
+#include "../loss/loss.hpp"
 #include "../network/optimizer_state.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../precision/loss_scale.hpp"
