@@ -338,7 +338,8 @@ TEST_CASE("after load_checkpoint in a callback fit goes on at the checkpoint's p
     // Saved in one step, loaded in a later one: of the same epoch, at its end, of the next one, of the last one.
     std::string const rollback = directory / "rollback";
     for (int const loader_threads : {0, 2})
-        for (auto const& [saved, loaded] : {std::pair{3, 5}, {3, 6}, {6, 7}, {5, 16}, {6, 18}}) {
+        for (auto const& steps : {std::pair{3, 5}, {3, 6}, {6, 7}, {5, 16}, {6, 18}}) {
+            int const saved = steps.first, loaded = steps.second;
             CAPTURE(loader_threads);
             CAPTURE(saved);
             CAPTURE(loaded);
