@@ -78,7 +78,7 @@ STRATA_INLINE void store_lane(bfloat16* to, L lane) {
     if constexpr (N == 16) {
         auto* const at = reinterpret_cast<__m256i*>(to);
 #ifdef __AVX512BF16__
-        _mm256_storeu_si256(at, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(lane.v)));
+        _mm256_storeu_si256(at, std::bit_cast<__m256i>(_mm512_cvtneps_pbh(lane.v)));
 #else
         __m512i const all = _mm512_castps_si512(lane.v);
         __m512i const odd =

@@ -44,8 +44,8 @@ STRATA_ONE_COPY void pair_dot_products(float const* weight, float const* bias, P
         for (int s = 0; s < Q; ++s) value[s] = load_pairs(x + s * pairs + k);
         STRATA_UNROLL
         for (int u = 0; u < 4; ++u) {
-            PairLane const w(reinterpret_cast<__m512>(_mm512_cvtne2ps_pbh(
-                _mm512_maskz_loadu_ps(high, row[u] + 2 * k + 16), _mm512_maskz_loadu_ps(low, row[u] + 2 * k))));
+            PairLane const w(std::bit_cast<__m512>(_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, row[u] + 2 * k + 16),
+                                                                       _mm512_maskz_loadu_ps(low, row[u] + 2 * k))));
             STRATA_UNROLL
             for (int s = 0; s < Q; ++s) total[u][s] = multiply_add_pairs(w, value[s], total[u][s]);
         }

@@ -22,7 +22,7 @@ using Pair = std::uint32_t;
 
 /// sum + first(a) first(b) + second(a) second(b), lane by lane.
 STRATA_INLINE PairLane multiply_add_pairs(PairLane a, PairLane b, PairLane sum) {
-    return PairLane(_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v)));
+    return PairLane(_mm512_dpbf16_ps(sum.v, std::bit_cast<__m512bh>(a.v), std::bit_cast<__m512bh>(b.v)));
 }
 /// 16 pairs, carried in the lanes of a register.
 STRATA_INLINE PairLane load_pairs(Pair const* from) { return PairLane(_mm512_castsi512_ps(_mm512_loadu_si512(from))); }
@@ -61,9 +61,9 @@ STRATA_INLINE void round_pairs(float const* a, float const* b, Pair* to, int cou
     __m512 const first = _mm512_maskz_loadu_ps(mask, a),
                  second = _mm512_maskz_loadu_ps(b ? mask : __mmask16(0), b ? b : a);
     __m512i const low = _mm512_maskz_cvtepu16_epi32(lane_detail::all_lanes,
-                                                    reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(first))),
+                                                    std::bit_cast<__m256i>(_mm512_cvtneps_pbh(first))),
                   high = _mm512_maskz_cvtepu16_epi32(lane_detail::all_lanes,
-                                                     reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(second)));
+                                                     std::bit_cast<__m256i>(_mm512_cvtneps_pbh(second)));
     _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_maskz_slli_epi32(lane_detail::all_lanes, high, 16)));
 }
 
