@@ -90,7 +90,7 @@ struct UpdateMeasure {
                 fault / (States + 1)};
     }
 
-private:
+    /// Takes in a number of which `fresh` would be made.
     template <class Scalar>
     STRATA_HD void look(Scalar old, Scalar fresh, double& largest, std::int64_t at) {
         double const magnitude = fresh < Scalar(0) ? -static_cast<double>(fresh) : static_cast<double>(fresh);

@@ -76,7 +76,7 @@ struct DotColumns {
 };
 
 /// Rows [m, m + M), those before `stop`, and V vectors of columns from n on of a product with a_k = 1, in
-/// dot_products' order. R of the N sums of each number are worked on at once.
+/// dot_products' order. R of the N sums of each number, one or two, are worked on at once.
 template <int M, int V, int R, class L, class T>
 STRATA_ONE_COPY void dot_ordered_block(Product<T> const& p, DotColumns<T> const& columns, int m, int stop, int n) {
     constexpr int N = width_of<L>, rounds = N / R;
@@ -84,10 +84,10 @@ STRATA_ONE_COPY void dot_ordered_block(Product<T> const& p, DotColumns<T> const&
     T const* row[M];
     STRATA_UNROLL
     for (int u = 0; u < M; ++u) row[u] = p.a + (std::min)(m + u, stop - 1) * p.a_row;  // idle rows repeat the last one
-    T waiting[4][M * V * N];  // sums of one, two, four, eight of the N that wait for as many others
-    L sum[R][M][V];
+    T block[M * V * N], waiting[4][M * V * N];  // sums of one, two, four, eight of the N that wait for as many others
     for (int round = 0; round < rounds; ++round) {
         int const first = reversed_bits(round, rounds);
+        L sum[R][M][V];
         STRATA_UNROLL
         for (int k = 0; k < R * M * V; ++k) sum[k / (M * V)][k / V % M][k % V] = L(T(0));
         T const* b = columns.first + (columns.round < 0 ? first * p.b_k : round * columns.round);
@@ -116,45 +116,33 @@ STRATA_ONE_COPY void dot_ordered_block(Product<T> const& p, DotColumns<T> const&
                 }
             }
         }
+        // From here on loops over memory: little time beside the multiplications, and much code if unrolled.
         STRATA_UNROLL
-        for (int half = R / 2; half > 0; half /= 2) {
-            STRATA_UNROLL
-            for (int k = 0; k < half * M * V; ++k) {
-                L& to = sum[k / (M * V)][k / V % M][k % V];
-                to = to + sum[half + k / (M * V)][k / V % M][k % V];
-            }
+        for (int k = 0; k < M * V; ++k) {
+            L& to = sum[0][k / V][k % V];
+            if constexpr (R == 2) to = to + sum[1][k / V][k % V];
+            store_lane(block + k * N, to);
         }
         int level = 0;
         for (; (round >> level & 1) != 0; ++level) {
-            STRATA_UNROLL
-            for (int k = 0; k < M * V; ++k)
-                sum[0][k / V][k % V] = load_lane<L>(waiting[level] + k * N) + sum[0][k / V][k % V];
+            STRATA_ROLLED
+            for (int k = 0; k < M * V * N; k += N)
+                store_lane(block + k, load_lane<L>(waiting[level] + k) + load_lane<L>(block + k));
         }
-        if (round + 1 < rounds) {
-            STRATA_UNROLL
-            for (int k = 0; k < M * V; ++k) store_lane(waiting[level] + k * N, sum[0][k / V][k % V]);
-        }
+        if (round + 1 < rounds) std::memcpy(waiting[level], block, sizeof block);
     }
-    STRATA_UNROLL
+    STRATA_ROLLED
     for (int u = 0; u < M; ++u) {
-        L const bias(p.bias ? p.bias[(std::min)(m + u, stop - 1)] : T(0));
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) sum[0][u][v] = sum[0][u][v] + bias;
-    }
-    for (int k = full; k < p.depth; ++k) {
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) {
-            L const x = load_lane<L>(p.b + k * p.b_k + n + v * N);
-            STRATA_UNROLL
-            for (int u = 0; u < M; ++u) sum[0][u][v] = multiply_add(L(row[u][k]), x, sum[0][u][v]);
+        if (m + u >= stop) break;
+        L const bias(p.bias ? p.bias[m + u] : T(0));
+        STRATA_ROLLED
+        for (int v = 0; v < V * N; v += N) {
+            L total = load_lane<L>(block + u * V * N + v) + bias;
+            STRATA_ROLLED
+            for (int k = full; k < p.depth; ++k)
+                total = multiply_add(L(row[u][k]), load_lane<L>(p.b + k * p.b_k + n + v), total);
+            store_lane(p.out + (m + u) * p.out_row + n + v, p.relu ? ReLU::forward(total) : total);
         }
-    }
-    STRATA_UNROLL
-    for (int u = 0; u < M; ++u) {
-        if (m + u >= stop) continue;
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v)
-            store_lane(p.out + (m + u) * p.out_row + n + v * N, p.relu ? ReLU::forward(sum[0][u][v]) : sum[0][u][v]);
     }
 }
 

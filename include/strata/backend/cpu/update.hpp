@@ -103,8 +103,8 @@ void merge_gradients(Gradient* gradients, std::ptrdiff_t size, int leaves, doubl
 
 /// Updates parameters [from, to) of `count` with what an optimizer prepared for this step; its state is [States][count].
 template <int States, class Apply, class Scalar, class Gradient>
-void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* gradient, Scalar* state,
-                       std::ptrdiff_t count, std::ptrdiff_t from, std::ptrdiff_t to) {
+STRATA_ONE_COPY void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* gradient, Scalar* state,
+                                       std::ptrdiff_t count, std::ptrdiff_t from, std::ptrdiff_t to) {
     for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
         L value = load_lane<L>(parameters + at);
         if constexpr (States == 0) {
@@ -119,34 +119,37 @@ void update_parameters(Apply const& apply, Scalar* parameters, Gradient const* g
     });
 }
 
-/// What update_parameters would write, without writing it.
+/// Takes in what an update would make of `count` numbers: the largest magnitude, or the first that may not be written,
+/// whose place for number i is first + i step.
+template <int States, class Scalar>
+STRATA_COLD void measure_numbers(UpdateMeasure<States>& found, double& largest, Scalar const* old, Scalar const* fresh,
+                                 std::ptrdiff_t count, std::int64_t first, int step) {
+    LargestMagnitude<Scalar> magnitude;
+    for_lanes<Scalar>(0, count, [&]<class L>(std::ptrdiff_t i) { magnitude.take(load_lane<L>(fresh + i)); });
+    if (is_finite(magnitude.value()))
+        largest = (std::max)(largest, static_cast<double>(magnitude.value()));
+    else
+        for (std::ptrdiff_t i = 0; i < count; ++i) found.look(old[i], fresh[i], largest, first + i * step);
+}
+
+/// What update_parameters would write, without writing it: it works on copies of a few numbers at a time.
 template <int States, class Apply, class Scalar, class Gradient>
 STRATA_COLD UpdateMeasure<States> measure_update(Apply const& apply, Scalar const* parameters, Gradient const* gradient,
                                                  Scalar const* state, std::ptrdiff_t count, std::ptrdiff_t from,
                                                  std::ptrdiff_t to) {
+    constexpr std::ptrdiff_t block = 512;
+    Scalar fresh[States + 1][block];
     auto found = UpdateMeasure<States>::nothing();
-    LargestMagnitude<Scalar> weight, of_state[States == 0 ? 1 : States];
-    for_lanes<Scalar>(from, to, [&]<class L>(std::ptrdiff_t at) {
-        L value = load_lane<L>(parameters + at);
-        if constexpr (States == 0) {
-            apply(value, load_lane<L>(gradient + at));
-        } else {
-            L states[States];
-            for (int k = 0; k < States; ++k) states[k] = load_lane<L>(state + k * count + at);
-            apply(value, load_lane<L>(gradient + at), states);
-            for (int k = 0; k < States; ++k) of_state[k].take(states[k]);
-        }
-        weight.take(value);
-    });
-    bool finite = is_finite(weight.value());
-    found.weight = static_cast<double>(weight.value());
-    for (int k = 0; k < States; ++k) {
-        finite = finite && is_finite(of_state[k].value());
-        found.state[k] = static_cast<double>(of_state[k].value());
+    for (; from < to; from += block) {
+        std::ptrdiff_t const n = (std::min)(block, to - from);
+        for (int k = 0; k <= States; ++k)
+            std::copy_n(k == 0 ? parameters + from : state + (k - 1) * count + from, n, fresh[k]);
+        update_parameters<States>(apply, fresh[0], gradient + from, fresh[0] + block, block, 0, n);
+        for (int k = 0; k <= States; ++k)
+            measure_numbers(found, k == 0 ? found.weight : found.state[k - 1],
+                            k == 0 ? parameters + from : state + (k - 1) * count + from, fresh[k], n,
+                            from * (States + 1) + k, States + 1);
     }
-    if (finite) return found;
-    found = found.nothing();
-    for (std::ptrdiff_t i = from; i < to; ++i) found.look(apply, parameters, gradient, state, count, i);
     return found;
 }
 

@@ -94,11 +94,9 @@ template <bool Inputs, class L, class T>
 STRATA_ONE_COPY T winograd_narrow_rows(WinogradNarrowRows<L> const& d, T const* plane, T* line, T* to, int top,
                                        int rows) {
     winograd_rows_apart(d, Inputs ? 2 : 1, plane, line, to, top, rows);
-    L total(T(0));
-    STRATA_ROLLED
-    for (T* const end = to + rows * d.tiles * d.samples; to < end; to += width_of<L>)
-        winograd_row_tile<Inputs>(to, d.point, to, d.point, total);
-    return Inputs ? T(0) : sum(total);
+    constexpr int N = width_of<L>;
+    int const vectors = (rows * d.tiles * d.samples + N - 1) / N;
+    return winograd_row_tiles<Inputs, L>({1, vectors, N, 0, N, d.point, 0, d.point}, to, to);
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -87,19 +87,25 @@ STRATA_COLD void winograd_row_weights(Correlation const& g, T const* w, T* to, i
 template <class L, class T>
 STRATA_ONE_COPY void winograd_row_inputs(Correlation const& g, T const* x, T* to, int S, int column, int begin,
                                          int end) {
-    constexpr int N = width_of<L>;
+    constexpr int N = width_of<L>, points = WinogradRowTransform::points;
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.in_width) * S, plane = g.in_height * row;
     int const first = (std::max)(0, -column), last = g.in_width - column;
-    for (int h = begin; h < end; ++h)
-        for (int c = 0; c < g.in_channels; ++c, to += 8 * N) {
-            T const* const from = x + c * plane + h * row;
-            L d[8], v[8];
-            STRATA_UNROLL
-            for (int q = 0; q < 8; ++q) d[q] = q >= first && q < last ? load_lane<L>(from + (column + q) * S) : L(T(0));
-            WinogradRowTransform::inputs(d, v);
-            STRATA_UNROLL
-            for (int k = 0; k < 8; ++k) store_lane(to + k * N, v[k]);
+    bool const inside = first == 0 && last >= points;
+    alignas(64) T edge[points * N];
+    for (int h = begin; h < end; ++h, to += g.in_channels * points * N) {
+        T const* const from = x + h * row;
+        if (inside) {
+            winograd_row_tiles<true, L>({g.in_channels, 1, N, plane, 0, S, points * N, N}, from + column * S, to);
+            continue;
         }
+        for (int c = 0; c < g.in_channels; ++c) {
+            STRATA_ROLLED
+            for (int q = 0; q < points; ++q)
+                store_lane(edge + q * N,
+                           q >= first && q < last ? load_lane<L>(from + c * plane + (column + q) * S) : L(T(0)));
+            winograd_row_tiles<true, L>({1, 1, N, 0, 0, N, 0, N}, edge, to + c * points * N);
+        }
+    }
 }
 
 /// How transformed rows lie: kernel rows and channels that are multiplied, and scalars between rows, channels, points.

@@ -127,6 +127,28 @@ STRATA_INLINE void winograd_row_tile(T const* from, std::ptrdiff_t column, T* to
     for (int k = 0; k < Transform::points; ++k) store_lane(to + k * point, v[k]);
 }
 
+/// Tiles of several rows: distances between rows, between a row's tiles and between the columns of a tile, and the same
+/// for the values, whose points are `point` apart. `samples` are whole vectors.
+struct RowTiles {
+    int rows, tiles, samples;
+    std::ptrdiff_t pitch, tile, column, to_pitch, point;
+};
+
+/// Transforms tiles of eight columns of x (`Inputs`) or four of dy: the value at point p of tile t lies at
+/// to + p point + t samples. In place where the two are the same. Returns the sum of dy.
+template <bool Inputs, class L, class T>
+STRATA_ONE_COPY T winograd_row_tiles(RowTiles const& d, T const* from, T* to) {
+    L total(T(0));
+    for (int row = 0; row < d.rows; ++row, from += d.pitch, to += d.to_pitch)
+        for (int s = 0; s < d.samples; s += width_of<L>) {
+            T const* source = from + s;
+            T* target = to + s;
+            for (int t = 0; t < d.tiles; ++t, source += d.tile, target += d.samples)
+                winograd_row_tile<Inputs>(source, d.column, target, d.point, total);
+        }
+    return Inputs ? T(0) : sum(total);
+}
+
 }  // namespace strata::inline STRATA_ABI::detail
 
 #pragma GCC diagnostic pop

@@ -124,27 +124,6 @@ STRATA_ONE_COPY void row_gradient_block(T const* const (&a)[row_block_long], T c
     for (int k = 0; k < (A * B + N - 1) / N; ++k) store_lane(sums + k * N, load_lane<L>(sums + k * N) + total[k]);
 }
 
-/// Rows of tiles: distances between rows and columns of numbers, between rows of tiles and the points of a tile.
-struct RowTiles {
-    int rows, tiles, samples;
-    std::ptrdiff_t pitch, column, to_pitch, point;
-};
-
-/// Transforms tiles of eight columns of x or four of dy, which begin four columns apart: the value at point p of tile t
-/// lies at to + p point + t samples. Returns the sum of dy.
-template <bool Inputs, class L, class T>
-STRATA_ONE_COPY T winograd_row_tiles(RowTiles const& d, T const* from, T* to) {
-    L total(T(0));
-    for (int row = 0; row < d.rows; ++row, from += d.pitch, to += d.to_pitch)
-        for (int s = 0; s < d.samples; s += width_of<L>) {
-            T const* source = from + s;
-            T* target = to + s;
-            for (int t = 0; t < d.tiles; ++t, source += WinogradRowTransform::outputs * d.column, target += d.samples)
-                winograd_row_tile<Inputs>(source, d.column, target, d.point, total);
-        }
-    return Inputs ? T(0) : sum(total);
-}
-
 /// Transforms rows of `width` columns from column -pad on, of x (`inputs`) or dy. `edge` takes the columns of tiles
 /// that lie partly outside the image, where there are zeros. Returns the sum of dy.
 template <class L, class T>
@@ -157,9 +136,10 @@ STRATA_ONE_COPY T winograd_rows(RowTiles const& d, bool inputs, T const* from, i
               outside = std::clamp((width + pad - columns + step) / step, inside, d.tiles);
     T total(0);
     RowTiles part = d;
+    part.tile = step * d.column;
     part.tiles = outside - inside;
     if (part.tiles > 0) total = transform(part, from + (inside * step - pad) * d.column, to + inside * d.samples);
-    part = {d.rows, 1, d.samples, static_cast<std::ptrdiff_t>(columns) * d.samples, d.samples, d.to_pitch, d.point};
+    part = {d.rows, 1, d.samples, static_cast<std::ptrdiff_t>(columns) * d.samples, 0, d.samples, d.to_pitch, d.point};
     for (int t = 0; t < d.tiles; ++t) {
         if (t >= inside && t < outside) continue;
         T* packed = edge;
@@ -275,7 +255,7 @@ STRATA_ONE_COPY void row_gradient_inputs(Correlation const& g, WinogradRowGradie
     }
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.in_width) * S;
     if (inside < outside)
-        winograd_rows<L>({outside - inside, p.tiles, p.samples, row, S, p.row, p.input_point}, true,
+        winograd_rows<L>({outside - inside, p.tiles, p.samples, row, 0, S, p.row, p.input_point}, true,
                          plane + (top + inside) * row + s, g.in_width, g.pad_left, edge, to + inside * p.row);
 }
 /// The same for dy; returns its sum.
@@ -287,7 +267,7 @@ STRATA_ONE_COPY T row_gradient_outputs(Correlation const& g, WinogradRowGradient
             WinogradNarrowRows<L>{g.out_height, g.out_width, 0, S, p.tiles, p.gradient_point}, plane, edge, to, i,
             rows);
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.out_width) * S;
-    return winograd_rows<L>({rows, p.tiles, p.samples, row, S, p.row, p.gradient_point}, false, plane + i * row + s,
+    return winograd_rows<L>({rows, p.tiles, p.samples, row, 0, S, p.row, p.gradient_point}, false, plane + i * row + s,
                             g.out_width, 0, edge, to);
 }
 

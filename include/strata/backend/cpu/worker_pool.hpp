@@ -97,28 +97,29 @@ public:
     /// must not throw before it: the others would wait for ever.
     template <class Body>
     void run(int wanted, Body const& body) {
-        if (team_) return run_openmp(wanted, body);
-        if (wanted <= 1 || !threads_ || !threads_->are_here()) return body(0, 1);
-        threads_->run({[](void const* b, int worker, int workers) { (*static_cast<Body const*>(b))(worker, workers); },
-                       &body, wanted});
+        run(Job{call<Body>, &body, wanted});
     }
 
 private:
-    static int looks_of(int size) { return size <= processors() ? 1000 : 0; }
-    template <class Body>
-    void run_openmp(int wanted, Body const& body) {
-        wanted = (std::min)(wanted, follows_ ? (std::min)(size_, team_->threads()) : size_);
-        if (wanted <= 1 || getpid() != process_) return body(0, 1);
-        team_->run(
-            wanted, [](void const* b, int worker, int workers) { (*static_cast<Body const*>(b))(worker, workers); },
-            &body);
-    }
-
     struct Job {
         void (*call)(void const* body, int worker, int workers) = nullptr;  // null: the thread ends
         void const* body = nullptr;
         int workers = 0;
     };
+    /// The only copy of what a job does, however its workers are called.
+    template <class Body>
+    STRATA_ONE_COPY static void call(void const* body, int worker, int workers) {
+        (*static_cast<Body const*>(body))(worker, workers);
+    }
+    STRATA_ONE_COPY void run(Job job) {
+        if (team_) job.workers = (std::min)(job.workers, follows_ ? (std::min)(size_, team_->threads()) : size_);
+        bool const alone = job.workers <= 1 || (team_ ? getpid() != process_ : !threads_ || !threads_->are_here());
+        if (alone) return job.call(job.body, 0, 1);
+        if (team_) return team_->run(job.workers, job.call, job.body);
+        threads_->run(job);
+    }
+    static int looks_of(int size) { return size <= processors() ? 1000 : 0; }
+
     struct alignas(64) Thread {
         EventCount jobs;  // counts each job that it is given
         std::thread thread;
