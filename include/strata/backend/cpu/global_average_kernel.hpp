@@ -62,7 +62,7 @@ STRATA_INLINE void sum_blocks(T const* x, int rows, int rest, int S, int pitch, 
         int left = rest * S;
         STRATA_UNROLL
         for (int j = 0; j < A; ++j, x += pitch, left -= pitch) {
-            if (left <= 0) continue;  // a break would keep clang from unrolling
+            if (left <= 0) continue;   // a break would keep clang from unrolling
             if (A == 16 || left >= N)  // sixteen lanes are whole pixels
                 sums[0][j] = sums[0][j] + load_lane<L>(x);
             else if (x + N <= limit)
