@@ -72,9 +72,11 @@ public:
         if constexpr (!Access::views) copy(array);
     }
 
-    /// An array that `owner` keeps alive.
-    ArrayView(DataType type_of_elements, void const* first, std::size_t count, std::shared_ptr<void const> keeper)
-        : type(type_of_elements), data(first), size(count), owner(std::move(keeper)) {}
+    /// The first `count` elements of memory that is taken over.
+    ArrayView(DataType type_of_elements, AlignedVector<std::byte> memory, std::size_t count)
+        : type(type_of_elements), size(count) {
+        own(std::move(memory));
+    }
 
     DataType type;
     void const* data = nullptr;
@@ -85,20 +87,21 @@ public:
 private:
     template <class A>
     void copy(A const& array) {
-        std::byte* const to = reserve();
+        void const* const from = data;
+        std::byte* const to = own(AlignedVector<std::byte>(size * size_of(type)));
         if (size == 0) return;
-        if (data) {
-            std::memcpy(to, data, size * size_of(type));
+        if (from) {
+            std::memcpy(to, from, size * size_of(type));
         } else {
             using Element = typename detail::access_of<A>::Element;
             detail::access_of<A>::copy(array, reinterpret_cast<Element*>(to));
         }
-        data = to;
     }
-    STRATA_COLD std::byte* reserve() {
-        auto memory = std::make_shared<AlignedVector<std::byte>>(size * size_of(type));
-        std::byte* const first = memory->data();
-        owner = std::move(memory);
+    STRATA_COLD std::byte* own(AlignedVector<std::byte> memory) {
+        std::byte* const first = memory.data();
+        data = first;
+        // std::make_shared is thirty functions more.
+        owner = std::shared_ptr<AlignedVector<std::byte> const>(new AlignedVector<std::byte>(std::move(memory)));
         return first;
     }
 };

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,9 +41,9 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
     FixedArray<std::uint8_t> buffer(block * record);
     std::uint64_t on_disk = 0;
     for (auto const& path : paths) on_disk += InputFile(path).size();
-    // As many as there are where nothing is compressed.
-    std::vector<std::uint8_t> images(on_disk / record * pixels);
-    std::vector<std::int32_t> labels;
+    std::size_t count = 0, room = on_disk / record;  // as many as there are where nothing is compressed
+    AlignedVector<std::byte> images(room * pixels);
+    AlignedVector<std::int64_t> labels(room);
     for (auto const& path : paths) {
         GzipFile file(path);
         std::size_t done = 0;
@@ -55,21 +56,27 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
             if (got % record != 0)
                 fail(path, " has ", done * record + got, " bytes, expected a multiple of ", record,
                      ", the size of a record: it is truncated or not a binary CIFAR file");
-            std::size_t const first = labels.size(), last = first + got / record;
-            labels.resize(last);
-            if (images.size() < last * pixels) images.resize(2 * last * pixels);
-            for (std::size_t i = 0; first + i < last; ++i, ++done) {
+            if (count + got / record > room) {
+                room = 2 * (count + got / record);
+                AlignedVector<std::byte> more_images(room * pixels);
+                AlignedVector<std::int64_t> more_labels(room);
+                std::memcpy(more_images.data(), images.data(), count * pixels);
+                std::memcpy(more_labels.data(), labels.data(), count * sizeof labels[0]);
+                images = std::move(more_images);
+                labels = std::move(more_labels);
+            }
+            for (std::size_t i = 0; i < got / record; ++i, ++done, ++count) {
                 std::uint8_t const* const bytes = buffer.data() + i * record;
                 std::uint8_t const label = bytes[format.label_at];
                 if (label >= format.classes)
                     fail(path, ": label ", +label, " of record ", done, " is not in 0 to ", format.classes - 1);
-                labels[first + i] = label;
-                std::memcpy(images.data() + (first + i) * pixels, bytes + format.label_bytes, pixels);
+                labels[count] = label;
+                std::memcpy(images.data() + count * pixels, bytes + format.label_bytes, pixels);
             }
         }
     }
-    images.resize(labels.size() * pixels);
-    return from_memory(std::move(images), SampleShape{3, 32, 32}, labels, format.classes);
+    return from_memory(Samples(DataType::uint8, std::move(images), count * pixels), SampleShape{3, 32, 32},
+                       std::span<std::int64_t const>(labels.data(), count), format.classes);
 }
 
 namespace detail {

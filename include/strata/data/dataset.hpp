@@ -207,7 +207,7 @@ private:
 
     [[nodiscard]] STRATA_COLD Dataset with_own_notes() const {
         Dataset result = *this;
-        result.notes_ = std::make_shared<Notes>(*notes_);
+        result.notes_ = std::shared_ptr<Notes>(new Notes(*notes_));
         return result;
     }
 
@@ -251,7 +251,7 @@ private:
     int classes_ = 0, outputs_ = 0;
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
-    std::shared_ptr<Notes> notes_ = std::make_shared<Notes>();
+    std::shared_ptr<Notes> notes_ = std::shared_ptr<Notes>(new Notes);  // make_shared is thirty functions more
     Transforms transforms_{DataType::float32, SampleShape{}};
 };
 

@@ -112,16 +112,14 @@ STRATA_COLD inline Samples idx_samples(IdxArray array) {
     bool const wide = array.type == IdxType::int32 || array.type == IdxType::float64;
     auto const type = wide ? DataType::float64 : DataType::float32;
     std::size_t const n = array.size();
-    // Bytes again: a vector of another type is a lot to compile.
-    auto values = std::make_shared<std::vector<std::uint8_t>>(n * size_of(type));
+    AlignedVector<std::byte> values(n * size_of(type));
     for (std::size_t i = 0; i < n; ++i) {
         double const value = array.value(i);
         float const narrow = static_cast<float>(value);
-        std::memcpy(values->data() + i * size_of(type), wide ? static_cast<void const*>(&value) : &narrow,
+        std::memcpy(values.data() + i * size_of(type), wide ? static_cast<void const*>(&value) : &narrow,
                     size_of(type));
     }
-    void const* const first = values->data();
-    return {type, first, n, std::move(values)};
+    return {type, std::move(values), n};
 }
 }  // namespace detail
 

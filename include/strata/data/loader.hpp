@@ -20,6 +20,7 @@
 #include "../core/fixed_array.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
+#include "../core/thread.hpp"
 #include "dataset.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -57,10 +58,16 @@ public:
         slots_ = FixedArray<Slot>(static_cast<std::size_t>(ahead) + 1);
         for (auto& slot : slots_) reserve(slot);
         if (options_.threads == 0) return;
-        crew_ = new Crew;
+        crew_ = new Crew(this);
         try {
             crew_->threads = FixedArray<std::thread>(static_cast<std::size_t>(options_.threads));
-            for (auto& thread : crew_->threads) thread = std::thread([this, crew = crew_] { work(*crew); });
+            for (auto& thread : crew_->threads)
+                thread = detail::start_thread(
+                    [](void* argument) {
+                        auto& crew = *static_cast<Crew*>(argument);
+                        crew.loader->work(crew);
+                    },
+                    crew_);
         } catch (...) {
             stop();
             throw;
@@ -137,6 +144,8 @@ private:
     /// The threads, and what they and the caller wait with. On its own, because it outlives the loader in the child of a
     /// fork: neither threads nor a condition that they waited for can be taken down there.
     struct Crew {
+        explicit Crew(Loader* of) : loader(of) {}
+        Loader* const loader;
         pid_t const process = getpid();
         std::mutex mutex;                        // but a slot being filled belongs to its worker
         std::condition_variable wanted, filled;  // workers wait for the first, the caller for the second

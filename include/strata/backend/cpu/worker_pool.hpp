@@ -15,6 +15,7 @@
 
 #include "../../core/config.hpp"
 #include "../../core/fixed_array.hpp"
+#include "../../core/thread.hpp"
 #include "event_count.hpp"
 #include "first_exception.hpp"
 
@@ -120,15 +121,25 @@ private:
     }
     static int looks_of(int size) { return size <= processors() ? 1000 : 0; }
 
+    struct Threads;
     struct alignas(64) Thread {
         EventCount jobs;  // counts each job that it is given
+        Threads* team = nullptr;
+        int worker = 0;
         std::thread thread;
     };
     struct Threads {
         STRATA_COLD explicit Threads(int size) : looks(looks_of(size)), threads(static_cast<std::size_t>(size) - 1) {
             try {
                 for (auto& thread : threads) {
-                    thread.thread = std::thread([this, &thread, k = started + 1] { work(thread, k); });
+                    thread.team = this;
+                    thread.worker = started + 1;
+                    thread.thread = start_thread(
+                        [](void* argument) {
+                            auto& self = *static_cast<Thread*>(argument);
+                            self.team->work(self);
+                        },
+                        &thread);
                     ++started;
                 }
             } catch (...) {}  // with those there are
@@ -156,12 +167,12 @@ private:
             } catch (...) { thrown.keep(); }
             end.wait(now.workers, looks);
         }
-        void work(Thread& self, int worker) {
+        void work(Thread& self) {
             for (unsigned done = 0;; ++done) {
                 self.jobs.wait(done, looks);
                 Job const now = job;  // not touched again before all its workers are at the end
                 if (!now.call) return;
-                take_part(now, worker);
+                take_part(now, self.worker);
             }
         }
 
