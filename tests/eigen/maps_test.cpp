@@ -82,6 +82,9 @@ TEST_CASE("gradients, outputs and batches") {
     Eigen::Matrix<double, 4, 2> t;  // column-major
     for (int i = 0; i < x.size(); ++i) x.data()[i] = 0.25 * i - 1;
     for (int i = 0; i < t.size(); ++i) t.data()[i] = 0.5 - 0.125 * i;
+    Eigen::MatrixXd const lying = t.transpose();
+    CHECK_THROWS_WITH_AS(trainer.train_step(x, lying),
+                         "train_step: the matrix has 4 columns, expected 2, the targets of a sample", Error);
     trainer.train_step(x, t);
 
     // The gradient of the mean squared error, by hand.

@@ -154,6 +154,10 @@ TEST_CASE("a new head on an old trunk: skipped by pattern, reported, initialised
         auto const report = load_into(loaded, path, options);
         CHECK(report.kept == std::vector<std::string>{"fc3.weight", "fc3.bias"});
         CHECK(report.unused.size() == 2);
+        LoadReport of_load;
+        static_cast<void>(load<Other>(path, options, &of_load));
+        CHECK(of_load.kept == report.kept);
+        CHECK(of_load.unused == report.unused);
         auto const head = static_cast<std::size_t>(Other::parameter_count) - (84 + 1) * 5;
         auto const got = std::as_const(loaded).parameters();
         CHECK(std::memcmp(got.data(), model.parameters().data(), head * 4) == 0);

@@ -128,6 +128,22 @@ TEST_CASE("the mean of a window of many pixels is right, overlapping and disjoin
     check(AvgPool2d<512, Stride<4>>{}, std::integral_constant<int, 16>{});
 }
 
+// Row by row, one row or one column would be a single sum again.
+TEST_CASE("the mean of a window that is long one way is right") {
+    auto const check = []<class Image, class Layer>(Image, Layer) {
+        using Op = typename Layer::template On<Image>;
+        AlignedVector<float> x(Image::size, 0.1f), y(Op::Output::size);
+        KernelData<Float32> a;
+        a.x = x.data();
+        a.y = y.data();
+        a.stride = a.samples = 1;
+        ForwardKernel<Op, Float32>::run(a, 0, Op::Output::template extent<1>);
+        for (float const mean : y) CHECK(std::abs(mean / 0.1f - 1) < 16 * 0x1p-24f);
+    };
+    check(Shape<1, 1, 65536>{}, AvgPool2d<Size{1, 65536}>{});
+    check(Shape<1, 65536, 1>{}, AvgPool2d<Size{65536, 1}>{});
+}
+
 TEST_CASE("gradient check") {
     CHECK(check_gradients<Network<Input<2, 5, 4>, AvgPool2d<Size{3, 2}, Stride<2, 1>, Padding<1>, ExcludePadding>>>()
               .error < 1e-6);

@@ -121,6 +121,10 @@ def main():
                          for words in ([], ["-include", work / "define.hpp"], ["-D_GLIBCXX_DEBUG"]))
     if plain == one or empty != one:
         errors.append(f"checked containers: {plain.strip()} without, {empty.strip()} and {one.strip()} with them")
+    names = [run(*options.compiler, "-std=c++20", word, "-E", "-P", "-I", options.include, work / "name.cpp").split()[-1]
+             for word in ("-D_GLIBCXX_USE_CXX11_ABI=0", "-D_GLIBCXX_USE_CXX11_ABI=1")]
+    if names[0] == names[1]:
+        errors.append(f"both of libstdc++'s strings are called {names[0]}")
     # The documented way to keep instruction sets apart.
     page = (HERE.parent.parent.parent / "docs/instruction_sets.md").read_text(encoding="utf-8")
     commands = re.search(r"```sh\n(.*?)```", page, re.S).group(1)

@@ -119,10 +119,11 @@ struct ArrayElements {
     AlignedVector<Element> copy;
 };
 
-/// Throws Error that begins with `who` unless the rows of a matrix, if the array is one, are samples of that size.
-STRATA_COLD inline void check_columns(std::size_t columns, std::size_t sample, char const* who) {
-    if (columns > 1 && columns != sample)
-        fail(who, ": the matrix has ", columns, " columns, expected ", sample, ", the values of a sample");
+/// Throws Error that begins with `who` unless the rows of a matrix, if the array is one, are `what` of that size.
+STRATA_COLD inline void check_columns(std::size_t columns, std::size_t size, char const* who,
+                                      char const* what = "values of a sample") {
+    if (columns > 1 && columns != size)
+        fail(who, ": the matrix has ", columns, " columns, expected ", size, ", the ", what);
 }
 }  // namespace detail
 

@@ -90,19 +90,19 @@ STRATA_COLD inline std::string join(std::initializer_list<MessagePart> parts) {
 
 /// Joins strings and numbers into one string.
 template <class... Parts>
-[[nodiscard]] std::string concatenate(Parts const&... parts) {
+[[nodiscard]] STRATA_INLINE std::string concatenate(Parts const&... parts) {
     return detail::join({detail::MessagePart(parts)...});
 }
 
 /// Appends strings and numbers to a text.
 template <class... Parts>
-void append(std::string& text, Parts const&... parts) {
+STRATA_INLINE void append(std::string& text, Parts const&... parts) {
     detail::append_parts(text, {detail::MessagePart(parts)...});
 }
 
 /// Throws Error with the parts joined into one message.
 template <class... Parts>
-[[noreturn, gnu::cold]] void fail(Parts const&... parts) {
+[[noreturn]] STRATA_INLINE void fail(Parts const&... parts) {
     detail::throw_error({detail::MessagePart(parts)...});
 }
 

@@ -9,6 +9,8 @@
 // Debug and release units, and those of other sanitizers or exception flags, have the same name: they compute the same.
 #pragma once
 
+#include <version>  // libstdc++'s settings
+
 #define STRATA_VERSION_MAJOR 0
 #define STRATA_VERSION_MINOR 1
 #define STRATA_VERSION_PATCH 0
@@ -77,8 +79,9 @@
 #define STRATA_INSTRUCTIONS_8 0
 #endif
 #define STRATA_SETTINGS_1 STRATA_HEX(__FAST_MATH__, __FINITE_MATH_ONLY__, STRATA_HAS_ZLIB, __SSE2__)
-// libstdc++'s checked containers are larger than its plain ones, and a class that has one does not say so in its name.
-#define STRATA_SETTINGS_2 STRATA_HEX(_GLIBCXX_DEBUG, 0, 0, 0)
+// libstdc++'s checked containers are larger than its plain ones, its strings have two forms, and a class that has one
+// does not say so in its name.
+#define STRATA_SETTINGS_2 STRATA_HEX(_GLIBCXX_DEBUG, _GLIBCXX_USE_CXX11_ABI, 0, 0)
 
 #define STRATA_PASTED(major, minor, patch, a, b, c, d, e, f, g, h, i, j) \
     v##major##_##minor##_##patch##_##a##b##c##d##e##f##g##h##i##j

@@ -33,6 +33,7 @@ public:
             batch_.shift = shift_.data();
         }
         if constexpr (has_targets) {
+            detail::check_columns(answers_.columns, static_cast<std::size_t>(outputs), who, "targets of a sample");
             batch_.target_type = data_type_of<typename detail::access_of<Y>::Element>;
             batch_.targets = answers_.data;
             batch_.size = count_of_targets(answers_.size, static_cast<std::size_t>(outputs), who);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "../network/model.hpp"
 #include "safetensors.hpp"
@@ -29,11 +30,13 @@ LoadReport load_into(Model<Net, Precision>& model, std::string const& path, Load
 }
 
 /// A model from a file: `auto model = load<LeNet>("lenet.safetensors");`. What options leave out is as the layers
-/// initialise it; load_into says what that is.
+/// initialise it; a `report` that is given says what that is.
 template <class Net, class Precision = Float32>
-[[nodiscard]] Model<Net, Precision> load(std::string const& path, LoadOptions const& options = {}) {
+[[nodiscard]] Model<Net, Precision> load(std::string const& path, LoadOptions const& options = {},
+                                         LoadReport* report = nullptr) {
     Model<Net, Precision> model;
-    load_into(model, path, options);
+    LoadReport left_out = load_into(model, path, options);
+    if (report) *report = std::move(left_out);
     return model;
 }
 

@@ -5,6 +5,7 @@
 // Shapes: x [C][H][W], y [C][(H + 2 P - K) / s + 1][…]. Keeps nothing.
 #pragma once
 
+#include "../core/long_sum.hpp"
 #include "window.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -19,25 +20,14 @@ struct AveragePooling {
     static constexpr bool same_in_every_lane = true;
     static constexpr double flops = static_cast<double>(Output::size) * Win::kernel_height * Win::kernel_width;
     static constexpr std::string_view type = "AvgPool2d";
-    /// So many pixels would round away what a window's mean is: they are added row by row.
-    static constexpr bool adds_rows = Win::kernel_height * Win::kernel_width > 1024;
 
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<3> at, Io const& io) {
         using L = typename Io::L;
         auto const [c, i, j] = at;
-        L sum = L(0), row = L(0);
-        int last = 0;
-        Win::for_pixels(i, j, [&, c = c](int h, int w, int tap) {
-            if (adds_rows && tap / Win::kernel_width != last) {
-                last = tap / Win::kernel_width;
-                sum = sum + row;
-                row = L(0);
-            }
-            row = row + io.x(c, h, w);
-        });
-        if constexpr (adds_rows) row = sum + row;
-        return row * L(weight<scalar_of<L>>(i, j));
+        LongSum<L, Win::kernel_height * Win::kernel_width> sum;
+        Win::for_pixels(i, j, [&, c = c](int h, int w, int) { sum.add(io.x(c, h, w)); });
+        return sum.value() * L(weight<scalar_of<L>>(i, j));
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<3> at, Io const& io) {

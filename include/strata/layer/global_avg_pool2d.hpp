@@ -6,6 +6,7 @@
 // Shapes: x [C][H][W], y [C]. Keeps nothing.
 #pragma once
 
+#include "../core/long_sum.hpp"
 #include "../core/operation.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -25,19 +26,9 @@ struct GlobalAveragePooling {
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<1> at, Io const& io) {
         using L = typename Io::L;
-        // Runs of pixels, then pairs of equally long sums: what is lost grows with the logarithm of the pixels.
-        constexpr int run = 16;
-        L waiting[32];  // for as many pixels more
-        int sums = 0;
-        for (int from = 0, runs = 0; from < pixels; from += run, ++runs) {
-            L sum = L(0);
-            for (int i = from; i < (from + run < pixels ? from + run : pixels); ++i)
-                sum = sum + io.x[at[0] * pixels + i];
-            for (int pairs = runs; pairs % 2 == 1; pairs /= 2) sum = waiting[--sums] + sum;
-            waiting[sums++] = sum;
-        }
-        for (; sums > 1; --sums) waiting[sums - 2] = waiting[sums - 2] + waiting[sums - 1];
-        return waiting[0] * L(scalar_of<L>(1) / scalar_of<L>(pixels));
+        LongSum<L, pixels> sum;
+        for (int i = 0; i < pixels; ++i) sum.add(io.x[at[0] * pixels + i]);
+        return sum.value() * L(scalar_of<L>(1) / scalar_of<L>(pixels));
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<3> at, Io const& io) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../core/error.hpp"
+#include "../core/long_sum.hpp"
 #include "loss.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -35,15 +36,17 @@ struct CrossEntropy {
         L top = io.x[0];
         STRATA_ROLLED
         for (int k = 1; k < K; ++k) top = maximum(io.x[k], top);
-        L total(0), target(0), all(0);
+        LongSum<L, K> exponentials, shifts;
+        L target(0);
         STRATA_ROLLED
         for (int k = 0; k < K; ++k) {
             L const shifted = io.x[k] - top, e = exp(shifted);
-            total = total + e;
-            all = all + shifted;
+            exponentials.add(e);
+            shifts.add(shifted);
             target = select(io.label == L(static_cast<T>(k)), shifted, target);
             if (io.dx.data) io.dx.set(k, e);
         }
+        L const total = exponentials.value();
         if (io.dx.data) {
             STRATA_ROLLED
             for (int k = 0; k < K; ++k) {
@@ -54,7 +57,7 @@ struct CrossEntropy {
         // -sum q (shifted - log total), with sum q = 1; without smoothing a class masked with -inf
         // must not make 0 inf of it.
         L const loss = log(total) - L(T(1) - smooth) * target;
-        return smooth > T(0) ? loss - L(even) * all : loss;
+        return smooth > T(0) ? loss - L(even) * shifts.value() : loss;
     }
 };
 

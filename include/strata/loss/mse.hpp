@@ -3,6 +3,7 @@
 //   loss = mean_k (x(k) - target(k))^2,  dx(k) = 2 (x(k) - target(k)) / (K batch)
 #pragma once
 
+#include "../core/long_sum.hpp"
 #include "loss.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -17,13 +18,13 @@ struct MSE {
     STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {
         using L = typename Io::L;
         using T = scalar_of<L>;
-        L total(0);
+        LongSum<L, K> total;
         for (int k = 0; k < K; ++k) {
             L const d = io.x[k] - io.target[k];
-            total = multiply_add(d, d, total);
+            total.add_product(d, d);
             if (io.dx.data) io.dx.set(k, d * L(T(2) / static_cast<T>(K)) * io.scale);
         }
-        return total * L(T(1) / static_cast<T>(K));
+        return total.value() * L(T(1) / static_cast<T>(K));
     }
 };
 

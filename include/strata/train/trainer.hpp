@@ -215,7 +215,7 @@ public:
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
         write_checkpoint(
-            path, checkpoint_tensors(model_, optimizer_, optimizer_state_),
+            path, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
             checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
@@ -228,7 +228,7 @@ public:
         check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         static_cast<void>(model());
         bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
-        load_tensors(file.tensors(), checkpoint_tensors(model_, optimizer_, optimizer_state_, flat_states));
+        load_tensors(file.tensors(), strata::checkpoint_tensors(model_, optimizer_, optimizer_state_, flat_states));
         state_ = std::move(state);
         pending_ = {};
         device_is_old_ = true;
@@ -245,7 +245,7 @@ private:
         options.check();
         if (!options.checkpoint.empty())
             check_safetensors(
-                options.checkpoint, checkpoint_tensors(model_, optimizer_, optimizer_state_),
+                options.checkpoint, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
                 checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
         struct Fitting {
             bool& now;
@@ -323,6 +323,10 @@ private:
                 detail::evaluate_on(executor_, model_, input, *test, options.evaluation_batch_size, state_.seed, false);
             record.test_loss = evaluation.loss;
             record.test_accuracy = evaluation.accuracy;
+            if (!is_finite(evaluation.loss))
+                progress.print(
+                    concatenate("epoch ", record.epoch,
+                                ": the loss on the test data is not finite; evaluate says for which sample or layer"));
         }
         state_.end_epoch(record);
         progress.end_epoch(record);
@@ -349,8 +353,8 @@ private:
         UpdateFault const fault = result.finite ? executor_.statistics_fault(model_) : UpdateFault{};
         if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result))))
             fail("training step ", state_.step, ": ",
-                 fault ? concatenate(non_finite_place(model_, fault), " would not be finite")
-                       : non_finite_place(executor_, model_, batch, key, result));
+                 fault ? concatenate(strata::non_finite_place(model_, fault), " would not be finite")
+                       : strata::non_finite_place(executor_, model_, batch, key, result));
         result.finite = result.finite && !fault;
         pending.add(result);
         if (fault) pending.loss_is_finite = false;  // the scale is not to blame
@@ -375,7 +379,8 @@ private:
             fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
                                      {value.learning_rate, value.momentum, state_.updates});
             if (fault && !non_finite_.skip)
-                fail("training step ", state_.step, ": ", non_finite_place(model_, fault), " would not be finite");
+                fail("training step ", state_.step, ": ", strata::non_finite_place(model_, fault),
+                     " would not be finite");
             host_is_old_ = true;
             state_.updates += fault ? 0 : 1;
         }

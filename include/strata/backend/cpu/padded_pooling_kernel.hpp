@@ -160,7 +160,7 @@ struct ForwardKernel<AveragePooling<Win, CountsPadding>, Precision> {
     /// Where windows overlap, or columns are no vectors of four: else each number is read once as it is.
     static constexpr bool packs(int S) {
         return detail::packs_windows<T>(S) && (S < 4 || Win::stride_width < Win::kernel_width) &&
-               !AveragePooling<Win, CountsPadding>::adds_rows;
+               !LongSum<T, Win::kernel_height * Win::kernel_width>::is_long;
     }
     static constexpr int scratch(int S) {
         return packs(S) ? detail::window_scratch<T>(detail::pooling_correlation<Win>, S, 1) : 0;

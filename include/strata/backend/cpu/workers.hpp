@@ -77,28 +77,27 @@ struct Assignment {
     void for_each(int worker, F&& f) const {
         int const rounds = items / workers, steps = items % workers > 0 ? rounds + 1 : rounds;
         for (int step = 0; step < steps; ++step) {
-            int const round = backwards ? steps - 1 - step : step;
-            if (round < rounds)
-                f(round * workers + worker, Share{}, worker);
-            else
-                share_rest(worker, f);
+            Work const work = work_of(worker, backwards ? steps - 1 - step : step, rounds);
+            if (work.item >= 0) f(work.item, work.share, work.slot);
         }
     }
 
 private:
-    template <class F>
-    void share_rest(int worker, F& f) const {
-        int const rounds = items / workers, rest = items % workers;
-        if (!teams) {
-            if (worker < rest) f(rounds * workers + worker, Share{}, worker);
-            return;
-        }
+    struct Work {
+        int item;  ///< -1: none
+        Share share;
+        int slot;
+    };
+    [[nodiscard]] Work work_of(int worker, int round, int rounds) const {
+        int const rest = items % workers, single = round * workers + worker;
+        if (round < rounds) return {single, {}, worker};
+        if (!teams) return {worker < rest ? single : -1, {}, worker};
         auto const team_of = [&](int w) { return static_cast<int>(static_cast<long>(w) * rest / workers); };
         int const team = team_of(worker);
         int first = worker, last = worker;
         while (first > 0 && team_of(first - 1) == team) --first;
         while (last + 1 < workers && team_of(last + 1) == team) ++last;
-        f(rounds * workers + team, Share{worker - first, last - first + 1}, rounds == 0 ? team : first);
+        return {rounds * workers + team, {worker - first, last - first + 1}, rounds == 0 ? team : first};
     }
 };
 

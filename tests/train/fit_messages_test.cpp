@@ -1,8 +1,10 @@
 // options: -O0
-// A program compiled without optimisation is told so by fit, in one line, where progress is wanted.
+// What fit says beside its progress, where progress is wanted: that the program was compiled without optimisation, that
+// the loss on the test data is not finite.
 #include <doctest/doctest.h>
 
 #include <cstdio>
+#include <limits>
 #include <string>
 
 #include <strata/strata.hpp>
@@ -11,8 +13,8 @@ using namespace strata;
 
 namespace {
 
-/// What fit writes to stdout.
-std::string said(ProgressStyle style) {
+/// What fit writes to stdout; the test data hold `pixel`.
+std::string said(ProgressStyle style, float pixel = 1) {
     auto trainer = train<Network<Input<2>, Linear<2>>>(Cpu{.threads = 1});
     std::vector<float> const x{1, 2, 3, 4};
     std::vector<int> const labels{0, 1};
@@ -20,7 +22,9 @@ std::string said(ProgressStyle style) {
     FILE* const file = std::tmpfile();
     REQUIRE(file);
     stdout = file;
-    trainer.fit(from_memory(x, {1, 1, 2}, labels, 2), {.epochs = 2, .progress = style});
+    std::vector<float> const y{1, pixel, 3, 4};
+    trainer.fit(from_memory(x, {1, 1, 2}, labels, 2), from_memory(y, {1, 1, 2}, labels, 2),
+                {.epochs = 2, .progress = style});
     stdout = terminal;
     std::string text(static_cast<std::size_t>(std::ftell(file)), ' ');
     std::rewind(file);
@@ -36,4 +40,11 @@ TEST_CASE("one line says that there is no optimisation") {
     CHECK(text.starts_with(line));
     CHECK(text.find(line, 1) == std::string::npos);
     CHECK(said(ProgressStyle::none).empty());
+}
+
+TEST_CASE("test data whose loss is not finite are named, epoch by epoch, and training goes on") {
+    std::string const text = said(ProgressStyle::lines, std::numeric_limits<float>::quiet_NaN());
+    for (char const* const epoch : {"epoch 1: ", "epoch 2: "})
+        CHECK(text.find(std::string(epoch) + "the loss on the test data is not finite") != std::string::npos);
+    CHECK(said(ProgressStyle::lines).find("not finite") == std::string::npos);
 }
