@@ -1,0 +1,10 @@
+// Everything for ranks that work on one batch together: communicators, and the exchange that adds gradients in the tree
+// of one rank.
+#pragma once
+
+#include "distributed/communicator.hpp"
+#include "distributed/exchange.hpp"
+#include "distributed/faulty.hpp"
+#include "distributed/leaf_tree.hpp"
+#include "distributed/recorded.hpp"
+#include "distributed/threads.hpp"

@@ -1,0 +1,169 @@
+// labels: threads
+// The sum over ranks has the bits of the executor's tree on one rank, and what goes over the wire is what was predicted.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <mutex>
+#include <strata/core/random.hpp>
+#include <strata/distributed/exchange.hpp>
+#include <strata/distributed/faulty.hpp>
+#include <strata/distributed/recorded.hpp>
+#include <strata/distributed/threads.hpp>
+
+using namespace strata;
+
+namespace {
+
+/// [leaves][count]
+std::vector<std::vector<float>> leaf_gradients(int leaves, std::size_t count) {
+    std::vector<std::vector<float>> all(static_cast<std::size_t>(leaves), std::vector<float>(count));
+    Random random(5, Purpose::user);
+    for (auto& leaf : all)
+        for (float& g : leaf) g = static_cast<float>(random.normal() * std::pow(2.0, random.below(20)));
+    return all;
+}
+
+/// As backend/cpu/update.hpp merges them.
+std::vector<float> merged(std::vector<std::vector<float>> leaves) {
+    for (std::size_t distance = 1; distance < leaves.size(); distance *= 2)
+        for (std::size_t leaf = 0; leaf + distance < leaves.size(); leaf += 2 * distance)
+            for (std::size_t i = 0; i < leaves[leaf].size(); ++i) leaves[leaf][i] += leaves[leaf + distance][i];
+    return leaves[0];
+}
+
+/// The sums of nodes, of a rank's leaves alone.
+std::vector<std::vector<float>> node_sums(TreeNodes const& nodes, std::vector<std::vector<float>> const& leaves) {
+    std::vector<std::vector<float>> sums;
+    for (int k = 0; k < nodes.count(); ++k) {
+        auto const first = static_cast<std::size_t>(nodes[k].first),
+                   end = std::min(leaves.size(), first + static_cast<std::size_t>(nodes[k].size));
+        sums.push_back(merged(
+            {leaves.begin() + static_cast<std::ptrdiff_t>(first), leaves.begin() + static_cast<std::ptrdiff_t>(end)}));
+    }
+    return sums;
+}
+
+/// Six steps of a descent whose gradients are sums over leaves, on ranks of which some are killed: what those who are
+/// left have in the end, all of them the same.
+std::vector<float> descended(int ranks, std::vector<Fault> const& faults) {
+    constexpr int leaves = 7, steps = 6;
+    constexpr std::size_t count = 4096 + 5;
+    std::mutex writing;
+    std::vector<std::vector<float>> results;
+    Threads::run_ranks(ranks, [&](Threads threads) {
+        auto const me = static_cast<std::size_t>(threads.rank());
+        Faulty communicator(std::move(threads), faults[me]);
+        std::vector<float> weights(count, 1.0f), sum(count);
+        for (int step = 0; step < steps;) {
+            Exchange<float> exchange(communicator.rank(), communicator.size(), leaves, count);
+            std::vector<std::vector<float>> gradients(leaves);
+            auto const mine = leaves_of(communicator.rank(), communicator.size(), leaves);
+            for (int leaf = mine.begin; leaf < mine.end; ++leaf) {
+                auto& gradient = gradients[static_cast<std::size_t>(leaf)];
+                for (std::size_t i = 0; i < count; ++i)
+                    gradient.push_back(weights[i] *
+                                       std::sin(static_cast<float>(leaf * 7 + step) + 0.01f * static_cast<float>(i)));
+            }
+            bool ok = true;
+            try {
+                auto const sums = node_sums(exchange.nodes(), gradients);
+                std::vector<float const*> own;
+                for (auto const& node : sums) own.push_back(node.data());
+                exchange.reduce(communicator, own, sum.data() + exchange.owned().begin);
+                exchange.gather(communicator, sum.data());
+            } catch (RankLost const&) { ok = false; }
+            if (!communicator.agree(ok)) {  // the leaves are dealt out anew, and the step begins again
+                communicator = communicator.shrink();
+                continue;
+            }
+            for (std::size_t i = 0; i < count; ++i) weights[i] -= 0.05f * sum[i];
+            ++step;
+        }
+        std::lock_guard const lock(writing);
+        results.push_back(std::move(weights));
+    });
+    for (auto const& result : results) CHECK(result == results[0]);
+    return results.empty() ? std::vector<float>() : results[0];
+}
+
+}  // namespace
+
+TEST_CASE("the nodes of runs of leaves") {
+    auto const nodes = [](int begin, int end, int leaves) {
+        TreeNodes const found({begin, end}, leaves);
+        std::vector<TreeNode> list;
+        for (int k = 0; k < found.count(); ++k) list.push_back(found[k]);
+        return list;
+    };
+    using List = std::vector<TreeNode>;
+    CHECK(nodes(0, 32, 32) == List{{0, 32}});
+    CHECK(nodes(0, 11, 32) == List{{0, 8}, {8, 2}, {10, 1}});
+    CHECK(nodes(11, 22, 32) == List{{11, 1}, {12, 4}, {16, 4}, {20, 2}});
+    CHECK(nodes(4, 7, 7) == List{{4, 4}});  // the end of the tree, which has no more leaves
+    CHECK(nodes(5, 7, 7) == List{{5, 1}, {6, 1}});
+    CHECK(nodes(3, 3, 7).empty());
+    static_assert(TreeNodes({0, 8}, 32).count() == 1);
+}
+
+TEST_CASE("any number of ranks and leaves: the bits of one rank, the bytes that were predicted") {
+    std::size_t const count = 3 * 4096 + 17;
+    for (int const leaves : {1, 2, 3, 5, 7, 8, 12, 32}) {
+        auto const gradients = leaf_gradients(leaves, count);
+        auto const expected = merged(gradients);
+        for (int ranks = 1; ranks <= 8; ++ranks) {
+            CAPTURE(leaves);
+            CAPTURE(ranks);
+            std::vector<std::vector<float>> results(static_cast<std::size_t>(ranks));
+            std::vector<std::size_t> surplus(results.size());
+            Threads::run_ranks(ranks, [&](Threads threads) {
+                Recorded communicator(std::move(threads));
+                int const rank = communicator.rank();
+                Exchange<float> exchange(rank, ranks, leaves, count);
+                auto const sums = node_sums(exchange.nodes(), gradients);
+                std::vector<float const*> own;
+                for (auto const& sum : sums) own.push_back(sum.data());
+                std::vector<float> numbers(count);
+                exchange.reduce(communicator, own, numbers.data() + exchange.owned().begin);
+                std::size_t const reduced = communicator.bytes_sent();
+                exchange.gather(communicator, numbers.data());
+                surplus[static_cast<std::size_t>(rank)] =
+                    (reduced - exchange.reduce_bytes()) +
+                    (communicator.bytes_sent() - reduced - exchange.gather_bytes());
+                results[static_cast<std::size_t>(rank)] = std::move(numbers);
+            });
+            for (auto const& result : results) CHECK(result == expected);
+            for (auto const bytes : surplus) CHECK(bytes == 0);
+        }
+    }
+}
+
+TEST_CASE("ranks that are powers of two send 2 (R - 1) / R of the numbers") {
+    for (int const ranks : {2, 4, 8}) {
+        std::size_t const count = 64 * 4096;
+        Exchange<float> const exchange(0, ranks, 32, count);
+        CHECK(exchange.reduce_bytes() + exchange.gather_bytes() ==
+              2 * static_cast<std::size_t>(ranks - 1) * count / static_cast<std::size_t>(ranks) * sizeof(float));
+    }
+}
+
+TEST_CASE("nodes that do not lie side by side are an error") {
+    std::vector<float> a(4), b(4);
+    TreeNode const nodes[] = {{0, 2}, {3, 1}};
+    float* const numbers[] = {a.data(), b.data()};
+    CHECK_THROWS_WITH_AS(add_nodes<float>(nodes, numbers, 4), "add_nodes: a node from leaf 3, expected 2", Error);
+}
+
+TEST_CASE("ranks killed at any byte of the exchange: the others end with the bits of one rank") {
+    auto const expected = descended(1, {Fault{}});
+    Random random(11, Purpose::user);
+    int killed = 0;
+    for (int run = 0; run < 100; ++run) {
+        CAPTURE(run);
+        int const ranks = 2 + static_cast<int>(random.below(5));
+        std::vector<Fault> faults(static_cast<std::size_t>(ranks));
+        for (std::size_t rank = 1; rank < faults.size(); ++rank)  // one is left, whoever goes
+            if (random.below(2) == 0) faults[rank].kill_at_byte = random.below(150000), ++killed;
+        CHECK(descended(ranks, faults) == expected);
+    }
+    CHECK(killed > 100);
+}
