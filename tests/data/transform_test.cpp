@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "../temporary_directory.hpp"
+
 /// What a program left behind.
 struct Run {
     int exit_code = -1;
@@ -29,22 +31,11 @@ struct Run {
     }
 };
 
-class Directory {
+class Directory : public TemporaryDirectory {
 public:
-    Directory() {
-        std::string name = (std::filesystem::temp_directory_path() / "strata_examples_XXXXXX").string();
-        REQUIRE(mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    Directory(Directory const&) = delete;
-    Directory& operator=(Directory const&) = delete;
-    ~Directory() { std::filesystem::remove_all(path_); }
-
-    std::string operator/(std::string const& name) const { return path_ + "/" + name; }
-
     /// Runs an example in this directory; `arguments` are words for the shell.
     Run run(std::string const& program, std::string const& arguments) const {
-        std::string const command = "cd '" + path_ + "' && '" STRATA_EXAMPLES_DIR "/" + program + "' " + arguments +
+        std::string const command = "cd '" + path() + "' && '" STRATA_EXAMPLES_DIR "/" + program + "' " + arguments +
                                     " > .output 2> .errors < /dev/null";
         int const status = std::system(command.c_str());
         Run run{WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(".output"), read(".errors")};
@@ -65,13 +56,10 @@ public:
     /// The names of all files in it, hidden ones and those in directories too.
     std::set<std::string> files() const {
         std::set<std::string> names;
-        for (auto const& entry : std::filesystem::recursive_directory_iterator(path_))
-            if (entry.is_regular_file()) names.insert(std::filesystem::relative(entry.path(), path_).string());
+        for (auto const& entry : std::filesystem::recursive_directory_iterator(path()))
+            if (entry.is_regular_file()) names.insert(std::filesystem::relative(entry.path(), path()).string());
         return names;
     }
-
-private:
-    std::string path_;
 };
 
 /// An image [channels][height][width] of one class: grey noise with a bright stripe whose place tells the class, so

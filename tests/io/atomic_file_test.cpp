@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <csignal>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

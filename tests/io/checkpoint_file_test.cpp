@@ -5,7 +5,7 @@
 #include <strata/core/random.hpp>
 #include <strata/io/load_tensors.hpp>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

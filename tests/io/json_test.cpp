@@ -8,7 +8,7 @@
 #include <strata/core/random.hpp>
 #include <strata/io/json.hpp>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

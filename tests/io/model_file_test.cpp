@@ -12,7 +12,7 @@
 #include <strata/layer/relu.hpp>
 #include <strata/layer/zero_pad_shortcut.hpp>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

@@ -7,7 +7,7 @@
 #include <new>
 #include <strata/core/random.hpp>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

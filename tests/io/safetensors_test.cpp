@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "temporary_directory.hpp"
+#include "files.hpp"
 
 using namespace strata;
 

@@ -4,8 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-#include <cstdlib>
+#include "../temporary_directory.hpp"
 
 using namespace strata;
 
@@ -21,19 +20,12 @@ std::size_t at(int n, int channels, int c, int h, int w) {
 }
 
 std::string message_of(std::string const& text) {
-    char directory[] = "/tmp/strata-reference-XXXXXX";
-    REQUIRE(mkdtemp(directory) != nullptr);
-    auto const path = std::string(directory) + "/values.txt";
-    auto* const file = std::fopen(path.c_str(), "wb");
-    REQUIRE(file != nullptr);
-    std::fputs(text.c_str(), file);
-    std::fclose(file);
+    TemporaryDirectory const directory;
+    auto const path = directory.write("values.txt", text);
     std::string message;
     try {
         detail::read_reference_values(path);
     } catch (Error const& error) { message = std::string(error.what()).substr(path.size()); }
-    unlink(path.c_str());
-    rmdir(directory);
     return message;
 }
 }  // namespace

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <strata/strata.hpp>
 
-#include "../io/temporary_directory.hpp"
+#include "../io/files.hpp"
 
 namespace strata {
 
