@@ -1,6 +1,7 @@
 // The network. This file is compiled once for each target: nothing but STRATA_DISPATCH's function is seen from outside.
 #include "classifier.hpp"
 
+#include <memory>
 #include <strata/dispatch.hpp>
 #include <strata/strata.hpp>
 

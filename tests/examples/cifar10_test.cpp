@@ -1,6 +1,7 @@
 // The command lines of cifar10_lenet and cifar10_resnet20, on tiny files.
 // labels: threads
 #include <algorithm>
+#include <map>
 #include <strata/io/safetensors.hpp>
 
 #include "program.hpp"

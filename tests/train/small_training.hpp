@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <map>
 #include <strata/strata.hpp>
 
 #include "../io/files.hpp"

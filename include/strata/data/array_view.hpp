@@ -5,11 +5,10 @@
 #include <concepts>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <limits>
-#include <memory>
 
 #include "../core/array_access.hpp"
+#include "../core/owner.hpp"
 #include "../core/tensor.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -64,9 +63,7 @@ public:
         using Access = detail::access_of<A>;
         if constexpr (Access::owns && !std::is_lvalue_reference_v<A> && !std::is_const_v<A>)
             if (data) {
-                auto owned = std::make_shared<A>(std::move(array));
-                data = Access::data(*owned);
-                owner = std::move(owned);
+                data = Access::data(owner.hold<A>(std::move(array)));
                 return;
             }
         if constexpr (!Access::views) copy(array);
@@ -82,7 +79,7 @@ public:
     void const* data = nullptr;
     std::size_t size = 0;     ///< elements
     std::size_t columns = 0;  ///< elements in a row where the array is a matrix, else 0
-    std::shared_ptr<void const> owner;
+    Owner owner;
 
 private:
     template <class A>
@@ -98,10 +95,8 @@ private:
         }
     }
     STRATA_COLD std::byte* own(AlignedVector<std::byte> memory) {
-        std::byte* const first = memory.data();
+        std::byte* const first = owner.hold<AlignedVector<std::byte>>(std::move(memory)).data();
         data = first;
-        // std::make_shared is thirty functions more.
-        owner = std::shared_ptr<AlignedVector<std::byte> const>(new AlignedVector<std::byte>(std::move(memory)));
         return first;
     }
 };

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
-#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,6 +32,16 @@ struct CifarFormat {
     int classes = 10;
 };
 
+namespace detail {
+/// The first `count` bytes, and room for more.
+STRATA_COLD inline AlignedVector<std::byte> with_room(AlignedVector<std::byte> const& bytes, std::size_t count,
+                                                      std::size_t room) {
+    AlignedVector<std::byte> more(room);
+    std::memcpy(more.data(), bytes.data(), count);
+    return more;
+}
+}  // namespace detail
+
 /// The records of these files, in this order, as samples [3][32][32]. A file, plain or compressed with gzip, may hold any
 /// number of records but none. Throws Error when one is missing or empty, has a torn record, or a label out of range.
 STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, CifarFormat format) {
@@ -42,8 +51,7 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
     std::uint64_t on_disk = 0;
     for (auto const& path : paths) on_disk += InputFile(path).size();
     std::size_t count = 0, room = on_disk / record;  // as many as there are where nothing is compressed
-    AlignedVector<std::byte> images(room * pixels);
-    AlignedVector<std::int64_t> labels(room);
+    AlignedVector<std::byte> images(room * pixels), labels(room);
     for (auto const& path : paths) {
         GzipFile file(path);
         std::size_t done = 0;
@@ -58,25 +66,21 @@ STRATA_COLD inline Dataset cifar_records(std::vector<std::string> const& paths, 
                      ", the size of a record: it is truncated or not a binary CIFAR file");
             if (count + got / record > room) {
                 room = 2 * (count + got / record);
-                AlignedVector<std::byte> more_images(room * pixels);
-                AlignedVector<std::int64_t> more_labels(room);
-                std::memcpy(more_images.data(), images.data(), count * pixels);
-                std::memcpy(more_labels.data(), labels.data(), count * sizeof labels[0]);
-                images = std::move(more_images);
-                labels = std::move(more_labels);
+                images = detail::with_room(images, count * pixels, room * pixels);
+                labels = detail::with_room(labels, count, room);
             }
             for (std::size_t i = 0; i < got / record; ++i, ++done, ++count) {
                 std::uint8_t const* const bytes = buffer.data() + i * record;
                 std::uint8_t const label = bytes[format.label_at];
                 if (label >= format.classes)
                     fail(path, ": label ", +label, " of record ", done, " is not in 0 to ", format.classes - 1);
-                labels[count] = label;
+                labels[count] = std::byte(label);
                 std::memcpy(images.data() + count * pixels, bytes + format.label_bytes, pixels);
             }
         }
     }
     return from_memory(Samples(DataType::uint8, std::move(images), count * pixels), SampleShape{3, 32, 32},
-                       std::span<std::int64_t const>(labels.data(), count), format.classes);
+                       std::span(reinterpret_cast<std::uint8_t const*>(labels.data()), count), format.classes);
 }
 
 namespace detail {
@@ -140,13 +144,13 @@ inline constexpr char const* cifar100_superclasses[] = {"aquatic_mammals",
                                                         "vehicles_2"};
 
 STRATA_COLD inline Dataset cifar10_images(std::vector<std::string> const& paths) {
-    return cifar_records(paths, {}).with_class_names({std::begin(cifar10_classes), std::end(cifar10_classes)});
+    return cifar_records(paths, {}).with_class_names(strings(cifar10_classes));
 }
 STRATA_COLD inline Dataset cifar100_images(std::vector<std::string> const& paths, Cifar100Labels labels) {
     bool const fine = labels == Cifar100Labels::fine;
     auto const data = cifar_records(paths, {.label_bytes = 2, .label_at = fine ? 1u : 0u, .classes = fine ? 100 : 20});
-    return fine ? data.with_class_names({std::begin(cifar100_classes), std::end(cifar100_classes)})
-                : data.with_class_names({std::begin(cifar100_superclasses), std::end(cifar100_superclasses)});
+    return fine ? data.with_class_names(strings(cifar100_classes))
+                : data.with_class_names(strings(cifar100_superclasses));
 }
 }  // namespace detail
 

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -14,12 +13,22 @@
 
 #include "../core/aligned.hpp"
 #include "../core/error.hpp"
+#include "../core/owner.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
 #include "array_view.hpp"
 #include "transform.hpp"
 
 namespace strata::inline STRATA_ABI {
+
+namespace detail {
+/// One by one: a std::vector made of a range of pointers is code that nothing else needs.
+STRATA_COLD inline std::vector<std::string> strings(std::span<char const* const> texts) {
+    std::vector<std::string> result;
+    for (char const* const text : texts) result.push_back(text);
+    return result;
+}
+}  // namespace detail
 
 /// N samples [C][H][W] of uint8, float32 or float64 with N labels, N rows of targets, or neither. A Dataset is a cheap
 /// value: copies, subsets and datasets with other transforms share the samples. It is never empty, except when
@@ -56,7 +65,7 @@ public:
         return targets_ + position(index) * static_cast<std::size_t>(outputs_) * size_of(target_type_);
     }
     /// The transforms, with the scale and shift that remain for the executor.
-    [[nodiscard]] Transforms const& transforms() const { return transforms_; }
+    [[nodiscard]] Transforms const& transforms() const { return *transforms_; }
 
     /// Writes the transformed sample [C][H][W] of transforms().sample_type() to `bytes`, memory for just that,
     /// aligned for its type; not yet scaled and shifted. All randomness comes from (seed, epoch, index). For
@@ -64,12 +73,12 @@ public:
     STRATA_ONE_COPY void load(std::size_t index, std::span<std::byte> bytes, std::uint64_t seed,
                               std::uint32_t epoch) const {
         std::size_t const values = shape_.size();
-        if (bytes.size() != values * size_of(transforms_.sample_type()))
+        if (bytes.size() != values * size_of(transforms_->sample_type()))
             fail("load: got memory of ", bytes.size(), " bytes for a sample of ",
-                 values * size_of(transforms_.sample_type()));
+                 values * size_of(transforms_->sample_type()));
         void const* const from = sample(index);
         void* const to = bytes.data();
-        if (transforms_.sample_type() == type_) {
+        if (transforms_->sample_type() == type_) {
             std::memcpy(to, from, values * size_of(type_));
         } else if (type_ == DataType::uint8) {
             // A division, not a product with 1/255: the same float that torchvision's ToTensor gives.
@@ -83,20 +92,20 @@ public:
                 static_cast<float*>(to)[i] = static_cast<float>(doubles[i]);
             }
         }
-        if (transforms_.empty()) return;
+        if (transforms_->empty()) return;
         Random random(seed, Purpose::augmentation, epoch, static_cast<std::uint32_t>(index));
-        transforms_.apply(to, random);
+        transforms_->apply(to, random);
     }
 
     /// A sample as the network gets it, [C][H][W]: its transforms (as in epoch 0 of seed 0), with Normalize, and bytes
     /// divided by 255. Throws Error unless index < size().
     [[nodiscard]] STRATA_COLD std::vector<float> input(std::size_t index) const {
         if (index >= size_) fail("input: index ", index, " is not below ", size_, ", the number of samples");
-        auto const type = transforms_.sample_type();
+        auto const type = transforms_->sample_type();
         AlignedVector<std::byte> sample(shape_.size() * size_of(type));
         load(index, {sample.data(), sample.size()}, 0, 0);
         std::vector<float> values(shape_.size());
-        auto const scale = transforms_.scale(), shift = transforms_.shift();
+        auto const scale = transforms_->scale(), shift = transforms_->shift();
         std::size_t const pixels = shape_.size() / static_cast<std::size_t>(shape_.channels);
         for (std::size_t k = 0; k < values.size(); ++k) {
             void const* const at = sample.data() + k * size_of(type);
@@ -118,7 +127,8 @@ public:
                       "void(std::span<float> sample, SampleShape shape, Random& random)");
         if (size_ == 0) fail("with: the dataset is empty");
         Dataset result = *this;
-        if constexpr ((SampleTransform<T> && ...)) (result.transforms_.add(std::move(transforms)), ...);
+        result.transforms_ = &result.transforms_owner_.hold<Transforms>(*transforms_);
+        if constexpr ((SampleTransform<T> && ...)) (result.transforms_->add(std::move(transforms)), ...);
         return result;
     }
 
@@ -166,7 +176,7 @@ private:
     /// What is known of the samples besides their values, and who keeps those alive. Nothing changes in it once
     /// datasets share it. One object and not five, because everything that is shared costs compile time.
     struct Notes {
-        std::shared_ptr<void const> samples_owner, targets_owner;
+        Owner samples_owner, targets_owner;
         AlignedVector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
         AlignedVector<std::int32_t> labels;     // in the order of this dataset, at least size_; empty: none
         std::vector<std::string> class_names;
@@ -176,7 +186,7 @@ private:
         : type_(samples.type),
           shape_(checked(shape)),
           samples_(static_cast<std::byte const*>(samples.data)),
-          transforms_(samples.type, shape) {
+          transforms_(&transforms_owner_.hold<Transforms>(samples.type, shape)) {
         notes_->samples_owner = std::move(samples.owner);
         if (samples.size == 0) fail("from_memory: the dataset is empty, expected at least one sample");
         if (samples.columns > 1 && samples.columns != shape.size())
@@ -207,7 +217,7 @@ private:
 
     [[nodiscard]] STRATA_COLD Dataset with_own_notes() const {
         Dataset result = *this;
-        result.notes_ = std::shared_ptr<Notes>(new Notes(*notes_));
+        result.notes_ = &result.notes_owner_.hold<Notes>(*notes_);
         return result;
     }
 
@@ -251,8 +261,10 @@ private:
     int classes_ = 0, outputs_ = 0;
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
-    std::shared_ptr<Notes> notes_ = std::shared_ptr<Notes>(new Notes);  // make_shared is thirty functions more
-    Transforms transforms_{DataType::float32, SampleShape{}};
+    Owner notes_owner_;
+    Notes* notes_ = &notes_owner_.hold<Notes>();
+    Owner transforms_owner_;  // shared like the notes
+    Transforms* transforms_ = &transforms_owner_.hold<Transforms>(DataType::float32, SampleShape{});
 };
 
 /// Samples without labels, for inference: `from_memory(x, {3, 32, 32})`, or {n} for flat ones. The values are copied,

@@ -12,9 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <limits>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -173,8 +171,7 @@ STRATA_COLD inline MnistPart mnist_part(std::string const& directory, char const
     return {find("-images-idx3-ubyte"), find("-labels-idx1-ubyte")};
 }
 STRATA_COLD inline Dataset mnist_images(MnistPart const& part, MnistFamily const& family) {
-    return idx_images(part.images, part.labels)
-        .with_class_names(std::vector<std::string>(std::begin(family.class_names), std::end(family.class_names)));
+    return idx_images(part.images, part.labels).with_class_names(strings(family.class_names));
 }
 STRATA_COLD inline TrainTest mnist_family(std::string const& directory, MnistFamily const& family) {
     auto const train = mnist_part(directory, "train", family), test = mnist_part(directory, "t10k", family);

@@ -5,15 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <limits>
-#include <mutex>
 #include <span>
-#include <thread>
 #include <utility>
 
 #include "../core/error.hpp"
@@ -60,12 +57,13 @@ public:
         if (options_.threads == 0) return;
         crew_ = new Crew(this);
         try {
-            crew_->threads = FixedArray<std::thread>(static_cast<std::size_t>(options_.threads));
+            crew_->threads = FixedArray<detail::Thread>(static_cast<std::size_t>(options_.threads));
             for (auto& thread : crew_->threads)
-                thread = detail::start_thread(
-                    [](void* argument) {
+                thread = detail::Thread(
+                    [](void* argument) -> void* {
                         auto& crew = *static_cast<Crew*>(argument);
                         crew.loader->work(crew);
+                        return nullptr;
                     },
                     crew_);
         } catch (...) {
@@ -83,9 +81,10 @@ public:
         if (epoch < 0) fail("Loader: epoch ", epoch, " is negative");
         if (first_batch < 0 || first_batch > batches_)
             fail("Loader: cannot begin at batch ", first_batch, " of an epoch with ", batches_, " batches");
-        Lock lock(crew());
+        Crew* const crew = this->crew();
+        detail::Lock const lock(crew ? &crew->mutex : nullptr);
         end_ = 0;  // workers take no more batches, and begin_epoch has the order to itself once none is at work
-        lock.wait_filled([this] { return filling_ == 0; });
+        while (crew && filling_ > 0) crew->filled.wait(crew->mutex);
         for (auto& slot : slots_) {
             slot.ready = false;
             slot.error = nullptr;
@@ -97,7 +96,7 @@ public:
         if (options_.shuffle) shuffle();
         next_to_fill_ = current_ = first_batch;
         end_ = batches_;
-        if (crew_) crew_->wanted.notify_all();
+        if (crew) crew->wanted.notify_all();
     }
 
     /// The next batch, or nullptr at the end of the epoch; it stays valid until the next call of next or
@@ -105,16 +104,17 @@ public:
     /// every later call of the epoch.
     Batch const* next() {
         if (!begun_) fail("Loader: call begin_epoch before next");
-        Lock lock(crew());
+        Crew* const crew = this->crew();
+        detail::Lock const lock(crew ? &crew->mutex : nullptr);
         if (holding_) {
             slot_of(current_).ready = false;
             ++current_;
             holding_ = false;
-            if (crew_) crew_->wanted.notify_one();
+            if (crew) crew->wanted.notify_one();
         }
         if (current_ == end_) return nullptr;
         Slot& slot = slot_of(current_);
-        lock.wait_filled([&] { return slot.ready; });
+        while (crew && !slot.ready) crew->filled.wait(crew->mutex);
         if (!slot.ready) fill(slot, current_);
         slot.ready = true;
         if (slot.error) std::rethrow_exception(slot.error);
@@ -147,24 +147,9 @@ private:
         explicit Crew(Loader* of) : loader(of) {}
         Loader* const loader;
         pid_t const process = getpid();
-        std::mutex mutex;                        // but a slot being filled belongs to its worker
-        std::condition_variable wanted, filled;  // workers wait for the first, the caller for the second
-        FixedArray<std::thread> threads;
-    };
-    /// A lock on the crew's mutex, where there is a crew.
-    class Lock {
-    public:
-        explicit Lock(Crew* crew) : crew_(crew) {
-            if (crew_) lock_ = std::unique_lock(crew_->mutex);
-        }
-        template <class Ready>
-        void wait_filled(Ready const& ready) {
-            if (crew_) crew_->filled.wait(lock_, ready);
-        }
-
-    private:
-        Crew* crew_;
-        std::unique_lock<std::mutex> lock_;
+        detail::Mutex mutex;               // but a slot being filled belongs to its worker
+        detail::Condition wanted, filled;  // workers wait for the first, the caller for the second
+        FixedArray<detail::Thread> threads;
     };
 
     /// The crew, or null where there is none, as in the child of a fork. Its threads may have been anywhere in their
@@ -246,19 +231,17 @@ private:
 
     /// A worker takes the next batch whose slot is free: batches are taken in order, whoever takes them.
     void work(Crew& crew) {
-        std::unique_lock lock(crew.mutex);
+        detail::Lock const lock(crew.mutex);
         for (;;) {
-            crew.wanted.wait(lock, [this] {
-                return stopping_ ||
-                       (next_to_fill_ < end_ && next_to_fill_ - current_ < static_cast<int>(slots_.size()));
-            });
+            while (!stopping_ && (next_to_fill_ >= end_ || next_to_fill_ - current_ >= static_cast<int>(slots_.size())))
+                crew.wanted.wait(crew.mutex);
             if (stopping_) return;
             int const batch = next_to_fill_++;
             Slot& slot = slot_of(batch);
             ++filling_;
-            lock.unlock();
+            crew.mutex.unlock();
             fill(slot, batch);
-            lock.lock();
+            crew.mutex.lock();
             --filling_;
             slot.ready = true;
             crew.filled.notify_one();
@@ -269,7 +252,7 @@ private:
         Crew* const mine = crew();
         if (!mine) return;
         {
-            std::unique_lock lock(mine->mutex);
+            detail::Lock const lock(mine->mutex);
             stopping_ = true;
         }
         mine->wanted.notify_all();

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "../core/aligned.hpp"
 #include "../core/error.hpp"
 #include "../core/finite.hpp"
+#include "../core/function.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
 
@@ -42,7 +42,7 @@ struct RandomCrop {
 
 /// A transform of the user's own; it changes the sample [C][H][W] in place and draws all its randomness from `random`.
 /// It makes the batch float32: bytes are handed over as value / 255. It may be called from several threads at once.
-using SampleFunction = std::function<void(std::span<float> sample, SampleShape shape, Random& random)>;
+using SampleFunction = Function<void(std::span<float> sample, SampleShape shape, Random& random)>;
 
 /// Mirrors a sample [C][H][W] of T in place, left to right.
 template <class T>

@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <cstring>
-#include <map>
 #include <span>
 
 #include "safetensors_header.hpp"
@@ -71,14 +70,18 @@ struct FittingPrefix {
 /// reader of headers, for programs that load nothing.
 template <std::same_as<StoredTensors> Stored>
 [[nodiscard]] FittingPrefix fitting_prefix(Stored const& stored, std::span<TensorView const> targets) {
-    std::map<std::string_view, std::size_t> counts{{"", 0}};
+    std::vector<std::string_view> prefixes;  // one for each pair of names that fit
     for (auto const& [name, tensor] : stored)
         for (auto const& target : targets)
             if (name.ends_with(target.name))
-                ++counts[std::string_view(name).substr(0, name.size() - target.name.size())];
-    FittingPrefix best{"", counts[""]};
-    for (auto const& [prefix, names] : counts)
-        if (names > best.names) best = {prefix, names};
+                prefixes.push_back(std::string_view(name).substr(0, name.size() - target.name.size()));
+    std::sort(prefixes.begin(), prefixes.end());
+    FittingPrefix best;
+    for (auto at = prefixes.begin(), next = at; at != prefixes.end(); at = next) {
+        next = std::upper_bound(at, prefixes.end(), *at);
+        auto const names = static_cast<std::size_t>(next - at);
+        if (names > best.names) best = {*at, names};
+    }
     return best;
 }
 

@@ -78,18 +78,22 @@ LoadReport load_tensors(File const& file, std::span<TensorView const> targets, L
     auto const shown = [](std::string_view name) { return LoadDifferences::shown(name); };
 
     struct Candidate {
-        std::string_view full_name;
+        std::string_view name, full_name;
         StoredTensor const* tensor;
-        bool used;
+        bool used = false;
+        bool operator<(Candidate const& other) const { return name < other.name; }
     };
-    std::map<std::string_view, Candidate> candidates;
+    std::vector<Candidate> candidates;  // by name
     for (auto const& [full_name, tensor] : file.tensors()) {
         std::string_view name = full_name;
         if (name.starts_with(options.strip_prefix)) name.remove_prefix(options.strip_prefix.size());
-        if (!candidates.try_emplace(name, Candidate{full_name, &tensor, false}).second)
-            differences.add("ambiguous", shown(name), " is in the file with and without the prefix ",
-                            json_quoted(options.strip_prefix));
+        candidates.push_back({name, full_name, &tensor});
     }
+    std::stable_sort(candidates.begin(), candidates.end());
+    for (std::size_t i = 1; i < candidates.size(); ++i)
+        if (candidates[i].name == candidates[i - 1].name)
+            differences.add("ambiguous", shown(candidates[i].name), " is in the file with and without the prefix ",
+                            json_quoted(options.strip_prefix));
 
     LoadReport report;
     std::vector<StoredTensor const*> sources;  // of each target; nullptr for one that stays as it is
@@ -97,21 +101,21 @@ LoadReport load_tensors(File const& file, std::span<TensorView const> targets, L
         auto const name = shown(target.name);
         bool const is_counter = detail::is_counter(target), skipped = matches_any_pattern(target.name, options.skip);
         bool const may_be_missing = is_counter || skipped || matches_any_pattern(target.name, options.optional);
-        auto const found = skipped ? candidates.end() : candidates.find(target.name);
+        auto const found = std::lower_bound(candidates.begin(), candidates.end(), Candidate{target.name, {}, nullptr});
         sources.push_back(nullptr);
-        if (found == candidates.end()) {
+        if (skipped || found == candidates.end() || found->name != target.name) {
             report.kept.push_back(target.name);
             if (!may_be_missing)
                 differences.add("missing", name, ", expected ", dtype_name(target.type), " ", shape_text(target.shape));
             continue;
         }
-        auto const& source = *found->second.tensor;
-        if (found->second.used) differences.add("asked for twice", name);
-        found->second.used = true;
+        auto const& source = *found->tensor;
+        if (found->used) differences.add("asked for twice", name);
+        found->used = true;
         bool const fits = detail::shapes_fit(source.shape, target.shape);
         if (!fits && options.skip_other_shapes) {
             report.kept.push_back(target.name);
-            report.unused.push_back(std::string(found->second.full_name));
+            report.unused.push_back(std::string(found->full_name));
             continue;
         }
         sources.back() = &source;
@@ -122,17 +126,17 @@ LoadReport load_tensors(File const& file, std::span<TensorView const> targets, L
             differences.add("dtype", name, " is ", shown(source.dtype), " in the file, expected ",
                             detail::accepted_dtypes(target.type));
     }
-    for (auto const& [name, candidate] : candidates) {
+    for (auto const& candidate : candidates) {
         if (candidate.used) continue;
         report.unused.push_back(std::string(candidate.full_name));
-        if (!options.allow_extra && !matches_any_pattern(name, options.skip))
-            differences.add("unexpected", shown(name), ", ", candidate.tensor->dtype, " ",
+        if (!options.allow_extra && !matches_any_pattern(candidate.name, options.skip))
+            differences.add("unexpected", shown(candidate.name), ", ", candidate.tensor->dtype, " ",
                             shape_text(candidate.tensor->shape));
     }
     for (auto const& pattern : options.skip) {
         bool matches = false;
         for (auto const& target : targets) matches = matches || matches_pattern(target.name, pattern);
-        for (auto const& entry : candidates) matches = matches || matches_pattern(entry.first, pattern);
+        for (auto const& entry : candidates) matches = matches || matches_pattern(entry.name, pattern);
         if (!matches) differences.add("skip", shown(pattern), " fits no name");
     }
     if (auto const count = differences.count(); count > 0) {

@@ -22,7 +22,7 @@ template <class Net, class Precision>
 LoadReport load_into(Model<Net, Precision>& model, std::string const& path, LoadOptions const& options = {}) {
     SafetensorsFile const file(path);
     bool const prefixed = std::any_of(file.tensors().begin(), file.tensors().end(),
-                                      [](auto const& entry) { return entry.first.starts_with("model."); });
+                                      [](auto const& entry) { return entry.name.starts_with("model."); });
     if (options.strip_prefix.empty() && file.metadata().find("strata.format") && prefixed)
         fail(path, ": a checkpoint, expected a file of weights: Trainer::load_checkpoint reads it, or, weights alone, ",
              "LoadOptions{.strip_prefix = \"model.\", .allow_extra = true}");

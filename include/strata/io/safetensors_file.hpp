@@ -3,10 +3,10 @@
 
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <new>
 #include <span>
 
+#include "../core/aligned.hpp"
 #include "file_descriptor.hpp"
 #include "foreign_file.hpp"
 #include "safetensors_header.hpp"
@@ -38,11 +38,12 @@ public:
         }
         std::string text(header_bytes, '\0');
         file.read(text.data(), text.size());
-        data_bytes_ = file_bytes - 8 - header_bytes;
-        header_ = parse_safetensors_header(text, data_bytes_, path_);
-        data_.reset(new (std::nothrow) std::byte[data_bytes_]);
-        if (!data_) fail(path_, ": not enough memory for ", data_bytes_, " bytes of data");
-        file.read(data_.get(), data_bytes_);
+        auto const data_bytes = file_bytes - 8 - header_bytes;
+        header_ = parse_safetensors_header(text, data_bytes, path_);
+        try {
+            data_ = AlignedVector<std::byte>(data_bytes);
+        } catch (std::bad_alloc const&) { fail(path_, ": not enough memory for ", data_bytes, " bytes of data"); }
+        file.read(data_.data(), data_bytes);
     }
 
     [[nodiscard]] std::string const& path() const { return path_; }
@@ -53,24 +54,20 @@ public:
     [[nodiscard]] Metadata const& metadata() const { return header_.metadata; }
 
     /// The tensor of this name, or nullptr.
-    [[nodiscard]] StoredTensor const* find(std::string_view name) const {
-        auto const place = header_.tensors.find(name);
-        return place != header_.tensors.end() ? &place->second : nullptr;
-    }
+    [[nodiscard]] StoredTensor const* find(std::string_view name) const { return header_.tensors.find(name); }
 
     /// The bytes of one of tensors(). They need not be aligned to the element type.
     [[nodiscard]] std::span<std::byte const> data(StoredTensor const& tensor) const {
-        return {data_.get() + tensor.begin, tensor.end - tensor.begin};
+        return {data_.data() + tensor.begin, tensor.end - tensor.begin};
     }
 
     /// The whole data section.
-    [[nodiscard]] std::span<std::byte const> data() const { return {data_.get(), data_bytes_}; }
+    [[nodiscard]] std::span<std::byte const> data() const { return {data_.data(), data_.size()}; }
 
 private:
     std::string path_;
     SafetensorsHeader header_;
-    std::uint64_t data_bytes_ = 0;
-    std::unique_ptr<std::byte[]> data_;
+    AlignedVector<std::byte> data_;
 };
 
 }  // namespace strata::inline STRATA_ABI

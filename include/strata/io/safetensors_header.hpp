@@ -10,8 +10,8 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,8 +35,44 @@ struct StoredTensor {
     std::uint64_t begin = 0, end = 0;  ///< bytes of the data section
 };
 
-/// Descriptions by name.
-using StoredTensors = std::map<std::string, StoredTensor, std::less<>>;
+/// Descriptions by name, in the order of the names. Not a std::map, which takes long to compile.
+class StoredTensors {
+public:
+    struct Entry {
+        std::string name;
+        StoredTensor tensor;
+    };
+
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] bool empty() const { return entries_.empty(); }
+    [[nodiscard]] auto begin() { return entries_.begin(); }
+    [[nodiscard]] auto end() { return entries_.end(); }
+    [[nodiscard]] auto begin() const { return entries_.begin(); }
+    [[nodiscard]] auto end() const { return entries_.end(); }
+
+    /// The tensor of a name, nullptr where there is none.
+    [[nodiscard]] StoredTensor const* find(std::string_view name) const {
+        auto const at = std::lower_bound(entries_.begin(), entries_.end(), name,
+                                         [](Entry const& entry, std::string_view n) { return entry.name < n; });
+        return at != entries_.end() && at->name == name ? &at->tensor : nullptr;
+    }
+    /// Adds tensors, to be put in order before anything else is done; of a name that comes twice the last one counts.
+    void add(std::string name, StoredTensor tensor) { entries_.push_back({std::move(name), std::move(tensor)}); }
+    STRATA_COLD void put_in_order() {
+        std::stable_sort(entries_.begin(), entries_.end(),
+                         [](Entry const& a, Entry const& b) { return a.name < b.name; });
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            if (i + 1 < entries_.size() && entries_[i].name == entries_[i + 1].name) continue;
+            if (kept != i) entries_[kept] = std::move(entries_[i]);
+            ++kept;
+        }
+        entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(kept), entries_.end());
+    }
+
+private:
+    std::vector<Entry> entries_;
+};
 
 /// The parsed header.
 struct SafetensorsHeader {
@@ -197,30 +233,35 @@ template <class Reader = JsonReader>
                 reader.object([&](std::string const& name) { header.metadata.add(name, reader.string("a string")); });
         } else {
             reader.at(concatenate("tensor ", json_quoted(key)));
-            header.tensors.insert_or_assign(key, detail::read_stored_tensor(reader));
+            header.tensors.add(key, detail::read_stored_tensor(reader));
         }
         reader.at("header");
     });
     reader.end();
     header.metadata.keep_last();
+    header.tensors.put_in_order();
     for (auto& [name, tensor] : header.tensors) detail::check_stored_tensor(path, name, tensor, data_bytes);
 
     // Data must lie end to end. Only empty tensors may share a place.
-    std::map<std::uint64_t, std::pair<std::uint64_t, std::string_view>> places;  // end and name by begin
-    for (auto const& [name, tensor] : header.tensors) {
-        auto const [place, is_first] = places.try_emplace(tensor.begin, tensor.end, name);
-        if (is_first || tensor.begin == tensor.end) continue;
-        if (place->second.first != tensor.begin)
-            fail(path, ", tensor ", json_quoted(name), ": expected data of its own, got those of tensor ",
-                 json_quoted(place->second.second));
-        place->second = {tensor.end, name};
-    }
+    std::vector<StoredTensors::Entry const*> places;
+    for (auto const& entry : header.tensors) places.push_back(&entry);
+    std::sort(places.begin(), places.end(), [](auto const* a, auto const* b) {
+        return a->tensor.begin != b->tensor.begin ? a->tensor.begin < b->tensor.begin
+               : a->tensor.end != b->tensor.end   ? a->tensor.end < b->tensor.end
+                                                  : a->name < b->name;
+    });
     std::uint64_t covered = 0;
-    for (auto const& [begin, end_and_name] : places) {
+    StoredTensors::Entry const* before = nullptr;
+    for (auto const* const entry : places) {
+        auto const begin = entry->tensor.begin;
+        if (before && begin == before->tensor.begin && before->tensor.end > begin)
+            fail(path, ", tensor ", json_quoted(entry->name), ": expected data of its own, got those of tensor ",
+                 json_quoted(before->name));
         if (begin != covered)
-            fail(path, ", tensor ", json_quoted(end_and_name.second), ": expected data without ",
+            fail(path, ", tensor ", json_quoted(entry->name), ": expected data without ",
                  begin < covered ? "overlaps" : "holes", ", beginning at byte ", covered, ", got ", begin);
-        covered = end_and_name.first;
+        covered = entry->tensor.end;
+        before = entry;
     }
     if (covered != data_bytes) fail(path, ": expected ", covered, " bytes of data after the header, got ", data_bytes);
     return header;

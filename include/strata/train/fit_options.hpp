@@ -1,11 +1,11 @@
 // What one call of Trainer::fit is told, and what it tells callbacks.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "../backend/backend.hpp"
 #include "../core/error.hpp"
+#include "../core/function.hpp"
 #include "metrics.hpp"
 #include "progress.hpp"
 
@@ -30,8 +30,8 @@ struct FitOptions {
     ProgressStyle progress = ProgressStyle::automatic;
     std::string checkpoint = {};        ///< file written after every epoch and every checkpoint_steps steps
     std::int64_t checkpoint_steps = 0;  ///< 0: after epochs only
-    std::function<void(StepEvent const&)> on_step = {};
-    std::function<void(EpochRecord const&)> on_epoch = {};
+    Function<void(StepEvent const&)> on_step = {};
+    Function<void(EpochRecord const&)> on_epoch = {};
     // Who makes the options calls fit, and most likely compiled the kernels: units of one program may differ in this.
 #ifdef __OPTIMIZE__
     bool unoptimised = false;

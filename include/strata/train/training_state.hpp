@@ -3,8 +3,7 @@
 #pragma once
 
 #include <algorithm>
-#include <functional>
-#include <iterator>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -188,10 +187,11 @@ STRATA_COLD std::string optimizer_state_name(std::size_t k) {
 STRATA_COLD inline TensorView* state_tensors(std::span<TensorView const> model, std::span<std::byte const> parameters,
                                              std::string const& state_name, void* state, TensorView* to) {
     for (auto const& tensor : model) {
-        auto const* const at = static_cast<std::byte const*>(tensor.data);
-        if (std::less<>()(at, parameters.data()) || !std::less<>()(at, parameters.data() + parameters.size())) continue;
+        auto const offset = reinterpret_cast<std::uintptr_t>(tensor.data) -
+                            reinterpret_cast<std::uintptr_t>(parameters.data());  // huge where it lies before them
+        if (offset >= parameters.size()) continue;
         *to++ = {concatenate("optimizer.", state_name, ".", tensor.name), tensor.shape, tensor.type,
-                 static_cast<std::byte*>(state) + (at - parameters.data())};
+                 static_cast<std::byte*>(state) + offset};
     }
     return to;
 }

@@ -38,12 +38,6 @@ private:
     using Op = typename Net::template OperationAt<Index>;
     static constexpr int n = Net::operation_count;
 
-    /// Scratch of the loss step: a vector's gradient where storage is too short for it.
-    static constexpr int loss_scratch =
-        std::is_same_v<typename Precision::storage, typename Precision::compute>
-            ? 0
-            : outputs * width_of<widest_lane<typename Precision::compute>> * target_scalars;
-
     template <int Index, bool Training>
     static constexpr OperationOffsets offsets_of() {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
@@ -65,12 +59,8 @@ private:
             return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
         };
         using T = typename Precision::compute;
-        using L = widest_lane<T>;
         auto* const targets = reinterpret_cast<T*>(at(Loss::classifies ? -1 : target_offset(size)));
-        if (c.stride % width_of<L> == 0)
-            finish_tile<typename Net::OutputShape, L>(c, at(value), at(gradient_at), targets);
-        else if constexpr (width_of<L> > 1)  // small tiles: not worth a third copy of the code
-            finish_tile<typename Net::OutputShape, T>(c, at(value), at(gradient_at), targets);
+        finish_tile<typename Net::OutputShape>(c, at(value), at(gradient_at), targets);
     }
     template <bool Training>
     static void finish(Context const& c) {
@@ -168,7 +158,7 @@ private:
         write({.fill = true});
         Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
         write({.finish = &finish<Training>});
-        write.scratch = (std::max)(write.scratch, loss_scratch);
+        write.scratch = (std::max)(write.scratch, loss_scratch<outputs, Precision, Loss>);
         write.backward = true;
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
         return write;

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <mutex>
 
 #include "../../core/lane.hpp"
+#include "../../core/thread.hpp"
 #include "../update_range.hpp"
 #include "worker_pool.hpp"
 #include "workers.hpp"
@@ -170,10 +170,10 @@ UpdateFault update_all(WorkerPool& pool, int workers, UpdateRange& range, Apply 
                        Gradient const* gradient, double largest_gradient, Scalar* state, std::ptrdiff_t count) {
     if (!range.template holds<States>(apply, parameters, state, largest_gradient)) {
         auto all = UpdateMeasure<States>::nothing();
-        std::mutex merging;
+        Mutex merging;
         for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
             auto const found = measure_update<States>(apply, parameters, gradient, state, count, from, to);
-            std::lock_guard const lock(merging);
+            Lock const lock(merging);
             all.merge(found);
         });
         range.know<Apply>(all, parameters, state);

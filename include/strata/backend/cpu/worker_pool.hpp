@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <thread>
 #include <utility>
 
 #ifdef __linux__
@@ -44,7 +43,7 @@ STRATA_COLD inline int processors() {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-    return static_cast<int>((std::max)(1u, std::thread::hardware_concurrency()));
+    return static_cast<int>((std::max)(1L, sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 /// A barrier for any number of threads, which all must give the same `members`.
@@ -126,7 +125,7 @@ private:
         EventCount jobs;  // counts each job that it is given
         Threads* team = nullptr;
         int worker = 0;
-        std::thread thread;
+        detail::Thread thread;
     };
     struct Threads {
         STRATA_COLD explicit Threads(int size) : looks(looks_of(size)), threads(static_cast<std::size_t>(size) - 1) {
@@ -134,10 +133,11 @@ private:
                 for (auto& thread : threads) {
                     thread.team = this;
                     thread.worker = started + 1;
-                    thread.thread = start_thread(
-                        [](void* argument) {
+                    thread.thread = detail::Thread(
+                        [](void* argument) -> void* {
                             auto& self = *static_cast<Thread*>(argument);
                             self.team->work(self);
+                            return nullptr;
                         },
                         &thread);
                     ++started;
