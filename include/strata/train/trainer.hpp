@@ -10,10 +10,10 @@
 #include "../precision/loss_scale.hpp"
 #include "../schedule/schedule.hpp"
 #include "evaluation.hpp"
+#include "fit_loop.hpp"
 #include "fit_options.hpp"
 #include "non_finite_place.hpp"
 #include "pending_gradient.hpp"
-#include "progress.hpp"
 #include "training_policy.hpp"
 #include "training_state.hpp"
 
@@ -35,6 +35,7 @@ class Trainer {
 public:
     using ModelType = Model<Net, Precision>;
     using Executor = typename Backend::template Executor<Net, Precision, Loss>;
+    using LossType = Loss;
     using Scalar = typename Precision::master;
     using Value = typename Precision::compute;
     using Gradient = typename Precision::accumulation;
@@ -191,8 +192,7 @@ public:
     /// dataset does not fit the network, or where the loss is not finite: names the sample or layer. It works in the
     /// trainer's own memory: one call at a time.
     [[nodiscard]] STRATA_COLD Evaluation evaluate(Dataset const& data, int batch_size = 256) const {
-        to_device();
-        return detail::evaluate_on(executor_, model_, input, data, batch_size, state_.seed);
+        return evaluation_of(data, batch_size, true);
     }
 
     /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
@@ -236,6 +236,8 @@ public:
     }
 
 private:
+    friend class detail::FitLoop<Trainer>;
+
     static constexpr InputCheck input = input_check_of<Net, Loss>;
 
     STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
@@ -251,87 +253,13 @@ private:
             bool& now;
             ~Fitting() { now = false; }
         } const fitting{fitting_ = true};
-        stopped_ = false;
-        Progress progress(options.progress);
-        if (options.unoptimised)
-            progress.print(
-                "this program was compiled without optimisation and trains some forty times slower than it could: give "
-                "the compiler -O3, or CMake -DCMAKE_BUILD_TYPE=Release");
-        do {
-            moved_ = false;
-            fit_from_here(train, test, options, progress);
-        } while (moved_ && !stopped_);
+        detail::FitLoop<Trainer>(*this, train, test, options).run();
         return state_.history;
     }
 
-    /// Trains to the end, or to where a callback loads a checkpoint: order and place of the batches are other ones then.
-    void fit_from_here(Dataset const& train, Dataset const* test, FitOptions const& options, Progress& progress) {
-        Loader loader(train, {.batch_size = options.batch_size,
-                              .shuffle = options.shuffle,
-                              .drop_last = options.drop_last,
-                              .seed = state_.seed,
-                              .threads = options.loader_threads});
-        auto const size = static_cast<std::int64_t>(train.size());
-        int const last = static_cast<int>(size % options.batch_size);
-        if (!options.drop_last && last > 0 && state_.epoch < options.epochs) Executor::check_batch(last);
-        state_.go_on_with(size, options.batch_size, options.shuffle, options.drop_last);
-        position_.steps_per_epoch = loader.batches_per_epoch();
-        position_.total_steps = position_.steps_per_epoch * options.epochs;
-        std::int64_t const samples = options.drop_last ? position_.steps_per_epoch * options.batch_size : size;
-        if (state_.epoch >= options.epochs)
-            progress.print(
-                concatenate("nothing to train: ", state_.epoch, " epochs are done, epochs is ", options.epochs));
-        while (state_.epoch < options.epochs && !stopped_ && !moved_) {
-            train_epoch(loader, samples, options, progress);
-            if (moved_ || state_.batch < position_.steps_per_epoch) return;  // elsewhere, or stopped in mid epoch
-            finish_epoch(test, options, progress);
-        }
-    }
-
-    void train_epoch(Loader& loader, std::int64_t samples, FitOptions const& options, Progress& progress) {
-        position_.epoch = state_.epoch;
-        loader.begin_epoch(static_cast<int>(state_.epoch), static_cast<int>(state_.batch));
-        progress.update(state_.progress(options.epochs, samples, Loss::classifies));
-        epoch_seconds_ = 0;
-        epoch_timed_ = 0;
-        while (state_.batch < position_.steps_per_epoch && !stopped_) {
-            double const start = Progress::steady_seconds();
-            Batch const* const batch = loader.next();
-            if (!batch) break;
-            StepResult const result = train_step(*batch);
-            state_.end_batch(result.finite, result.loss, result.correct, result.samples);
-            epoch_seconds_ += Progress::steady_seconds() - start;
-            epoch_timed_ += result.samples;
-            progress.update(state_.progress(options.epochs, samples, Loss::classifies));
-            if (options.on_step) options.on_step({state_.step, state_.epoch, result, state_.learning_rate});
-            if (moved_) return;
-            if (!options.checkpoint.empty() && options.checkpoint_steps > 0 &&
-                state_.step % options.checkpoint_steps == 0)
-                save_checkpoint(options.checkpoint);
-        }
-    }
-
-    STRATA_COLD void finish_epoch(Dataset const* test, FitOptions const& options, Progress& progress) {
-        EpochRecord record = state_.epoch_record(Loss::classifies);
-        record.seconds = epoch_seconds_;
-        record.images_per_second =
-            epoch_seconds_ > 0 ? static_cast<double>(epoch_timed_) / epoch_seconds_ : ProgressState::unknown;
-        if (test) {
-            to_device();
-            // Test data that are not finite are seen in the record: an epoch is not lost for them.
-            auto const evaluation =
-                detail::evaluate_on(executor_, model_, input, *test, options.evaluation_batch_size, state_.seed, false);
-            record.test_loss = evaluation.loss;
-            record.test_accuracy = evaluation.accuracy;
-            if (!is_finite(evaluation.loss))
-                progress.print(
-                    concatenate("epoch ", record.epoch,
-                                ": the loss on the test data is not finite; evaluate says for which sample or layer"));
-        }
-        state_.end_epoch(record);
-        progress.end_epoch(record);
-        if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint);
-        if (options.on_epoch) options.on_epoch(record);
+    [[nodiscard]] Evaluation evaluation_of(Dataset const& data, int batch_size, bool strict) const {
+        to_device();
+        return detail::evaluate_on(executor_, model_, input, data, batch_size, state_.seed, strict);
     }
 
     [[nodiscard]] ScheduleValue scheduled() {
@@ -419,12 +347,10 @@ private:
     mutable AlignedVector<Scalar> optimizer_state_;
     mutable bool host_is_old_ = false, device_is_old_ = true;
     bool fitting_ = false, stopped_ = false, has_gradient_ = false;
-    bool moved_ = false;  ///< a checkpoint was loaded: fit's loader stands at another place
+    bool moved_ = false;  // a checkpoint was loaded: fit's loader stands at another place
     PendingGradient pending_;
     TrainingState state_;
     SchedulePosition position_;
-    double epoch_seconds_ = 0;
-    std::int64_t epoch_timed_ = 0;
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -16,6 +16,7 @@
 #include "global_average_kernel.hpp"
 #include "linear_kernel.hpp"
 #include "matrix_update.hpp"
+#include "non_finite_watch.hpp"
 #include "padded_pooling_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
@@ -298,7 +299,7 @@ private:
                     if (length > 1)
                         detail::run_chain(rest.first(length), c);
                     else if (watch_)
-                        run_and_watch(c, rest[0]);
+                        *watch_ = detail::run_and_watch<Net>(rest[0], c, *watch_);
                     else
                         detail::run_step(rest[0], c, Net::InputShape::size);
                 });
@@ -365,27 +366,6 @@ private:
         auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
         (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
         meet(workers_, share.size);
-    }
-
-    /// Runs a step and notes the first operation whose output is not finite, in the order of the op list. A ReLU that
-    /// is part of the step comes afterwards: it would hide -infinity.
-    STRATA_COLD void run_and_watch(Context const& c, Step step) {
-        bool const relu = std::exchange(step.relu, false);
-        detail::run_step(step, c, Net::InputShape::size);
-        if (step.backward || step.operation < 0 || step.reduction != detail::Reduction::none) return;
-        Storage* const y = c.workspace + static_cast<std::ptrdiff_t>(step.offsets.y) * c.stride;
-        for (int e = 0; e < output_size(step.operation); ++e)
-            for (int s = 0; s < c.stride; ++s) {
-                Storage& value = y[e * c.stride + s];
-                if (s < c.samples && step.operation < *watch_ && !is_finite(static_cast<Value>(value)))
-                    *watch_ = step.operation;
-                if (relu) value = Storage(ReLU::forward(static_cast<Value>(value)));
-            }
-    }
-    static int output_size(int operation) {
-        int size = 1;
-        for (int const extent : Net::layer_table[static_cast<std::size_t>(operation)].output_shape) size *= extent;
-        return size;
     }
 
     int workers_;

@@ -34,6 +34,7 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
             for (int k = 0; k < outputs; ++k)
                 c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] =
                     static_cast<T>(values[k * c.stride + s]);
+    if (!c.loss && !c.predictions && !c.batch->labels) return;
     bool const is_small = c.stride < N;
     if (is_small) {
         auto* const own_values = reinterpret_cast<Storage*>(own_targets + (Loss::classifies ? 0 : outputs * N));

@@ -1,0 +1,116 @@
+// The loop of Trainer::fit: epochs, batches, progress, callbacks and checkpoints around the training step.
+#pragma once
+
+#include "../data/loader.hpp"
+#include "evaluation.hpp"
+#include "fit_options.hpp"
+#include "progress.hpp"
+#include "training_state.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// One call of Trainer::fit, whose options and datasets were checked.
+template <class Trainer>
+class FitLoop {
+public:
+    STRATA_COLD FitLoop(Trainer& trainer, Dataset const& train, Dataset const* test, FitOptions const& options)
+        : trainer_(trainer), train_(train), test_(test), options_(options), progress_(options.progress) {
+        if (options_.unoptimised)
+            progress_.print(
+                "this program was compiled without optimisation and trains some forty times slower than it could: give "
+                "the compiler -O3, or CMake -DCMAKE_BUILD_TYPE=Release");
+    }
+
+    void run() {
+        trainer_.stopped_ = false;
+        do {
+            trainer_.moved_ = false;
+            run_from_here();
+        } while (trainer_.moved_ && !trainer_.stopped_);
+    }
+
+private:
+    static constexpr bool classifies = Trainer::LossType::classifies;
+
+    [[nodiscard]] TrainingState& state() { return trainer_.state_; }
+    [[nodiscard]] SchedulePosition& position() { return trainer_.position_; }
+
+    /// Trains to the end, or to where a callback loads a checkpoint: order and place of the batches are other ones then.
+    void run_from_here() {
+        Loader loader(train_, {.batch_size = options_.batch_size,
+                               .shuffle = options_.shuffle,
+                               .drop_last = options_.drop_last,
+                               .seed = state().seed,
+                               .threads = options_.loader_threads});
+        auto const size = static_cast<std::int64_t>(train_.size());
+        int const last = static_cast<int>(size % options_.batch_size);
+        if (!options_.drop_last && last > 0 && state().epoch < options_.epochs) Trainer::Executor::check_batch(last);
+        state().go_on_with(size, options_.batch_size, options_.shuffle, options_.drop_last);
+        position().steps_per_epoch = loader.batches_per_epoch();
+        position().total_steps = position().steps_per_epoch * options_.epochs;
+        samples_ = options_.drop_last ? position().steps_per_epoch * options_.batch_size : size;
+        if (state().epoch >= options_.epochs)
+            progress_.print(
+                concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
+        while (state().epoch < options_.epochs && !trainer_.stopped_ && !trainer_.moved_) {
+            train_epoch(loader);
+            // Elsewhere, or stopped in mid epoch.
+            if (trainer_.moved_ || state().batch < position().steps_per_epoch) return;
+            finish_epoch();
+        }
+    }
+
+    void train_epoch(Loader& loader) {
+        position().epoch = state().epoch;
+        loader.begin_epoch(static_cast<int>(state().epoch), static_cast<int>(state().batch));
+        progress_.update(state().progress(options_.epochs, samples_, classifies));
+        seconds_ = 0;
+        timed_ = 0;
+        while (state().batch < position().steps_per_epoch && !trainer_.stopped_) {
+            double const start = Progress::steady_seconds();
+            Batch const* const batch = loader.next();
+            if (!batch) break;
+            StepResult const result = trainer_.train_step(*batch);
+            state().end_batch(result.finite, result.loss, result.correct, result.samples);
+            seconds_ += Progress::steady_seconds() - start;
+            timed_ += result.samples;
+            progress_.update(state().progress(options_.epochs, samples_, classifies));
+            if (options_.on_step) options_.on_step({state().step, state().epoch, result, state().learning_rate});
+            if (trainer_.moved_) return;
+            if (!options_.checkpoint.empty() && options_.checkpoint_steps > 0 &&
+                state().step % options_.checkpoint_steps == 0)
+                trainer_.save_checkpoint(options_.checkpoint);
+        }
+    }
+
+    STRATA_COLD void finish_epoch() {
+        EpochRecord record = state().epoch_record(classifies);
+        record.seconds = seconds_;
+        record.images_per_second = seconds_ > 0 ? static_cast<double>(timed_) / seconds_ : ProgressState::unknown;
+        if (test_) {
+            // Test data that are not finite are seen in the record: an epoch is not lost for them.
+            auto const evaluation = trainer_.evaluation_of(*test_, options_.evaluation_batch_size, false);
+            record.test_loss = evaluation.loss;
+            record.test_accuracy = evaluation.accuracy;
+            if (!is_finite(evaluation.loss))
+                progress_.print(
+                    concatenate("epoch ", record.epoch,
+                                ": the loss on the test data is not finite; evaluate says for which sample or layer"));
+        }
+        state().end_epoch(record);
+        progress_.end_epoch(record);
+        if (!options_.checkpoint.empty()) trainer_.save_checkpoint(options_.checkpoint);
+        if (options_.on_epoch) options_.on_epoch(record);
+    }
+
+    Trainer& trainer_;
+    Dataset const& train_;
+    Dataset const* test_;  // null: none
+    FitOptions const& options_;
+    Progress progress_;
+    std::int64_t samples_ = 0;  // of an epoch
+    double seconds_ = 0;        // of this call's part of an epoch
+    std::int64_t timed_ = 0;    // samples in them
+};
+
+}  // namespace strata::inline STRATA_ABI::detail
