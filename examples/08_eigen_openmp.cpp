@@ -62,7 +62,7 @@ int main() try {
     Dataset const tests = from_memory(unseen.signals, {sensors}, unseen.faults, classes).with(whitening);
 
     // As many threads as omp_set_num_threads and OMP_NUM_THREADS say; Muon moves the hidden matrices, AdamW the rest.
-    auto trainer = train<Detector>(Cpu{.team = Team::openmp}, Muon{.rest = {.learning_rate = 3e-3}},
+    auto trainer = train<Detector>(Cpu{.team = Team::openmp}, Muon{.rest = {.learning_rate = 3e-3, .weight_decay = 0}},
                                    CosineAnnealingLR{.every = Every::step});
     FitOptions options{.epochs = 3, .batch_size = 50};
     options.progress = ProgressStyle::none;

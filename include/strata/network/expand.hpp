@@ -79,7 +79,7 @@ template <class Layer, class Where, class Got>
 struct NotALayer {
     struct Message {
         static_assert(Activation<Layer>,
-                      "this is not a layer: give it forward(x) and backward(x, y, dy) over lanes, "
+                      "this is not a layer: give it forward(x) and backward(x, y, dy) over lanes and no members, "
                       "or a template On<InputShape>");
     };
 };
