@@ -3,6 +3,7 @@
 #pragma once
 
 #include "distributed/communicator.hpp"
+#include "distributed/data_parallel.hpp"
 #include "distributed/exchange.hpp"
 #include "distributed/faulty.hpp"
 #include "distributed/leaf_tree.hpp"

@@ -72,6 +72,11 @@ struct SampleShape {
     friend bool operator==(SampleShape const&, SampleShape const&) = default;
 };
 
+/// Samples [begin, end) of a batch.
+struct SampleRange {
+    int begin, end;
+};
+
 /// A batch in someone else's memory. Samples are contiguous, each [C][H][W]; they stay uint8 until a tile is filled.
 struct Batch {
     int size = 0;

@@ -15,6 +15,7 @@
 
 #include "../core/error.hpp"
 #include "../core/fixed_array.hpp"
+#include "../core/function.hpp"
 #include "../core/random.hpp"
 #include "../core/tensor.hpp"
 #include "../core/thread.hpp"
@@ -22,7 +23,7 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// How a Loader makes batches. None of the last two changes a bit of what it gives.
+/// How a Loader makes batches. Neither threads nor prefetch change a bit of what it gives.
 struct LoaderOptions {
     int batch_size = 64;
     bool shuffle = true;     ///< another order every epoch; false: the order of the dataset
@@ -30,6 +31,8 @@ struct LoaderOptions {
     std::uint64_t seed = 0;  ///< of the order and of all transforms
     int threads = 1;         ///< that prepare batches; 0: next() does it itself
     int prefetch = 4;        ///< batches prepared ahead of the one in use
+    /// The samples of a batch of `size` that are wanted; the inputs of others are left as they are. Empty: all.
+    Function<SampleRange(int size)> part = {};
 };
 
 /// Gives the batches of one epoch after the other. Order and content are a function of the dataset, the seed, the epoch
@@ -217,9 +220,13 @@ private:
         try {
             std::size_t const first = static_cast<std::size_t>(batch) * batch_size_;
             std::size_t const n = (std::min)(batch_size_, order_.size() - first);
+            SampleRange const part =
+                options_.part ? options_.part(static_cast<int>(n)) : SampleRange{0, options_.batch_size};
             for (std::size_t i = 0; i < n; ++i) {
                 std::size_t const index = order_[first + i];
-                dataset_.load(index, {slot.inputs.data() + i * sample_bytes_, sample_bytes_}, options_.seed, epoch_);
+                if (static_cast<int>(i) >= part.begin && static_cast<int>(i) < part.end)
+                    dataset_.load(index, {slot.inputs.data() + i * sample_bytes_, sample_bytes_}, options_.seed,
+                                  epoch_);
                 if (!slot.labels.empty()) slot.labels[i] = dataset_.labels()[index];
                 if (!slot.targets.empty())
                     std::memcpy(slot.targets.data() + i * target_bytes_, dataset_.target(index), target_bytes_);

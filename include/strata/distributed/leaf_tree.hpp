@@ -10,15 +10,12 @@
 #include <cstddef>
 #include <span>
 
+#include "../backend/ranks.hpp"
 #include "../core/error.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-/// Leaves [begin, end) of a batch.
-struct LeafRange {
-    int begin, end;
-    friend bool operator==(LeafRange const&, LeafRange const&) = default;
-};
+using detail::LeafRange;
 /// The leaves of a rank: neighbours, as many as others' or one more or less. Empty where there are more ranks than
 /// leaves.
 constexpr LeafRange leaves_of(int rank, int ranks, int leaves) {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "../backend/ranks.hpp"
 #include "../data/loader.hpp"
 #include "input_check.hpp"
 #include "metrics.hpp"
@@ -31,10 +32,20 @@ struct Evaluation {
 
 namespace detail {
 
+/// The samples of batches that an executor's rank looks at, as a Loader takes it: empty where there is one rank.
+template <class Executor>
+Function<SampleRange(int size)> part_of_batches(Executor const& executor) {
+    if constexpr (RanksOf<Executor>::type::several) return [&](int size) { return executor.own_samples(size); };
+    return {};
+}
+
 /// Calls f(batch) for a dataset in its order.
-template <class F>
-STRATA_COLD void for_each_batch(Dataset const& data, int batch_size, std::uint64_t seed, F const& f) {
-    Loader loader(data, {.batch_size = batch_size, .shuffle = false, .seed = seed, .threads = 0});
+template <class Executor, class F>
+STRATA_COLD void for_each_batch(Executor const& executor, Dataset const& data, int batch_size, std::uint64_t seed,
+                                F const& f) {
+    Loader loader(
+        data,
+        {.batch_size = batch_size, .shuffle = false, .seed = seed, .threads = 0, .part = part_of_batches(executor)});
     loader.begin_epoch(0);
     while (Batch const* batch = loader.next()) f(*batch);
 }
@@ -48,7 +59,7 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
     Evaluation all;
     if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
     double loss = 0;
-    for_each_batch(data, batch_size, seed, [&](Batch const& batch) {
+    for_each_batch(executor, data, batch_size, seed, [&](Batch const& batch) {
         std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
         if (strict && !result.finite) {

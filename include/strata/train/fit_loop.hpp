@@ -14,7 +14,11 @@ template <class Trainer>
 class FitLoop {
 public:
     STRATA_COLD FitLoop(Trainer& trainer, Dataset const& train, Dataset const* test, FitOptions const& options)
-        : trainer_(trainer), train_(train), test_(test), options_(options), progress_(options.progress) {
+        : trainer_(trainer),
+          train_(train),
+          test_(test),
+          options_(options),
+          progress_(is_first(trainer) ? options.progress : ProgressStyle::none) {
         if (options_.unoptimised)
             progress_.print(
                 "this program was compiled without optimisation and trains some forty times slower than it could: give "
@@ -32,6 +36,11 @@ public:
 private:
     static constexpr bool classifies = Trainer::LossType::classifies;
 
+    static bool is_first(Trainer const& trainer) {
+        if constexpr (Trainer::several_ranks) return trainer.executor_.ranks().rank() == 0;
+        return true;
+    }
+
     [[nodiscard]] TrainingState& state() { return trainer_.state_; }
     [[nodiscard]] SchedulePosition& position() { return trainer_.position_; }
 
@@ -41,7 +50,8 @@ private:
                                .shuffle = options_.shuffle,
                                .drop_last = options_.drop_last,
                                .seed = state().seed,
-                               .threads = options_.loader_threads});
+                               .threads = options_.loader_threads,
+                               .part = part_of_batches(trainer_.executor_)});
         auto const size = static_cast<std::int64_t>(train_.size());
         int const last = static_cast<int>(size % options_.batch_size);
         if (!options_.drop_last && last > 0 && state().epoch < options_.epochs) Trainer::Executor::check_batch(last);

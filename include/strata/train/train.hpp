@@ -23,6 +23,15 @@ constexpr auto policy_or(Default fallback, First const& first, Rest const&... re
     else
         return policy_or<Tag>(fallback, rest...);
 }
+/// The ranks of a training without RanksPolicy.
+struct NoRanks {};
+template <class Backend, class Ranks>
+constexpr auto over_ranks(Backend const& backend, Ranks const& ranks) {
+    if constexpr (std::is_same_v<Ranks, NoRanks>)
+        return backend;
+    else
+        return ranks.over(backend);
+}
 template <class P>
 concept Policy = requires { typename P::policy; };
 template <class T>
@@ -44,17 +53,19 @@ template <class Net, class... Policies>
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
     static_assert(network, "train: the first template argument is a Network<Input<…>, layers…>");
     static_assert(known,
-                  "train takes policies: a backend, a precision, a loss, an optimizer, a schedule, a loss scale, Seed, "
-                  "NonFinite");
+                  "train takes policies: a backend, a precision, a loss, an optimizer, a schedule, a loss scale, "
+                  "DataParallel, Seed, NonFinite");
     if constexpr (network && known) {
         constexpr bool single =
             detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
             detail::at_most_one<LossPolicy, Policies...> && detail::at_most_one<OptimizerPolicy, Policies...> &&
             detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
-            detail::at_most_one<NonFinitePolicy, Policies...> && detail::at_most_one<LossScalePolicy, Policies...>;
+            detail::at_most_one<NonFinitePolicy, Policies...> && detail::at_most_one<LossScalePolicy, Policies...> &&
+            detail::at_most_one<RanksPolicy, Policies...>;
         static_assert(single, "train: two policies of the same kind");
         if constexpr (single) {
-            auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
+            auto const backend = detail::over_ranks(detail::policy_or<BackendPolicy>(Cpu{}, policies...),
+                                                    detail::policy_or<RanksPolicy>(detail::NoRanks{}, policies...));
             auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
             auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
             auto const optimizer = detail::policy_or<OptimizerPolicy>(Adam{}, policies...);

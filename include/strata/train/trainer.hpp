@@ -53,6 +53,7 @@ public:
         if constexpr (requires { loss.check(); }) loss.check();
         if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
+        if constexpr (several_ranks) compare_policies();
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ public:
         std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
         std::size_t done = 0;
         to_device();
-        detail::for_each_batch(data, batch_size, state_.seed, [&](Batch const& batch) {
+        detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch const& batch) {
             executor_.evaluate(model_, batch, nullptr, all.data() + done);
             done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
         });
@@ -214,9 +215,11 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
-        write_checkpoint(
-            path, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
-            checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
+        on_first_rank("writing the checkpoint", [&] {
+            write_checkpoint(
+                path, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
+                checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
+        });
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
@@ -245,16 +248,43 @@ private:
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         options.check();
+        if constexpr (several_ranks) compare_data(train, test, options);
         if (!options.checkpoint.empty())
-            check_safetensors(
-                options.checkpoint, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
+            on_first_rank("a look at the checkpoint's place", [&] {
+                check_safetensors(options.checkpoint, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
+                                  checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(),
+                                                      dtype_name(data_type_of<Scalar>)));
+            });
         struct Fitting {
             bool& now;
             ~Fitting() { now = false; }
         } const fitting{fitting_ = true};
         detail::FitLoop<Trainer>(*this, train, test, options).run();
         return state_.history;
+    }
+
+    static constexpr bool several_ranks = detail::RanksOf<Executor>::type::several;
+    /// Calls f on rank 0, where there are several; all go on when it is done.
+    template <class F>
+    void on_first_rank(char const* what, F const& f) const {
+        if constexpr (several_ranks)
+            executor_.ranks().on_first(what, f);
+        else
+            f();
+    }
+    /// Ranks that do not do the same would wait for each other for ever, or train something that is nobody's.
+    STRATA_COLD void compare_policies() const {
+        auto const& ranks = executor_.ranks();
+        ranks.compare("the trainer", detail::type_text<Trainer>());
+        ranks.compare("the seed", std::to_string(state_.seed));
+        ranks.compare("the learning rate", concatenate(optimizer_.learning_rate));
+    }
+    STRATA_COLD void compare_data(Dataset const& train, Dataset const* test, FitOptions const& options) const {
+        executor_.ranks().compare(
+            "the training",
+            concatenate(train.size(), " samples, ", test ? test->size() : 0, " for tests, epochs ", options.epochs,
+                        ", batch_size ", options.batch_size, ", shuffle ", int{options.shuffle}, ", drop_last ",
+                        int{options.drop_last}, ", step ", state_.step));
     }
 
     [[nodiscard]] Evaluation evaluation_of(Dataset const& data, int batch_size, bool strict) const {

@@ -9,6 +9,7 @@
 
 #include "../../core/fixed_array.hpp"
 #include "../../optimizer/optimizer.hpp"
+#include "batch_layout.hpp"
 #include "bfloat16_convolution.hpp"
 #include "bfloat16_linear.hpp"
 #include "depthwise_convolution.hpp"
@@ -20,8 +21,6 @@
 #include "padded_pooling_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
-#include "preparation_cache.hpp"
-#include "program.hpp"
 #include "statistics.hpp"
 #include "update.hpp"
 #include "winograd_row_gradient_kernel.hpp"
@@ -30,12 +29,13 @@
 
 namespace strata::inline STRATA_ABI {
 
-template <class Net, class Precision, class Loss>
+template <class Net, class Precision, class Loss, class Ranks>
 class CpuExecutor {
     using Program = detail::Program<Precision, Loss>;
     using Context = detail::TileContext<Precision, Loss>;
     using Step = detail::ProgramStep<Precision, Loss>;
     using Tiling = detail::Tiling;
+    using Layout = detail::BatchLayout<Net, Precision, Loss>;
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
     using Value = typename Precision::compute;
@@ -44,30 +44,36 @@ public:
     using ModelType = Model<Net, Precision>;
     using Scalar = typename Precision::master;
 
-    STRATA_COLD CpuExecutor(Cpu cpu, Loss loss)
-        : workers_(detail::worker_count(cpu)),
+    STRATA_COLD CpuExecutor(Cpu cpu, Loss loss, Ranks ranks = {})
+        : ranks_(ranks),
+          workers_(detail::worker_count(cpu)),
           pool_(detail::workers_of(cpu)),
           team_flops_(cpu.team_flops),
           batch_invariant_(cpu.batch_invariant),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),
-          cache_(cached_parameters),
+          cache_(Layout::cached_parameters),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
           chunk_largest_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
-          results_(static_cast<std::size_t>(max_leaves)),
+          results_(static_cast<std::size_t>(Layout::max_leaves)),
           next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
 
     [[nodiscard]] int workers() const { return workers_; }
+    [[nodiscard]] Ranks const& ranks() const { return ranks_; }
+    /// The samples of a batch that this rank looks at.
+    [[nodiscard]] SampleRange own_samples(int batch) const {
+        return Layout::samples_of(ranks_.leaves(Layout::tiling(batch).leaves), batch);
+    }
     /// The model is used where it lies; load says that others have changed it or the optimizer's state.
     void load(ModelType const&, std::span<Scalar const>) { range_.forget(); }
     void store(ModelType&, std::span<Scalar>) {}
     /// Gradient of the last training pass, in the order of Model::parameters(); empty before the first.
     [[nodiscard]] std::span<Gradient const> gradient() const {
-        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(max_leaves)};
+        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(Layout::max_leaves)};
     }
     [[nodiscard]] std::span<Gradient> gradient() {  // what is written to it, update() takes
         largest_gradient_ = detail::unknown_magnitude;
-        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(max_leaves)};
+        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(Layout::max_leaves)};
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
@@ -75,18 +81,9 @@ public:
                cache_.size() * sizeof(Scalar) + gradients_.size() * sizeof(Gradient) +
                (parts_.size() + statistics_.size()) * sizeof(double);
     }
-    /// Bytes that training a batch takes, known beforehand. A streaming network's do not depend on the batch once it
-    /// fills tiles of the most samples for every worker.
+    /// Bytes that training a batch takes, known beforehand.
     static constexpr std::size_t training_memory_bytes(int workers, int batch) {
-        int const S = detail::tile_samples<Net, Precision>(batch);
-        Tiling const tiling(batch, S, max_leaves);
-        auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
-        auto const statistics = static_cast<std::size_t>(Net::statistic_count);
-        return sizeof(Storage) * tile *
-                   static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : (std::min)(workers, tiling.tiles)) +
-               sizeof(Storage) * (static_cast<std::size_t>(workers) * scratch_size<true>() + prepared_size<true>()) +
-               sizeof(Scalar) * cached_parameters + sizeof(Gradient) * gradient_size +
-               sizeof(double) * (parts_size(tiling.tiles) + statistics + 1);
+        return Layout::training_memory_bytes(workers, batch);
     }
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
@@ -128,10 +125,7 @@ public:
     void update_statistics(ModelType& model) {
         if constexpr (Net::is_batch_wide) {
             std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
-            Net::for_each_operation([&]<int Index>() {
-                if constexpr (detail::is_batch_wide<typename Net::template OperationAt<Index>>())
-                    ++model.batches_tracked()[Index];
-            });
+            detail::count_batch<Net>(model);
         }
     }
 
@@ -154,19 +148,8 @@ public:
     }
 
 private:
-    /// Leaves at most, and arenas for their gradients always: a constant of the network, bounded by 256 MiB. With fewer
-    /// leaves than workers, teams share a leaf.
-    static constexpr int max_leaves = [] {
-        if (detail::weights_dominate<Net>) return 1;
-        std::size_t const fit =
-            (std::size_t{256} << 20) / (sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1));
-        return fit > 32 ? 32 : fit < 2 ? 2 : static_cast<int>(fit);
-    }();
-    static constexpr std::size_t gradient_size =
-        static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
     template <bool Training>
-    static constexpr Program program = detail::program_of<Net, Precision, Loss, Training>();
-
+    static constexpr Program program = Layout::template program<Training>;
     /// True where a team is faster than one worker on tiles of that many samples.
     template <bool Training>
     [[nodiscard]] bool teams_pay(int samples) const {
@@ -184,66 +167,46 @@ private:
         v = Vector(size);
     }
 
-    /// Scratch memory of a worker, in whole cache lines.
-    template <bool Training>
-    static constexpr std::size_t scratch_size() {
-        constexpr std::size_t line = 64 / sizeof(Storage);
-        return (static_cast<std::size_t>(program<Training>.scratch) + line - 1) / line * line;
-    }
     template <bool Training>
     void grow_scratch() {
-        constexpr std::size_t needed = scratch_size<Training>();
+        constexpr std::size_t needed = Layout::template scratch_size<Training>();
         scratch_stride_ = (std::max)(scratch_stride_, needed);
         grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
     }
-    template <bool Training>
-    static constexpr std::size_t prepared_size() {
-        return static_cast<std::size_t>(program<Training>.prepared);
-    }
-    /// Inference keeps what its kernels make of the parameters where that is little; more of it is made anew for every
-    /// batch, in memory that stays in the cache.
-    static constexpr bool caches_prepared = program<false>.prepared > 0 &&
-                                            program<false>.prepared * sizeof(Storage) <= std::size_t{1} << 18;
-    static constexpr std::size_t cached_parameters =
-        caches_prepared ? detail::PreparationCache<Precision, Loss>::size_of(program<false>.steps) : 0;
     /// What the kernels of a phase make of the parameters, once for all tiles. The steps of a single tile do it one by
     /// one instead, in the same memory, which stays in the cache.
     template <bool Training>
     void prepare(std::span<Step const> steps, Context& context, Tiling const& tiling, int S, detail::Share share) {
         if constexpr (program<Training>.prepared > 0) {
             context.stride = S;
-            context.cached = !Training && caches_prepared;
+            context.cached = !Training && Layout::caches_prepared;
             context.each_step_prepares = !context.cached && tiling.tiles == 1;
             if (context.each_step_prepares) return;
             thrown_.attempt([&] { detail::prepare_parameters(steps, context, share); });
             meet(workers_, share.size);
         }
     }
-    /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles,
-    /// one of 16 has a single one.
-    static constexpr std::size_t parts_size(int tiles) {
-        return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>((std::max)(tiles, 2));
-    }
-
     STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random,
                                        int* watch = nullptr) {
         watch_ = watch;
-        int const S = detail::tile_samples<Net, Precision>(batch.size);
-        Tiling const tiling(batch.size, S, max_leaves);
+        int const S = Layout::samples(batch.size);
+        Tiling const tiling = Layout::tiling(batch.size);
+        detail::LeafRange const own = ranks_.leaves(tiling.leaves);
+        detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
-             stride * static_cast<std::size_t>(Net::is_batch_wide ? tiling.tiles : (std::min)(workers_, tiling.tiles)));
-        grow(gradients_, gradient_size);
+             stride * static_cast<std::size_t>(Net::is_batch_wide ? tiles.size() : (std::min)(workers_, tiles.size())));
+        grow(gradients_, Layout::gradient_size);
         grow_scratch<true>();
-        grow(prepared_, prepared_size<true>());
+        grow(prepared_, Layout::template prepared_size<true>());
         cache_.forget();
-        grow(parts_, parts_size(tiling.tiles));
+        grow(parts_, Layout::parts_size(tiling.tiles));
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
 
         bool const teams = teams_pay<true>(S);
         auto const body = [&](int worker, int workers) {
             Context context = context_of(model, batch, random, worker);
-            detail::Assignment assignment{tiling.leaves, workers, teams};
+            detail::Assignment assignment{own.size(), workers, teams};
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
@@ -253,30 +216,44 @@ private:
                     context.gradient = gradients_.data() + leaf * size;
                     if (begin == 0)  // by those who add to it next: it is in their cache then
                         detail::clear_gradients(program<true>.steps, context.gradient, team);
-                    run_leaf(context, tiling, leaf, team, slot, steps.subspan(begin, end - begin), S, stride,
-                             Net::is_batch_wide);
+                    run_leaf(context, tiling, own.begin + leaf, team, slot, steps.subspan(begin, end - begin), S,
+                             stride, Net::is_batch_wide ? tiles.begin : -1);
                 });
                 auto const& last = steps[end - 1];
                 if constexpr (Net::is_batch_wide)
                     if (last.reduction != detail::Reduction::none)
-                        merge_statistics(model, last.reduction, last.operation, tiling.tiles, S, batch.size,
+                        merge_statistics(model, last.reduction, last.operation, tiling, S, batch.size,
                                          {worker, workers});
                 assignment.backwards = !assignment.backwards;
             }
             meet(workers_, workers);
-            detail::merge_gradients(gradients_.data(), Net::parameter_count, tiling.leaves, loss_scale_,
-                                    {worker, workers}, chunk_largest_.data());
+            if constexpr (Ranks::several)
+                ranks_.for_each_node(tiling.leaves, [&](int first, int leaves) {
+                    detail::merge_gradients(gradients_.data() + std::ptrdiff_t{first} * Net::parameter_count,
+                                            Net::parameter_count, leaves, 1, {worker, workers}, chunk_largest_.data());
+                });
+            else
+                detail::merge_gradients(gradients_.data(), Net::parameter_count, tiling.leaves, loss_scale_,
+                                        {worker, workers}, chunk_largest_.data());
         };
-        pool_.run(watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves), body);
+        pool_.run(watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_), body);
         thrown_.rethrow();
+        if constexpr (Ranks::several) {
+            ranks_.sum(gradients_.data(), static_cast<std::size_t>(Net::parameter_count), tiling.leaves);
+            pool_.run(workers_, [&](int worker, int workers) {
+                detail::merge_gradients(gradients_.data(), Net::parameter_count, 1, loss_scale_, {worker, workers},
+                                        chunk_largest_.data());
+            });
+            share_results(tiling.leaves);
+        }
         largest_gradient_ = detail::largest_magnitude(chunk_largest_.begin(), chunk_largest_.end());
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, largest_gradient_);
     }
 
-    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch
-    /// is kept, else one a team.
+    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, from
+    /// `first_kept` on, else (-1) one a team.
     STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot,
-                                  std::span<Step const> steps, int S, std::size_t stride, bool kept) {
+                                  std::span<Step const> steps, int S, std::size_t stride, int first_kept) {
         meet(slot, team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
@@ -286,7 +263,8 @@ private:
             c.samples = (std::min)(S, c.batch->size - c.first);
             c.set_gradient = tile == leaf * tiling.leaf_tiles;
             c.stride = S;
-            c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile : slot) * stride;
+            bool const kept = first_kept >= 0;
+            c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile - first_kept : slot) * stride;
             if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
             for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
                 auto const rest = steps.subspan(at);
@@ -311,19 +289,20 @@ private:
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs, int* watch = nullptr) {
         watch_ = watch;
-        int const S = detail::tile_samples<Net, Precision>(batch.size);
-        Tiling const tiling(batch.size, S, max_leaves);
+        int const S = Layout::samples(batch.size);
+        Tiling const tiling = Layout::tiling(batch.size);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
+        detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         grow(workspace_, stride * static_cast<std::size_t>((std::min)(workers_, tiling.tiles)));
         grow_scratch<false>();
-        grow(prepared_, prepared_size<false>());
+        grow(prepared_, Layout::template prepared_size<false>());
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = teams_pay<false>(S);
         bool ready = false;
-        if constexpr (caches_prepared)
+        if constexpr (Layout::caches_prepared)
             ready = cache_.is_ready(program<false>.steps, model.parameters().data(), batch_invariant_ ? 1 : S);
-        int const most = watch_ ? 1 : teams ? workers_ : (std::min)(workers_, tiling.leaves);
+        int const most = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
         pool_.run(most, [&](int worker, int workers) {
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
@@ -334,14 +313,28 @@ private:
                 context.cached = true;
             else
                 prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
-            detail::Assignment{tiling.leaves, workers, teams}.for_each(
+            detail::Assignment{own.size(), workers, teams}.for_each(
                 worker, [&](int leaf, detail::Share team, int slot) {
-                    run_leaf(context, tiling, leaf, team, slot, program<false>.steps, S, stride, false);
+                    run_leaf(context, tiling, own.begin + leaf, team, slot, program<false>.steps, S, stride, -1);
                 });
         });
         if (thrown_.is_there()) cache_.forget();
         thrown_.rethrow();
+        if constexpr (Ranks::several) {
+            share_results(tiling.leaves);
+            auto const samples = [&](int rank) {
+                return Layout::samples_of(ranks_.leaves_of(rank, tiling.leaves), batch.size);
+            };
+            if (predictions) ranks_.gather(predictions, 1, samples);
+            if (outputs) ranks_.gather(outputs, Net::OutputShape::size, samples);
+        }
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, 0);
+    }
+
+    /// Loss, hits and the watched operation of all ranks on each of them.
+    STRATA_COLD void share_results(int leaves) {
+        ranks_.gather(results_.data(), 1, [&](int rank) { return ranks_.leaves_of(rank, leaves); });
+        if (watch_) *watch_ = ranks_.smallest(*watch_);
     }
 
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
@@ -357,17 +350,31 @@ private:
         return c;
     }
 
-    void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, int tiles, int samples,
-                          int batch, detail::Share share) {
+    void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, Tiling const& tiling,
+                          int samples, int batch, detail::Share share) {
         meet(workers_, share.size);
+        bool has_first_leaf = true;
+        if constexpr (Ranks::several) {
+            auto const at = static_cast<std::size_t>(operation);
+            if (share.rank == 0)
+                thrown_.attempt([&] {
+                    ranks_.share_parts(parts_.data(), Net::statistic_count, Net::statistic_offset[at],
+                                       Net::statistic_offset[at + 1], tiling);
+                });
+            meet(workers_, share.size);
+            auto const own = ranks_.leaves(tiling.leaves);
+            has_first_leaf = own.begin == 0 && own.end > 0;
+        }
         detail::StatisticsMerge<Precision> const merge{
-            parts_.data(),        statistics_.data(), tiles, samples, batch, model.buffers().data(),
-            next_buffers_.data(), gradients_.data(),  share};
+            parts_.data(), statistics_.data(),     tiling.tiles,         samples,
+            batch,         model.buffers().data(), next_buffers_.data(), has_first_leaf ? gradients_.data() : nullptr,
+            share};
         auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
         (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
         meet(workers_, share.size);
     }
 
+    [[no_unique_address]] Ranks ranks_;
     int workers_;
     detail::WorkerPool pool_;
     double team_flops_;

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "../../network/model.hpp"
-#include "../batch_wide_check.hpp"
+#include "../batch_wide.hpp"
 #include "workers.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -16,9 +16,10 @@ struct StatisticsMerge {
     double const* parts;
     double* merged;
     int tiles, tile_samples, batch;
-    typename Precision::master const* buffers;   ///< running statistics before this step
-    typename Precision::master* next_buffers;    ///< and after it
-    typename Precision::accumulation* gradient;  ///< of the first leaf: sums over the whole batch are added once
+    typename Precision::master const* buffers;  ///< running statistics before this step
+    typename Precision::master* next_buffers;   ///< and after it
+    typename Precision::accumulation*
+        gradient;  ///< of the first leaf: sums over the whole batch are added once; or null
     Share share;
 };
 
@@ -58,7 +59,7 @@ void merge_backward(StatisticsMerge<Precision> const& m) {
             dy += part[Op::mean_dy];
             dy_xhat += part[Op::mean_dy_xhat];
         }
-        if constexpr (Op::affine) {
+        if (Op::affine && m.gradient) {
             m.gradient[Net::parameter_offset[Index] + c] += static_cast<T>(dy_xhat);
             m.gradient[Net::parameter_offset[Index] + Op::channels + c] += static_cast<T>(dy);
         }

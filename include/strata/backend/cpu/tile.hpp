@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "../../core/tensor.hpp"
+#include "../ranks.hpp"
 #include "matrix_product.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -115,5 +116,15 @@ struct Tiling {
           leaf_tiles((tiles + most_leaves - 1) / most_leaves),
           leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
 };
+/// Tiles [begin, end) of a batch.
+struct TileRange {
+    int begin, end;
+    [[nodiscard]] constexpr int size() const { return end - begin; }
+};
+/// The tiles of some leaves.
+constexpr TileRange tiles_of_leaves(LeafRange leaves, Tiling const& tiling) {
+    return {(std::min)(leaves.begin * tiling.leaf_tiles, tiling.tiles),
+            (std::min)(leaves.end * tiling.leaf_tiles, tiling.tiles)};
+}
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -6,11 +6,12 @@
 
 #include "../../core/error.hpp"
 #include "../backend.hpp"
+#include "../ranks.hpp"
 #include "worker_pool.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-template <class Net, class Precision, class Loss>
+template <class Net, class Precision, class Loss, class Ranks = detail::Alone>
 class CpuExecutor;
 
 /// The CPU backend: SIMD lanes on every core.

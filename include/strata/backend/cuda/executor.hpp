@@ -15,7 +15,7 @@
 #include "../../core/tensor.hpp"
 #include "../../network/model.hpp"
 #include "../../optimizer/matrix_optimizer.hpp"
-#include "../batch_wide_check.hpp"
+#include "../batch_wide.hpp"
 #include "cuda.hpp"
 #include "device_buffer.hpp"
 #include "matrix_kernel.hpp"
@@ -149,9 +149,7 @@ public:
         if constexpr (Net::is_batch_wide) {
             device_->activate();
             device_->copy(buffers_.data(), next_buffers_.data(), buffer_count * sizeof(Scalar));
-            Net::for_each_operation([&]<int Index>() {
-                if constexpr (detail::is_batch_wide<Op<Index>>()) ++model.batches_tracked()[Index];
-            });
+            detail::count_batch<Net>(model);
         }
     }
 

@@ -1,4 +1,4 @@
-// Whether a training batch is large enough for the batch-wide layers of a network; every backend asks this.
+// What every backend does for batch-wide layers.
 #pragma once
 
 #include "../core/error.hpp"
@@ -17,6 +17,14 @@ void check_batch_for_statistics(int batch) {
                      "): one value a channel has no variance, expected at least 2 samples in a training batch "
                      "(drop_last leaves a smaller last batch out)");
         }
+    });
+}
+
+/// Counts a batch whose running statistics become the model's.
+template <class Net, class Model>
+void count_batch(Model& model) {
+    Net::for_each_operation([&]<int Index>() {
+        if constexpr (is_batch_wide<typename Net::template OperationAt<Index>>()) ++model.batches_tracked()[Index];
     });
 }
 

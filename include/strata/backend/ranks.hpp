@@ -1,0 +1,49 @@
+// The ranks of a training, as an executor sees them.
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "../core/identity.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// Tag of the policies that say which ranks train together (strata/distributed.hpp).
+struct RanksPolicy {};
+
+namespace detail {
+
+/// Leaves [begin, end) of a batch.
+struct LeafRange {
+    int begin, end;
+    [[nodiscard]] constexpr int size() const { return end - begin; }
+    friend bool operator==(LeafRange const&, LeafRange const&) = default;
+};
+
+/// A training of one rank. What several ones do besides is in distributed/data_parallel.hpp.
+struct Alone {
+    static constexpr bool several = false;
+    [[nodiscard]] static constexpr int rank() { return 0; }
+    [[nodiscard]] static constexpr LeafRange leaves(int all) { return {0, all}; }
+};
+
+/// A type as the compiler spells it, Strata's version and the instruction set included.
+template <class T>
+std::string type_text() {
+    return __PRETTY_FUNCTION__;
+}
+
+/// What an executor's ranks are: Alone for those who know none.
+template <class Executor>
+struct RanksOf {
+    using type = Alone;
+};
+template <class Executor>
+requires requires(Executor& executor) { executor.ranks(); }
+struct RanksOf<Executor> {
+    using type = std::remove_cvref_t<decltype(std::declval<Executor&>().ranks())>;
+};
+
+}  // namespace detail
+}  // namespace strata::inline STRATA_ABI

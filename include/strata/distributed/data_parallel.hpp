@@ -1,0 +1,170 @@
+// DataParallel: ranks that train one network together, each on its own leaves of every batch.
+//
+// A batch, its leaves and the tree in which their gradients are added are functions of network, precision and batch
+// size; ranks only deal out the leaves. So weights, buffers, optimizer state and results have the same bits on any number
+// of ranks and threads, BatchNorm (whose statistics are the whole batch's) included.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "../backend/cpu/executor.hpp"
+#include "exchange.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+namespace detail {
+
+/// What an executor asks of several ranks. All of them make the same calls in the same order. Everything that waits for
+/// others throws RankLost where one of them is gone.
+template <Communicator C>
+class RankGroup {
+public:
+    static constexpr bool several = true;
+
+    explicit RankGroup(C& communicator) : communicator_(&communicator) {}
+
+    [[nodiscard]] int rank() const { return communicator_->rank(); }
+    [[nodiscard]] int size() const { return communicator_->size(); }
+    [[nodiscard]] C& communicator() const { return *communicator_; }
+    [[nodiscard]] LeafRange leaves(int all) const { return leaves_of(rank(), all); }
+    [[nodiscard]] LeafRange leaves_of(int rank, int all) const { return strata::leaves_of(rank, size(), all); }
+
+    /// Calls f(first, leaves) for the nodes of the tree that this rank's leaves add up to; `first` counts from the
+    /// rank's first leaf.
+    template <class F>
+    void for_each_node(int all, F const& f) const {
+        LeafRange const own = leaves(all);
+        TreeNodes const nodes(own, all);
+        for (int k = 0; k < nodes.count(); ++k)
+            f(nodes[k].first - own.begin, (std::min)(nodes[k].first + nodes[k].size, own.end) - nodes[k].first);
+    }
+    /// The gradient [count] of a batch, in the first of the arenas [leaves][count], from the nodes of all ranks, each in
+    /// the arena of its first leaf.
+    template <class T>
+    STRATA_COLD void sum(T* arenas, std::size_t count, int all) const {
+        Exchange<T> exchange(rank(), size(), all, count);
+        std::vector<T const*> nodes;
+        for_each_node(all, [&](int first, int) { nodes.push_back(arenas + static_cast<std::size_t>(first) * count); });
+        exchange.reduce(*communicator_, nodes, arenas + exchange.owned().begin);
+        exchange.gather(*communicator_, arenas);
+    }
+    /// Rows [begin, end) = range_of(rank) of numbers [rows][width] from each rank to all others.
+    template <class T, class RangeOf>
+    STRATA_COLD void gather(T* numbers, int width, RangeOf const& range_of) const {
+        auto const part = [&](int rank) {
+            auto const [begin, end] = range_of(rank);
+            return std::span(numbers + static_cast<std::ptrdiff_t>(begin) * width,
+                             static_cast<std::size_t>(end - begin) * static_cast<std::size_t>(width));
+        };
+        auto const own = part(rank());
+        for (int peer = 0; peer < size(); ++peer) {
+            if (peer == rank()) continue;
+            if (auto const theirs = part(peer); !theirs.empty())
+                communicator_->post_receive(peer, std::as_writable_bytes(theirs));
+            if (!own.empty()) communicator_->post_send(peer, std::as_bytes(own));
+        }
+        communicator_->wait();
+    }
+    /// Columns [begin, end) of the tiles' parts [tiles][row] of batch-wide statistics.
+    STRATA_COLD void share_parts(double* parts, int row, int begin, int end, Tiling const& tiling) const {
+        int const width = end - begin;
+        std::vector<double> packed(static_cast<std::size_t>(tiling.tiles) * static_cast<std::size_t>(width));
+        auto const tiles_of = [&](int rank) { return tiles_of_leaves(leaves_of(rank, tiling.leaves), tiling); };
+        auto const copy = [&](int from, int to, bool back) {
+            for (int tile = from; tile < to; ++tile) {
+                double* const part = parts + static_cast<std::ptrdiff_t>(tile) * row + begin;
+                double* const dense = packed.data() + static_cast<std::ptrdiff_t>(tile) * width;
+                std::copy_n(back ? dense : part, width, back ? part : dense);
+            }
+        };
+        auto const [first, last] = tiles_of(rank());
+        copy(first, last, false);
+        gather(packed.data(), width, tiles_of);
+        copy(0, first, true);
+        copy(last, tiling.tiles, true);
+    }
+    [[nodiscard]] STRATA_COLD int smallest(int number) const {
+        std::vector<int> all(static_cast<std::size_t>(size()));
+        all_gather<C, int>(*communicator_, std::span(&number, 1), all);
+        return *std::min_element(all.begin(), all.end());
+    }
+    /// Calls f on rank 0 alone. Returns on all when it is done; where it throws, that comes out there, and an Error on
+    /// the others.
+    template <class F>
+    void on_first(char const* what, F const& f) const {
+        std::exception_ptr thrown;
+        if (rank() == 0) try {
+                f();
+            } catch (...) { thrown = std::current_exception(); }
+        bool const done = communicator_->agree(!thrown);
+        if (thrown) std::rethrow_exception(thrown);
+        if (!done) fail("rank ", rank(), ": ", what, " failed on rank 0");
+    }
+    /// Throws Error that says what differs unless all ranks give the same text.
+    STRATA_COLD void compare(char const* what, std::string const& text) const {
+        std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
+        std::uint64_t const own = text.size();
+        all_gather<C, std::uint64_t>(*communicator_, std::span(&own, 1), sizes);
+        std::uint64_t const longest = *std::max_element(sizes.begin(), sizes.end());
+        std::vector<char> mine(longest), all(longest * sizes.size());
+        std::copy(text.begin(), text.end(), mine.begin());
+        all_gather<C, char>(*communicator_, mine, all);
+        for (std::size_t peer = 0; peer < sizes.size(); ++peer) {
+            std::string_view const theirs(all.data() + peer * longest, sizes[peer]);
+            if (theirs != text)
+                fail("rank ", rank(), ": ", what, " is ", text, ", on rank ", peer, " it is ", theirs,
+                     ": all ranks have to run the same program with the same policies");
+        }
+    }
+
+private:
+    C* communicator_;
+};
+
+/// A backend whose batches are shared by several ranks.
+template <class BackendType, Communicator C>
+struct Ranked {
+    using policy = BackendPolicy;
+    template <class Net, class Precision, class Loss>
+    class Executor : public CpuExecutor<Net, Precision, Loss, RankGroup<C>> {
+        using Base = CpuExecutor<Net, Precision, Loss, RankGroup<C>>;
+
+    public:
+        Executor(Ranked backend, Loss loss) : Base(backend.backend, loss, RankGroup<C>(*backend.communicator)) {}
+    };
+
+    BackendType backend;
+    C* communicator;
+};
+
+}  // namespace detail
+
+/// Trains on all ranks of a communicator, which has to outlive the trainer:
+///
+///     auto trainer = train<Net>(Cpu{}, DataParallel{communicator}, AdamW{…});
+///
+/// Every rank runs the same program: it makes the same trainer and the same calls, callbacks that change the training
+/// included. Batch sizes are those of all ranks together; each prepares and works on its part of every batch. Losses,
+/// predictions, gradients() and model() are the whole batch's, on every rank; progress and checkpoints are rank 0's
+/// alone. An exception on one rank ends the others with RankLost, once it has given up its communicator.
+template <Communicator C>
+class DataParallel {
+public:
+    using policy = RanksPolicy;
+
+    explicit DataParallel(C& communicator) : communicator_(&communicator) {}
+
+    /// A backend over these ranks.
+    template <class BackendType>
+    [[nodiscard]] auto over(BackendType const& backend) const {
+        static_assert(std::is_same_v<BackendType, Cpu>, "DataParallel: ranks train on Cpu{} alone");
+        return detail::Ranked<BackendType, C>{backend, communicator_};
+    }
+
+private:
+    C* communicator_;
+};
+
+}  // namespace strata::inline STRATA_ABI
