@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <memory>
 #include <strata/core/function.hpp>
 #include <string>
 
@@ -47,6 +48,20 @@ TEST_CASE("an empty Function is false, and its call an Error") {
     f = nullptr;
     CHECK_FALSE(f);
     CHECK_FALSE(std::is_constructible_v<Function<int(int)>, int>);
+    // What it is that converts to false is the user's business, unless it is a null pointer or an empty std::function.
+    struct Gate {
+        bool open = false;
+        int operator()(int x) const { return x; }
+        explicit operator bool() const { return open; }
+    };
+    CHECK(Function<int(int)>(Gate{}));
+    CHECK(f == nullptr);
+    f = [](int x) { return x; };
+    CHECK(f != nullptr);
+    int taken = 0;
+    Function<void(std::unique_ptr<int>)>([&](std::unique_ptr<int> p) { taken = *p; })(std::make_unique<int>(7));
+    CHECK(taken == 7);
+    CHECK_FALSE(std::is_constructible_v<Function<int*(void*)>, void* (*)(void*)>);  // no implicit conversion
     CHECK_FALSE(std::is_constructible_v<Function<int(int)>, std::string (*)(int)>);
 }
 
@@ -62,7 +77,8 @@ TEST_CASE("a Function owns what it calls, and a copy of it a copy of that") {
         CHECK(moved(10) == 12);
         CHECK(moved(10) == 13);
         CHECK_FALSE(f);  // NOLINT(bugprone-use-after-move): empty, as said
-        g = g;           // NOLINT(clang-diagnostic-self-assign-overloaded)
+        Function<int(int)> const& same = g;
+        g = same;
         CHECK(g(10) == 13);
         g = moved;
         CHECK(count == 2);

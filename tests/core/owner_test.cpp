@@ -3,7 +3,7 @@
 #include <strata/core/owner.hpp>
 #include <utility>
 
-using namespace strata;
+using strata::detail::Owner;
 
 namespace {
 struct Counted {

@@ -1,5 +1,6 @@
-# What strata::strata links where it is there, and its components strata::eigen, strata::openmp and strata::cuda: for
-# the build tree and for the installed package, which looks on the machine that uses it, not on the one that built it.
+# What strata::strata links where it is there, and its components strata::eigen, strata::openmp, strata::mpi and
+# strata::cuda: for the build tree and for the installed package, which looks on the machine that uses it, not on the one
+# that built it.
 
 # Finds zlib, which gzip files need; `result` names it where it is there.
 function(strata_find_libraries result)
@@ -30,6 +31,14 @@ function(strata_add_component component missing)
         if(NOT TARGET OpenMP::OpenMP_CXX)
             set(sentence "strata::openmp needs OpenMP, which was not found (Debian, for clang: libomp-dev).")
         endif()
+    elseif(component STREQUAL "mpi")
+        set(libraries MPI::MPI_CXX)
+        if(NOT TARGET MPI::MPI_CXX)
+            find_package(MPI QUIET COMPONENTS CXX)
+        endif()
+        if(NOT TARGET MPI::MPI_CXX)
+            set(sentence "strata::mpi needs an MPI, which was not found (Debian: libopenmpi-dev).")
+        endif()
     elseif(component STREQUAL "cuda")
         set(libraries CUDA::cudart CUDA::cublas)
         if(NOT TARGET CUDA::cudart)
@@ -39,7 +48,7 @@ function(strata_add_component component missing)
             set(sentence "strata::cuda needs the CUDA toolkit, which was not found.")
         endif()
     else()
-        set(${missing} "strata has no component ${component}; it knows cuda, eigen and openmp." PARENT_SCOPE)
+        set(${missing} "strata has no component ${component}; it knows cuda, eigen, mpi and openmp." PARENT_SCOPE)
         return()
     endif()
     set(${missing} "${sentence}" PARENT_SCOPE)

@@ -6,7 +6,7 @@
 
 #include "config.hpp"
 
-namespace strata::inline STRATA_ABI {
+namespace strata::inline STRATA_ABI::detail {
 
 /// Keeps an object of any type alive together with its own copies, or nothing: a std::shared_ptr<void const>, whose
 /// header costs every program that includes Strata a hundredth of its compile time.
@@ -48,4 +48,4 @@ private:
     Held* held_ = nullptr;
 };
 
-}  // namespace strata::inline STRATA_ABI
+}  // namespace strata::inline STRATA_ABI::detail

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include <cassert>
 #include <cstring>
 #include <utility>
 
@@ -27,6 +28,8 @@ public:
         std::swap(joinable_, other.joinable_);
         return *this;
     }
+
+    ~Thread() { assert(!joinable_); }
 
     [[nodiscard]] bool joinable() const { return joinable_; }
     void join() {
@@ -54,7 +57,7 @@ private:
     pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
 };
 
-/// Has a mutex locked while it lives; none where it is null.
+/// Locks a mutex, and unlocks it at its end; none where it is null.
 class Lock {
 public:
     explicit Lock(Mutex* mutex) : mutex_(mutex) {

@@ -79,7 +79,7 @@ public:
     void const* data = nullptr;
     std::size_t size = 0;     ///< elements
     std::size_t columns = 0;  ///< elements in a row where the array is a matrix, else 0
-    Owner owner;
+    detail::Owner owner;
 
 private:
     template <class A>
@@ -114,8 +114,8 @@ template <class A>
 concept IntegerSequence = !requires { typename access_of<A>::Element; } && requires(A const& a) {
     std::size(a);
     { static_cast<std::int64_t>(*std::begin(a)) };
-    requires std::integral<std::iter_value_t<decltype(std::begin(a))>>;
-    requires sizeof(std::iter_value_t<decltype(std::begin(a))>) <= 8;
+    requires std::integral<typename A::value_type>;
+    requires sizeof(typename A::value_type) <= 8;
 };
 }  // namespace detail
 
@@ -127,22 +127,23 @@ public:
     requires(detail::IntegerArray<A> || detail::IntegerSequence<A>)
     Labels(A const& labels) {  // NOLINT(google-explicit-constructor): made to be an argument
         if constexpr (detail::IntegerArray<A>) {
-            detail::ArrayElements<typename detail::access_of<A>::Element> const elements(labels);
-            assign(elements.data, elements.size);
+            using Element = typename detail::access_of<A>::Element;
+            detail::ArrayElements<Element> const elements(labels);
+            assign<Element>(elements.data, elements.size);
         } else {
-            assign(std::begin(labels), static_cast<std::size_t>(std::size(labels)));
+            assign<typename A::value_type>(std::begin(labels), static_cast<std::size_t>(std::size(labels)));
         }
     }
 
     AlignedVector<std::int64_t> values;
 
 private:
-    template <class Iterator>
+    template <class Integer, class Iterator>
     STRATA_COLD void assign(Iterator from, std::size_t count) {
         values = AlignedVector<std::int64_t>(count);
         for (std::size_t i = 0; i < count; ++i, ++from) {
-            auto const label = static_cast<std::iter_value_t<Iterator>>(*from);
-            if constexpr (sizeof(label) >= 8 && std::is_unsigned_v<std::iter_value_t<Iterator>>)
+            auto const label = static_cast<Integer>(*from);
+            if constexpr (sizeof(label) >= 8 && std::is_unsigned_v<Integer>)
                 if (label > static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)()))
                     fail("label ", label, " of sample ", i, " is larger than any class");
             values[i] = static_cast<std::int64_t>(label);

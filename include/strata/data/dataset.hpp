@@ -31,8 +31,8 @@ STRATA_COLD inline std::vector<std::string> strings(std::span<char const* const>
 }  // namespace detail
 
 /// N samples [C][H][W] of uint8, float32 or float64 with N labels, N rows of targets, or neither. A Dataset is a cheap
-/// value: copies, subsets and datasets with other transforms share the samples. It is never empty, except when
-/// default-constructed; one that was moved from may only be assigned to or destroyed.
+/// value: copies and subsets share the samples and the transforms, functions of the user's own included. It is never
+/// empty, except when default-constructed; one that was moved from may only be assigned to or destroyed.
 class Dataset {
 public:
     Dataset() = default;
@@ -176,7 +176,7 @@ private:
     /// What is known of the samples besides their values, and who keeps those alive. Nothing changes in it once
     /// datasets share it. One object and not five, because everything that is shared costs compile time.
     struct Notes {
-        Owner samples_owner, targets_owner;
+        detail::Owner samples_owner, targets_owner;
         AlignedVector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
         AlignedVector<std::int32_t> labels;     // in the order of this dataset, at least size_; empty: none
         std::vector<std::string> class_names;
@@ -261,9 +261,9 @@ private:
     int classes_ = 0, outputs_ = 0;
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
-    Owner notes_owner_;
+    detail::Owner notes_owner_;
     Notes* notes_ = &notes_owner_.hold<Notes>();
-    Owner transforms_owner_;  // shared like the notes
+    detail::Owner transforms_owner_;  // shared like the notes
     Transforms* transforms_ = &transforms_owner_.hold<Transforms>(DataType::float32, SampleShape{});
 };
 

@@ -41,7 +41,8 @@ struct RandomCrop {
 };
 
 /// A transform of the user's own; it changes the sample [C][H][W] in place and draws all its randomness from `random`.
-/// It makes the batch float32: bytes are handed over as value / 255. It may be called from several threads at once.
+/// It makes the batch float32: bytes are handed over as value / 255. It may be called from several threads at once, and
+/// copies of a dataset call the same object.
 using SampleFunction = Function<void(std::span<float> sample, SampleShape shape, Random& random)>;
 
 /// Mirrors a sample [C][H][W] of T in place, left to right.

@@ -94,6 +94,9 @@ LoadReport load_tensors(File const& file, std::span<TensorView const> targets, L
         if (candidates[i].name == candidates[i - 1].name)
             differences.add("ambiguous", shown(candidates[i].name), " is in the file with and without the prefix ",
                             json_quoted(options.strip_prefix));
+    candidates.erase(std::unique(candidates.begin(), candidates.end(),
+                                 [](Candidate const& a, Candidate const& b) { return a.name == b.name; }),
+                     candidates.end());
 
     LoadReport report;
     std::vector<StoredTensor const*> sources;  // of each target; nullptr for one that stays as it is

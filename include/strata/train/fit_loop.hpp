@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../data/loader.hpp"
+#include "../schedule/schedule.hpp"
 #include "evaluation.hpp"
 #include "fit_options.hpp"
 #include "progress.hpp"

@@ -158,7 +158,7 @@ private:
         write({.fill = true});
         Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
         write({.finish = &finish<Training>});
-        write.scratch = (std::max)(write.scratch, loss_scratch<outputs, Precision, Loss>);
+        write.scratch = (std::max)(write.scratch, loss_scratch<outputs, Precision>);
         write.backward = true;
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
         return write;

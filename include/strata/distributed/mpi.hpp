@@ -1,0 +1,249 @@
+// Mpi: ranks that are processes, over any MPI (CMake: strata::mpi).
+//
+//     int main(int argument_count, char** arguments) {
+//         return Mpi::run(argument_count, arguments, [](Mpi communicator) {
+//             auto trainer = train<Net>(Cpu{.threads = 1}, DataParallel{communicator}, …);
+//             …
+//         });
+//     }
+//
+// and `mpirun -n 4 ./program`. Where the MPI knows what to do without a rank that is gone (ULFM: Open MPI 5 with
+// `--with-ft ulfm`), the others are told by RankLost and may shrink; elsewhere mpirun ends them.
+#pragma once
+
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+#if __has_include(<mpi-ext.h>)
+#include <mpi-ext.h>
+#endif
+
+#include <cstdio>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "communicator.hpp"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"  // in MPI's own macros
+
+namespace strata::inline STRATA_ABI {
+
+/// A rank among the processes that mpirun started.
+class Mpi {
+public:
+    /// The ranks of `parent`, with messages of their own. MPI has to be initialised; all ranks make one together.
+    explicit Mpi(MPI_Comm parent) {
+        check(MPI_Comm_dup(parent, &communicator_), "MPI_Comm_dup");
+        take_over();
+    }
+    Mpi(Mpi&& other) noexcept { *this = std::move(other); }
+    Mpi& operator=(Mpi&& other) noexcept {
+        std::swap(communicator_, other.communicator_);
+        std::swap(requests_, other.requests_);
+        std::swap(expected_, other.expected_);
+        std::swap(rank_, other.rank_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~Mpi() {
+        int ended = 0;
+        MPI_Finalized(&ended);
+        // All ranks free it together: not on the way out of an error, which others know nothing of.
+        if (communicator_ != MPI_COMM_NULL && ended == 0 && std::uncaught_exceptions() == 0)
+            MPI_Comm_free(&communicator_);
+    }
+
+    /// Initialises MPI, calls f(Mpi) and returns what main has to return. What f throws is printed with the rank, and ends
+    /// all ranks: none waits for one that is gone.
+    template <class F>
+    static int run(int& argument_count, char**& arguments, F const& f) {
+        int threads = 0;
+        if (MPI_Init_thread(&argument_count, &arguments, MPI_THREAD_SERIALIZED, &threads) != MPI_SUCCESS ||
+            threads < MPI_THREAD_SERIALIZED) {
+            std::fprintf(stderr, "MPI cannot be initialised for threads that call it one at a time\n");
+            return 1;
+        }
+        int rank = 0;
+        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+        try {
+            f(Mpi(MPI_COMM_WORLD));
+        } catch (std::exception const& error) {
+            std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
+            MPI_Abort(MPI_COMM_WORLD, 1);
+        } catch (...) {
+            std::fprintf(stderr, "rank %d: an exception that is no std::exception\n", rank);
+            MPI_Abort(MPI_COMM_WORLD, 1);
+        }
+        MPI_Finalize();
+        return 0;
+    }
+
+    [[nodiscard]] int rank() const { return rank_; }
+    [[nodiscard]] int size() const { return size_; }
+
+    void post_send(int to, std::span<std::byte const> bytes) {
+        for_pieces(bytes, [&](auto piece) {
+            requests_.push_back(MPI_REQUEST_NULL);
+            expected_.push_back(-1);
+            start(MPI_Isend(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, checked(to), 0, communicator_,
+                            &requests_.back()),
+                  "MPI_Isend");
+        });
+    }
+    void post_receive(int from, std::span<std::byte> bytes) {
+        for_pieces(bytes, [&](auto piece) {
+            requests_.push_back(MPI_REQUEST_NULL);
+            expected_.push_back(static_cast<int>(piece.size()));
+            start(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, checked(from), 0, communicator_,
+                            &requests_.back()),
+                  "MPI_Irecv");
+        });
+    }
+    bool poll() {
+        int done = 0;
+        std::vector<MPI_Status> statuses(requests_.size());
+        finish(MPI_Testall(count(), requests_.data(), &done, statuses.data()), statuses, done != 0);
+        return done != 0;
+    }
+    void wait() {
+        std::vector<MPI_Status> statuses(requests_.size());
+        finish(MPI_Waitall(count(), requests_.data(), statuses.data()), statuses, true);
+    }
+    bool agree(bool ok) {
+        int all = ok ? 1 : 0;
+#ifdef MPIX_ERR_PROC_FAILED
+        int const error = MPIX_Comm_agree(communicator_, &all);
+        if (error != MPI_SUCCESS) {  // somebody is gone: what all the others said counts, but not as an agreement
+            if (!is_loss(error)) check(error, "MPIX_Comm_agree");
+            return false;
+        }
+        return all != 0;
+#else
+        int every = 0;
+        check(MPI_Allreduce(&all, &every, 1, MPI_INT, MPI_LAND, communicator_), "MPI_Allreduce");
+        return every != 0;
+#endif
+    }
+    Mpi shrink() {
+#ifdef MPIX_ERR_PROC_FAILED
+        MPI_Comm left = MPI_COMM_NULL;
+        MPIX_Comm_revoke(communicator_);
+        check(MPIX_Comm_shrink(communicator_, &left), "MPIX_Comm_shrink");
+        Mpi result;
+        result.communicator_ = left;
+        result.take_over();
+        return result;
+#else
+        fail("rank ", rank_,
+             ": a rank is gone, and this MPI cannot go on without it (ULFM can: Open MPI 5, mpirun --with-ft ulfm): "
+             "start again from the last checkpoint");
+#endif
+    }
+
+private:
+    /// Bytes of a piece: below 64 KiB Open MPI sends over TCP at once, and both ways at the same time.
+    static constexpr std::size_t piece_bytes = 61'440;
+
+    Mpi() = default;
+    void take_over() {
+        check(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+        MPI_Comm_rank(communicator_, &rank_);
+        MPI_Comm_size(communicator_, &size_);
+    }
+
+    template <class Byte, class F>
+    static void for_pieces(std::span<Byte> bytes, F const& f) {
+        do {
+            auto const piece = bytes.first((std::min)(piece_bytes, bytes.size()));
+            f(piece);
+            bytes = bytes.subspan(piece.size());
+        } while (!bytes.empty());
+    }
+    [[nodiscard]] int count() const { return static_cast<int>(requests_.size()); }
+    [[nodiscard]] int checked(int peer) {
+        if (peer >= 0 && peer < size_ && peer != rank_) return peer;
+        requests_.pop_back();
+        give_up();
+        fail("rank ", rank_, ": a message with rank ", peer, ", expected another one of ", size_);
+    }
+    static std::string text_of(int error) {
+        char text[MPI_MAX_ERROR_STRING] = {};
+        int length = 0;
+        MPI_Error_string(error, text, &length);
+        return text;
+    }
+    static bool is_loss([[maybe_unused]] int error) {
+#ifdef MPIX_ERR_PROC_FAILED
+        int kind = MPI_SUCCESS;
+        MPI_Error_class(error, &kind);
+        return kind == MPIX_ERR_PROC_FAILED || kind == MPIX_ERR_PROC_FAILED_PENDING || kind == MPIX_ERR_REVOKED;
+#else
+        return false;
+#endif
+    }
+    void check(int error, char const* what) const {
+        if (error == MPI_SUCCESS) return;
+        if (is_loss(error)) throw RankLost(concatenate("rank ", rank_, ": another rank is gone"));
+        fail("rank ", rank_, ": ", what, ": ", text_of(error));
+    }
+    void start(int error, char const* what) {
+        if (error == MPI_SUCCESS) return;
+        requests_.pop_back();
+        expected_.pop_back();
+        give_up();
+        check(error, what);
+    }
+    /// Ends what poll or wait were told about.
+    void finish(int error, std::vector<MPI_Status> const& statuses, bool done) {
+        if (error == MPI_SUCCESS && !done) return;
+        int found = error;
+        std::size_t wrong = statuses.size();
+        for (std::size_t i = 0; i < statuses.size(); ++i) {
+            if (error == MPI_ERR_IN_STATUS && statuses[i].MPI_ERROR != MPI_SUCCESS &&
+                statuses[i].MPI_ERROR != MPI_ERR_PENDING && (found == error || is_loss(statuses[i].MPI_ERROR)))
+                found = statuses[i].MPI_ERROR;
+            int bytes = 0;
+            if (error == MPI_SUCCESS && expected_[i] >= 0) {
+                MPI_Get_count(&statuses[i], MPI_BYTE, &bytes);
+                if (bytes != expected_[i] && wrong == statuses.size()) wrong = i;
+            }
+        }
+        int got = 0, wanted = 0;
+        if (wrong < statuses.size()) {
+            MPI_Get_count(&statuses[wrong], MPI_BYTE, &got);
+            wanted = expected_[wrong];
+        }
+        if (found != MPI_SUCCESS) {
+            give_up();
+            check(found, "a message");
+        }
+        requests_.clear();
+        expected_.clear();
+        if (wrong < statuses.size())
+            fail("rank ", rank_, ": rank ", statuses[wrong].MPI_SOURCE, " sent ", got, " bytes, expected ", wanted);
+    }
+    /// Nothing of what was posted is looked at any more, nor does MPI write to the memory.
+    void give_up() {
+#ifdef MPIX_ERR_PROC_FAILED
+        MPIX_Comm_revoke(communicator_);  // the others would wait for what is given up here
+#endif
+        for (auto& request : requests_)
+            if (request != MPI_REQUEST_NULL) {
+                MPI_Cancel(&request);
+                MPI_Wait(&request, MPI_STATUS_IGNORE);
+            }
+        requests_.clear();
+        expected_.clear();
+    }
+
+    MPI_Comm communicator_ = MPI_COMM_NULL;
+    std::vector<MPI_Request> requests_;
+    std::vector<int> expected_;  // bytes of what is received, -1 where it is sent
+    int rank_ = 0, size_ = 1;
+};
+
+}  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop
