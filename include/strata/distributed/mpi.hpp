@@ -11,9 +11,11 @@
 // `--with-ft ulfm`), the others are told by RankLost and may shrink; elsewhere mpirun ends them.
 #pragma once
 
-#define OMPI_SKIP_MPICXX 1
+#define OMPI_SKIP_MPICXX 1  // MPI's old C++ interface, which nothing here needs
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
+#undef OMPI_SKIP_MPICXX
+#undef MPICH_SKIP_MPICXX
 #if __has_include(<mpi-ext.h>)
 #include <mpi-ext.h>
 #endif
