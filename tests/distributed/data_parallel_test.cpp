@@ -222,6 +222,74 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
     });
 }
 
+namespace {
+
+/// Trains on ranks of which some are killed after so many bytes. Returns the checkpoints of those that are left.
+template <class Net>
+std::vector<Snapshot> trained_in_spite_of(std::vector<std::uint64_t> const& kills, Dataset const& data,
+                                          Dataset const& tests, TemporaryDirectory const& directory) {
+    std::mutex writing;
+    std::vector<Snapshot> ended;
+    Threads::run_ranks(static_cast<int>(kills.size()), [&](Threads threads) {
+        Fault const fault{kills[static_cast<std::size_t>(threads.rank())]};
+        Faulty communicator(std::move(threads), fault);
+        auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on});
+        auto options = options_of(48);
+        options.checkpoint = directory / "on the way";
+        options.checkpoint_steps = 2;
+        trainer.fit(data, tests, options);
+        for (;;) try {
+                auto const snapshot = snapshot_of(trainer, directory);
+                std::lock_guard const lock(writing);
+                ended.push_back(snapshot);
+                break;
+            } catch (RankLost const&) { trainer.go_on(); }
+    });
+    return ended;
+}
+
+template <class Net>
+void check_kills(int ranks, int cases) {
+    TemporaryDirectory const directory;
+    auto const data = augmented_images(120), tests = small_images(40, 2);
+    auto alone = trainer_of<Net>();
+    alone.fit(data, tests, options_of(48));
+    Snapshot const expected = snapshot_of(alone, directory);
+    // What each rank sends until training begins, and until its end.
+    std::vector<std::uint64_t> before(static_cast<std::size_t>(ranks)), all(before.size());
+    Threads::run_ranks(ranks, [&](Threads threads) {
+        auto const me = static_cast<std::size_t>(threads.rank());
+        Recorded communicator(std::move(threads));
+        auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on});
+        auto options = options_of(48);
+        options.on_step = [&](StepEvent const& event) {
+            if (event.step == 1) before[me] = communicator.bytes_sent();
+        };
+        trainer.fit(data, tests, options);
+        all[me] = communicator.bytes_sent();
+    });
+    Random random(11, Purpose::user);
+    for (int k = 0; k < cases; ++k) {
+        // One rank may stay alone; two are killed in every other case.
+        std::vector<std::uint64_t> kills(static_cast<std::size_t>(ranks), Fault::never);
+        for (int victim = 0; victim < 1 + k % 2; ++victim) {
+            auto const rank = random.below(static_cast<std::uint32_t>(ranks));
+            kills[rank] = before[rank] + random.below(static_cast<std::uint32_t>(all[rank] - before[rank] + 1));
+        }
+        CAPTURE(k);
+        auto const ended = trained_in_spite_of<Net>(kills, data, tests, directory);
+        CHECK(!ended.empty());
+        for (auto const& snapshot : ended) CHECK_MESSAGE(snapshot == expected, difference(snapshot, expected));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("ranks that are killed anywhere: the others go on to the same bits") {
+    check_kills<SmallLeNet>(3, 30);
+    check_kills<SmallResNet>(4, 20);
+}
+
 TEST_CASE("an exception on one rank ends the others") {
     struct Mine {};
     auto const data = small_images(64);

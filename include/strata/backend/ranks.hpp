@@ -5,12 +5,19 @@
 #include <type_traits>
 #include <utility>
 
-#include "../core/identity.hpp"
+#include "../core/error.hpp"
 
 namespace strata::inline STRATA_ABI {
 
 /// Tag of the policies that say which ranks train together (strata/distributed.hpp).
 struct RanksPolicy {};
+
+/// A rank is gone or cannot be reached. It comes out of whatever the other ranks wait for, on each of them: what they
+/// have received is not to be used. They may agree, shrink and begin the exchange anew.
+class RankLost : public Error {
+public:
+    using Error::Error;
+};
 
 namespace detail {
 
@@ -26,6 +33,10 @@ struct Alone {
     static constexpr bool several = false;
     [[nodiscard]] static constexpr int rank() { return 0; }
     [[nodiscard]] static constexpr LeafRange leaves(int all) { return {0, all}; }
+    template <class F>
+    static auto together(F const& f) {
+        return f();
+    }
 };
 
 /// A type as the compiler spells it, Strata's version and the instruction set included.

@@ -8,16 +8,10 @@
 #include <cstddef>
 #include <span>
 
+#include "../backend/ranks.hpp"
 #include "../core/error.hpp"
 
 namespace strata::inline STRATA_ABI {
-
-/// A rank is gone or cannot be reached. It comes out of whatever the other ranks wait for, on each of them: what they
-/// have received is not to be used. They may agree, shrink and begin the exchange anew.
-class RankLost : public Error {
-public:
-    using Error::Error;
-};
 
 /// Ends a rank as kill -9 would: not an Error, so that nothing on its way out takes it for one.
 struct RankKilled {};

@@ -14,6 +14,12 @@
 
 namespace strata::inline STRATA_ABI {
 
+/// What the ranks of a training do when one of them is gone.
+enum class WhenLost : unsigned char {
+    stop,   ///< RankLost comes out of what they were doing
+    go_on,  ///< fit deals the leaves out anew and repeats the step: to the same bits
+};
+
 namespace detail {
 
 /// What an executor asks of several ranks. All of them make the same calls in the same order. Everything that waits for
@@ -23,10 +29,11 @@ class RankGroup {
 public:
     static constexpr bool several = true;
 
-    explicit RankGroup(C& communicator) : communicator_(&communicator) {}
+    RankGroup(C& communicator, WhenLost when_lost) : communicator_(&communicator), when_lost_(when_lost) { look(); }
 
-    [[nodiscard]] int rank() const { return communicator_->rank(); }
-    [[nodiscard]] int size() const { return communicator_->size(); }
+    [[nodiscard]] int rank() const { return rank_; }
+    [[nodiscard]] int size() const { return size_; }
+    [[nodiscard]] bool goes_on() const { return when_lost_ == WhenLost::go_on; }
     [[nodiscard]] C& communicator() const { return *communicator_; }
     [[nodiscard]] LeafRange leaves(int all) const { return leaves_of(rank(), all); }
     [[nodiscard]] LeafRange leaves_of(int rank, int all) const { return strata::leaves_of(rank, size(), all); }
@@ -85,6 +92,25 @@ public:
         copy(0, first, true);
         copy(last, tiling.tiles, true);
     }
+    /// f(), done on all ranks or on none: where one was lost on the way, RankLost comes out on all that are left, so that
+    /// none of them is ahead of the others.
+    template <class F>
+    auto together(F const& f) const {
+        if (!goes_on()) return f();
+        decltype(f()) result{};
+        bool done = false;
+        try {
+            result = f();
+            done = true;
+        } catch (RankLost const&) {}
+        if (!communicator_->agree(done)) throw RankLost(concatenate("rank ", rank(), ": another rank is gone"));
+        return result;
+    }
+    /// After RankLost, on all ranks that are left: they deal the leaves out among themselves.
+    STRATA_COLD void go_on() {
+        *communicator_ = communicator_->shrink();
+        look();
+    }
     [[nodiscard]] STRATA_COLD int smallest(int number) const {
         std::vector<int> all(static_cast<std::size_t>(size()));
         all_gather<C, int>(*communicator_, std::span(&number, 1), all);
@@ -95,10 +121,17 @@ public:
     template <class F>
     void on_first(char const* what, F const& f) const {
         std::exception_ptr thrown;
-        if (rank() == 0) try {
-                f();
-            } catch (...) { thrown = std::current_exception(); }
-        bool const done = communicator_->agree(!thrown);
+        bool const done = together([&] {
+            if (rank() == 0) try {
+                    f();
+                } catch (...) { thrown = std::current_exception(); }
+            // Not an agreement: rank 0 may be gone when it is asked.
+            std::byte ok{static_cast<unsigned char>(thrown ? 0 : 1)};
+            for (int peer = 1; peer < size() && rank() == 0; ++peer) communicator_->post_send(peer, std::span(&ok, 1));
+            if (rank() > 0) communicator_->post_receive(0, std::span(&ok, 1));
+            communicator_->wait();
+            return ok != std::byte{0};
+        });
         if (thrown) std::rethrow_exception(thrown);
         if (!done) fail("rank ", rank(), ": ", what, " failed on rank 0");
     }
@@ -120,7 +153,14 @@ public:
     }
 
 private:
+    void look() {
+        rank_ = communicator_->rank();
+        size_ = communicator_->size();
+    }
+
     C* communicator_;
+    WhenLost when_lost_;
+    int rank_ = 0, size_ = 1;  // also when the communicator is gone
 };
 
 /// A backend whose batches are shared by several ranks.
@@ -132,11 +172,13 @@ struct Ranked {
         using Base = CpuExecutor<Net, Precision, Loss, RankGroup<C>>;
 
     public:
-        Executor(Ranked backend, Loss loss) : Base(backend.backend, loss, RankGroup<C>(*backend.communicator)) {}
+        Executor(Ranked backend, Loss loss)
+            : Base(backend.backend, loss, RankGroup<C>(*backend.communicator, backend.when_lost)) {}
     };
 
     BackendType backend;
     C* communicator;
+    WhenLost when_lost;
 };
 
 }  // namespace detail
@@ -148,23 +190,27 @@ struct Ranked {
 /// Every rank runs the same program: it makes the same trainer and the same calls, callbacks that change the training
 /// included. Batch sizes are those of all ranks together; each prepares and works on its part of every batch. Losses,
 /// predictions, gradients() and model() are the whole batch's, on every rank; progress and checkpoints are rank 0's
-/// alone. An exception on one rank ends the others with RankLost, once it has given up its communicator.
+/// alone. A rank that ends, by an exception too, is lost once its communicator is gone: the others stop with RankLost, or go
+/// on in fit (WhenLost::go_on), to the same bits. In a loop of your own they catch it, call trainer.go_on() and repeat the
+/// step.
 template <Communicator C>
 class DataParallel {
 public:
     using policy = RanksPolicy;
 
-    explicit DataParallel(C& communicator) : communicator_(&communicator) {}
+    explicit DataParallel(C& communicator, WhenLost when_lost = WhenLost::stop)
+        : communicator_(&communicator), when_lost_(when_lost) {}
 
     /// A backend over these ranks.
     template <class BackendType>
     [[nodiscard]] auto over(BackendType const& backend) const {
         static_assert(std::is_same_v<BackendType, Cpu>, "DataParallel: ranks train on Cpu{} alone");
-        return detail::Ranked<BackendType, C>{backend, communicator_};
+        return detail::Ranked<BackendType, C>{backend, communicator_, when_lost_};
     }
 
 private:
     C* communicator_;
+    WhenLost when_lost_;
 };
 
 }  // namespace strata::inline STRATA_ABI

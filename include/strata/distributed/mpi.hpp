@@ -20,7 +20,9 @@
 #include <mpi-ext.h>
 #endif
 
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -52,8 +54,11 @@ public:
     ~Mpi() {
         int ended = 0;
         MPI_Finalized(&ended);
-        // All ranks free it together: not on the way out of an error, which others know nothing of.
-        if (communicator_ != MPI_COMM_NULL && ended == 0 && std::uncaught_exceptions() == 0)
+        // All ranks free it together: not on the way out of an error, which others know nothing of, nor after a loss.
+        if (communicator_ == MPI_COMM_NULL || ended != 0 || std::uncaught_exceptions() > 0) return;
+        if (any_lost)
+            MPI_Barrier(communicator_);
+        else
             MPI_Comm_free(&communicator_);
     }
 
@@ -69,6 +74,8 @@ public:
         }
         int rank = 0;
         MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+        std::signal(SIGPIPE, SIG_IGN);  // or a rank that is gone ends those that send to it over TCP
+        for (MPI_Comm const own : {MPI_COMM_WORLD, MPI_COMM_SELF}) MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
         try {
             f(Mpi(MPI_COMM_WORLD));
         } catch (std::exception const& error) {
@@ -77,6 +84,10 @@ public:
         } catch (...) {
             std::fprintf(stderr, "rank %d: an exception that is no std::exception\n", rank);
             MPI_Abort(MPI_COMM_WORLD, 1);
+        }
+        if (any_lost) {  // MPI_Finalize would wait for the ranks that are gone, now and then for ever
+            std::fflush(nullptr);
+            std::_Exit(0);
         }
         MPI_Finalize();
         return 0;
@@ -136,6 +147,8 @@ public:
         Mpi result;
         result.communicator_ = left;
         result.take_over();
+        any_lost = true;
+        communicator_ = MPI_COMM_NULL;  // not freed: that takes all its ranks
         return result;
 #else
         fail("rank ", rank_,
@@ -239,6 +252,8 @@ private:
         requests_.clear();
         expected_.clear();
     }
+
+    static inline bool any_lost = false;  // of this process's peers
 
     MPI_Comm communicator_ = MPI_COMM_NULL;
     std::vector<MPI_Request> requests_;

@@ -35,7 +35,8 @@ namespace detail {
 /// The samples of batches that an executor's rank looks at, as a Loader takes it: empty where there is one rank.
 template <class Executor>
 Function<SampleRange(int size)> part_of_batches(Executor const& executor) {
-    if constexpr (RanksOf<Executor>::type::several) return [&](int size) { return executor.own_samples(size); };
+    if constexpr (RanksOf<Executor>::type::several)
+        return [ranks = executor.ranks()](int size) { return Executor::own_samples(ranks, size); };
     return {};
 }
 

@@ -28,6 +28,9 @@ public:
 
     void run() {
         trainer_.stopped_ = false;
+        if (state().epoch >= options_.epochs)
+            progress_.print(
+                concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
         do {
             trainer_.moved_ = false;
             run_from_here();
@@ -45,7 +48,8 @@ private:
     [[nodiscard]] TrainingState& state() { return trainer_.state_; }
     [[nodiscard]] SchedulePosition& position() { return trainer_.position_; }
 
-    /// Trains to the end, or to where a callback loads a checkpoint: order and place of the batches are other ones then.
+    /// Trains to the end, or to where a callback loads a checkpoint or a rank is lost: order, place or parts of the batches
+    /// are other ones then.
     void run_from_here() {
         Loader loader(train_, {.batch_size = options_.batch_size,
                                .shuffle = options_.shuffle,
@@ -60,9 +64,6 @@ private:
         position().steps_per_epoch = loader.batches_per_epoch();
         position().total_steps = position().steps_per_epoch * options_.epochs;
         samples_ = options_.drop_last ? position().steps_per_epoch * options_.batch_size : size;
-        if (state().epoch >= options_.epochs)
-            progress_.print(
-                concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
         while (state().epoch < options_.epochs && !trainer_.stopped_ && !trainer_.moved_) {
             train_epoch(loader);
             // Elsewhere, or stopped in mid epoch.
@@ -79,18 +80,24 @@ private:
         timed_ = 0;
         while (state().batch < position().steps_per_epoch && !trainer_.stopped_) {
             double const start = Progress::steady_seconds();
-            Batch const* const batch = loader.next();
-            if (!batch) break;
-            StepResult const result = trainer_.train_step(*batch);
+            StepResult result;
+            bool any = false;
+            if (is_lost([&] {
+                    Batch const* const batch = loader.next();
+                    any = batch != nullptr;
+                    if (any) result = trainer_.train_step(*batch);
+                }))
+                return;
+            if (!any) break;
             state().end_batch(result.finite, result.loss, result.correct, result.samples);
             seconds_ += Progress::steady_seconds() - start;
             timed_ += result.samples;
             progress_.update(state().progress(options_.epochs, samples_, classifies));
             if (options_.on_step) options_.on_step({state().step, state().epoch, result, state().learning_rate});
-            if (trainer_.moved_) return;
-            if (!options_.checkpoint.empty() && options_.checkpoint_steps > 0 &&
+            if (!trainer_.moved_ && !options_.checkpoint.empty() && options_.checkpoint_steps > 0 &&
                 state().step % options_.checkpoint_steps == 0)
-                trainer_.save_checkpoint(options_.checkpoint);
+                save();
+            if (trainer_.moved_) return;
         }
     }
 
@@ -100,7 +107,9 @@ private:
         record.images_per_second = seconds_ > 0 ? static_cast<double>(timed_) / seconds_ : ProgressState::unknown;
         if (test_) {
             // Test data that are not finite are seen in the record: an epoch is not lost for them.
-            auto const evaluation = trainer_.evaluation_of(*test_, options_.evaluation_batch_size, false);
+            Evaluation evaluation;
+            while (
+                is_lost([&] { evaluation = trainer_.evaluation_of(*test_, options_.evaluation_batch_size, false); })) {}
             record.test_loss = evaluation.loss;
             record.test_accuracy = evaluation.accuracy;
             if (!is_finite(evaluation.loss))
@@ -110,8 +119,28 @@ private:
         }
         state().end_epoch(record);
         progress_.end_epoch(record);
-        if (!options_.checkpoint.empty()) trainer_.save_checkpoint(options_.checkpoint);
+        if (!options_.checkpoint.empty()) save();
         if (options_.on_epoch) options_.on_epoch(record);
+    }
+
+    void save() {
+        while (is_lost([&] { trainer_.save_checkpoint(options_.checkpoint); })) {}
+    }
+    /// Calls f. True where a rank was lost meanwhile and the others go on: what f should have done is to be done again,
+    /// and batches are dealt out anew, so their loader is at another place.
+    template <class F>
+    bool is_lost(F const& f) {
+        if constexpr (Trainer::several_ranks)
+            if (trainer_.executor_.ranks().goes_on()) try {
+                    f();
+                    return false;
+                } catch (RankLost const&) {
+                    trainer_.go_on();
+                    trainer_.moved_ = true;
+                    return true;
+                }
+        f();
+        return false;
     }
 
     Trainer& trainer_;

@@ -187,6 +187,14 @@ public:
     void stop() { stopped_ = true; }
     [[nodiscard]] Executor const& executor() const { return executor_; }
 
+    /// After RankLost, on all ranks that are left: the samples of batches are dealt out among them from now on. The step
+    /// that was lost has changed nothing and is to be repeated; loaders begin anew at its batch.
+    void go_on()
+    requires(detail::RanksOf<Executor>::type::several)
+    {
+        executor_.ranks().go_on();
+    }
+
     // ---- evaluation ------------------------------------------------------------------------------------------------
 
     /// Loss, accuracy and predictions on a dataset, in evaluation mode, in the dataset's order. Throws Error where the

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../../core/fixed_array.hpp"
+#include "../../loss/loss.hpp"
 #include "../../optimizer/optimizer.hpp"
 #include "batch_layout.hpp"
 #include "bfloat16_convolution.hpp"
@@ -60,9 +61,10 @@ public:
 
     [[nodiscard]] int workers() const { return workers_; }
     [[nodiscard]] Ranks const& ranks() const { return ranks_; }
-    /// The samples of a batch that this rank looks at.
-    [[nodiscard]] SampleRange own_samples(int batch) const {
-        return Layout::samples_of(ranks_.leaves(Layout::tiling(batch).leaves), batch);
+    [[nodiscard]] Ranks& ranks() { return ranks_; }
+    /// The samples of a batch that a rank looks at.
+    static SampleRange own_samples(Ranks const& ranks, int batch) {
+        return Layout::samples_of(ranks.leaves(Layout::tiling(batch).leaves), batch);
     }
     /// The model is used where it lies; load says that others have changed it or the optimizer's state.
     void load(ModelType const&, std::span<Scalar const>) { range_.forget(); }
@@ -92,7 +94,7 @@ public:
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         check_batch(batch.size);
         loss_scale_ = loss_scale;
-        return train_tiles(model, batch, random);
+        return ranks_.together([&] { return train_tiles(model, batch, random); });
     }
 
     /// Throws Error where a BatchNorm would see one value a channel in a training batch of this size.
@@ -131,7 +133,7 @@ public:
 
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Value* outputs) {
-        return evaluate_tiles(model, batch, predictions, outputs);
+        return ranks_.together([&] { return evaluate_tiles(model, batch, predictions, outputs); });
     }
 
     /// For messages: the first operation whose output in a training pass is not finite, -1 if there is none.
@@ -156,7 +158,6 @@ private:
         return (Training ? Net::training_flops : Net::flops) * samples >=
                team_flops_ * static_cast<double>(program<Training>.steps.size());
     }
-
     /// Waits at a barrier until as many workers are there.
     void meet(int barrier, int workers) { barriers_[static_cast<std::size_t>(barrier)].wait(workers, pool_.looks()); }
 
@@ -166,7 +167,6 @@ private:
         v = Vector();  // nothing is copied: who uses the pages also touches them first
         v = Vector(size);
     }
-
     template <bool Training>
     void grow_scratch() {
         constexpr std::size_t needed = Layout::template scratch_size<Training>();
