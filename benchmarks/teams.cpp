@@ -9,14 +9,13 @@
 #include <chrono>
 #include <strata/openmp.hpp>
 
+#include "network_types.hpp"
 #include "work.hpp"
 
 using namespace strata;
+using benchmark::LeNet;
 
 namespace {
-
-using LeNet = Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, MaxPool2d<2>, Conv2d<16, 5>, ReLU, MaxPool2d<2>, Flatten,
-                      Linear<120>, ReLU, Linear<84>, ReLU, Linear<10>>;
 
 /// Processes that compute as long as this lives.
 class OtherPrograms {
