@@ -220,6 +220,14 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
         CHECK(error.find("60 samples") != std::string::npos);
         CHECK(error.find("64 samples") != std::string::npos);
     });
+    Threads::run_ranks(2, [&](Threads communicator) {
+        auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator});
+        auto options = options_of(32);
+        if (communicator.rank() == 0) options.checkpoint = "only here";
+        std::string const error = error_of([&] { trainer.fit(data, options); });
+        std::lock_guard const lock(checking);
+        CHECK(error.find("checkpoint 1") != std::string::npos);
+    });
 }
 
 namespace {
@@ -237,13 +245,13 @@ std::vector<Snapshot> trained_in_spite_of(std::vector<std::uint64_t> const& kill
         auto options = options_of(48);
         options.checkpoint = directory / "on the way";
         options.checkpoint_steps = 2;
+        options.on_step = [&](StepEvent const& event) {
+            if (event.step == 3) static_cast<void>(trainer.evaluate(tests, 24));
+        };
         trainer.fit(data, tests, options);
-        for (;;) try {
-                auto const snapshot = snapshot_of(trainer, directory);
-                std::lock_guard const lock(writing);
-                ended.push_back(snapshot);
-                break;
-            } catch (RankLost const&) { trainer.go_on(); }
+        auto const snapshot = snapshot_of(trainer, directory);
+        std::lock_guard const lock(writing);
+        ended.push_back(snapshot);
     });
     return ended;
 }
@@ -288,6 +296,44 @@ void check_kills(int ranks, int cases) {
 TEST_CASE("ranks that are killed anywhere: the others go on to the same bits") {
     check_kills<SmallLeNet>(3, 30);
     check_kills<SmallResNet>(4, 20);
+}
+
+TEST_CASE("a pass that is lost between backward and update is repeated") {
+    auto const data = small_images(96);
+    auto const batches = [&](auto const& use) {
+        Loader loader(data, {.batch_size = 48, .threads = 0});
+        loader.begin_epoch(0);
+        for (int k = 0; k < 2; ++k) use(k, *loader.next());
+    };
+    auto alone = trainer_of<SmallResNet>();
+    batches([&](int, Batch const& batch) { alone.backward(batch); });
+    alone.update();
+    std::mutex checking;
+    Threads::run_ranks(3, [&](Threads communicator) {
+        bool const leaves = communicator.rank() == 1;
+        auto trainer = trainer_of<SmallResNet>(DataParallel{communicator, WhenLost::go_on});
+        batches([&](int k, Batch const& batch) {
+            if (k == 1 && leaves) throw RankKilled();
+            try {
+                trainer.backward(batch);
+            } catch (RankLost const&) {
+                trainer.go_on();
+                trainer.backward(batch);
+            }
+        });
+        trainer.update();
+        std::lock_guard const lock(checking);
+        CHECK(communicator.size() == 2);
+        CHECK(same_bits<float>(trainer.model().parameters(), alone.model().parameters()));
+        CHECK(same_bits<float>(trainer.model().buffers(), alone.model().buffers()));
+    });
+}
+
+TEST_CASE("ranks that stop do not go on") {
+    Threads::run_ranks(1, [&](Threads communicator) {
+        auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator});
+        CHECK(error_of([&] { trainer.go_on(); }).find("WhenLost::go_on") != std::string::npos);
+    });
 }
 
 TEST_CASE("an exception on one rank ends the others") {

@@ -137,19 +137,23 @@ public:
     }
     /// Throws Error that says what differs unless all ranks give the same text.
     STRATA_COLD void compare(char const* what, std::string const& text) const {
-        std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
-        std::uint64_t const own = text.size();
-        all_gather<C, std::uint64_t>(*communicator_, std::span(&own, 1), sizes);
-        std::uint64_t const longest = *std::max_element(sizes.begin(), sizes.end());
-        std::vector<char> mine(longest), all(longest * sizes.size());
-        std::copy(text.begin(), text.end(), mine.begin());
-        all_gather<C, char>(*communicator_, mine, all);
-        for (std::size_t peer = 0; peer < sizes.size(); ++peer) {
-            std::string_view const theirs(all.data() + peer * longest, sizes[peer]);
-            if (theirs != text)
-                fail("rank ", rank(), ": ", what, " is ", text, ", on rank ", peer, " it is ", theirs,
-                     ": all ranks have to run the same program with the same policies");
-        }
+        std::string const difference = together([&] {
+            std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
+            std::uint64_t const own = text.size();
+            all_gather<C, std::uint64_t>(*communicator_, std::span(&own, 1), sizes);
+            std::uint64_t const longest = *std::max_element(sizes.begin(), sizes.end());
+            std::vector<char> mine(longest), all(longest * sizes.size());
+            std::copy(text.begin(), text.end(), mine.begin());
+            all_gather<C, char>(*communicator_, mine, all);
+            for (std::size_t peer = 0; peer < sizes.size(); ++peer) {
+                std::string_view const theirs(all.data() + peer * longest, sizes[peer]);
+                if (theirs != text) return concatenate(", on rank ", peer, " it is ", theirs);
+            }
+            return std::string();
+        });
+        if (!difference.empty())
+            fail("rank ", rank(), ": ", what, " is ", text, difference,
+                 ": all ranks have to run the same program with the same policies");
     }
 
 private:
@@ -190,9 +194,9 @@ struct Ranked {
 /// Every rank runs the same program: it makes the same trainer and the same calls, callbacks that change the training
 /// included. Batch sizes are those of all ranks together; each prepares and works on its part of every batch. Losses,
 /// predictions, gradients() and model() are the whole batch's, on every rank; progress and checkpoints are rank 0's
-/// alone. A rank that ends, by an exception too, is lost once its communicator is gone: the others stop with RankLost, or go
-/// on in fit (WhenLost::go_on), to the same bits. In a loop of your own they catch it, call trainer.go_on() and repeat the
-/// step.
+/// alone. A communicator has one trainer at a time. Where a rank is gone, the others stop with RankLost, or
+/// (WhenLost::go_on) go on in fit, evaluate, predict and save_checkpoint, to the same bits; in a loop of your own they catch
+/// it then, call trainer.go_on() and repeat the call.
 template <Communicator C>
 class DataParallel {
 public:

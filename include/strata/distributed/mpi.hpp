@@ -56,14 +56,17 @@ public:
         MPI_Finalized(&ended);
         // All ranks free it together: not on the way out of an error, which others know nothing of, nor after a loss.
         if (communicator_ == MPI_COMM_NULL || ended != 0 || std::uncaught_exceptions() > 0) return;
-        if (any_lost)
-            MPI_Barrier(communicator_);
-        else
-            MPI_Comm_free(&communicator_);
+#ifdef MPIX_ERR_PROC_FAILED
+        int all = 1;
+        if (MPIX_Comm_agree(communicator_, &all) != MPI_SUCCESS) any_lost = true;
+        if (any_lost) return;
+#endif
+        MPI_Comm_free(&communicator_);
     }
 
-    /// Initialises MPI, calls f(Mpi) and returns what main has to return. What f throws is printed with the rank, and ends
-    /// all ranks: none waits for one that is gone.
+    /// Initialises MPI, calls f(Mpi) and returns what main has to return. What f throws is printed with the rank and ends all
+    /// ranks, WhenLost::go_on or not; a rank whose f returns early keeps the others waiting. After a loss the process ends
+    /// here.
     template <class F>
     static int run(int& argument_count, char**& arguments, F const& f) {
         int threads = 0;

@@ -18,7 +18,7 @@ namespace strata::inline STRATA_ABI {
 /// Tag of loss policies.
 struct LossPolicy {};
 
-/// What a loss reads and writes for one lane of samples. X: TileView of the outputs, DX: of their gradient (data null
+/// What a loss reads and writes for one lane of samples. X: a view of the outputs (as TileView), DX: of their gradient (data null
 /// when only the value is wanted), Target: of regression targets.
 template <class X, class DX, class Target>
 struct LossInput {

@@ -96,7 +96,7 @@ private:
             if (options_.on_step) options_.on_step({state().step, state().epoch, result, state().learning_rate});
             if (!trainer_.moved_ && !options_.checkpoint.empty() && options_.checkpoint_steps > 0 &&
                 state().step % options_.checkpoint_steps == 0)
-                save();
+                trainer_.save_checkpoint(options_.checkpoint);
             if (trainer_.moved_) return;
         }
     }
@@ -107,9 +107,7 @@ private:
         record.images_per_second = seconds_ > 0 ? static_cast<double>(timed_) / seconds_ : ProgressState::unknown;
         if (test_) {
             // Test data that are not finite are seen in the record: an epoch is not lost for them.
-            Evaluation evaluation;
-            while (
-                is_lost([&] { evaluation = trainer_.evaluation_of(*test_, options_.evaluation_batch_size, false); })) {}
+            auto const evaluation = trainer_.evaluation_of(*test_, options_.evaluation_batch_size, false);
             record.test_loss = evaluation.loss;
             record.test_accuracy = evaluation.accuracy;
             if (!is_finite(evaluation.loss))
@@ -119,13 +117,10 @@ private:
         }
         state().end_epoch(record);
         progress_.end_epoch(record);
-        if (!options_.checkpoint.empty()) save();
+        if (!options_.checkpoint.empty()) trainer_.save_checkpoint(options_.checkpoint);
         if (options_.on_epoch) options_.on_epoch(record);
     }
 
-    void save() {
-        while (is_lost([&] { trainer_.save_checkpoint(options_.checkpoint); })) {}
-    }
     /// Calls f. True where a rank was lost meanwhile and the others go on: what f should have done is to be done again,
     /// and batches are dealt out anew, so their loader is at another place.
     template <class F>
@@ -136,7 +131,6 @@ private:
                     return false;
                 } catch (RankLost const&) {
                     trainer_.go_on();
-                    trainer_.moved_ = true;
                     return true;
                 }
         f();

@@ -14,6 +14,7 @@
 #include "fit_options.hpp"
 #include "non_finite_place.hpp"
 #include "pending_gradient.hpp"
+#include "rank_steps.hpp"
 #include "training_policy.hpp"
 #include "training_state.hpp"
 
@@ -53,7 +54,8 @@ public:
         if constexpr (requires { loss.check(); }) loss.check();
         if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
-        if constexpr (several_ranks) compare_policies();
+        if constexpr (several_ranks)
+            detail::compare_trainers<Trainer>(executor_.ranks(), state_.seed, optimizer_.learning_rate);
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
@@ -121,7 +123,16 @@ public:
         auto const sum = executor_.gradient();
         AlignedVector<Gradient> earlier(sum.size());
         std::copy(sum.begin(), sum.end(), earlier.begin());
-        StepResult const result = pass(batch);
+        keep_statistics();
+        PendingGradient const before = pending_;
+        StepResult result;
+        try {
+            result = pass(batch);
+        } catch (RankLost const&) {  // the call may be repeated
+            std::copy(earlier.begin(), earlier.end(), executor_.gradient().begin());
+            pending_ = before;
+            throw;
+        }
         detail::add_gradients(executor_.gradient(), earlier.data());
         return result;
     }
@@ -186,13 +197,15 @@ public:
     /// Makes fit return after the current step; to be called from callbacks.
     void stop() { stopped_ = true; }
     [[nodiscard]] Executor const& executor() const { return executor_; }
-
-    /// After RankLost, on all ranks that are left: the samples of batches are dealt out among them from now on. The step
-    /// that was lost has changed nothing and is to be repeated; loaders begin anew at its batch.
+    /// After RankLost in train_step or backward, on all ranks that are left: they share the samples of batches from now on.
+    /// The call that was lost has changed nothing and is to be repeated; loaders begin anew at its batch. Throws Error unless
+    /// the ranks are WhenLost::go_on: others may be a step ahead.
     void go_on()
     requires(detail::RanksOf<Executor>::type::several)
     {
+        if (!executor_.ranks().goes_on()) fail("go_on: the ranks of this trainer are not WhenLost::go_on");
         executor_.ranks().go_on();
+        moved_ = true;
     }
 
     // ---- evaluation ------------------------------------------------------------------------------------------------
@@ -209,13 +222,15 @@ public:
         if (data.size() == 0) fail("predict: the dataset is empty");
         input.check(data.shape(), "predict");
         std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
-        std::size_t done = 0;
         to_device();
-        detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch const& batch) {
-            executor_.evaluate(model_, batch, nullptr, all.data() + done);
-            done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
+        return repeated([&] {
+            std::size_t done = 0;
+            detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch const& batch) {
+                executor_.evaluate(model_, batch, nullptr, all.data() + done);
+                done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
+            });
+            return std::move(all);
         });
-        return all;
     }
 
     // ---- checkpoints -----------------------------------------------------------------------------------------------
@@ -256,7 +271,8 @@ private:
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         options.check();
-        if constexpr (several_ranks) compare_data(train, test, options);
+        if constexpr (several_ranks)
+            detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
         if (!options.checkpoint.empty())
             on_first_rank("a look at the checkpoint's place", [&] {
                 check_safetensors(options.checkpoint, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
@@ -272,32 +288,22 @@ private:
     }
 
     static constexpr bool several_ranks = detail::RanksOf<Executor>::type::several;
+    template <class F>
+    auto repeated(F const& f) const {
+        return detail::repeated(executor_, moved_, f);
+    }
     /// Calls f on rank 0, where there are several; all go on when it is done.
     template <class F>
     void on_first_rank(char const* what, F const& f) const {
         if constexpr (several_ranks)
-            executor_.ranks().on_first(what, f);
+            repeated([&] { return executor_.ranks().on_first(what, f), true; });
         else
             f();
     }
-    /// Ranks that do not do the same would wait for each other for ever, or train something that is nobody's.
-    STRATA_COLD void compare_policies() const {
-        auto const& ranks = executor_.ranks();
-        ranks.compare("the trainer", detail::type_text<Trainer>());
-        ranks.compare("the seed", std::to_string(state_.seed));
-        ranks.compare("the learning rate", concatenate(optimizer_.learning_rate));
-    }
-    STRATA_COLD void compare_data(Dataset const& train, Dataset const* test, FitOptions const& options) const {
-        executor_.ranks().compare(
-            "the training",
-            concatenate(train.size(), " samples, ", test ? test->size() : 0, " for tests, epochs ", options.epochs,
-                        ", batch_size ", options.batch_size, ", shuffle ", int{options.shuffle}, ", drop_last ",
-                        int{options.drop_last}, ", step ", state_.step));
-    }
-
     [[nodiscard]] Evaluation evaluation_of(Dataset const& data, int batch_size, bool strict) const {
         to_device();
-        return detail::evaluate_on(executor_, model_, input, data, batch_size, state_.seed, strict);
+        return repeated(
+            [&] { return detail::evaluate_on(executor_, model_, input, data, batch_size, state_.seed, strict); });
     }
 
     [[nodiscard]] ScheduleValue scheduled() {
@@ -385,7 +391,7 @@ private:
     mutable AlignedVector<Scalar> optimizer_state_;
     mutable bool host_is_old_ = false, device_is_old_ = true;
     bool fitting_ = false, stopped_ = false, has_gradient_ = false;
-    bool moved_ = false;  // a checkpoint was loaded: fit's loader stands at another place
+    mutable bool moved_ = false;  // a checkpoint was loaded, or a rank lost: fit makes its loader anew
     PendingGradient pending_;
     TrainingState state_;
     SchedulePosition position_;

@@ -139,13 +139,13 @@ public:
     /// For messages: the first operation whose output in a training pass is not finite, -1 if there is none.
     STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
         int found = Net::operation_count;
-        train_tiles(model, batch, random, &found);
+        ranks_.together([&] { return train_tiles(model, batch, random, &found); });
         return found == Net::operation_count ? -1 : found;
     }
     /// The same in evaluation mode.
     STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch) {
         int found = Net::operation_count;
-        evaluate_tiles(model, batch, nullptr, nullptr, &found);
+        ranks_.together([&] { return evaluate_tiles(model, batch, nullptr, nullptr, &found); });
         return found == Net::operation_count ? -1 : found;
     }
 

@@ -1,0 +1,56 @@
+// What a training of several ranks does besides: comparisons before it begins, repetition of what a lost rank broke off.
+#pragma once
+
+#include <bit>
+
+#include "../backend/ranks.hpp"
+#include "../data/dataset.hpp"
+#include "../io/checksum.hpp"
+#include "fit_options.hpp"
+#include "training_state.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// f(), and again where a rank was lost meanwhile and the others go on; `moved` is set then, for a loader has other samples.
+template <class Executor, class F>
+auto repeated(Executor& executor, bool& moved, F const& f) {
+    if constexpr (RanksOf<Executor>::type::several)
+        while (executor.ranks().goes_on()) try {
+                return f();
+            } catch (RankLost const&) {
+                executor.ranks().go_on();
+                moved = true;
+            }
+    return f();
+}
+
+/// When a trainer is made. Ranks that do not do the same would wait for each other for ever, or train what is nobody's.
+template <class Trainer, class Ranks>
+STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double learning_rate) {
+    ranks.compare("the trainer", type_text<Trainer>());
+    ranks.compare("the seed", concatenate(seed));
+    ranks.compare("the learning rate",
+                  concatenate(learning_rate, " (bits ", std::bit_cast<std::uint64_t>(learning_rate), ")"));
+    ranks.compare("WhenLost::go_on", concatenate(int{ranks.goes_on()}));
+}
+
+/// When fit begins.
+template <class Ranks, class Model, class Scalar>
+STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, AlignedVector<Scalar> const& optimizer_state,
+                                   TrainingState const& state, Dataset const& train, Dataset const* test,
+                                   FitOptions const& options) {
+    Checksum sum;
+    sum.add(model.parameters().data(), model.parameters().size_bytes());
+    sum.add(model.buffers().data(), model.buffers().size_bytes());
+    sum.add(optimizer_state.data(), optimizer_state.size() * sizeof(Scalar));
+    sum.add(train.labels().data(), train.labels().size_bytes());
+    ranks.compare(
+        "the training",
+        concatenate(train.size(), " samples, ", test ? test->size() : 0, " for tests, epochs ", options.epochs,
+                    ", batch_size ", options.batch_size, ", shuffle ", int{options.shuffle}, ", drop_last ",
+                    int{options.drop_last}, ", evaluation_batch_size ", options.evaluation_batch_size, ", checkpoint ",
+                    int{!options.checkpoint.empty()}, ", checkpoint_steps ", options.checkpoint_steps, ", step ",
+                    state.step, ", weights, optimizer state and labels of checksum ", sum.value()));
+}
+
+}  // namespace strata::inline STRATA_ABI::detail
