@@ -81,7 +81,9 @@ LoadReport load_tensors(File const& file, std::span<TensorView const> targets, L
         std::string_view name, full_name;
         StoredTensor const* tensor;
         bool used = false;
-        bool operator<(Candidate const& other) const { return name < other.name; }
+        bool operator<(Candidate const& other) const {  // of one name the first in the file
+            return name != other.name ? name < other.name : tensor < other.tensor;
+        }
     };
     std::vector<Candidate> candidates;  // by name
     for (auto const& [full_name, tensor] : file.tensors()) {
@@ -89,7 +91,7 @@ LoadReport load_tensors(File const& file, std::span<TensorView const> targets, L
         if (name.starts_with(options.strip_prefix)) name.remove_prefix(options.strip_prefix.size());
         candidates.push_back({name, full_name, &tensor});
     }
-    std::stable_sort(candidates.begin(), candidates.end());
+    std::sort(candidates.begin(), candidates.end());
     for (std::size_t i = 1; i < candidates.size(); ++i)
         if (candidates[i].name == candidates[i - 1].name)
             differences.add("ambiguous", shown(candidates[i].name), " is in the file with and without the prefix ",

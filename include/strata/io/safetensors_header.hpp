@@ -58,15 +58,19 @@ public:
     /// Adds tensors, to be put in order before anything else is done; of a name that comes twice the last one counts.
     void add(std::string name, StoredTensor tensor) { entries_.push_back({std::move(name), std::move(tensor)}); }
     STRATA_COLD void put_in_order() {
-        std::stable_sort(entries_.begin(), entries_.end(),
-                         [](Entry const& a, Entry const& b) { return a.name < b.name; });
-        std::size_t kept = 0;
-        for (std::size_t i = 0; i < entries_.size(); ++i) {
-            if (i + 1 < entries_.size() && entries_[i].name == entries_[i + 1].name) continue;
-            if (kept != i) entries_[kept] = std::move(entries_[i]);
-            ++kept;
+        std::vector<std::size_t> order(entries_.size());
+        for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+        std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+            int const names = entries_[a].name.compare(entries_[b].name);
+            return names != 0 ? names < 0 : a < b;
+        });
+        std::vector<Entry> sorted;
+        sorted.reserve(order.size());
+        for (std::size_t const i : order) {
+            if (!sorted.empty() && sorted.back().name == entries_[i].name) sorted.pop_back();
+            sorted.push_back(std::move(entries_[i]));
         }
-        entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(kept), entries_.end());
+        entries_ = std::move(sorted);
     }
 
 private:
