@@ -82,12 +82,7 @@ private:
             double const start = Progress::steady_seconds();
             StepResult result;
             bool any = false;
-            if (is_lost([&] {
-                    Batch const* const batch = loader.next();
-                    any = batch != nullptr;
-                    if (any) result = trainer_.train_step(*batch);
-                }))
-                return;
+            if (is_lost([&] { any = step(loader, result); })) return;
             if (!any) break;
             state().end_batch(result.finite, result.loss, result.correct, result.samples);
             seconds_ += Progress::steady_seconds() - start;
@@ -99,6 +94,13 @@ private:
                 trainer_.save_checkpoint(options_.checkpoint);
             if (trainer_.moved_) return;
         }
+    }
+
+    /// One step on the next batch; false where there is none.
+    STRATA_COLD bool step(Loader& loader, StepResult& result) {
+        Batch const* const batch = loader.next();
+        if (batch) result = trainer_.train_step(*batch);
+        return batch != nullptr;
     }
 
     STRATA_COLD void finish_epoch() {
