@@ -13,11 +13,9 @@ using namespace strata;
 
 namespace {
 
-template <class Net>
-void measure(Mpi& communicator, benchmark::Subject const& subject, int batch, int threads, int steps) {
+template <class Trainer>
+void measure(Trainer trainer, bool prints, benchmark::Subject const& subject, int batch, int steps) {
     benchmark::Samples const samples(subject, batch);
-    auto trainer = train<Net>(Cpu{.threads = threads}, DataParallel{communicator},
-                              SGD{.learning_rate = benchmark::learning_rate, .momentum = benchmark::momentum});
     std::vector<double> times;
     for (int step = 0; step < steps + 3; ++step) {
         double const start = Progress::steady_seconds();
@@ -28,9 +26,20 @@ void measure(Mpi& communicator, benchmark::Subject const& subject, int batch, in
     weights.add(trainer.model().parameters().data(), trainer.model().parameters().size_bytes());
     auto const middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
     std::nth_element(times.begin(), middle, times.end());
-    if (communicator.rank() == 0)
+    if (prints)
         std::printf("%s batch=%d images_per_s=%.1f weights=%016llx\n", subject.name, batch, batch / *middle,
                     static_cast<unsigned long long>(weights.value()));
+}
+
+/// One process is what a user of one process has: a trainer that knows no ranks.
+template <class Net>
+void measure(Mpi& communicator, benchmark::Subject const& subject, int batch, int threads, int steps) {
+    SGD const sgd{.learning_rate = benchmark::learning_rate, .momentum = benchmark::momentum};
+    if (communicator.size() == 1)
+        measure(train<Net>(Cpu{.threads = threads}, sgd), true, subject, batch, steps);
+    else
+        measure(train<Net>(Cpu{.threads = threads}, DataParallel{communicator}, sgd), communicator.rank() == 0, subject,
+                batch, steps);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // The ranks of a training, as an executor sees them.
 #pragma once
 
-#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -31,19 +30,12 @@ struct LeafRange {
 /// A training of one rank. What several ones do besides is in distributed/data_parallel.hpp.
 struct Alone {
     static constexpr bool several = false;
-    [[nodiscard]] static constexpr int rank() { return 0; }
     [[nodiscard]] static constexpr LeafRange leaves(int all) { return {0, all}; }
     template <class F>
     static auto together(F const& f) {
         return f();
     }
 };
-
-/// A type as the compiler spells it, Strata's version and the instruction set included.
-template <class T>
-std::string type_text() {
-    return __PRETTY_FUNCTION__;
-}
 
 /// What an executor's ranks are: Alone for those who know none.
 template <class Executor>

@@ -26,7 +26,8 @@ struct RankKilled {};
 ///     agree(ok)                  true where every rank that is left says so, the same on all of them
 ///     shrink()                   a communicator of the ranks that are left, in the same order
 ///
-/// What throws has given up all that was posted before: the memory may go. All ranks that are left call agree and shrink. One thread of a rank uses a communicator at a time.
+/// What throws has given up all that was posted before: the memory may go. All ranks that are left call agree and
+/// shrink. One thread of a rank uses a communicator at a time.
 template <class C>
 concept Communicator = std::movable<C> && requires(C& c, C const& constant, int peer, std::span<std::byte const> out,
                                                    std::span<std::byte> in, bool ok) {

@@ -34,7 +34,6 @@ public:
     [[nodiscard]] int rank() const { return rank_; }
     [[nodiscard]] int size() const { return size_; }
     [[nodiscard]] bool goes_on() const { return when_lost_ == WhenLost::go_on; }
-    [[nodiscard]] C& communicator() const { return *communicator_; }
     [[nodiscard]] LeafRange leaves(int all) const { return leaves_of(rank(), all); }
     [[nodiscard]] LeafRange leaves_of(int rank, int all) const { return strata::leaves_of(rank, size(), all); }
 

@@ -1,4 +1,5 @@
-// What a training of several ranks does besides: comparisons before it begins, repetition of what a lost rank broke off.
+// What a training of several ranks does besides: comparisons before it begins, repetition of what a lost rank broke
+// off.
 #pragma once
 
 #include <bit>
@@ -11,7 +12,14 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// f(), and again where a rank was lost meanwhile and the others go on; `moved` is set then, for a loader has other samples.
+/// A type as the compiler spells it, Strata's version and the instruction set included.
+template <class T>
+std::string type_text() {
+    return __PRETTY_FUNCTION__;
+}
+
+/// f(), and again where a rank was lost meanwhile and the others go on; `moved` is set then, for a loader has other
+/// samples.
 template <class Executor, class F>
 auto repeated(Executor& executor, bool& moved, F const& f) {
     if constexpr (RanksOf<Executor>::type::several)

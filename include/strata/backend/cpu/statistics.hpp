@@ -18,8 +18,8 @@ struct StatisticsMerge {
     int tiles, tile_samples, batch;
     typename Precision::master const* buffers;  ///< running statistics before this step
     typename Precision::master* next_buffers;   ///< and after it
-    typename Precision::accumulation*
-        gradient;  ///< of the first leaf: sums over the whole batch are added once; or null
+    /// Of the first leaf: sums over the whole batch are added once. Null on a rank that does not have it.
+    typename Precision::accumulation* gradient;
     Share share;
 };
 

@@ -17,6 +17,7 @@
 #include "../../optimizer/matrix_optimizer.hpp"
 #include "../batch_wide.hpp"
 #include "cuda.hpp"
+#include "device_batch.hpp"
 #include "device_buffer.hpp"
 #include "matrix_kernel.hpp"
 #include "statistics_body.hpp"
@@ -77,8 +78,7 @@ public:
     [[nodiscard]] std::size_t memory_bytes() const {
         return parameters_.bytes() + gradient_.bytes() + state_.bytes() + buffers_.bytes() + next_buffers_.bytes() +
                workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() + losses_.bytes() +
-               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + inputs_.bytes() + scales_.bytes() +
-               labels_.bytes() + raw_targets_.bytes() + targets_.bytes();
+               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + batch_.bytes();
     }
 
     /// Copies parameters, running statistics and optimizer state [states][parameters] to the device.
@@ -235,37 +235,8 @@ private:
         device_->activate();
         if (loaded_ != &model) load_model(model);
         samples_ = batch.size;
-        auto const samples = static_cast<std::size_t>(batch.size);
-        workspace_.grow(*device_, static_cast<std::size_t>(plan_size) * samples);
-        send(inputs_, batch.inputs, samples * batch.shape.size() * size_of(batch.type));
-        double* scale = nullptr;
-        auto const channels = static_cast<std::size_t>(batch.shape.channels);
-        if (batch.scale) {
-            scale = scales_.grow(*device_, 2 * channels);
-            device_->upload(scale, batch.scale, channels * sizeof(double));
-            device_->upload(scale + channels, batch.shift, channels * sizeof(double));
-        }
-        auto const fill = [&]<class From>(From const* values) {
-            device_->launch(detail::FillBody<Storage, From>{at(Net::training_plan.value[0]), values, scale,
-                                                            scale ? scale + channels : nullptr, Net::InputShape::size,
-                                                            batch.shape.height * batch.shape.width, samples_});
-        };
-        void const* const values = inputs_.data();
-        switch (batch.type) {
-            case DataType::uint8:
-                return fill(static_cast<std::uint8_t const*>(values));
-            case DataType::float32:
-                return fill(static_cast<float const*>(values));
-            case DataType::float64:
-                return fill(static_cast<double const*>(values));
-            default:
-                fail("Cuda: inputs must be uint8, float32 or float64");
-        }
-    }
-
-    template <class T>
-    void send(Buffer<T>& buffer, void const* values, std::size_t bytes) {
-        device_->upload(buffer.grow(*device_, bytes / sizeof(T)), values, bytes);
+        workspace_.grow(*device_, static_cast<std::size_t>(plan_size) * static_cast<std::size_t>(batch.size));
+        batch_.fill_inputs(*device_, batch, at(Net::training_plan.value[0]));
     }
 
     template <int Index, bool Training>
@@ -349,39 +320,21 @@ private:
     template <bool Training>
     bool finish(Batch const& batch) {
         auto const samples = static_cast<std::size_t>(batch.size);
-        if (batch.labels) send(labels_, batch.labels, samples * sizeof(std::int32_t));
-        Storage* targets = nullptr;
+        std::int32_t const* const labels = batch_.labels(*device_, batch);
+        Storage const* targets = nullptr;
         if constexpr (!Loss::classifies)
-            if (batch.targets) targets = send_targets(batch);
+            if (batch.targets) targets = batch_.targets(*device_, batch, Net::OutputShape::size);
         bool const has_loss = Training || batch.labels || batch.targets;
         losses_.grow(*device_, samples);
         hits_.grow(*device_, samples);
         predictions_.grow(*device_, samples);
         device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
             loss_, at(plan<Training>().value[Net::operation_count]),
-            Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets,
-            batch.labels ? labels_.data() : nullptr, has_loss ? losses_.data() : nullptr, hits_.data(),
-            predictions_.data(), samples_});
+            Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets, labels,
+            has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(), samples_});
         if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_});
         device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_});
         return has_loss;
-    }
-
-    Storage* send_targets(Batch const& batch) {
-        std::size_t const values =
-            static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(Net::OutputShape::size);
-        send(raw_targets_, batch.targets, values * size_of(batch.target_type));
-        Storage* const targets = targets_.grow(*device_, values);
-        auto const fill = [&]<class From>(From const* from) {
-            device_->launch(
-                detail::FillBody<Storage, From>{targets, from, nullptr, nullptr, Net::OutputShape::size, 1, samples_});
-        };
-        void const* const from = raw_targets_.data();
-        if (batch.target_type == DataType::float64)
-            fill(static_cast<double const*>(from));
-        else
-            fill(static_cast<float const*>(from));
-        return targets;
     }
 
     StepResult result(int samples, bool has_loss, std::size_t entries) {
@@ -410,10 +363,10 @@ private:
     bool buffers_are_finite_ = true;
     Buffer<Scalar> parameters_, state_, buffers_, next_buffers_;
     Buffer<Gradient> gradient_;
-    Buffer<Storage> workspace_, scratch_, targets_, outputs_;
-    Buffer<double> statistics_, report_, losses_, hits_, scales_;
-    Buffer<std::int32_t> labels_, predictions_;
-    Buffer<unsigned char> inputs_, raw_targets_;
+    Buffer<Storage> workspace_, scratch_, outputs_;
+    Buffer<double> statistics_, report_, losses_, hits_;
+    Buffer<std::int32_t> predictions_;
+    detail::DeviceBatch<Storage, Device> batch_;
     std::vector<double> report_values_;
     mutable std::vector<Gradient> gradient_values_;
     bool gradient_is_here_ = false;  ///< the host's copy of the gradient may be newer than the device's
