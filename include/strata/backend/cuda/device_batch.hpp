@@ -1,6 +1,7 @@
 // A batch on its way from the host to a device.
 #pragma once
 
+#include "../../core/error.hpp"
 #include "../../core/tensor.hpp"
 #include "device_buffer.hpp"
 #include "step_body.hpp"
