@@ -6,6 +6,5 @@
 #include "distributed/data_parallel.hpp"
 #include "distributed/exchange.hpp"
 #include "distributed/faulty.hpp"
-#include "distributed/leaf_tree.hpp"
 #include "distributed/recorded.hpp"
 #include "distributed/threads.hpp"

@@ -34,11 +34,12 @@ auto repeated(Executor& executor, bool& moved, F const& f) {
 
 /// When a trainer is made. Ranks that do not do the same would wait for each other for ever, or train what is nobody's.
 template <class Trainer, class Ranks>
-STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double learning_rate) {
+STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double learning_rate, int leaves) {
     ranks.compare("the trainer", type_text<Trainer>());
     ranks.compare("the seed", concatenate(seed));
     ranks.compare("the learning rate",
                   concatenate(learning_rate, " (bits ", std::bit_cast<std::uint64_t>(learning_rate), ")"));
+    ranks.compare("Cpu::leaves", concatenate(leaves));
     ranks.compare("WhenLost::go_on", concatenate(int{ranks.goes_on()}));
 }
 

@@ -55,7 +55,8 @@ public:
         if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
         if constexpr (several_ranks)
-            detail::compare_trainers<Trainer>(executor_.ranks(), state_.seed, optimizer_.learning_rate);
+            detail::compare_trainers<Trainer>(executor_.ranks(), state_.seed, optimizer_.learning_rate,
+                                              executor_.most_leaves());
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
