@@ -6,5 +6,7 @@
 #include "distributed/data_parallel.hpp"
 #include "distributed/exchange.hpp"
 #include "distributed/faulty.hpp"
+#include "distributed/rank_group.hpp"
+#include "distributed/ranked_executor.hpp"
 #include "distributed/recorded.hpp"
 #include "distributed/threads.hpp"

@@ -4,9 +4,9 @@
 
 #include <vector>
 
+#include "../backend/leaf_tree.hpp"
 #include "../core/aligned.hpp"
 #include "communicator.hpp"
-#include "../backend/leaf_tree.hpp"
 
 namespace strata::inline STRATA_ABI {
 
