@@ -11,8 +11,7 @@
 #include <string>
 
 #include "../../core/error.hpp"
-#include "../../core/finite.hpp"
-#include "../../core/scalar_lane.hpp"
+#include "../../core/lane.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -22,6 +21,8 @@ inline constexpr std::size_t code_chunk = 4096;
 namespace detail {
 
 inline constexpr std::size_t code_block = 64;  // numbers
+static_assert(std::endian::native == std::endian::little,
+              "codes of gradients lie in memory as in little-endian machines");
 
 /// Bytes of `count` numbers of so many bits each.
 constexpr std::size_t bytes_of_bits(std::size_t count, std::size_t bits) { return (count * bits + 7) / 8; }
@@ -91,16 +92,28 @@ STRATA_INLINE T limited(T x, T largest) {
     return below < -largest ? -largest : below;
 }
 
-/// 64 flags, each 0 or 1, as bits, the first of them lowest.
-STRATA_INLINE std::uint64_t pack_flags(std::uint8_t const (&flags)[code_block]) {
-    static_assert(std::endian::native == std::endian::little);
+/// The signs of 64 numbers as bits, the first of them lowest.
+STRATA_INLINE std::uint64_t sign_bits(std::int32_t const (&numbers)[code_block]) {
     std::uint64_t bits = 0;
     STRATA_UNROLL
-    for (std::size_t k = 0; k < 8; ++k) {
-        std::uint64_t eight;
-        std::memcpy(&eight, flags + 8 * k, 8);
-        // The products of byte i and bit 56 - 7 j meet nowhere; those with i = j are the eight bits on top.
-        bits |= (eight * 0x0102040810204080u) >> 56 << (8 * k);
+    for (int at = 0; at < static_cast<int>(code_block);) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+        bits |= std::uint64_t{_mm512_movepi32_mask(_mm512_loadu_si512(numbers + at))} << at;
+        at += 16;
+#elif defined(__AVX__)
+        auto const* const from = reinterpret_cast<__m256i const*>(numbers + at);
+        int const eight = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_loadu_si256(from)));
+        bits |= static_cast<std::uint64_t>(eight) << at;
+        at += 8;
+#elif defined(__SSE2__)
+        auto const* const from = reinterpret_cast<__m128i const*>(numbers + at);
+        int const four = _mm_movemask_ps(_mm_castsi128_ps(_mm_loadu_si128(from)));
+        bits |= static_cast<std::uint64_t>(four) << at;
+        at += 4;
+#else
+        bits |= std::uint64_t{numbers[at] < 0} << at;
+        ++at;
+#endif
     }
     return bits;
 }

@@ -29,13 +29,13 @@ struct OneBit {
         T const wide_mean = static_cast<T>(mean);
         detail::encode_blocks<1>(gradient, state.data(), signs, [=](T const* g, T* s, std::byte* to) STRATA_INLINED {
             T all[detail::code_block];
-            std::uint8_t negative[detail::code_block];
+            std::int32_t upper[detail::code_block];
             for (std::size_t i = 0; i < detail::code_block; ++i) all[i] = g[i] + s[i];
             for (std::size_t i = 0; i < detail::code_block; ++i)
-                negative[i] = static_cast<std::uint8_t>(bits_of(all[i]) >> (8 * sizeof(T) - 1));
+                upper[i] = static_cast<std::int32_t>(bits_of(all[i]) >> (8 * sizeof(T) - 32));
             for (std::size_t i = 0; i < detail::code_block; ++i)
                 s[i] = all[i] - std::bit_cast<T>((bits_of(all[i]) & sign<T>) | bits_of(wide_mean));
-            std::uint64_t const bits = detail::pack_flags(negative);
+            std::uint64_t const bits = detail::sign_bits(upper);
             std::memcpy(to, &bits, sizeof bits);
         });
     }

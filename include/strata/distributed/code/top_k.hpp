@@ -2,46 +2,9 @@
 #pragma once
 
 #include "bfloat16.hpp"
+#include "largest.hpp"
 
 namespace strata::inline STRATA_ABI {
-
-namespace detail {
-
-/// Which of `count` keys, of 31 bits each, are the k largest: those above `key`, and the first `ties` of those equal to
-/// it. By the bits from above, in three rounds; k is 1 … count.
-struct Largest {
-    std::uint32_t key;
-    std::size_t ties;
-
-    static Largest of(std::uint32_t const* keys, std::size_t count, std::size_t k) {
-        std::uint32_t chosen[code_chunk];
-        std::uint32_t key = 0;
-        for (int const shift : {20, 10, 0}) {
-            std::uint32_t const mask = shift == 20 ? 2047 : 1023;
-            std::uint16_t bins[2][2048] = {};  // neighbours are often equal: two counters wait less for each other
-            for (std::size_t i = 0; i < count; ++i) ++bins[i & 1][keys[i] >> shift & mask];
-            std::uint32_t bin = mask;
-            for (;; --bin) {
-                std::size_t const inside = std::size_t{bins[0][bin]} + bins[1][bin];
-                if (inside >= k) break;
-                k -= inside;
-            }
-            key |= bin << shift;
-            if (shift == 0) break;
-            std::size_t next = 0;
-            for (std::size_t i = 0; i < count; ++i) {
-                std::uint32_t const candidate = keys[i];  // may lie where the next one is written
-                chosen[next] = candidate;
-                next += (candidate >> shift & mask) == bin ? 1 : 0;
-            }
-            keys = chosen;
-            count = next;
-        }
-        return {key, k};
-    }
-};
-
-}  // namespace detail
 
 /// Of each chunk the ceil(fraction · count) numbers of the largest magnitude (compared as floats; of equal ones the
 /// first), as bfloat16, whose range is float's; what the rounding leaves out is sent later, too. Where they are is said
@@ -150,31 +113,38 @@ private:
 
     template <bool HasMomentum, class T>
     void encode_with(std::span<T const> gradient, std::span<T> state, std::span<std::byte> code) const {
-        std::size_t const count = gradient.size(), k = kept(count);
+        constexpr std::size_t block = detail::code_block;
+        using Signed = std::make_signed_t<detail::BitsOf<T>>;
+        std::size_t const count = gradient.size(), k = kept(count), whole = (count + block - 1) / block * block;
         T *const residual = state.data(), *const velocity = residual + count;
         T const m = static_cast<T>(momentum);
-        auto const moved = [=](T g, T v) STRATA_INLINED {
-            if constexpr (HasMomentum)
-                return multiply_add(m, v, g);
-            else
-                return g;
-        };
+        // Zeros behind the last number: of equal ones they are the last.
         T all[code_chunk], moving[HasMomentum ? code_chunk : 1];
-        std::uint32_t keys[code_chunk];
-        using Signed = std::make_signed_t<detail::BitsOf<T>>;
+        std::int32_t keys[code_chunk];
         Signed largest = 0;
-        std::size_t const whole = count / detail::code_block * detail::code_block;
-        auto const collect = [&](std::size_t i) STRATA_INLINED {
-            T const v = moved(gradient[i], velocity[i]);
-            if constexpr (HasMomentum) moving[i] = v;
-            all[i] = residual[i] + v;
-            auto const magnitude = static_cast<Signed>(detail::magnitude_bits(all[i]));
-            largest = magnitude > largest ? magnitude : largest;
-            keys[i] = detail::magnitude_bits(static_cast<float>(all[i]));
-        };
-        for (std::size_t from = 0; from < whole; from += detail::code_block)
-            for (std::size_t i = 0; i < detail::code_block; ++i) collect(from + i);
-        for (std::size_t i = whole; i < count; ++i) collect(i);
+        std::size_t from = 0;
+        do {  // once at least, so that compilers see the keys set
+            T g[block], left[block], v[block], its_all[block];
+            std::int32_t its_keys[block];
+            std::size_t const size = from + block <= count ? block : count - from;
+            load(g, gradient.data() + from, size);
+            load(left, residual + from, size);
+            if constexpr (HasMomentum) {
+                load(v, velocity + from, size);
+                for (std::size_t i = 0; i < block; ++i) g[i] = multiply_add(m, v[i], g[i]);
+                std::memcpy(moving + from, g, sizeof g);
+            }
+            for (std::size_t i = 0; i < block; ++i) its_all[i] = left[i] + g[i];
+            for (std::size_t i = 0; i < block; ++i) {
+                auto const magnitude = static_cast<Signed>(detail::magnitude_bits(its_all[i]));
+                largest = magnitude > largest ? magnitude : largest;
+            }
+            for (std::size_t i = 0; i < block; ++i)
+                its_keys[i] = static_cast<std::int32_t>(detail::magnitude_bits(static_cast<float>(its_all[i])));
+            std::memcpy(all + from, its_all, sizeof its_all);
+            std::memcpy(keys + from, its_keys, sizeof its_keys);
+            from += block;
+        } while (from < whole);
 
         std::byte* const values = code.data() + position_bytes(count);
         std::memset(code.data(), 0, position_bytes(count));
@@ -182,35 +152,34 @@ private:
             for (std::size_t i = 0; i < k; ++i) put(code, values, i, i, 0x7fc0, count);
             return;
         }
+        auto const threshold = detail::Largest::of(keys, whole, k);
+        std::size_t found = 0, ties = threshold.ties;
+        for (from = 0; from < whole; from += block) {
+            std::uint64_t const candidates = detail::above(keys + from, threshold.key - 1);
+            if (candidates == 0) continue;
+            std::uint64_t taken = detail::above(keys + from, threshold.key);
+            for (std::uint64_t equal = candidates & ~taken; equal != 0 && ties > 0; equal &= equal - 1, --ties)
+                taken |= equal & (~equal + 1);
+            for (; taken != 0; taken &= taken - 1, ++found) {
+                std::size_t const i = from + static_cast<std::size_t>(std::countr_zero(taken));
+                std::uint16_t const bits =
+                    detail::brain_bits(static_cast<float>(detail::limited(all[i], T(detail::largest_brain))));
+                put(code, values, found, i, bits, count);
+                all[i] -= static_cast<T>(detail::brain_value(bits));
+                if constexpr (HasMomentum) moving[i] = T(0);
+            }
+        }
         std::memcpy(residual, all, count * sizeof(T));
         if constexpr (HasMomentum) std::memcpy(velocity, moving, count * sizeof(T));
-        auto const threshold = detail::Largest::of(keys, count, k);
-        std::size_t found = 0, ties = threshold.ties;
-        for (std::size_t from = 0; from < count; from += detail::code_block) {
-            std::uint64_t above, equal;
-            if (from < whole) {
-                std::uint8_t flags[detail::code_block], equals[detail::code_block];
-                for (std::size_t i = 0; i < detail::code_block; ++i) flags[i] = keys[from + i] > threshold.key ? 1 : 0;
-                for (std::size_t i = 0; i < detail::code_block; ++i)
-                    equals[i] = keys[from + i] == threshold.key ? 1 : 0;
-                above = detail::pack_flags(flags);
-                equal = detail::pack_flags(equals);
-            } else {
-                above = equal = 0;
-                for (std::size_t i = 0; from + i < count; ++i) {
-                    above |= std::uint64_t{keys[from + i] > threshold.key} << i;
-                    equal |= std::uint64_t{keys[from + i] == threshold.key} << i;
-                }
-            }
-            for (; equal != 0 && ties > 0; equal &= equal - 1, --ties) above |= equal & (~equal + 1);
-            for (; above != 0; above &= above - 1, ++found) {
-                std::size_t const i = from + static_cast<std::size_t>(std::countr_zero(above));
-                std::uint16_t const bits =
-                    detail::brain_bits(static_cast<float>(detail::limited(residual[i], T(detail::largest_brain))));
-                put(code, values, found, i, bits, count);
-                residual[i] -= static_cast<T>(detail::brain_value(bits));
-                if constexpr (HasMomentum) velocity[i] = T(0);
-            }
+    }
+    /// A block of which `size` numbers are there.
+    template <class T>
+    static STRATA_INLINE void load(T (&to)[detail::code_block], T const* from, std::size_t size) {
+        if (size == detail::code_block) {
+            std::memcpy(to, from, sizeof to);
+        } else {
+            std::memset(to, 0, sizeof to);
+            std::memcpy(to, from, size * sizeof(T));
         }
     }
     /// Writes the number of a position, `found` before it.
