@@ -150,6 +150,7 @@ void for_each_code(F const& f) {
     f(Int8{});
     f(OneBit{});
     f(TopK{.fraction = 0.01});
+    f(TopK{.fraction = 0.05});
     f(TopK{.fraction = 0.3});
 }
 
