@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "../backend/cpu/executor.hpp"
@@ -39,10 +40,10 @@ public:
 
     /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, [count] each.
     template <class T>
-    STRATA_COLD void sum(std::span<T* const> nodes, T* gradient, std::size_t count, int leaves) const {
-        Exchange<T> exchange(rank(), size(), leaves, count);
-        exchange.reduce(*communicator_, std::span<T const* const>(nodes.data(), nodes.size()),
-                        gradient + exchange.owned().begin);
+    STRATA_COLD void sum(std::span<T* const> nodes, T* gradient, std::size_t count, int leaves) {
+        auto& exchange = std::get<Exchange<T>>(exchanges_);
+        exchange.deal(rank(), size(), leaves, count);
+        exchange.reduce(*communicator_, nodes, gradient + exchange.owned().begin);
         exchange.gather(*communicator_, gradient);
     }
     /// Rows [begin, end) = range_of(rank) of numbers [rows][width] from each rank to all others.
@@ -152,7 +153,8 @@ private:
 
     C* communicator_;
     WhenLost when_lost_;
-    int rank_ = 0, size_ = 1;  // also when the communicator is gone
+    int rank_ = 0, size_ = 1;                                  // also when the communicator is gone
+    std::tuple<Exchange<float>, Exchange<double>> exchanges_;  // with their memory
 };
 
 /// A backend whose batches are shared by several ranks.
