@@ -72,6 +72,8 @@ public:
 
     /// Whether gradients are added by halving.
     [[nodiscard]] constexpr bool halves() const { return halves_; }
+    /// Whether they come back by doubling.
+    [[nodiscard]] constexpr bool doubles() const { return doubles_; }
     [[nodiscard]] constexpr int reduce_rounds() const { return halves_ ? logarithm() : ranks_ > 1 ? 1 : 0; }
     [[nodiscard]] constexpr int gather_rounds() const { return doubles_ ? logarithm() : ranks_ > 1 ? 1 : 0; }
 
