@@ -11,3 +11,4 @@
 #include "distributed/modelled.hpp"
 #include "distributed/recorded.hpp"
 #include "distributed/threads.hpp"
+#include "distributed/wire.hpp"
