@@ -19,9 +19,10 @@ struct Wire {
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
 template <class Net, class Precision = Float32>
-constexpr Wire wire_of(int batch, int ranks, int rank = 0) {
+constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}) {
     using Gradient = typename Precision::accumulation;
-    detail::Tiling const tiling = detail::BatchLayout<Net, Precision, CrossEntropy>::tiling(batch);
+    using Layout = detail::BatchLayout<Net, Precision, CrossEntropy>;
+    detail::Tiling const tiling = Layout::tiling(batch, Layout::most_leaves(cpu));
     detail::LeafRange const own = leaves_of(rank, ranks, tiling.leaves);
     ExchangeRounds const rounds(rank, ranks, tiling.leaves, static_cast<std::size_t>(Net::parameter_count));
     Wire wire;
