@@ -102,23 +102,51 @@ TEST_CASE("a checkpoint of three ranks goes on with one, and the other way round
     });
 }
 
-TEST_CASE("a step of two ranks sends the gradient once, and a few bytes of results") {
-    auto const data = small_images(64);
-    std::mutex checking;
-    Threads::run_ranks(2, [&](Threads threads) {
-        Recorded communicator(std::move(threads));
-        auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator});
-        Loader loader(data, {.batch_size = 64, .threads = 0});
-        loader.begin_epoch(0);
-        Batch const* const batch = loader.next();
-        communicator.clear();
-        trainer.train_step(*batch);
-        Exchange<float> const exchange(communicator.rank(), 2, 4, std::size_t{SmallLeNet::parameter_count});
-        std::size_t const results = 2 * (sizeof(double) + sizeof(std::int64_t));  // of this rank's two leaves
-        std::lock_guard const lock(checking);
-        CHECK(exchange.nodes().count() == 1);
-        CHECK(communicator.bytes_sent() == exchange.reduce_bytes() + exchange.gather_bytes() + results);
-    });
+namespace {
+
+/// What each rank sends in a step is what was predicted.
+template <class Net>
+void check_wire(int batch_size) {
+    auto const data = small_images(static_cast<std::size_t>(batch_size));
+    for (int ranks = 1; ranks <= 8; ++ranks) {
+        CAPTURE(ranks);
+        std::mutex checking;
+        Threads::run_ranks(ranks, [&](Threads threads) {
+            Recorded communicator(std::move(threads));
+            int const rank = communicator.rank();
+            auto trainer = trainer_of<Net>(DataParallel{communicator});
+            Loader loader(data, {.batch_size = batch_size, .threads = 0});
+            loader.begin_epoch(0);
+            Batch const* const batch = loader.next();
+            communicator.clear();
+            trainer.train_step(*batch);
+            auto const& messages = communicator.messages();
+            auto const sent = std::count_if(messages.begin(), messages.end(), [](auto const& m) { return m.sent; });
+            Wire const predicted = wire_of<Net>(batch_size, ranks, rank);
+            std::lock_guard const lock(checking);
+            CAPTURE(rank);
+            CHECK(communicator.bytes_sent() == predicted.bytes);
+            CHECK(static_cast<std::size_t>(sent) == predicted.messages);
+        });
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a step sends the bytes and messages that are predicted") {
+    check_wire<SmallLeNet>(64);    // four leaves: ranks halve, and some have none
+    check_wire<SmallLeNet>(96);    // six
+    check_wire<SmallResNet>(128);  // eight, BatchNorm
+    check_wire<SmallResNet>(70);
+    using LeNet = Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, MaxPool2d<2>, Conv2d<16, 5>, ReLU, MaxPool2d<2>,
+                          Flatten, Linear<120>, ReLU, Linear<84>, ReLU, Linear<10>>;
+    // The gradient once, there and back, and the results of two leaves.
+    static_assert(wire_of<LeNet>(64, 2).bytes == LeNet::parameter_count * 4 + 2 * 16);
+    static_assert(wire_of<LeNet>(64, 2).messages == 3);
+    static_assert(wire_of<LeNet>(64, 1) == Wire{});
+    static_assert(wire_of<LeNet>(256, 4).messages == 2 + 2 + 3);
+    // Room for the larger half of what another rank has.
+    static_assert(wire_of<LeNet>(64, 2).buffer_bytes <= LeNet::parameter_count * 2 + 4096 * 4);
 }
 
 TEST_CASE("a rank prepares its own samples alone") {

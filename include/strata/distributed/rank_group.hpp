@@ -2,7 +2,6 @@
 #pragma once
 
 #include <exception>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,11 +52,9 @@ public:
     /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, [count] each: the part that
     /// `summed` says.
     STRATA_COLD void sum(std::span<Gradient* const> nodes, Gradient* gradient, std::size_t count, int leaves) {
-        if (!exchange_ || exchange_leaves_ != leaves) exchange_.emplace(rank(), size(), leaves, count);
-        exchange_leaves_ = leaves;
-        exchange_->reduce(*communicator_, std::span<Gradient const* const>(nodes.data(), nodes.size()),
-                          gradient + exchange_->owned().begin);
-        if constexpr (replicated) exchange_->gather(*communicator_, gradient);
+        exchange_.deal(rank(), size(), leaves, count);
+        exchange_.reduce(*communicator_, nodes, gradient + exchange_.owned().begin);
+        if constexpr (replicated) exchange_.gather(*communicator_, gradient);
     }
     /// Numbers [count], of which each rank has the part that it owns, on all.
     template <class T>
@@ -149,7 +146,6 @@ public:
     /// After RankLost, on all ranks that are left: they deal the leaves out among themselves.
     STRATA_COLD void go_on() {
         *communicator_ = communicator_->shrink();
-        exchange_.reset();
         look();
     }
     [[nodiscard]] STRATA_COLD int smallest(int number) const {
@@ -211,8 +207,7 @@ private:
     C* communicator_;
     WhenLost when_lost_;
     int rank_ = 0, size_ = 1;  // also when the communicator is gone
-    std::optional<Exchange<Gradient>> exchange_;
-    int exchange_leaves_ = 0;
+    Exchange<Gradient> exchange_;
     std::vector<double> packed_;  // parts of a layer's statistics
 };
 
