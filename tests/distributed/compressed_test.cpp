@@ -84,25 +84,37 @@ TEST_CASE("what is left of gradients is in the checkpoint: three ranks go on whe
     });
 }
 
-TEST_CASE("the bytes of a step are the code's") {
+TEST_CASE("the bytes and messages of a step are what wire_of says") {
+    // Of two shards what the other rank owns, its part back, the results of four leaves, BatchNorm's sums of four tiles.
+    constexpr std::size_t whole = encoded_bytes(Int8{}, Net::parameter_count), mine = encoded_bytes(Int8{}, 4 * 4096);
+    static_assert(wire_of<Net>(128, 2, 0, Cpu{}, Compressed<Int8>{.shards = 4}).bytes ==
+                  2 * (whole - mine) + mine + 4 * 16 + 2 * 4 * 16 * sizeof(double));
     auto const data = small_images(128);
-    std::mutex checking;
-    Threads::run_ranks(4, [&](Threads threads) {
-        Recorded communicator(std::move(threads));
-        auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator, Compressed<Int8>{}});
-        Loader loader(data, {.batch_size = 128, .threads = 0});
-        loader.begin_epoch(0);
-        Batch const& batch = *loader.next();
-        communicator.clear();
-        trainer.train_step(batch);
-        constexpr std::size_t count = SmallLeNet::parameter_count;
-        OwnedRange const own = owned_range(communicator.rank(), 4, count);
-        // Of each of two shards what others own; the own part back to three ranks; the results of two leaves.
-        std::size_t const whole = encoded_bytes(Int8{}, count), mine = encoded_bytes(Int8{}, own.size());
-        auto const bytes = communicator.bytes_sent();
-        std::lock_guard const lock(checking);
-        CHECK(bytes == 2 * (whole - mine) + 3 * mine + 3 * 2 * 16);
-    });
+    auto const check = [&](int ranks, auto const&... ways) {
+        CAPTURE(ranks);
+        std::mutex checking;
+        Threads::run_ranks(ranks, [&](Threads threads) {
+            Recorded communicator(std::move(threads));
+            auto trainer = trainer_of<Net>(DataParallel{communicator, ways...});
+            Loader loader(data, {.batch_size = 128, .threads = 0});
+            loader.begin_epoch(0);
+            Batch const& batch = *loader.next();
+            communicator.clear();
+            trainer.train_step(batch);
+            Wire const expected = wire_of<Net>(128, ranks, communicator.rank(), Cpu{}, ways...);
+            auto const bytes = communicator.bytes_sent();
+            std::size_t messages = 0;
+            for (auto const& message : communicator.messages()) messages += message.sent ? 1 : 0;
+            std::lock_guard const lock(checking);
+            CHECK(bytes == expected.bytes);
+            CHECK(messages == expected.messages);
+        });
+    };
+    for (int const ranks : {2, 3, 4}) {
+        check(ranks, Compressed<Int8>{.shards = 4});
+        check(ranks, Compressed{TopK{.fraction = 0.02}});
+        check(ranks, Compressed<OneBit>{}, Sharded<1>{});
+    }
 }
 
 TEST_CASE("a step that is not finite leaves what was kept as it was") {

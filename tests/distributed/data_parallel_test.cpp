@@ -122,7 +122,7 @@ void check_wire(int batch_size) {
             trainer.train_step(*batch);
             auto const& messages = communicator.messages();
             auto const sent = std::count_if(messages.begin(), messages.end(), [](auto const& m) { return m.sent; });
-            Wire const predicted = wire_of<Net, Float32, Ways...>(batch_size, ranks, rank);
+            Wire const predicted = wire_of<Net>(batch_size, ranks, rank, Cpu{}, Ways{}...);
             std::lock_guard const lock(checking);
             CAPTURE(rank);
             CHECK(communicator.bytes_sent() == predicted.bytes);

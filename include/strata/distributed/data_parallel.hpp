@@ -39,9 +39,9 @@ template <class Way>
 concept RankWay = std::is_same_v<Way, WhenLost> || shard_level<Way> > 0 || is_compression<Way>;
 
 /// Compressed among the ways of DataParallel, or NoCode.
-inline NoCode compression_among() { return {}; }
+constexpr NoCode compression_among() { return {}; }
 template <class Way, class... Ways>
-auto compression_among(Way const& way, Ways const&... ways) {
+constexpr auto compression_among(Way const& way, Ways const&... ways) {
     if constexpr (is_compression<Way>)
         return way;
     else

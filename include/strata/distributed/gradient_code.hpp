@@ -53,7 +53,7 @@ concept GradientCode =
 
 /// Bytes of the codes of `count` numbers of type T, chunk after chunk; the last chunk may be short.
 template <class T = float, GradientCode Code>
-[[nodiscard]] std::size_t encoded_bytes(Code const& code, std::size_t count) {
+[[nodiscard]] constexpr std::size_t encoded_bytes(Code const& code, std::size_t count) {
     std::size_t const rest = count % code_chunk;
     return count / code_chunk * code.template bytes<T>(code_chunk) + (rest > 0 ? code.template bytes<T>(rest) : 0);
 }

@@ -23,7 +23,7 @@ namespace detail {
 /// How the leaves of a batch are dealt out, seen from one rank.
 struct LeafDeal {
     int rank, ranks, shards;  ///< of 0 shards: leaf by leaf
-    [[nodiscard]] LeafRange leaves(int all) const {
+    [[nodiscard]] constexpr LeafRange leaves(int all) const {
         if (shards == 0) return leaves_of(rank, ranks, all);
         LeafRange const own = leaves_of(rank, ranks, shards);
         auto const first_of = [&](int shard) { return static_cast<int>(static_cast<long>(all) * shard / shards); };

@@ -14,17 +14,21 @@ struct Wire {
 };
 
 /// The wire of a step of DataParallel on `rank` of `ranks`, with a batch of so many samples: gradients there and back, the
-/// leaves' results, BatchNorm's sums. `Ways` are what stands behind DataParallel's communicator; what ranks agree on under
-/// WhenLost::go_on is the engine's own and does not count.
+/// leaves' results, BatchNorm's sums. `ways` are what stands behind DataParallel's communicator; what ranks agree on under
+/// WhenLost::go_on is the engine's own and does not count. Codes of TopK's first steps are longer: at(step) says them.
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
-///     wire_of<LeNet, Float32, Sharded<1>>(256, 8, 3, Cpu{.leaves = 8}).messages;
+///     wire_of<LeNet>(256, 8, 3, Cpu{.leaves = 8}, Sharded<1>{}, Compressed<Int8>{}).messages;
 template <class Net, class Precision = Float32, class... Ways>
-constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}) {
+constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways const&... ways) {
     using Gradient = typename Precision::accumulation;
     using Layout = detail::BatchLayout<Net, Precision, CrossEntropy>;
     detail::Tiling const tiling = Layout::tiling(batch, Layout::most_leaves(cpu));
-    detail::LeafRange const own = leaves_of(rank, ranks, tiling.leaves);
+    auto const compression = detail::compression_among(ways...);
+    constexpr bool compressed = (detail::is_compression<Ways> || ... || false);
+    int shards = 0;
+    if constexpr (compressed) shards = compression.shards;
+    detail::LeafRange const own = detail::LeafDeal{rank, ranks, shards}.leaves(tiling.leaves);
     ExchangeRounds const rounds(rank, ranks, tiling.leaves, static_cast<std::size_t>(Net::parameter_count));
     Wire wire;
     constexpr bool sharded = (detail::shard_level<Ways> + ... + 0) > 0;
@@ -32,6 +36,34 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}) {
     wire.bytes = there.numbers * sizeof(Gradient) +
                  back.numbers * (sharded ? sizeof(typename Precision::master) : sizeof(Gradient));
     wire.messages = there.messages + back.messages;
+    if constexpr (compressed) {
+        std::size_t const count = static_cast<std::size_t>(Net::parameter_count);
+        auto const bytes = [&](OwnedRange range) {
+            return encoded_bytes<Gradient>(compression.code, range.end) -
+                   encoded_bytes<Gradient>(compression.code, range.begin);
+        };
+        detail::LeafRange const its = leaves_of(rank, ranks, shards);
+        std::size_t sums = 0, others = 0, codes = 0;
+        for (int shard = 0; shard < shards; ++shard) {
+            bool const any = leaves_of(shard, shards, tiling.leaves).size() > 0;
+            codes += any ? 1 : 0;
+            sums += any && shard >= its.begin && shard < its.end ? 1 : 0;
+        }
+        for (int peer = 0; peer < ranks; ++peer)
+            others += peer != rank && owned_range(peer, ranks, count).size() > 0 ? 1 : 0;
+        OwnedRange const mine = owned_range(rank, ranks, count);
+        wire.bytes -= there.numbers * sizeof(Gradient);
+        wire.bytes += sums * (bytes({0, count}) - bytes(mine));
+        wire.messages += sums * others - there.messages;
+        if constexpr (!sharded) {
+            auto const peers = static_cast<std::size_t>(mine.size() > 0 ? ranks - 1 : 0);
+            wire.bytes += peers * bytes(mine) - back.numbers * sizeof(Gradient);
+            wire.messages += peers - back.messages;
+        }
+        wire.buffer_bytes = sums * bytes({0, count}) + (codes - sums) * bytes(mine);
+    } else {
+        wire.buffer_bytes = rounds.buffer() * sizeof(Gradient);
+    }
     // What is gathered in rows goes to every other rank, where there is something.
     auto const gather = [&](int rows, std::size_t row_bytes) {
         if (rows == 0 || row_bytes == 0) return;
@@ -53,7 +85,7 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}) {
         gather(1, sizeof(double));            // the part's largest gradient
         gather(1, 3 * sizeof(std::int64_t));  // and what is not finite in it
     }
-    wire.buffer_bytes = rounds.buffer() * sizeof(Gradient) + static_cast<std::size_t>(tiling.tiles) * widest;
+    wire.buffer_bytes += static_cast<std::size_t>(tiling.tiles) * widest;
     return wire;
 }
 

@@ -25,7 +25,7 @@ constexpr int arenas_of_run(LeafRange run, int leaves) {
     return nodes.count() + carry_arenas(nodes);
 }
 /// Arenas for a rank's leaves.
-constexpr int arenas_of(LeafRange own, int leaves, Assignment const& assignment) {
+STRATA_COLD constexpr int arenas_of(LeafRange own, int leaves, Assignment const& assignment) {
     int arenas = 0;
     for (int k = 0; k < assignment.runs(); ++k) {
         LeafRange const run = assignment.run(k);
@@ -34,14 +34,14 @@ constexpr int arenas_of(LeafRange own, int leaves, Assignment const& assignment)
     return arenas > 0 ? arenas : 1;
 }
 /// Arenas for any batch of at most that many leaves, on one rank.
-constexpr int most_arenas(int most_leaves, int workers, int groups) {
+STRATA_COLD constexpr int most_arenas(int most_leaves, int workers, int groups) {
     int arenas = 1;
     for (int leaves = 1; leaves <= most_leaves; ++leaves)
         arenas = (std::max)(arenas, arenas_of({0, leaves}, leaves, Assignment{leaves, workers, true, false, groups}));
     return arenas;
 }
 /// How many teams sum runs of their own, of `workers`: as many as 256 MiB of arenas allow, and 64 more for each worker.
-constexpr int groups_of(int most_leaves, int workers, std::size_t arena_bytes) {
+STRATA_COLD constexpr int groups_of(int most_leaves, int workers, std::size_t arena_bytes) {
     std::size_t const budget = (std::size_t{256} << 20) + static_cast<std::size_t>(workers) * (std::size_t{64} << 20);
     int groups = workers;
     while (groups > 1 && static_cast<std::size_t>(most_arenas(most_leaves, workers, groups)) * arena_bytes > budget)
@@ -118,7 +118,7 @@ public:
     }
     /// Sums a run: leaf(number of a leaf of the batch, arena) for each, merge(arena, other) where one sum takes in another.
     template <class Leaf, class Merge>
-    void sum_run(int run, bool backwards, Leaf const& leaf, Merge const& merge) {
+    STRATA_COLD void sum_run(int run, bool backwards, Leaf const& leaf, Merge const& merge) {
         int const begin = runs_[static_cast<std::size_t>(run)], end = runs_[static_cast<std::size_t>(run) + 1];
         int const carries = first_[static_cast<std::size_t>(end) - 1] + 1;
         for (int k = begin; k < end; ++k) {
@@ -127,7 +127,7 @@ public:
         }
     }
     /// Adds what the runs summed, chunk by chunk: a share of all numbers. Nodes of this rank are left then.
-    void merge_runs(Share share) {
+    STRATA_COLD void merge_runs(Share share) {
         int const chunks = parameter_chunks(count_);
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
             std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count_);
@@ -186,7 +186,8 @@ private:
         }
     }
     template <class Leaf, class Merge>
-    void sum_node(TreeNode node, int to, int carries, bool backwards, Leaf const& leaf, Merge const& merge) {
+    STRATA_COLD void sum_node(TreeNode node, int to, int carries, bool backwards, Leaf const& leaf,
+                              Merge const& merge) {
         if (node.size == 1) return leaf(node.first, arena(to));
         int const half = node.size / 2, middle = node.first + half;
         if (middle >= leaves_) return sum_node({node.first, half}, to, carries, backwards, leaf, merge);
