@@ -58,7 +58,7 @@ public:
         hello.seed = seed;
         hello.code = options_.code.text();
         hello.items = items;
-        clock_ = std::numeric_limits<std::int64_t>::max();
+        clock_ = (std::numeric_limits<std::int64_t>::max)();
         ask_all(
             [&](std::size_t server) {
                 hello.server = static_cast<std::uint32_t>(server);
