@@ -153,6 +153,22 @@ TEST_CASE("nodes that do not lie side by side are an error") {
     CHECK_THROWS_WITH_AS(add_nodes<float>(nodes, numbers, 4), "add_nodes: a node from leaf 3, expected 2", Error);
 }
 
+TEST_CASE("messages dropped and delayed anywhere: the same bits") {
+    auto const expected = descended(1, {Fault{}});
+    Random random(12, Purpose::user);
+    for (int run = 0; run < 60; ++run) {
+        CAPTURE(run);
+        std::vector<Fault> faults(2 + random.below(4));
+        for (Fault& fault : faults) {  // some 100 messages in six steps
+            if (random.below(2) == 0) fault.drop_message = random.below(100);
+            if (random.below(2) == 0) fault.delay_message = random.below(100);
+            fault.delay_polls = random.below(5);
+        }
+        if (random.below(2) == 0) faults.back().kill_at_byte = random.below(150000);
+        CHECK(descended(static_cast<int>(faults.size()), faults) == expected);
+    }
+}
+
 TEST_CASE("ranks killed at any byte of the exchange: the others end with the bits of one rank") {
     auto const expected = descended(1, {Fault{}});
     Random random(11, Purpose::user);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <strata/distributed/faulty.hpp>
 #include <strata/distributed/recorded.hpp>
 #include <strata/distributed/threads.hpp>
 #include <string>
@@ -14,6 +15,7 @@ namespace {
 
 static_assert(Communicator<Threads>);
 static_assert(Communicator<Recorded<Threads>>);
+static_assert(Communicator<Faulty<Recorded<Threads>>>);
 
 template <class T>
 std::span<std::byte const> bytes_of(T const& value) {
@@ -122,5 +124,88 @@ TEST_CASE("who waits for nobody that is gone is not disturbed") {
         c.post_receive(1 - own, room_of(other));
         c.wait();
         CHECK(other == 1 - own);
+    });
+}
+
+TEST_CASE("a message that is dropped is noticed by all who wait, and nobody is gone") {
+    for (std::uint64_t const dropped : {0u, 1u}) {
+        CAPTURE(dropped);
+        std::atomic<int> noticed{0}, ended{0};
+        Threads::run_ranks(3, [&](Threads threads) {
+            Fault const fault{.drop_message = threads.rank() == 1 ? dropped : Fault::never};
+            Faulty c(Recorded(std::move(threads)), fault);
+            std::vector<int> all(3);
+            int const own = c.rank();
+            bool ok = true;
+            try {
+                all_gather(c, std::span(&own, 1), std::span(all));
+            } catch (RankLost const&) { ok = false; }
+            noticed += ok ? 0 : 1;
+            CHECK_FALSE(c.agree(ok));
+            c = c.shrink();
+            CHECK(c.size() == 3);
+            all_gather(c, std::span(&own, 1), std::span(all));
+            CHECK(all == std::vector<int>{0, 1, 2});
+            CHECK(c.agree(true));
+            ++ended;
+        });
+        CHECK(noticed >= 1);  // the others may have been done before
+        CHECK(ended == 3);
+    }
+}
+
+TEST_CASE("a message that is delayed is overtaken by those to others, not by those to the same rank") {
+    Threads::run_ranks(3, [](Threads threads) {
+        bool const late = threads.rank() == 0;
+        Recorded recorded(std::move(threads));
+        Faulty c(std::move(recorded), Fault{.delay_message = late ? 0 : Fault::never, .delay_polls = 2});
+        std::array<int, 3> const values{7, 8, 9};
+        std::array<int, 2> got{};
+        if (late) {
+            c.post_send(1, bytes_of(values[0]));
+            c.post_send(2, bytes_of(values[2]));
+            c.post_send(1, bytes_of(values[1]));
+            CHECK_FALSE(c.poll());
+            CHECK_FALSE(c.poll());
+        } else {
+            c.post_receive(0, room_of(got[0]));
+            if (c.rank() == 1) c.post_receive(0, room_of(got[1]));
+        }
+        c.wait();
+        CHECK(c.poll());
+        if (c.rank() == 1) CHECK(got == std::array{7, 8});
+        if (c.rank() == 2) CHECK(got[0] == 9);
+    });
+    // What the engine under it was given, and when.
+    Threads::run_ranks(2, [](Threads threads) {
+        struct Seen {
+            std::vector<int>* order;
+            Threads c;
+            [[nodiscard]] int rank() const { return c.rank(); }
+            [[nodiscard]] int size() const { return c.size(); }
+            void post_send(int to, std::span<std::byte const> bytes) {
+                order->push_back(static_cast<int>(bytes.size()));
+                c.post_send(to, bytes);
+            }
+            void post_receive(int from, std::span<std::byte> bytes) { c.post_receive(from, bytes); }
+            bool poll() { return order->push_back(0), c.poll(); }
+            void wait() { c.wait(); }
+            bool agree(bool ok) { return c.agree(ok); }
+            Seen shrink() { return {order, c.shrink()}; }
+        };
+        std::vector<int> order;
+        Faulty c(Seen{&order, std::move(threads)}, Fault{.delay_message = 1, .delay_polls = 1});
+        std::array<std::byte, 6> out{}, in{};
+        for (std::size_t const bytes : {1u, 2u, 3u}) {
+            c.post_send(1 - c.rank(), std::span<std::byte const>(out).first(bytes));
+            c.post_receive(1 - c.rank(), std::span(in).first(bytes));
+        }
+        c.wait();
+        CHECK(order == std::vector{1, 0, 2, 3, 0});
+        std::string const error = error_of([&] {
+            Faulty d(std::move(c), Fault{.drop_message = 0});
+            d.post_send(1 - d.rank(), out);
+        });
+        CHECK(error.find("no revoke()") != std::string::npos);
     });
 }

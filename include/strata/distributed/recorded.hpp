@@ -40,6 +40,11 @@ public:
     }
     bool poll() { return communicator_.poll(); }
     void wait() { communicator_.wait(); }
+    void revoke()
+    requires requires(C& c) { c.revoke(); }
+    {
+        communicator_.revoke();
+    }
     bool agree(bool ok) { return communicator_.agree(ok); }
     Recorded shrink() { return Recorded(communicator_.shrink()); }
 

@@ -41,6 +41,11 @@ public:
         std::unique_lock lock(mutex_);
         return is_done(me);
     }
+    void revoke() {
+        std::lock_guard const lock(mutex_);
+        revoked_ = true;
+        for (auto& rank : ranks_) rank.changed.notify_all();
+    }
     void wait(int me) {
         std::unique_lock lock(mutex_);
         while (!is_done(me)) {
@@ -191,6 +196,9 @@ public:
     void post_receive(int from, std::span<std::byte> bytes) { hub_->post_receive(rank_, checked(from), bytes); }
     bool poll() { return hub_->poll(rank_); }
     void wait() { hub_->wait(rank_); }
+    /// From now on whoever waits for what has not arrived gets RankLost, until they shrink: though none is gone, as where
+    /// a connection is broken.
+    void revoke() { hub_->revoke(); }
     bool agree(bool ok) { return hub_->agree(rank_, ok); }
     Threads shrink() {
         auto [hub, rank] = hub_->shrink(rank_);

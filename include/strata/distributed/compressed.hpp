@@ -1,0 +1,24 @@
+// Compressed: the policy that sends gradients in a code.
+#pragma once
+
+#include "gradient_code.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// Gradients go to the ranks that own them, and what these make of them back, in a code. A batch is worked on in
+/// `shards`, each with error feedback of its own, whatever the number of ranks: so results have the same bits on any
+/// number of ranks.
+template <GradientCode Code>
+struct Compressed {
+    Code code = {};
+    int shards = 8;
+
+    /// Throws Error where an option makes no sense.
+    STRATA_COLD void check() const {
+        if (shards < 1 || shards > 64) fail("Compressed: shards is ", shards, ", expected 1 to 64");
+        code.check();
+    }
+    [[nodiscard]] STRATA_COLD std::string text() const { return concatenate(code.text(), ", shards ", shards); }
+};
+
+}  // namespace strata::inline STRATA_ABI
