@@ -14,6 +14,5 @@
 #include "distributed/exchange.hpp"
 #include "distributed/faulty.hpp"
 #include "distributed/gradient_code.hpp"
-#include "distributed/leaf_tree.hpp"
 #include "distributed/recorded.hpp"
 #include "distributed/threads.hpp"

@@ -159,7 +159,7 @@ TEST_CASE("a streaming network takes the memory of its plan, whatever the batch"
     }
     // Every worker has one tile of 16 samples, and scratch memory of its own.
     CHECK(bytes(2, 64) - bytes(1, 64) >= 16 * SmallLeNet::training_bytes_per_sample<float>);
-    CHECK(bytes(3, 64) - bytes(2, 64) == bytes(2, 64) - bytes(1, 64));
+    CHECK(bytes(3, 64) - bytes(2, 64) >= 16 * SmallLeNet::training_bytes_per_sample<float>);
 
     auto const data = small_images(1024);
     for (int const workers : {1, 2})

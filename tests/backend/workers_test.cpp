@@ -22,7 +22,12 @@ struct Part {
 };
 std::vector<Part> parts_of(Assignment const& assignment, int worker) {
     std::vector<Part> parts;
-    assignment.for_each(worker, [&](int item, Share share, int slot) { parts.push_back({item, share, slot}); });
+    assignment.for_each(worker, [&](int index, Share share, int slot) {
+        detail::LeafRange const run = assignment.run(index);
+        CHECK(index < assignment.runs());
+        for (int k = 0; k < run.size(); ++k)
+            parts.push_back({assignment.backwards ? run.end - 1 - k : run.begin + k, share, slot});
+    });
     return parts;
 }
 }  // namespace
@@ -30,27 +35,36 @@ std::vector<Part> parts_of(Assignment const& assignment, int worker) {
 TEST_CASE("every item is done once, by one worker or by all members of a team") {
     for (int items = 0; items <= 20; ++items)
         for (int workers = 1; workers <= 7; ++workers)
-            for (bool const teams : {false, true}) {
-                CAPTURE(items);
-                CAPTURE(workers);
-                CAPTURE(teams);
-                std::map<int, std::vector<Part>> by_item;
-                for (int worker = 0; worker < workers; ++worker)
-                    for (Part const& part : parts_of({items, workers, teams}, worker)) {
-                        CHECK(part.slot < std::min(items, workers));
-                        by_item[part.item].push_back(part);
+            for (bool const teams : {false, true})
+                for (int groups = 1; groups <= workers; ++groups) {
+                    CAPTURE(items);
+                    CAPTURE(workers);
+                    CAPTURE(teams);
+                    CAPTURE(groups);
+                    Assignment const assignment{items, workers, teams, false, groups};
+                    std::map<int, std::vector<Part>> by_item;
+                    for (int worker = 0; worker < workers; ++worker)
+                        for (Part const& part : parts_of(assignment, worker)) {
+                            CHECK(part.slot < std::min(items, workers));
+                            by_item[part.item].push_back(part);
+                        }
+                    CHECK(static_cast<int>(by_item.size()) == items);
+                    for (auto const& [item, parts] : by_item) {
+                        CHECK(item < items);
+                        CHECK(static_cast<int>(parts.size()) == parts[0].share.size);
+                        if (!teams && groups >= std::min(items, workers)) CHECK(parts.size() == 1);
+                        for (std::size_t k = 0; k < parts.size(); ++k) {
+                            CHECK(parts[k].share.rank == static_cast<int>(k));
+                            CHECK(parts[k].slot == parts[0].slot);
+                        }
                     }
-                CHECK(static_cast<int>(by_item.size()) == items);
-                for (auto const& [item, parts] : by_item) {
-                    CHECK(item < items);
-                    CHECK(static_cast<int>(parts.size()) == parts[0].share.size);
-                    if (!teams) CHECK(parts.size() == 1);
-                    for (std::size_t k = 0; k < parts.size(); ++k) {
-                        CHECK(parts[k].share.rank == static_cast<int>(k));
-                        CHECK(parts[k].slot == parts[0].slot);
+                    int end = 0;
+                    for (int run = 0; run < assignment.runs(); end = assignment.run(run++).end) {
+                        CHECK(assignment.run(run).begin == end);
+                        CHECK(assignment.run(run).size() > 0);
                     }
+                    CHECK(end == items);
                 }
-            }
 }
 
 TEST_CASE("with teams, fewer items than workers occupy all of them") {

@@ -86,6 +86,30 @@ TEST_CASE("BatchNorm and dropout on ranks: statistics are the whole batch's") {
     check_ranks<SmallResNet>(64, 150, {{2, 1}, {3, 2}, {4, 1}, {6, 1}});
 }
 
+TEST_CASE("matrices train on as many ranks as Cpu::leaves says") {
+    using Net = Network<Input<2, 12, 12>, Flatten, Linear<1000>, ReLU, Linear<5>>;  // one leaf by default
+    auto const data = small_images(200);
+    auto const trained = [&](int leaves, auto const&... ranks) {
+        auto trainer =
+            train<Net>(Cpu{.threads = 1, .leaves = leaves}, SGD{.learning_rate = 0.01, .momentum = 0.9}, ranks...);
+        trainer.fit(data, options_of(200));
+        return trainer.snapshot();
+    };
+    auto const expected = trained(4);
+    auto const one_leaf = trained(0);
+    CHECK(!same_bits<float>(one_leaf.parameters(), expected.parameters()));
+    for (int const ranks : {2, 3, 4}) {
+        CAPTURE(ranks);
+        std::mutex checking;
+        Threads::run_ranks(ranks, [&](Threads communicator) {
+            auto const got = trained(4, DataParallel{communicator});
+            std::lock_guard const lock(checking);
+            CHECK(same_bits<float>(got.parameters(), expected.parameters()));
+        });
+    }
+    CHECK_THROWS_WITH_AS(trained(-1), "Cpu: leaves is -1, expected 0 (automatic) to 4096", Error);
+}
+
 TEST_CASE("targets, and gradients between backward and update, on ranks") {
     using Net = Network<Input<6>, Linear<9>, ReLU, Linear<3>>;
     std::vector<double> x(80 * 6), y(80 * 3);

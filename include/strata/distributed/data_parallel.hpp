@@ -37,24 +37,13 @@ public:
     [[nodiscard]] LeafRange leaves(int all) const { return leaves_of(rank(), all); }
     [[nodiscard]] LeafRange leaves_of(int rank, int all) const { return strata::leaves_of(rank, size(), all); }
 
-    /// Calls f(first, leaves) for the nodes of the tree that this rank's leaves add up to; `first` counts from the
-    /// rank's first leaf.
-    template <class F>
-    void for_each_node(int all, F const& f) const {
-        LeafRange const own = leaves(all);
-        TreeNodes const nodes(own, all);
-        for (int k = 0; k < nodes.count(); ++k)
-            f(nodes[k].first - own.begin, (std::min)(nodes[k].first + nodes[k].size, own.end) - nodes[k].first);
-    }
-    /// The gradient [count] of a batch, in the first of the arenas [leaves][count], from the nodes of all ranks, each in
-    /// the arena of its first leaf.
+    /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, [count] each.
     template <class T>
-    STRATA_COLD void sum(T* arenas, std::size_t count, int all) const {
-        Exchange<T> exchange(rank(), size(), all, count);
-        std::vector<T const*> nodes;
-        for_each_node(all, [&](int first, int) { nodes.push_back(arenas + static_cast<std::size_t>(first) * count); });
-        exchange.reduce(*communicator_, nodes, arenas + exchange.owned().begin);
-        exchange.gather(*communicator_, arenas);
+    STRATA_COLD void sum(std::span<T* const> nodes, T* gradient, std::size_t count, int leaves) const {
+        Exchange<T> exchange(rank(), size(), leaves, count);
+        exchange.reduce(*communicator_, std::span<T const* const>(nodes.data(), nodes.size()),
+                        gradient + exchange.owned().begin);
+        exchange.gather(*communicator_, gradient);
     }
     /// Rows [begin, end) = range_of(rank) of numbers [rows][width] from each rank to all others.
     template <class T, class RangeOf>

@@ -6,7 +6,7 @@
 
 #include "../core/aligned.hpp"
 #include "communicator.hpp"
-#include "leaf_tree.hpp"
+#include "../backend/leaf_tree.hpp"
 
 namespace strata::inline STRATA_ABI {
 

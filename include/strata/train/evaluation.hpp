@@ -36,7 +36,9 @@ namespace detail {
 template <class Executor>
 Function<SampleRange(int size)> part_of_batches(Executor const& executor) {
     if constexpr (RanksOf<Executor>::type::several)
-        return [ranks = executor.ranks()](int size) { return Executor::own_samples(ranks, size); };
+        return [ranks = executor.ranks(), leaves = executor.most_leaves()](int size) {
+            return Executor::own_samples(ranks, size, leaves);
+        };
     return {};
 }
 /// Whether each of an executor's ranks looks at all samples of an evaluation.

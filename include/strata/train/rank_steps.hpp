@@ -34,12 +34,27 @@ auto repeated(Executor& executor, bool& moved, F const& f) {
 
 /// When a trainer is made. Ranks that do not do the same would wait for each other for ever, or train what is nobody's.
 template <class Trainer, class Ranks>
-STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double learning_rate) {
+STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double learning_rate, int leaves) {
     ranks.compare("the trainer", type_text<Trainer>());
     ranks.compare("the seed", concatenate(seed));
     ranks.compare("the learning rate",
                   concatenate(learning_rate, " (bits ", std::bit_cast<std::uint64_t>(learning_rate), ")"));
+    ranks.compare("Cpu::leaves", concatenate(leaves));
     ranks.compare("WhenLost::go_on", concatenate(int{ranks.goes_on()}));
+}
+
+/// The same; ranks whose weights are kept elsewhere get them. Returns the steps that this rank has done already.
+template <class Trainer, class Executor, class Model, class Optimizer>
+STRATA_COLD std::int64_t begin_trainer(Executor& executor, Model& model, Optimizer const& optimizer,
+                                       std::uint64_t seed) {
+    compare_trainers<Trainer>(executor.ranks(), seed, optimizer.learning_rate, executor.most_leaves());
+    if constexpr (requires { executor.join(model, optimizer, seed); }) return executor.join(model, optimizer, seed);
+    return 0;
+}
+/// In place of an update, where a step is left out: those who share it may have to know.
+template <class Executor, class Model>
+void leave_out(Executor& executor, Model& model) {
+    if constexpr (requires { executor.leave_out(model); }) executor.leave_out(model);
 }
 
 /// When fit begins.

@@ -55,9 +55,7 @@ public:
         if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
         if constexpr (several_ranks)
-            detail::compare_trainers<Trainer>(executor_.ranks(), state_.seed, optimizer_.learning_rate);
-        if constexpr (requires { executor_.join(model_, optimizer_, seed.value); })
-            state_.step = executor_.join(model_, optimizer_, seed.value);
+            state_.step = detail::begin_trainer<Trainer>(executor_, model_, optimizer_, state_.seed);
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
@@ -357,9 +355,8 @@ private:
                      " would not be finite");
             host_is_old_ = true;
             state_.updates += fault ? 0 : 1;
-        } else if constexpr (requires { executor_.leave_out(model_); }) {
-            executor_.leave_out(model_);
         }
+        if (!done.finite) detail::leave_out(executor_, model_);
         // Where the loss itself is not finite, the scale is not to blame.
         if (loss_scaling_.is_dynamic() && (done.finite || done.loss_is_finite))
             loss_scaling_.step(done.finite, state_.loss_scale, state_.loss_scale_steps);

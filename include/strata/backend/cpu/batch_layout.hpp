@@ -1,6 +1,7 @@
 // How a batch is cut into leaves, and what memory it takes: constants of a network.
 #pragma once
 
+#include "leaf_gradients.hpp"
 #include "preparation_cache.hpp"
 #include "program.hpp"
 
@@ -15,23 +16,23 @@ struct BatchLayout {
     template <bool Training>
     static constexpr Program<Precision, Loss> program = program_of<Net, Precision, Loss, Training>();
 
-    /// Leaves at most, and arenas for their gradients always: a constant of the network, bounded by 256 MiB. With fewer
-    /// leaves than workers, teams share a leaf.
-    static constexpr int max_leaves = [] {
+    /// Leaves of a batch at most, where Cpu::leaves says nothing: a constant of the network. A single team can sum as
+    /// many in 256 MiB.
+    static constexpr int default_leaves = [] {
         if (weights_dominate<Net>) return 1;
-        std::size_t const fit =
-            (std::size_t{256} << 20) / (sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1));
-        return fit > 32 ? 32 : fit < 2 ? 2 : static_cast<int>(fit);
+        int leaves = 32, heights = 6;
+        constexpr std::size_t bytes = sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count + 1);
+        for (; leaves > 2 && static_cast<std::size_t>(heights) * bytes > std::size_t{256} << 20; --heights) leaves /= 2;
+        return leaves;
     }();
-    static constexpr std::size_t gradient_size =
-        static_cast<std::size_t>(max_leaves) * static_cast<std::size_t>(Net::parameter_count);
+    static constexpr int most_leaves(Cpu cpu) { return cpu.leaves > 0 ? cpu.leaves : default_leaves; }
 
     /// Samples in a tile.
     static constexpr int samples(int batch) { return tile_samples<Net, Precision>(batch); }
-    static constexpr Tiling tiling(int batch) { return Tiling(batch, samples(batch), max_leaves); }
+    static constexpr Tiling tiling(int batch, int most_leaves) { return Tiling(batch, samples(batch), most_leaves); }
     /// The samples of some leaves.
-    static constexpr SampleRange samples_of(LeafRange leaves, int batch) {
-        int const leaf_samples = tiling(batch).leaf_tiles * samples(batch);
+    static constexpr SampleRange samples_of(LeafRange leaves, int batch, int most_leaves) {
+        int const leaf_samples = tiling(batch, most_leaves).leaf_tiles * samples(batch);
         return {(std::min)(leaves.begin * leaf_samples, batch), (std::min)(leaves.end * leaf_samples, batch)};
     }
 
@@ -59,14 +60,16 @@ struct BatchLayout {
 
     /// Bytes that training a batch takes on one rank. A streaming network's do not depend on the batch once it fills
     /// tiles of the most samples for every worker.
-    static constexpr std::size_t training_memory_bytes(int workers, int batch) {
-        int const tiles = tiling(batch).tiles;
+    static constexpr std::size_t training_memory_bytes(int workers, int batch, int most_leaves) {
+        int const tiles = tiling(batch, most_leaves).tiles;
+        std::size_t const arena = sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count);
+        int const arenas = most_arenas(most_leaves, workers, groups_of(most_leaves, workers, arena));
         auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(samples(batch));
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiles : (std::min)(workers, tiles)) +
                sizeof(Storage) * (static_cast<std::size_t>(workers) * scratch_size<true>() + prepared_size<true>()) +
-               sizeof(Scalar) * cached_parameters + sizeof(Gradient) * gradient_size +
+               sizeof(Scalar) * cached_parameters + static_cast<std::size_t>(arenas) * arena +
                sizeof(double) * (parts_size(tiles) + statistics + 1);
     }
 };

@@ -2,7 +2,7 @@
 // same bits for each of them.
 //
 // Tiles are grouped into leaves of consecutive tiles; a leaf's gradient is summed tile by tile, and the leaves are
-// merged in one binary tree over the leaf index. How many leaves a batch has depends on the network and the batch
+// merged in one binary tree over the leaf index (leaf_gradients.hpp). How many leaves a batch has depends on the network and the batch
 // alone. Networks without batch-wide layers stream: a worker takes a tile through the whole program, and memory does
 // not grow with the batch.
 #pragma once
@@ -51,41 +51,44 @@ public:
           pool_(detail::workers_of(cpu)),
           team_flops_(cpu.team_flops),
           batch_invariant_(cpu.batch_invariant),
+          most_leaves_(Layout::most_leaves(cpu)),
           loss_(loss),
           barriers_(static_cast<std::size_t>(workers_) + 1),
           cache_(Layout::cached_parameters),
+          gradients_(Net::parameter_count, most_leaves_, workers_),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
           chunk_largest_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
-          results_(static_cast<std::size_t>(Layout::max_leaves)),
+          results_(static_cast<std::size_t>(most_leaves_)),
           next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
 
     [[nodiscard]] int workers() const { return workers_; }
     [[nodiscard]] Ranks const& ranks() const { return ranks_; }
     [[nodiscard]] Ranks& ranks() { return ranks_; }
-    /// The samples of a batch that a rank looks at.
-    static SampleRange own_samples(Ranks const& ranks, int batch) {
-        return Layout::samples_of(ranks.leaves(Layout::tiling(batch).leaves), batch);
+    /// Leaves of a batch at most.
+    [[nodiscard]] int most_leaves() const { return most_leaves_; }
+    /// The samples of a batch of at most so many leaves that a rank looks at.
+    static SampleRange own_samples(Ranks const& ranks, int batch, int most_leaves) {
+        return Layout::samples_of(ranks.leaves(Layout::tiling(batch, most_leaves).leaves), batch, most_leaves);
     }
     /// The model is used where it lies; load says that others have changed it or the optimizer's state.
     void load(ModelType const&, std::span<Scalar const>) { range_.forget(); }
     void store(ModelType&, std::span<Scalar>) {}
     /// Gradient of the last training pass, in the order of Model::parameters(); empty before the first.
-    [[nodiscard]] std::span<Gradient const> gradient() const {
-        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(Layout::max_leaves)};
-    }
+    [[nodiscard]] std::span<Gradient const> gradient() const { return gradients_.gradient(); }
     [[nodiscard]] std::span<Gradient> gradient() {  // what is written to it, update() takes
         largest_gradient_ = detail::unknown_magnitude;
-        return {gradients_.data(), gradients_.size() / static_cast<std::size_t>(Layout::max_leaves)};
+        return gradients_.gradient();
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
         return (workspace_.size() + scratch_.size() + prepared_.size()) * sizeof(Storage) +
-               cache_.size() * sizeof(Scalar) + gradients_.size() * sizeof(Gradient) +
+               cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
                (parts_.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand.
-    static constexpr std::size_t training_memory_bytes(int workers, int batch) {
-        return Layout::training_memory_bytes(workers, batch);
+    static constexpr std::size_t training_memory_bytes(int workers, int batch,
+                                                       int most_leaves = Layout::default_leaves) {
+        return Layout::training_memory_bytes(workers, batch, most_leaves);
     }
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
@@ -110,12 +113,12 @@ public:
         auto fault = statistics_fault(model);
         if (fault) return fault;
         if constexpr (MatrixOptimizer<Optimizer>)
-            fault = detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters(), gradients_.data(),
-                                                 state, step, before_update_);
+            fault = detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters(), gradient_data(), state,
+                                                 step, before_update_);
         else
             fault = detail::update_all<detail::states_of<Optimizer>()>(
                 pool_, workers_, range_, optimizer.template prepare<Scalar>(step), model.parameters().data(),
-                gradients_.data(), largest_gradient_, state.data(), std::ptrdiff_t{Net::parameter_count});
+                gradient_data(), largest_gradient_, state.data(), std::ptrdiff_t{Net::parameter_count});
         if (!fault) update_statistics(model);
         return fault;
     }
@@ -150,6 +153,7 @@ public:
     }
 
 private:
+    [[nodiscard]] Gradient* gradient_data() { return gradients_.gradient().data(); }
     template <bool Training>
     static constexpr Program program = Layout::template program<Training>;
     /// True where a team is faster than one worker on tiles of that many samples.
@@ -190,13 +194,12 @@ private:
                                        int* watch = nullptr) {
         watch_ = watch;
         int const S = Layout::samples(batch.size);
-        Tiling const tiling = Layout::tiling(batch.size);
+        Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
         std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
         grow(workspace_,
              stride * static_cast<std::size_t>(Net::is_batch_wide ? tiles.size() : (std::min)(workers_, tiles.size())));
-        grow(gradients_, Layout::gradient_size);
         grow_scratch<true>();
         grow(prepared_, Layout::template prepared_size<true>());
         cache_.forget();
@@ -204,45 +207,52 @@ private:
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
 
         bool const teams = teams_pay<true>(S);
-        auto const body = [&](int worker, int workers) {
+        int const members = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
+        detail::Assignment const assignment{own.size(), members, teams, false,
+                                            (std::min)(gradients_.groups(), members)};
+        gradients_.begin(own, tiling.leaves, assignment);
+        pool_.run(members, [&](int worker, int workers) {
             Context context = context_of(model, batch, random, worker);
-            detail::Assignment assignment{own.size(), workers, teams};
+            detail::Assignment runs = assignment;
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
-                prepare<true>(steps.subspan(begin, end - begin), context, tiling, S, {worker, workers});
-                assignment.for_each(worker, [&](int leaf, detail::Share team, int slot) {
-                    std::ptrdiff_t const size = Net::parameter_count;
-                    context.gradient = gradients_.data() + leaf * size;
-                    if (begin == 0)  // by those who add to it next: it is in their cache then
-                        detail::clear_gradients(program<true>.steps, context.gradient, team);
-                    run_leaf(context, tiling, own.begin + leaf, team, slot, steps.subspan(begin, end - begin), S,
-                             stride, Net::is_batch_wide ? tiles.begin : -1);
+                auto const phase = steps.subspan(begin, end - begin);
+                prepare<true>(phase, context, tiling, S, {worker, workers});
+                runs.for_each(worker, [&](int run, detail::Share team, int slot) {
+                    gradients_.sum_run(
+                        run, runs.backwards,
+                        [&](int leaf, Gradient* arena) {
+                            context.gradient = arena;
+                            // By those who add to it next: it is in their cache then.
+                            detail::clear_gradients(phase, arena, team);
+                            run_leaf(context, tiling, leaf, team, slot, phase, S, stride,
+                                     Net::is_batch_wide ? tiles.begin : -1);
+                        },
+                        [&](Gradient* into, Gradient const* other) {
+                            detail::add_gradients_of(phase, into, other, team);
+                            meet(slot, team.size);
+                        });
                 });
                 auto const& last = steps[end - 1];
                 if constexpr (Net::is_batch_wide)
                     if (last.reduction != detail::Reduction::none)
                         merge_statistics(model, last.reduction, last.operation, tiling, S, batch.size,
                                          {worker, workers});
-                assignment.backwards = !assignment.backwards;
+                runs.backwards = !runs.backwards;
             }
             meet(workers_, workers);
-            if constexpr (Ranks::several)
-                ranks_.for_each_node(tiling.leaves, [&](int first, int leaves) {
-                    detail::merge_gradients(gradients_.data() + std::ptrdiff_t{first} * Net::parameter_count,
-                                            Net::parameter_count, leaves, 1, {worker, workers}, chunk_largest_.data());
-                });
-            else
-                detail::merge_gradients(gradients_.data(), Net::parameter_count, tiling.leaves, loss_scale_,
-                                        {worker, workers}, chunk_largest_.data());
-        };
-        pool_.run(watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_), body);
+            gradients_.merge_runs({worker, workers});
+            if constexpr (!Ranks::several) gradients_.unscale(loss_scale_, {worker, workers}, chunk_largest_.data());
+        });
         thrown_.rethrow();
         if constexpr (Ranks::several) {
-            ranks_.sum(gradients_.data(), static_cast<std::size_t>(Net::parameter_count), tiling.leaves);
+            Gradient* sums[64];
+            int const count = gradients_.sums(sums);
+            ranks_.sum(std::span<Gradient* const>(sums, static_cast<std::size_t>(count)), gradients_.gradient().data(),
+                       static_cast<std::size_t>(Net::parameter_count), tiling.leaves);
             pool_.run(workers_, [&](int worker, int workers) {
-                detail::merge_gradients(gradients_.data(), Net::parameter_count, 1, loss_scale_, {worker, workers},
-                                        chunk_largest_.data());
+                gradients_.unscale(loss_scale_, {worker, workers}, chunk_largest_.data());
             });
             share_results(tiling.leaves);
         }
@@ -290,7 +300,7 @@ private:
                                           Value* outputs, int* watch = nullptr) {
         watch_ = watch;
         int const S = Layout::samples(batch.size);
-        Tiling const tiling = Layout::tiling(batch.size);
+        Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         grow(workspace_, stride * static_cast<std::size_t>((std::min)(workers_, tiling.tiles)));
@@ -313,17 +323,19 @@ private:
                 context.cached = true;
             else
                 prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
-            detail::Assignment{own.size(), workers, teams}.for_each(
-                worker, [&](int leaf, detail::Share team, int slot) {
+            detail::Assignment const assignment{own.size(), workers, teams};
+            assignment.for_each(worker, [&](int run, detail::Share team, int slot) {
+                detail::LeafRange const leaves = assignment.run(run);
+                for (int leaf = leaves.begin; leaf < leaves.end; ++leaf)
                     run_leaf(context, tiling, own.begin + leaf, team, slot, program<false>.steps, S, stride, -1);
-                });
+            });
         });
         if (thrown_.is_there()) cache_.forget();
         thrown_.rethrow();
         if constexpr (Ranks::several) {
             share_results(tiling.leaves);
             auto const samples = [&](int rank) {
-                return Layout::samples_of(ranks_.leaves_of(rank, tiling.leaves), batch.size);
+                return Layout::samples_of(ranks_.leaves_of(rank, tiling.leaves), batch.size, most_leaves_);
             };
             if (predictions) ranks_.gather(predictions, 1, samples);
             if (outputs) ranks_.gather(outputs, Net::OutputShape::size, samples);
@@ -367,7 +379,7 @@ private:
         }
         detail::StatisticsMerge<Precision> const merge{
             parts_.data(), statistics_.data(),     tiling.tiles,         samples,
-            batch,         model.buffers().data(), next_buffers_.data(), has_first_leaf ? gradients_.data() : nullptr,
+            batch,         model.buffers().data(), next_buffers_.data(), has_first_leaf ? gradient_data() : nullptr,
             share};
         auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
         (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
@@ -379,6 +391,7 @@ private:
     detail::WorkerPool pool_;
     double team_flops_;
     bool batch_invariant_;
+    int most_leaves_;
     Loss loss_;
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
     detail::FirstException thrown_;         // by a worker in a batch
@@ -386,7 +399,7 @@ private:
     AlignedVector<Storage> prepared_;                  // parameters in the forms that kernels read
     detail::PreparationCache<Precision, Loss> cache_;  // by inference, in the same memory
     std::size_t scratch_stride_ = 0;
-    AlignedVector<Gradient> gradients_;  // [leaves][parameters]
+    detail::LeafGradients<Gradient> gradients_;
     FixedArray<double> parts_, statistics_, chunk_largest_;
     FixedArray<detail::BatchResult> results_;
     AlignedVector<Scalar> next_buffers_;

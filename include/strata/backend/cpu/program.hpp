@@ -134,7 +134,10 @@ private:
                                                                              .cleared = Op<Index>::Parameters::size});
             else if constexpr (Op<Index>::Parameters::size > 0)
                 write.template kernel<ParameterGradientKernel<Op<Index>, Precision>>(
-                    {.offsets = offsets_of<Index, true>(), .operation = Index, .cleared = Op<Index>::Parameters::size});
+                    {.offsets = offsets_of<Index, true>(),
+                     .operation = Index,
+                     .gradients = Op<Index>::Parameters::size,
+                     .cleared = Op<Index>::Parameters::size});
             // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
             constexpr bool own = p.in_place[Index] && Node::other < 0 && p.gradient[Node::input] >= 0;
             constexpr auto first = own ? GradientWrite::overwrite : p.write[Index];

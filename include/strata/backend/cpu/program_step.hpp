@@ -82,6 +82,7 @@ struct ProgramStep {
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
+    int gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
     int cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
     int parameters = 0;  ///< of the operation, for forward kernels
     Preparation<Precision> preparation{};

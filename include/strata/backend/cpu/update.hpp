@@ -1,4 +1,4 @@
-// The end of a training step: the gradients of a batch's leaves become one, and the parameters move.
+// The end of a training step: the parameters move.
 #pragma once
 
 #include <algorithm>
@@ -64,41 +64,6 @@ private:
 inline constexpr std::ptrdiff_t parameter_chunk = 4096;
 constexpr int parameter_chunks(std::ptrdiff_t count) {
     return static_cast<int>((count + parameter_chunk - 1) / parameter_chunk);
-}
-
-/// Merges numbers [from, to) of the gradients [leaves][size] into the first one's, in a binary tree over the leaf
-/// index, and divides them by the loss scale. Returns the largest magnitude, NaN where a number is NaN.
-template <class Gradient>
-STRATA_COLD double merge_gradients(Gradient* gradients, std::ptrdiff_t size, int leaves, double loss_scale,
-                                   std::ptrdiff_t from, std::ptrdiff_t to) {
-    for (int distance = 1; distance < leaves; distance *= 2)
-        for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
-            Gradient* const into = gradients + leaf * size;
-            Gradient const* const other = into + distance * size;
-            for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
-                store_lane(into + i, load_lane<L>(into + i) + load_lane<L>(other + i));
-            });
-        }
-    if (loss_scale != 1) {
-        auto const unscale = static_cast<Gradient>(1 / loss_scale);
-        for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
-            store_lane(gradients + i, load_lane<L>(gradients + i) * L(unscale));
-        });
-    }
-    LargestMagnitude<Gradient> largest;
-    for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) { largest.take(load_lane<L>(gradients + i)); });
-    return static_cast<double>(largest.value());
-}
-/// The same for a share of all numbers, chunk by chunk; largest[chunk] is what it returned.
-template <class Gradient>
-void merge_gradients(Gradient* gradients, std::ptrdiff_t size, int leaves, double loss_scale, Share share,
-                     double* largest) {
-    int const chunks = parameter_chunks(size);
-    for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-        std::ptrdiff_t const from = chunk * parameter_chunk;
-        largest[chunk] =
-            merge_gradients(gradients, size, leaves, loss_scale, from, (std::min)(from + parameter_chunk, size));
-    }
 }
 
 /// Updates parameters [from, to) of `count` with what an optimizer prepared for this step; its state is [States][count].

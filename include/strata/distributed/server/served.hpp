@@ -36,6 +36,7 @@ struct Served {
         if (worker < 0 || worker >= static_cast<int>(detail::most_workers) ||
             (!mode.is_asynchronous() && worker >= workers))
             fail("Served: worker ", worker, " of ", workers, ", expected one of at least 1");
+        code.check();
         if (!(patience > 0)) fail("Served: patience is ", patience, ", expected more than 0 seconds");
     }
     /// A backend whose weights are the servers'.

@@ -84,7 +84,7 @@ public:
     /// The gradient of this worker's leaves alone, and their loss.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         StepResult result = Base::gradients(model, batch, random, loss_scale);
-        auto const own = Base::own_samples(this->ranks(), batch.size);
+        auto const own = Base::own_samples(this->ranks(), batch.size, this->most_leaves());
         int const samples = own.end - own.begin;
         if (samples > 0) result.loss *= static_cast<double>(batch.size) / samples;
         result.samples = samples;
@@ -98,7 +98,7 @@ public:
     template <class Optimizer>
     UpdateFault update(ModelType& model, Optimizer const&, std::span<Scalar>, OptimizerStep const& step) {
         auto& nodes = this->ranks().nodes();
-        bool const whole = lent_ || options_.mode.is_asynchronous();
+        bool const whole = lent_ || options_.mode.is_asynchronous() || !options_.code.is_exact();
         PushedStep<Gradient> push;
         Gradient const* const share = std::as_const(*this).gradient().data();
         if (whole || nodes.count == 1)
@@ -121,7 +121,10 @@ public:
     /// In place of update where this worker's gradient is not finite and the step is left out: by all workers.
     void leave_out(ModelType& model) {
         PushedStep<Gradient> push;
-        push.leaves = options_.mode.is_asynchronous() ? 1u : static_cast<std::uint32_t>(this->ranks().nodes().leaves);
+        push.leaves = options_.mode.is_asynchronous()
+                          ? 1u
+                          : static_cast<std::uint32_t>(options_.code.is_exact() ? this->ranks().nodes().leaves
+                                                                                : options_.workers);
         push.batch = static_cast<std::uint32_t>(batch_);
         push.momentum = std::numeric_limits<double>::quiet_NaN();
         push.skip = true;

@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "../../backend/cpu/batch_layout.hpp"
+#include "../../backend/leaf_tree.hpp"
 #include "../../core/aligned.hpp"
-#include "../leaf_tree.hpp"
+#include "../../io/checksum.hpp"
 #include "messages.hpp"
 #include "synchronisation.hpp"
 
@@ -43,13 +44,6 @@ public:
     /// While it is true all leaves are this worker's.
     void take_all(bool all) { takes_all_ = all; }
 
-    template <class F>
-    void for_each_node(int all, F const& f) const {
-        LeafRange const own = leaves(all);
-        TreeNodes const nodes(own, all);
-        for (int k = 0; k < nodes.count(); ++k)
-            f(nodes[k].first - own.begin, (std::min)(nodes[k].first + nodes[k].size, own.end) - nodes[k].first);
-    }
     /// Keeps the nodes for the push, and makes this worker's share of the gradient of them.
     STRATA_COLD void sum(std::span<Gradient* const> nodes, Gradient* gradient, std::size_t count, int leaves) const {
         nodes_->count = static_cast<int>(nodes.size());
@@ -67,12 +61,6 @@ public:
         std::copy_n(nodes_->own[0], count, gradient);
         for (std::size_t k = 1; k < nodes.size(); ++k)
             for (std::size_t i = 0; i < count; ++i) gradient[i] += nodes_->own[k][i];
-    }
-    STRATA_COLD void sum(Gradient* arenas, std::size_t count, int leaves) const {
-        std::vector<Gradient*> nodes;
-        for_each_node(leaves,
-                      [&](int first, int) { nodes.push_back(arenas + static_cast<std::size_t>(first) * count); });
-        sum(nodes, arenas, count, leaves);
     }
     template <class T, class RangeOf>
     void gather(T*, int, RangeOf const&) const {}

@@ -43,6 +43,7 @@ public:
             servers_[server].range = range;
         }
         if (keeps_view()) view_ = AlignedVector<Scalar>(count);
+        for (auto& piece : pieces_) piece.left.resize(piece.size() * options_.code.states());
     }
     ServedWorker(ServedWorker const&) = delete;
     ServedWorker& operator=(ServedWorker const&) = delete;
@@ -86,6 +87,11 @@ public:
     /// number a server would not write because it would not have been finite.
     UpdateFault step(PushedStep<Gradient> const& push, std::span<Scalar> weights) {
         fault_ = {};
+        for (auto& piece : pieces_) piece.code.clear();
+        if (!options_.code.is_exact() && !push.skip)
+            for (auto& piece : pieces_)
+                options_.code.template encode<Gradient>(clock_, std::span(push.nodes[0] + piece.begin, piece.size()),
+                                                        piece.left, piece.code);
         if (keeps_view() && !push.skip) remember(push, weights.size());
         transfer(&push, clock_ + 1, weights);
         ++clock_;
@@ -122,6 +128,8 @@ private:
         std::size_t begin, end;  // in Model::parameters()
         std::int64_t have = -1;
         Progress progress = Progress::unsent;
+        std::vector<std::byte> code = {};  // of this step's gradient
+        std::vector<Gradient> left = {};   // what codes have not said yet
         [[nodiscard]] std::size_t size() const { return end - begin; }
     };
     /// What this worker pushed, that the weights may lack yet.
@@ -222,6 +230,10 @@ private:
         message.learning_rate = push->learning_rate;
         message.momentum = push->momentum;
         message.read = read;
+        if (!piece.code.empty()) {
+            message.payload = piece.code;
+            return socket_.send(piece.server, to_bytes(message));
+        }
         if (push->skip || push->nodes.empty()) return socket_.send(piece.server, to_bytes(message));
         if (push->nodes.size() == 1) {
             message.payload = std::as_bytes(std::span(push->nodes[0] + piece.begin, piece.size()));
@@ -256,10 +268,7 @@ private:
                 auto const numbers = message_from<WeightsMessage>(bytes);
                 auto* const piece = find(server, numbers.piece);
                 if (numbers.clock != clock || piece->progress == Progress::done) return false;
-                if (numbers.payload.size() != piece->size() * sizeof(Scalar))
-                    fail(name(server), " sent ", numbers.payload.size(), " bytes of weights, expected ",
-                         piece->size() * sizeof(Scalar));
-                std::memcpy(view + piece->begin, numbers.payload.data(), numbers.payload.size());
+                set_numbers(*piece, numbers, view + piece->begin);
                 if (piece->progress == Progress::sent) --servers_[server].under_way;
                 piece->have = numbers.version;
                 piece->progress = Progress::done;
@@ -271,6 +280,26 @@ private:
             }
             default:
                 return false;  // an answer that came twice
+        }
+    }
+    /// Numbers of a piece, or what they have changed by since the version that was here.
+    void set_numbers(Piece const& piece, WeightsMessage const& numbers, Scalar* view) const {
+        auto rest = numbers.payload;
+        if (numbers.from < 0) {
+            if (rest.size() != piece.size() * sizeof(Scalar))
+                fail(name(piece.server), " sent ", rest.size(), " bytes of weights, expected ",
+                     piece.size() * sizeof(Scalar));
+            std::memcpy(view, rest.data(), rest.size());
+            return;
+        }
+        if (numbers.from != piece.have) fail(name(piece.server), " sent changes since version ", numbers.from);
+        std::vector<Scalar> change(piece.size());
+        for (std::int64_t version = numbers.from + 1; version <= numbers.version; ++version) {
+            std::size_t const size = options_.code.template bytes<Scalar>(version, piece.size());
+            if (size > rest.size()) fail(name(piece.server), " sent changes that end too early");
+            options_.code.template decode<Scalar>(version, rest.first(size), change);
+            for (std::size_t i = 0; i < piece.size(); ++i) view[i] += change[i];
+            rest = rest.subspan(size);
         }
     }
     Piece* find(std::size_t server, std::uint32_t index) {

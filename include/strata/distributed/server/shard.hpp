@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "../../core/aligned.hpp"
 #include "../exchange.hpp"
 #include "messages.hpp"
+#include "served_code.hpp"
 #include "synchronisation.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -37,16 +39,19 @@ class Shard {
 public:
     /// `all` weights of the network, of which this is a server's range. `workers` is 0 for Asp.
     Shard(OwnedRange range, std::span<Scalar const> all, Optimizer const& optimizer, std::uint32_t workers,
-          Synchronisation mode)
+          Synchronisation mode, ServedCode const& code)
         : range_(range),
           optimizer_(optimizer),
           workers_(workers),
           mode_(mode),
+          code_(code),
           weights_(range.size()),
           state_(range.size() * static_cast<std::size_t>(states), Scalar(0)),
+          seen_(code.is_exact() ? 0 : range.size()),
           previous_(mode.is_exact() ? range.size() : 0),
           pieces_(pieces_of(range.size())) {
         std::copy_n(all.data() + range.begin, range.size(), weights_.begin());
+        std::copy_n(weights_.begin(), seen_.size(), seen_.begin());
         std::copy_n(weights_.begin(), previous_.size(), previous_.begin());
         for (auto& piece : pieces_) piece.next.resize(workers);
     }
@@ -84,15 +89,11 @@ public:
         if (!is_finite(push.learning_rate) || is_infinite(push.momentum))
             fail("worker ", push.worker, " pushes with a learning rate or momentum that is not finite");
         if (push.skip > 1) fail("worker ", push.worker, " pushes with skip ", push.skip);
-        std::size_t const expected_bytes =
-            push.skip ? 0
-                      : static_cast<std::size_t>(nodes(push).count()) * size_of_piece(push.piece) * sizeof(Gradient);
-        if (push.payload.size() != expected_bytes)
-            fail("worker ", push.worker, " pushes ", push.payload.size(), " bytes, expected ", expected_bytes);
+        check_payload(push);
         for (auto const& other : piece.pending)
             if (other.clock == push.clock) {
                 auto const theirs = message_from<PushMessage>(other.bytes);
-                if (theirs.batch != push.batch || theirs.leaves != push.leaves)
+                if (!theirs.skip && !push.skip && (theirs.batch != push.batch || theirs.leaves != push.leaves))
                     fail("worker ", push.worker, " is at clock ", push.clock, " with a batch of ", push.batch,
                          " samples in ", push.leaves, " leaves, worker ", theirs.worker, " with one of ", theirs.batch,
                          " in ", theirs.leaves);
@@ -139,7 +140,9 @@ public:
             weights.fault_state = static_cast<std::uint8_t>(piece.fault.state);
             weights.fault_index = piece.fault.index;
         }
-        weights.payload = std::as_bytes(std::span((before ? previous_ : weights_).data() + begin, end - begin));
+        auto const& numbers = before ? previous_ : what_is_seen();
+        weights.payload = std::as_bytes(std::span(numbers.data() + begin, end - begin));
+        if (!before) shorten(piece, read, weights);
         return weights;
     }
     /// The worker that a piece waits for.
@@ -191,12 +194,14 @@ public:
     void for_each_array(auto const& f) {
         f("weights", std::span<Scalar>(weights_.data(), weights_.size()));
         f("state", std::span<Scalar>(state_.data(), state_.size()));
+        f("seen", std::span<Scalar>(seen_.data(), seen_.size()));
         f("previous", std::span<Scalar>(previous_.data(), previous_.size()));
     }
 
 private:
     static constexpr std::uint8_t counters_before = 6;
     static constexpr std::uint32_t most_leaves = 1u << 20;
+    static constexpr std::size_t most_codes = 16;  // of a piece: who is further behind gets the numbers
 
     struct Pending {
         std::int64_t clock;
@@ -209,8 +214,9 @@ private:
         std::vector<std::int64_t> next;  // the clock that each worker has not pushed yet
         std::vector<Pending> pending;
         UpdateRange known;
-        UpdateFault fault;                // that left out an update
-        std::int64_t fault_version = -1;  // which made this of it
+        std::deque<std::vector<std::byte>> codes;  // of what the last versions changed of what workers see
+        UpdateFault fault;                         // that left out an update
+        std::int64_t fault_version = -1;           // which made this of it
     };
 
     static bool is_infinite(double x) { return !is_finite(x) && !is_nan(x); }
@@ -227,6 +233,7 @@ private:
     [[nodiscard]] std::size_t size_of_piece(std::uint32_t index) const {
         return piece_range(index, range_.size()).size();
     }
+    /// The nodes that a push brings. A code is that of a worker's sum: a leaf of a tree over the workers.
     [[nodiscard]] TreeNodes nodes(PushMessage const& push) const {
         if (mode_.is_asynchronous()) return TreeNodes({0, 1}, 1);
         return nodes_of_worker(push.worker, workers_, push.leaves);
@@ -236,6 +243,44 @@ private:
         if (worker >= most) fail("worker ", worker, ", expected one of ", most);
         if (index >= pieces_.size()) fail("worker ", worker, ": piece ", index, ", expected one of ", pieces_.size());
         return pieces_[index];
+    }
+
+    void check_payload(PushMessage const& push) const {
+        std::size_t const size = size_of_piece(push.piece);
+        auto const arrays = static_cast<std::size_t>(push.skip ? 0 : nodes(push).count());
+        if (!code_.is_exact() && !mode_.is_asynchronous() && push.leaves != workers_)
+            fail("worker ", push.worker, " pushes a code of ", push.leaves, " leaves, expected one a worker");
+        std::size_t const expected = arrays * code_.bytes<Gradient>(push.clock, size);
+        if (push.payload.size() != expected)
+            fail("worker ", push.worker, " pushes ", push.payload.size(), " bytes, expected ", expected);
+        if (code_.is_exact() || push.skip) return;
+        std::vector<Gradient> numbers(size);  // a code that is none is seen before it is accepted
+        code_.decode<Gradient>(push.clock, push.payload, numbers);
+    }
+    /// What workers have when they have all that they were sent: the weights, but for what codes have left out so far.
+    [[nodiscard]] AlignedVector<Scalar> const& what_is_seen() const { return code_.is_exact() ? weights_ : seen_; }
+    /// In place of a piece's numbers what they changed by since the reader's, where that is shorter.
+    void shorten(Piece const& piece, PieceRead const& read, WeightsMessage& weights) const {
+        std::int64_t const behind = piece.made - read.have;
+        if (read.have < 0 || behind < 0 || behind > static_cast<std::int64_t>(piece.codes.size())) return;
+        joined_.clear();
+        for (auto code = piece.codes.end() - behind; code != piece.codes.end(); ++code)
+            joined_.insert(joined_.end(), code->begin(), code->end());
+        if (joined_.size() >= weights.payload.size()) return;
+        weights.from = read.have;
+        weights.payload = joined_;
+    }
+    /// A version of what workers see of a piece.
+    void publish(Piece& piece, std::size_t begin, std::size_t size) {
+        if (code_.is_exact()) return;
+        Scalar *const seen = seen_.data() + begin, *const weights = weights_.data() + begin;
+        std::vector<Scalar> change(size), state(size * code_.states(), Scalar(0));
+        for (std::size_t i = 0; i < size; ++i) change[i] = weights[i] - seen[i];  // with what was left out before
+        auto& code = piece.codes.emplace_back();
+        code_.encode<Scalar>(piece.made, change, state, code);
+        code_.decode<Scalar>(piece.made, code, change);
+        for (std::size_t i = 0; i < size; ++i) seen[i] += change[i];
+        if (piece.codes.size() > most_codes) piece.codes.pop_front();
     }
 
     /// The next clock's update, whose pushes are all there.
@@ -250,11 +295,17 @@ private:
     void make_update(Piece& piece, std::uint32_t index, std::span<PushMessage const> pushes) {
         auto const [begin, end] = piece_range(index, range_.size());
         std::size_t const size = end - begin;
-        std::copy_n(weights_.data() + begin, previous_.empty() ? 0 : size,
-                    previous_.data() + (previous_.empty() ? 0 : begin));
+        if (!previous_.empty()) std::copy_n(what_is_seen().data() + begin, size, previous_.data() + begin);
         ++piece.made;
-        for (auto const& push : pushes)
-            if (push.skip) return;
+        bool const skip = std::any_of(pushes.begin(), pushes.end(), [](auto const& push) { return push.skip != 0; });
+        if (!skip) {
+            add(pushes, size);
+            update(piece, begin, size, pushes[0]);
+        }
+        publish(piece, begin, size);
+    }
+    /// The gradient of all pushes, in the first numbers of arrived_.
+    void add(std::span<PushMessage const> pushes, std::size_t size) {
         std::vector<TreeNode> all;
         for (auto const& push : pushes) {
             TreeNodes const theirs = nodes(push);
@@ -265,11 +316,16 @@ private:
         for (std::size_t k = 0; k < all.size(); ++k) numbers[k] = arrived_.data() + k * size;
         std::size_t at = 0;
         for (auto const& push : pushes) {
-            if (!push.payload.empty()) std::memcpy(numbers[at], push.payload.data(), push.payload.size());
+            if (!push.payload.empty()) {
+                std::span<Gradient> const into(numbers[at], size);
+                if (code_.is_exact())
+                    std::memcpy(into.data(), push.payload.data(), push.payload.size());
+                else
+                    code_.decode<Gradient>(push.clock, push.payload, into);
+            }
             at += static_cast<std::size_t>(nodes(push).count());
         }
         add_nodes<Gradient>(all, numbers, size);
-        update(piece, begin, size, pushes[0]);
     }
     void update(Piece& piece, std::size_t begin, std::size_t size, PushMessage const& push) {
         auto const count = static_cast<std::ptrdiff_t>(size), stride = static_cast<std::ptrdiff_t>(range_.size());
@@ -279,8 +335,9 @@ private:
         Scalar* const weights = weights_.data() + begin;
         Scalar* const state = state_.data() + (states > 0 ? begin : 0);
         Gradient* const gradient = arrived_.data();
-        double const largest = merge_gradients(gradient, count, 1, 1, 0, count);
-        if (!piece.known.template holds<states>(apply, weights, state, largest)) {
+        LargestMagnitude<Gradient> largest;
+        for_lanes<Gradient>(0, count, [&]<class L>(std::ptrdiff_t i) { largest.take(load_lane<L>(gradient + i)); });
+        if (!piece.known.template holds<states>(apply, weights, state, static_cast<double>(largest.value()))) {
             auto const found = measure_update<states>(apply, weights, gradient, state, stride, 0, count);
             piece.known.template know<std::remove_cvref_t<decltype(apply)>>(found, weights, state);
             if (auto fault = found.place()) {
@@ -298,10 +355,13 @@ private:
     Optimizer optimizer_;
     std::uint32_t workers_;
     Synchronisation mode_;
+    ServedCode code_;
     AlignedVector<Scalar> weights_, state_;
-    AlignedVector<Scalar> previous_;  // Bsp: as they were a version ago, for a worker that begins again in mid step
+    AlignedVector<Scalar> seen_;      // what workers have of the weights, where a code is not exact
+    AlignedVector<Scalar> previous_;  // Bsp: what they had a version ago, for a worker that begins again in mid step
     std::vector<Piece> pieces_;
-    AlignedVector<Gradient> arrived_;  // the nodes of all workers
+    AlignedVector<Gradient> arrived_;        // the nodes of all workers
+    mutable std::vector<std::byte> joined_;  // codes that answer a read
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -31,6 +31,7 @@ struct ServerOptions {
             fail("ParameterServer: server ", server, " of ", servers, ", expected one of at least 1");
         if (workers < (mode.is_asynchronous() ? 0 : 1) || workers > static_cast<int>(detail::most_workers))
             fail("ParameterServer: workers is ", workers, ", expected 1 to ", detail::most_workers);
+        code.check();
         if (snapshot_every < 0) fail("ParameterServer: snapshot_every is ", snapshot_every, ", expected at least 0");
         if (durable && storage.empty()) fail("ParameterServer: durable is for a storage, which is not given");
     }
@@ -151,7 +152,7 @@ private:
         Model<Net, Precision> model(hello.seed);
         if (!options_.weights.empty()) load_into(model, options_.weights);
         shard_ = std::make_unique<ShardType>(range_, std::as_const(model).parameters(), optimizer_,
-                                             asynchronous() ? 0 : workers(), options_.mode);
+                                             asynchronous() ? 0 : workers(), options_.mode, options_.code);
     }
     void note(HelloMessage const& hello) {
         if (worker_left(hello.worker)) left_[hello.worker] = 0;

@@ -10,8 +10,8 @@
 #include <cstddef>
 #include <span>
 
-#include "../backend/ranks.hpp"
 #include "../core/error.hpp"
+#include "ranks.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -47,31 +47,42 @@ private:
     int count_ = 0;
 };
 
-/// Adds the numbers of nodes, [nodes][count], to what the tree makes of them; it is in the first array then, and the
-/// others hold parts of it. The nodes lie side by side, from left to right. Throws Error where they do not.
+/// Puts neighbouring nodes, from left to right, together as far as the tree of `leaves` does: calls merge(a, b), indices
+/// of `nodes`, where the first one's sum takes in the second one's. Returns how many are left; left[k] is where the sum
+/// of the k-th then is.
+template <class Merge>
+constexpr int merge_nodes(std::span<TreeNode const> nodes, int leaves, int* left, Merge const& merge) {
+    TreeNode waiting[64] = {};
+    int count = 0;
+    for (std::size_t k = 0; k < nodes.size(); ++k) {
+        waiting[count] = nodes[k];
+        left[count++] = static_cast<int>(k);
+        while (count > 1) {
+            TreeNode& a = waiting[count - 2];
+            TreeNode const b = waiting[count - 1];
+            bool const last = b.first + b.size >= leaves;  // siblings are missing on its right
+            if (a.first % (2 * a.size) != 0 || (b.size != a.size && !last)) break;
+            merge(left[count - 2], left[count - 1]);
+            a.size *= 2;
+            --count;
+        }
+    }
+    return count;
+}
+
+/// Adds the numbers of nodes, [nodes][count], that cover a tree: the sum is in the first array then, and the others hold
+/// parts of it. Throws Error where they do not lie side by side.
 template <class T>
 void add_nodes(std::span<TreeNode const> nodes, std::span<T* const> numbers, std::size_t count) {
-    struct Sum {
-        TreeNode node;
-        T* numbers;
-    };
-    Sum sums[64];
-    int waiting = 0;
-    auto const merge = [&] {
-        --waiting;
-        T *const into = sums[waiting - 1].numbers, *const from = sums[waiting].numbers;
-        for (std::size_t i = 0; i < count; ++i) into[i] += from[i];
-        sums[waiting - 1].node.size *= 2;
-    };
-    for (std::size_t k = 0; k < nodes.size(); ++k) {
-        if (k > 0 && nodes[k].first != nodes[k - 1].first + nodes[k - 1].size)
+    for (std::size_t k = 1; k < nodes.size(); ++k)
+        if (nodes[k].first != nodes[k - 1].first + nodes[k - 1].size)
             fail("add_nodes: a node from leaf ", nodes[k].first, ", expected ", nodes[k - 1].first + nodes[k - 1].size);
-        sums[waiting++] = {nodes[k], numbers[k]};
-        while (waiting > 1 && sums[waiting - 2].node.size == sums[waiting - 1].node.size &&
-               sums[waiting - 2].node.first % (2 * sums[waiting - 2].node.size) == 0)
-            merge();
-    }
-    while (waiting > 1) merge();  // on the right of the tree siblings are missing
+    if (nodes.empty()) return;
+    int left[64];
+    merge_nodes(nodes, nodes.back().first + 1, left, [&](int to, int from) {
+        T *const into = numbers[static_cast<std::size_t>(to)], *const other = numbers[static_cast<std::size_t>(from)];
+        for (std::size_t i = 0; i < count; ++i) into[i] += other[i];
+    });
 }
 
 }  // namespace strata::inline STRATA_ABI

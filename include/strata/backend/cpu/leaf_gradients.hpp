@@ -1,0 +1,183 @@
+// The gradients of a batch's leaves, and where they are summed: like a binary counter, with an arena for a carry of each
+// height instead of one for every leaf.
+#pragma once
+
+#include <bit>
+#include <span>
+
+#include "../../core/aligned.hpp"
+#include "../../core/fixed_array.hpp"
+#include "program_step.hpp"
+#include "update.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// Right halves of a node wait in arenas of their own while its left half is summed, one for each height.
+constexpr int carry_arenas(TreeNodes const& nodes) {
+    int levels = 0;
+    for (int k = 0; k < nodes.count(); ++k)
+        while ((1 << levels) < nodes[k].size) ++levels;
+    return levels;
+}
+/// Arenas that a team needs for a run of leaves.
+constexpr int arenas_of_run(LeafRange run, int leaves) {
+    TreeNodes const nodes(run, leaves);
+    return nodes.count() + carry_arenas(nodes);
+}
+/// Arenas for a rank's leaves.
+constexpr int arenas_of(LeafRange own, int leaves, Assignment const& assignment) {
+    int arenas = 0;
+    for (int k = 0; k < assignment.runs(); ++k) {
+        LeafRange const run = assignment.run(k);
+        arenas += arenas_of_run({own.begin + run.begin, own.begin + run.end}, leaves);
+    }
+    return arenas > 0 ? arenas : 1;
+}
+/// Arenas for any batch of at most that many leaves, on one rank.
+constexpr int most_arenas(int most_leaves, int workers, int groups) {
+    int arenas = 1;
+    for (int leaves = 1; leaves <= most_leaves; ++leaves)
+        arenas = (std::max)(arenas, arenas_of({0, leaves}, leaves, Assignment{leaves, workers, true, false, groups}));
+    return arenas;
+}
+/// How many teams sum runs of their own, of `workers`: as many as 256 MiB of arenas allow, and 64 more for each worker.
+constexpr int groups_of(int most_leaves, int workers, std::size_t arena_bytes) {
+    std::size_t const budget = (std::size_t{256} << 20) + static_cast<std::size_t>(workers) * (std::size_t{64} << 20);
+    int groups = workers;
+    while (groups > 1 && static_cast<std::size_t>(most_arenas(most_leaves, workers, groups)) * arena_bytes > budget)
+        --groups;
+    return groups;
+}
+
+/// Adds numbers [from, to) of one array to another's.
+template <class Gradient>
+STRATA_ONE_COPY void add_numbers(Gradient* into, Gradient const* other, std::ptrdiff_t from, std::ptrdiff_t to) {
+    for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
+        store_lane(into + i, load_lane<L>(into + i) + load_lane<L>(other + i));
+    });
+}
+
+/// Adds the gradients that the steps made in one arena to those in another: a share of them.
+template <class Precision, class Loss>
+STRATA_ONE_COPY void add_gradients_of(std::span<ProgramStep<Precision, Loss> const> steps,
+                                      typename Precision::accumulation* into,
+                                      typename Precision::accumulation const* other, Share share) {
+    for (auto const& step : steps)
+        if (int const at = step.offsets.parameters; step.gradients > 0)
+            add_numbers(into, other, at + share.begin(step.gradients), at + share.end(step.gradients));
+}
+
+/// Sums of `count` gradients over leaves. All members of a team make the same calls for a run.
+template <class Gradient>
+class LeafGradients {
+public:
+    LeafGradients(std::ptrdiff_t count, int most_leaves, int workers)
+        : count_(count),
+          groups_(groups_of(most_leaves, workers, static_cast<std::size_t>(count) * sizeof(Gradient))),
+          most_arenas_(most_arenas(most_leaves, workers, groups_)),
+          nodes_(static_cast<std::size_t>(most_leaves)),
+          first_(static_cast<std::size_t>(most_leaves) + 1),
+          runs_(static_cast<std::size_t>(most_leaves) + 1) {}
+
+    [[nodiscard]] int groups() const { return groups_; }
+    /// The first arena: the gradient of the batch, when all is done.
+    [[nodiscard]] std::span<Gradient> gradient() {
+        return {arenas_.data(), arenas_.size() == 0 ? 0 : static_cast<std::size_t>(count_)};
+    }
+    [[nodiscard]] std::span<Gradient const> gradient() const {
+        return const_cast<LeafGradients*>(this)->gradient();  // NOLINT: the same array
+    }
+    [[nodiscard]] std::size_t memory_bytes() const { return arenas_.size() * sizeof(Gradient); }
+
+    /// What the leaves of the next batch are. Forgets all sums.
+    STRATA_COLD void begin(LeafRange own, int leaves, Assignment const& assignment) {
+        leaves_ = leaves;
+        std::size_t at = 0;
+        int arena = 0;
+        for (int k = 0; k < assignment.runs(); ++k) {
+            LeafRange const run = assignment.run(k);
+            TreeNodes const nodes({own.begin + run.begin, own.begin + run.end}, leaves);
+            runs_[static_cast<std::size_t>(k)] = static_cast<int>(at);
+            for (int i = 0; i < nodes.count(); ++i, ++at) {
+                nodes_[at] = nodes[i];
+                first_[at] = arena + i;
+            }
+            arena += nodes.count() + carry_arenas(nodes);
+        }
+        runs_[static_cast<std::size_t>(assignment.runs())] = node_count_ = static_cast<int>(at);
+        auto const arenas = static_cast<std::size_t>((std::max)(arena, own.size() == leaves ? most_arenas_ : 1));
+        if (arenas_.size() >= arenas * static_cast<std::size_t>(count_)) return;
+        arenas_ = {};
+        arenas_ = AlignedVector<Gradient>(arenas * static_cast<std::size_t>(count_));
+    }
+    /// Sums a run: leaf(number of a leaf of the batch, arena) for each, merge(arena, other) where one sum takes in another.
+    template <class Leaf, class Merge>
+    void sum_run(int run, bool backwards, Leaf const& leaf, Merge const& merge) {
+        int const begin = runs_[static_cast<std::size_t>(run)], end = runs_[static_cast<std::size_t>(run) + 1];
+        int const carries = first_[static_cast<std::size_t>(end) - 1] + 1;
+        for (int k = begin; k < end; ++k) {
+            auto const node = static_cast<std::size_t>(backwards ? begin + end - 1 - k : k);
+            sum_node(nodes_[node], first_[node], carries, backwards, leaf, merge);
+        }
+    }
+    /// Adds what the runs summed, chunk by chunk: a share of all numbers. Nodes of this rank are left then.
+    void merge_runs(Share share) {
+        int const chunks = parameter_chunks(count_);
+        int left[64];
+        for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
+            std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count_);
+            merge_nodes(all_nodes(), leaves_, left,
+                        [&](int into, int other) { add_numbers(sum_at(into), sum_at(other), from, to); });
+        }
+    }
+    /// The sums of the nodes that this rank's leaves add up to, in at most 64 arrays; returns how many.
+    STRATA_COLD int sums(Gradient** arrays) {
+        int left[64];
+        int const count = merge_nodes(all_nodes(), leaves_, left, [](int, int) {});
+        for (int k = 0; k < count; ++k) arrays[k] = sum_at(left[k]);
+        return count;
+    }
+    /// Divides a share of the batch's gradient by the loss scale; largest[chunk] is its largest magnitude, NaN where a
+    /// number is NaN.
+    STRATA_COLD void unscale(double loss_scale, Share share, double* largest) {
+        int const chunks = parameter_chunks(count_);
+        auto const factor = static_cast<Gradient>(1 / loss_scale);
+        for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
+            std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count_);
+            LargestMagnitude<Gradient> magnitude;
+            for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
+                L const number =
+                    loss_scale != 1 ? load_lane<L>(arenas_.data() + i) * L(factor) : load_lane<L>(arenas_.data() + i);
+                if (loss_scale != 1) store_lane(arenas_.data() + i, number);
+                magnitude.take(number);
+            });
+            largest[chunk] = static_cast<double>(magnitude.value());
+        }
+    }
+
+private:
+    [[nodiscard]] Gradient* arena(int index) { return arenas_.data() + index * count_; }
+    [[nodiscard]] Gradient* sum_at(int node) { return arena(first_[static_cast<std::size_t>(node)]); }
+    [[nodiscard]] std::span<TreeNode const> all_nodes() const {
+        return {nodes_.data(), static_cast<std::size_t>(node_count_)};
+    }
+    template <class Leaf, class Merge>
+    void sum_node(TreeNode node, int to, int carries, bool backwards, Leaf const& leaf, Merge const& merge) {
+        if (node.size == 1) return leaf(node.first, arena(to));
+        int const half = node.size / 2, middle = node.first + half;
+        if (middle >= leaves_) return sum_node({node.first, half}, to, carries, backwards, leaf, merge);
+        int const carry = carries + std::countr_zero(static_cast<unsigned>(half));
+        sum_node({backwards ? middle : node.first, half}, to, carries, backwards, leaf, merge);
+        sum_node({backwards ? node.first : middle, half}, carry, carries, backwards, leaf, merge);
+        merge(arena(to), arena(carry));
+    }
+
+    std::ptrdiff_t count_;
+    int groups_, most_arenas_, leaves_ = 0, node_count_ = 0;
+    AlignedVector<Gradient> arenas_;
+    FixedArray<TreeNode> nodes_;  // of the runs, from left to right
+    FixedArray<int> first_;       // their arenas
+    FixedArray<int> runs_;        // where the nodes of each run begin
+};
+
+}  // namespace strata::inline STRATA_ABI::detail
