@@ -108,10 +108,12 @@ TEST_CASE("the loss scale is divided out, and the largest magnitude found") {
     sums.begin({0, 1}, 1, {1, 1});
     std::copy_n(std::vector<float>{1, -8, 4}.begin(), 3, sums.gradient().begin());
     double largest = 0;
-    sums.unscale(4, {0, 1}, &largest);
+    sums.unscale(4, {0, 1}, 0, 3, &largest);
     CHECK(largest == 2);
     CHECK(sums.gradient()[1] == -2);
     sums.gradient()[0] = std::numeric_limits<float>::quiet_NaN();
-    sums.unscale(1, {0, 1}, &largest);
+    sums.unscale(1, {0, 1}, 0, 3, &largest);
     CHECK(std::isnan(largest));
+    sums.unscale(1, {0, 1}, 3, 3, &largest);  // another rank's
+    CHECK(largest == 0);
 }

@@ -2,80 +2,9 @@
 // Training on ranks has the bits of training on one: weights, buffers, optimizer state, results, files.
 #include <doctest/doctest.h>
 
-#include <mutex>
-#include <strata/distributed.hpp>
-
-#include "../train/small_training.hpp"
+#include "rank_training.hpp"
 
 using namespace strata;
-
-namespace {
-
-FitOptions options_of(int batch_size) {
-    FitOptions options;
-    options.epochs = 2;
-    options.batch_size = batch_size;
-    options.evaluation_batch_size = 30;
-    options.progress = ProgressStyle::none;
-    return options;
-}
-
-template <class Net>
-auto trainer_of(auto const&... ranks) {
-    return train<Net>(Cpu{.threads = 1}, Seed{7}, CrossEntropy{.label_smoothing = 0.05},
-                      AdamW{.learning_rate = 0.01, .weight_decay = 1e-3}, CosineAnnealingLR{.t_max = 3}, ranks...);
-}
-
-/// What a rank ends with, besides the checkpoint.
-struct Ended {
-    std::vector<float> parameters, buffers, outputs;
-    std::vector<std::int32_t> predictions;
-    double loss = 0, gradient_norm = 0;
-    friend bool operator==(Ended const&, Ended const&) = default;
-};
-template <class Trainer>
-Ended ended(Trainer& trainer) {
-    auto const& model = trainer.model();
-    auto const tests = small_images(70, 2);
-    auto const evaluation = trainer.evaluate(tests, 32);
-    return {{model.parameters().begin(), model.parameters().end()},
-            {model.buffers().begin(), model.buffers().end()},
-            trainer.predict(tests, 50),
-            evaluation.predictions,
-            evaluation.loss,
-            trainer.gradient_norm()};
-}
-
-/// Trains on one rank, and on `ranks` of `threads` each.
-template <class Net>
-void check_ranks(int batch_size, std::size_t samples, std::initializer_list<std::pair<int, int>> counts) {
-    TemporaryDirectory const directory;
-    auto const data = augmented_images(samples), tests = small_images(40, 2);
-    auto alone = trainer_of<Net>();
-    alone.fit(data, tests, options_of(batch_size));
-    Snapshot const expected = snapshot_of(alone, directory);
-    Ended const end = ended(alone);
-    for (auto const& count : counts) {
-        int const ranks = count.first, threads = count.second;
-        CAPTURE(ranks);
-        CAPTURE(threads);
-        std::mutex checking;
-        Threads::run_ranks(ranks, [&](Threads communicator) {
-            auto trainer =
-                train<Net>(Cpu{.threads = threads, .team_flops = 0}, DataParallel{communicator}, Seed{7},
-                           CrossEntropy{.label_smoothing = 0.05}, AdamW{.learning_rate = 0.01, .weight_decay = 1e-3},
-                           CosineAnnealingLR{.t_max = 3});
-            trainer.fit(data, tests, options_of(batch_size));
-            auto const written = snapshot_of(trainer, directory);
-            auto const mine = ended(trainer);
-            std::lock_guard const lock(checking);
-            CHECK_MESSAGE(written == expected, difference(written, expected));
-            CHECK(mine == end);
-        });
-    }
-}
-
-}  // namespace
 
 TEST_CASE("a LeNet on any number of ranks and threads has the bits of one") {
     // 96 samples are six leaves, the last batch of 20 has two; five ranks leave one without any then.
@@ -173,23 +102,51 @@ TEST_CASE("a checkpoint of three ranks goes on with one, and the other way round
     });
 }
 
-TEST_CASE("a step of two ranks sends the gradient once, and a few bytes of results") {
-    auto const data = small_images(64);
-    std::mutex checking;
-    Threads::run_ranks(2, [&](Threads threads) {
-        Recorded communicator(std::move(threads));
-        auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator});
-        Loader loader(data, {.batch_size = 64, .threads = 0});
-        loader.begin_epoch(0);
-        Batch const* const batch = loader.next();
-        communicator.clear();
-        trainer.train_step(*batch);
-        Exchange<float> const exchange(communicator.rank(), 2, 4, std::size_t{SmallLeNet::parameter_count});
-        std::size_t const results = 2 * (sizeof(double) + sizeof(std::int64_t));  // of this rank's two leaves
-        std::lock_guard const lock(checking);
-        CHECK(exchange.nodes().count() == 1);
-        CHECK(communicator.bytes_sent() == exchange.reduce_bytes() + exchange.gather_bytes() + results);
-    });
+namespace {
+
+/// What each rank sends in a step is what was predicted.
+template <class Net>
+void check_wire(int batch_size) {
+    auto const data = small_images(static_cast<std::size_t>(batch_size));
+    for (int ranks = 1; ranks <= 8; ++ranks) {
+        CAPTURE(ranks);
+        std::mutex checking;
+        Threads::run_ranks(ranks, [&](Threads threads) {
+            Recorded communicator(std::move(threads));
+            int const rank = communicator.rank();
+            auto trainer = trainer_of<Net>(DataParallel{communicator});
+            Loader loader(data, {.batch_size = batch_size, .threads = 0});
+            loader.begin_epoch(0);
+            Batch const* const batch = loader.next();
+            communicator.clear();
+            trainer.train_step(*batch);
+            auto const& messages = communicator.messages();
+            auto const sent = std::count_if(messages.begin(), messages.end(), [](auto const& m) { return m.sent; });
+            Wire const predicted = wire_of<Net>(batch_size, ranks, rank);
+            std::lock_guard const lock(checking);
+            CAPTURE(rank);
+            CHECK(communicator.bytes_sent() == predicted.bytes);
+            CHECK(static_cast<std::size_t>(sent) == predicted.messages);
+        });
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a step sends the bytes and messages that are predicted") {
+    check_wire<SmallLeNet>(64);    // four leaves: ranks halve, and some have none
+    check_wire<SmallLeNet>(96);    // six
+    check_wire<SmallResNet>(128);  // eight, BatchNorm
+    check_wire<SmallResNet>(70);
+    using LeNet = Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, MaxPool2d<2>, Conv2d<16, 5>, ReLU, MaxPool2d<2>,
+                          Flatten, Linear<120>, ReLU, Linear<84>, ReLU, Linear<10>>;
+    // The gradient once, there and back, and the results of two leaves.
+    static_assert(wire_of<LeNet>(64, 2).bytes == LeNet::parameter_count * 4 + 2 * 16);
+    static_assert(wire_of<LeNet>(64, 2).messages == 3);
+    static_assert(wire_of<LeNet>(64, 1) == Wire{});
+    static_assert(wire_of<LeNet>(256, 4).messages == 2 + 2 + 3);
+    // Room for the larger half of what another rank has.
+    static_assert(wire_of<LeNet>(64, 2).buffer_bytes <= LeNet::parameter_count * 2 + 4096 * 4);
 }
 
 TEST_CASE("a rank prepares its own samples alone") {
@@ -253,69 +210,6 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
         CHECK(error.find("checkpoint 1") != std::string::npos);
     });
 }
-
-namespace {
-
-/// Trains on ranks of which some are killed after so many bytes. Returns the checkpoints of those that are left.
-template <class Net>
-std::vector<Snapshot> trained_in_spite_of(std::vector<std::uint64_t> const& kills, Dataset const& data,
-                                          Dataset const& tests, TemporaryDirectory const& directory) {
-    std::mutex writing;
-    std::vector<Snapshot> ended;
-    Threads::run_ranks(static_cast<int>(kills.size()), [&](Threads threads) {
-        Fault const fault{kills[static_cast<std::size_t>(threads.rank())]};
-        Faulty communicator(std::move(threads), fault);
-        auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on});
-        auto options = options_of(48);
-        options.checkpoint = directory / "on the way";
-        options.checkpoint_steps = 2;
-        options.on_step = [&](StepEvent const& event) {
-            if (event.step == 3) static_cast<void>(trainer.evaluate(tests, 24));
-        };
-        trainer.fit(data, tests, options);
-        auto const snapshot = snapshot_of(trainer, directory);
-        std::lock_guard const lock(writing);
-        ended.push_back(snapshot);
-    });
-    return ended;
-}
-
-template <class Net>
-void check_kills(int ranks, int cases) {
-    TemporaryDirectory const directory;
-    auto const data = augmented_images(120), tests = small_images(40, 2);
-    auto alone = trainer_of<Net>();
-    alone.fit(data, tests, options_of(48));
-    Snapshot const expected = snapshot_of(alone, directory);
-    // What each rank sends until training begins, and until its end.
-    std::vector<std::uint64_t> before(static_cast<std::size_t>(ranks)), all(before.size());
-    Threads::run_ranks(ranks, [&](Threads threads) {
-        auto const me = static_cast<std::size_t>(threads.rank());
-        Recorded communicator(std::move(threads));
-        auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on});
-        auto options = options_of(48);
-        options.on_step = [&](StepEvent const& event) {
-            if (event.step == 1) before[me] = communicator.bytes_sent();
-        };
-        trainer.fit(data, tests, options);
-        all[me] = communicator.bytes_sent();
-    });
-    Random random(11, Purpose::user);
-    for (int k = 0; k < cases; ++k) {
-        // One rank may stay alone; two are killed in every other case.
-        std::vector<std::uint64_t> kills(static_cast<std::size_t>(ranks), Fault::never);
-        for (int victim = 0; victim < 1 + k % 2; ++victim) {
-            auto const rank = random.below(static_cast<std::uint32_t>(ranks));
-            kills[rank] = before[rank] + random.below(static_cast<std::uint32_t>(all[rank] - before[rank] + 1));
-        }
-        CAPTURE(k);
-        auto const ended = trained_in_spite_of<Net>(kills, data, tests, directory);
-        CHECK(!ended.empty());
-        for (auto const& snapshot : ended) CHECK_MESSAGE(snapshot == expected, difference(snapshot, expected));
-    }
-}
-
-}  // namespace
 
 TEST_CASE("ranks that are killed anywhere: the others go on to the same bits") {
     check_kills<SmallLeNet>(3, 30);

@@ -4,103 +4,123 @@
 
 #include <vector>
 
+#include "../backend/leaf_tree.hpp"
 #include "../core/aligned.hpp"
 #include "communicator.hpp"
-#include "../backend/leaf_tree.hpp"
+#include "exchange_rounds.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-/// Numbers [begin, end) of an arena.
-struct OwnedRange {
-    std::size_t begin, end;
-    [[nodiscard]] constexpr std::size_t size() const { return end - begin; }
-};
-/// What a rank owns of `count` numbers: whole chunks, but for the last one.
-constexpr OwnedRange owned_range(int rank, int ranks, std::size_t count, std::size_t chunk = 4096) {
-    std::size_t const chunks = (count + chunk - 1) / chunk;
-    auto const from = [&](int r) {
-        return (std::min)(count, chunks * static_cast<std::size_t>(r) / static_cast<std::size_t>(ranks) * chunk);
-    };
-    return {from(rank), from(rank + 1)};
-}
-
-/// How `count` numbers of type T, the gradients of a batch of `leaves`, are added over the ranks and come back.
+/// How `count` numbers of type T, the gradients of a batch of `leaves`, are added over the ranks and come back. It may
+/// be kept from step to step, with its memory.
 template <class T>
 class Exchange {
 public:
-    Exchange(int rank, int ranks, int leaves, std::size_t count)
-        : rank_(rank), ranks_(ranks), leaves_(leaves), count_(count) {}
+    Exchange() = default;
+    Exchange(int rank, int ranks, int leaves, std::size_t count) { deal(rank, ranks, leaves, count); }
 
-    [[nodiscard]] OwnedRange owned() const { return owned_by(rank_); }
+    /// For another batch, or other ranks.
+    void deal(int rank, int ranks, int leaves, std::size_t count) {
+        rank_ = rank;
+        ranks_ = ranks;
+        count_ = count;
+        rounds_ = ExchangeRounds(rank, ranks, leaves, count);
+    }
+
+    [[nodiscard]] OwnedRange owned() const { return owned_range(rank_, ranks_, count_); }
     /// The nodes whose sums this rank has to bring.
-    [[nodiscard]] TreeNodes nodes() const { return nodes_of(rank_); }
+    [[nodiscard]] TreeNodes nodes() const { return rounds_.nodes_of(rank_); }
+    [[nodiscard]] ExchangeRounds const& rounds() const { return rounds_; }
 
-    /// Adds the nodes of all ranks. own[k] are the numbers [count] of nodes()[k], which are not changed; result
-    /// [owned().size()] is the sum of this rank's part. Throws RankLost.
+    /// Adds the nodes of all ranks. own[k] are the numbers [count] of nodes()[k], which hold parts of sums afterwards;
+    /// result [owned().size()] is the sum of this rank's part, and may lie in them, where owned() does. Throws RankLost.
     template <Communicator C>
-    void reduce(C& communicator, std::span<T const* const> own, T* result) {
-        TreeNodes const mine = nodes();
-        if (own.size() != static_cast<std::size_t>(mine.count()))
-            fail("Exchange: ", own.size(), " nodes, expected ", mine.count());
-        OwnedRange const range = owned();
-        std::vector<TreeNode> all;
-        for (int peer = 0; peer < ranks_; ++peer) {
-            TreeNodes const theirs = nodes_of(peer);
-            for (int k = 0; k < theirs.count(); ++k) all.push_back(theirs[k]);
-        }
-        if (arrived_.size() < all.size() * range.size()) arrived_ = AlignedVector<T>(all.size() * range.size());
-        std::vector<T*> numbers(all.size());
-        std::size_t next = 0;
-        for (int peer = 0; peer < ranks_; ++peer)
-            for (int k = 0; k < nodes_of(peer).count(); ++k, ++next) {
-                numbers[next] = arrived_.data() + next * range.size();
-                if (peer == rank_)
-                    std::copy_n(own[static_cast<std::size_t>(k)] + range.begin, range.size(), numbers[next]);
-                else if (range.size() > 0)
-                    communicator.post_receive(peer, std::as_writable_bytes(std::span(numbers[next], range.size())));
-            }
-        for (int peer = 0; peer < ranks_; ++peer) {
-            OwnedRange const theirs = owned_by(peer);
-            if (peer == rank_ || theirs.size() == 0) continue;
-            for (T const* const node : own)
-                communicator.post_send(peer, std::as_bytes(std::span(node + theirs.begin, theirs.size())));
-        }
-        communicator.wait();
-        add_nodes<T>(all, numbers, range.size());
-        if (!numbers.empty()) std::copy_n(numbers[0], range.size(), result);
+    void reduce(C& communicator, std::span<T* const> own, T* result) {
+        if (own.size() != static_cast<std::size_t>(nodes().count()))
+            fail("Exchange: ", own.size(), " nodes, expected ", nodes().count());
+        if (arrived_.size() < rounds_.buffer()) arrived_ = AlignedVector<T>(rounds_.buffer());
+        T const* const sum = rounds_.halves() ? halve(communicator, own[0]) : add_directly(communicator, own);
+        if (sum && sum != result) std::copy_n(sum, owned().size(), result);
     }
 
     /// Every rank's part of numbers [count] goes to all others. Throws RankLost.
     template <Communicator C>
     void gather(C& communicator, T* numbers) const {
-        OwnedRange const mine = owned();
-        for (int peer = 0; peer < ranks_; ++peer) {
-            if (peer == rank_) continue;
-            OwnedRange const theirs = owned_by(peer);
-            if (theirs.size() > 0)
-                communicator.post_receive(peer,
-                                          std::as_writable_bytes(std::span(numbers + theirs.begin, theirs.size())));
-            if (mine.size() > 0)
-                communicator.post_send(peer, std::as_bytes(std::span<T const>(numbers + mine.begin, mine.size())));
+        for (int round = 0; round < rounds_.gather_rounds(); ++round) {
+            rounds_.for_each_gather(round, [&](Transfer const& transfer) {
+                receive(communicator, transfer.from, numbers + transfer.received.begin, transfer.received.size());
+                send(communicator, transfer.to, numbers, transfer.sent);
+            });
+            communicator.wait();
         }
-        communicator.wait();
     }
 
-    /// Bytes that this rank sends in reduce and in gather.
-    [[nodiscard]] std::size_t reduce_bytes() const {
-        return static_cast<std::size_t>(nodes().count()) * (count_ - owned().size()) * sizeof(T);
-    }
-    [[nodiscard]] std::size_t gather_bytes() const {
-        return static_cast<std::size_t>(ranks_ - 1) * owned().size() * sizeof(T);
-    }
+    /// Bytes and messages that this rank sends in reduce and in gather.
+    [[nodiscard]] std::size_t reduce_bytes() const { return rounds_.reduce_traffic().numbers * sizeof(T); }
+    [[nodiscard]] std::size_t gather_bytes() const { return rounds_.gather_traffic().numbers * sizeof(T); }
+    [[nodiscard]] std::size_t reduce_messages() const { return rounds_.reduce_traffic().messages; }
+    [[nodiscard]] std::size_t gather_messages() const { return rounds_.gather_traffic().messages; }
 
 private:
-    [[nodiscard]] OwnedRange owned_by(int rank) const { return owned_range(rank, ranks_, count_); }
-    [[nodiscard]] TreeNodes nodes_of(int rank) const { return TreeNodes(leaves_of(rank, ranks_, leaves_), leaves_); }
+    template <Communicator C>
+    static void send(C& communicator, int to, T const* numbers, OwnedRange range) {
+        if (range.size() > 0) communicator.post_send(to, std::as_bytes(std::span(numbers + range.begin, range.size())));
+    }
+    template <Communicator C>
+    static void receive(C& communicator, int from, T* numbers, std::size_t count) {
+        if (count > 0) communicator.post_receive(from, std::as_writable_bytes(std::span(numbers, count)));
+    }
 
-    int rank_, ranks_, leaves_;
-    std::size_t count_;
-    AlignedVector<T> arrived_;  // the owned part of all ranks' nodes
+    /// A rank's node becomes the sum in ever smaller parts.
+    template <Communicator C>
+    T const* halve(C& communicator, T* node) {
+        for (int round = 0; round < rounds_.reduce_rounds(); ++round)
+            rounds_.for_each_reduce(round, [&](Transfer const& transfer) {
+                OwnedRange const kept = transfer.received;
+                receive(communicator, transfer.from, arrived_.data(), kept.size());
+                send(communicator, transfer.to, node, transfer.sent);
+                communicator.wait();
+                for (std::size_t i = 0; i < kept.size(); ++i) node[kept.begin + i] += arrived_[i];
+            });
+        return node + owned().begin;
+    }
+    /// The owned part of all ranks' nodes comes here and is added.
+    template <Communicator C>
+    T const* add_directly(C& communicator, std::span<T* const> own) {
+        OwnedRange const range = owned();
+        nodes_.clear();
+        numbers_.clear();
+        first_.clear();
+        for (int peer = 0; peer < ranks_; ++peer) {
+            TreeNodes const theirs = rounds_.nodes_of(peer);
+            first_.push_back(nodes_.size());
+            for (int k = 0; k < theirs.count(); ++k) {
+                numbers_.push_back(arrived_.data() + nodes_.size() * range.size());
+                nodes_.push_back(theirs[k]);
+            }
+        }
+        for (std::size_t k = 0; k < own.size(); ++k)
+            std::copy_n(own[k] + range.begin, range.size(), numbers_[first_[static_cast<std::size_t>(rank_)] + k]);
+        for (int round = 0; round < rounds_.reduce_rounds(); ++round)
+            rounds_.for_each_reduce(round, [&](Transfer const& transfer) {
+                std::size_t const first = first_[static_cast<std::size_t>(transfer.from)];
+                for (int k = 0; k < transfer.received_arrays; ++k)
+                    receive(communicator, transfer.from, numbers_[first + static_cast<std::size_t>(k)],
+                            transfer.received.size());
+                for (T const* const node : own) send(communicator, transfer.to, node, transfer.sent);
+            });
+        communicator.wait();
+        add_nodes<T>(nodes_, numbers_, range.size());
+        return numbers_.empty() ? nullptr : numbers_[0];
+    }
+
+    int rank_ = 0, ranks_ = 1;
+    std::size_t count_ = 0;
+    ExchangeRounds rounds_{0, 1, 1, 0};
+    AlignedVector<T> arrived_;
+    std::vector<TreeNode> nodes_;     // of all ranks, from left to right,
+    std::vector<T*> numbers_;         // their part that is owned here
+    std::vector<std::size_t> first_;  // and where each rank's begin
 };
 
 }  // namespace strata::inline STRATA_ABI

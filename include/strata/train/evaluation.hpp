@@ -36,8 +36,8 @@ namespace detail {
 template <class Executor>
 Function<SampleRange(int size)> part_of_batches(Executor const& executor) {
     if constexpr (RanksOf<Executor>::type::several)
-        return [ranks = executor.ranks(), leaves = executor.most_leaves()](int size) {
-            return Executor::own_samples(ranks, size, leaves);
+        return [deal = executor.ranks().deal(), leaves = executor.most_leaves()](int size) {
+            return Executor::own_samples(deal, size, leaves);
         };
     return {};
 }

@@ -1,8 +1,11 @@
 // The loop of Trainer::fit: epochs, batches, progress, callbacks and checkpoints around the training step.
 #pragma once
 
+#include <unistd.h>
+
 #include "../data/loader.hpp"
 #include "../schedule/schedule.hpp"
+#include "checkpoint_state.hpp"
 #include "evaluation.hpp"
 #include "fit_options.hpp"
 #include "progress.hpp"
@@ -33,12 +36,18 @@ public:
                 concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
         do {
             trainer_.moved_ = false;
-            run_from_here();
+            if (!replicated) {
+                if (is_lost([&] { run_from_here(); })) load_last_checkpoint();
+            } else {
+                run_from_here();
+            }
         } while (trainer_.moved_ && !trainer_.stopped_);
     }
 
 private:
     static constexpr bool classifies = Trainer::LossType::classifies;
+
+    static constexpr bool replicated = !keeps_part<typename Trainer::Executor>();
 
     static bool is_first(Trainer const& trainer) {
         if constexpr (Trainer::several_ranks) return trainer.executor_.ranks().rank() == 0;
@@ -87,7 +96,10 @@ private:
             double const start = Progress::steady_seconds();
             StepResult result;
             bool any = false;
-            if (is_lost([&] { any = step(loader, result); })) return;
+            if (!replicated)
+                any = step(loader, result);
+            else if (is_lost([&] { any = step(loader, result); }))
+                return;
             if (!any) break;
             state().end_batch(result.finite, result.loss, result.correct, result.samples);
             seconds_ += Progress::steady_seconds() - start;
@@ -142,6 +154,15 @@ private:
                 }
         f();
         return false;
+    }
+
+    /// A lost rank had a part of the state that no other has.
+    STRATA_COLD void load_last_checkpoint() {
+        if (options_.checkpoint.empty() || ::access(options_.checkpoint.c_str(), F_OK) != 0)
+            throw RankLost(
+                "fit: a lost rank had a part of the state that no other has, and there is no checkpoint "
+                "(FitOptions::checkpoint) to go on from");
+        trainer_.load_checkpoint(options_.checkpoint);
     }
 
     Trainer& trainer_;

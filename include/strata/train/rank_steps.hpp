@@ -23,10 +23,10 @@ std::string type_text() {
 template <class Executor, class F>
 auto repeated(Executor& executor, bool& moved, F const& f) {
     if constexpr (RanksOf<Executor>::type::several)
-        while (executor.ranks().goes_on()) try {
+        while (executor.ranks().goes_on() && RanksOf<Executor>::type::replicated) try {
                 return f();
             } catch (RankLost const&) {
-                executor.ranks().go_on();
+                executor.go_on();
                 moved = true;
             }
     return f();
@@ -65,7 +65,7 @@ STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, Align
     Checksum sum;
     sum.add(model.parameters().data(), model.parameters().size_bytes());
     sum.add(model.buffers().data(), model.buffers().size_bytes());
-    sum.add(optimizer_state.data(), optimizer_state.size() * sizeof(Scalar));
+    if (Ranks::replicated) sum.add(optimizer_state.data(), optimizer_state.size() * sizeof(Scalar));
     sum.add(train.labels().data(), train.labels().size_bytes());
     ranks.compare(
         "the training",

@@ -9,6 +9,7 @@
 #include "../optimizer/optimizer.hpp"
 #include "../precision/loss_scale.hpp"
 #include "../schedule/schedule.hpp"
+#include "checkpoint_state.hpp"
 #include "evaluation.hpp"
 #include "fit_loop.hpp"
 #include "fit_options.hpp"
@@ -50,7 +51,7 @@ public:
           non_finite_(non_finite),
           loss_scaling_(loss_scaling),
           executor_(backend, loss),
-          optimizer_state_(detail::optimizer_state_size<Net>(optimizer), Scalar(0)) {
+          optimizer_state_(detail::kept_state_size<Net>(executor_, optimizer), Scalar(0)) {
         if constexpr (requires { loss.check(); }) loss.check();
         if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
@@ -198,13 +199,14 @@ public:
     void stop() { stopped_ = true; }
     [[nodiscard]] Executor const& executor() const { return executor_; }
     /// After RankLost in train_step or backward, on all ranks that are left: they share the samples of batches from now on.
-    /// The call that was lost has changed nothing and is to be repeated; loaders begin anew at its batch. Throws Error unless
-    /// the ranks are WhenLost::go_on: others may be a step ahead.
+    /// The call that was lost has changed nothing and is to be repeated; loaders begin anew at its batch. Where ranks keep
+    /// parts of the state, load a checkpoint before. Throws Error unless the ranks are WhenLost::go_on: others may be a step
+    /// ahead.
     void go_on()
     requires(detail::RanksOf<Executor>::type::several)
     {
         if (!executor_.ranks().goes_on()) fail("go_on: the ranks of this trainer are not WhenLost::go_on");
-        executor_.ranks().go_on();
+        executor_.go_on();
         moved_ = true;
     }
 
@@ -238,10 +240,10 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
+        CheckpointState all(optimizer_, optimizer_state_);
+        all.gather(executor_);
         on_first_rank("writing the checkpoint", [&] {
-            write_checkpoint(
-                path, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>)));
+            write_checkpoint(path, strata::checkpoint_tensors(model_, optimizer_, all.state()), written_metadata());
         });
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
@@ -254,7 +256,10 @@ public:
         check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         static_cast<void>(model());
         bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
-        load_tensors(file.tensors(), strata::checkpoint_tensors(model_, optimizer_, optimizer_state_, flat_states));
+        CheckpointState all(optimizer_, optimizer_state_);
+        all.make_room();
+        load_tensors(file.tensors(), strata::checkpoint_tensors(model_, optimizer_, all.state(), flat_states));
+        all.keep(executor_);
         state_ = std::move(state);
         pending_ = {};
         device_is_old_ = true;
@@ -275,9 +280,10 @@ private:
             detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
         if (!options.checkpoint.empty())
             on_first_rank("a look at the checkpoint's place", [&] {
-                check_safetensors(options.checkpoint, strata::checkpoint_tensors(model_, optimizer_, optimizer_state_),
-                                  checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(),
-                                                      dtype_name(data_type_of<Scalar>)));
+                CheckpointState all(optimizer_, optimizer_state_);
+                all.make_room();
+                check_safetensors(options.checkpoint, strata::checkpoint_tensors(model_, optimizer_, all.state()),
+                                  written_metadata());
             });
         struct Fitting {
             bool& now;
@@ -287,6 +293,10 @@ private:
         return state_.history;
     }
 
+    using CheckpointState = detail::CheckpointState<Net, Executor, Optimizer>;
+    [[nodiscard]] Metadata written_metadata() const {
+        return checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>));
+    }
     static constexpr bool several_ranks = detail::RanksOf<Executor>::type::several;
     template <class F>
     auto repeated(F const& f) const {

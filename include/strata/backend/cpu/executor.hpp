@@ -46,7 +46,7 @@ public:
     using Scalar = typename Precision::master;
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss, Ranks ranks = {})
-        : ranks_(ranks),
+        : ranks_(std::move(ranks)),
           workers_(detail::worker_count(cpu)),
           pool_(detail::workers_of(cpu)),
           team_flops_(cpu.team_flops),
@@ -67,8 +67,9 @@ public:
     /// Leaves of a batch at most.
     [[nodiscard]] int most_leaves() const { return most_leaves_; }
     /// The samples of a batch of at most so many leaves that a rank looks at.
-    static SampleRange own_samples(Ranks const& ranks, int batch, int most_leaves) {
-        return Layout::samples_of(ranks.leaves(Layout::tiling(batch, most_leaves).leaves), batch, most_leaves);
+    template <class Deal>
+    static SampleRange own_samples(Deal const& deal, int batch, int most_leaves) {
+        return Layout::samples_of(deal.leaves(Layout::tiling(batch, most_leaves).leaves), batch, most_leaves);
     }
     /// The model is used where it lies; load says that others have changed it or the optimizer's state.
     void load(ModelType const&, std::span<Scalar const>) { range_.forget(); }
@@ -116,9 +117,8 @@ public:
             fault = detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters(), gradient_data(), state,
                                                  step, before_update_);
         else
-            fault = detail::update_all<detail::states_of<Optimizer>()>(
-                pool_, workers_, range_, optimizer.template prepare<Scalar>(step), model.parameters().data(),
-                gradient_data(), largest_gradient_, state.data(), std::ptrdiff_t{Net::parameter_count});
+            fault = update_part(optimizer, step, model.parameters().data(), gradient_data(), state.data(),
+                                Net::parameter_count, [](auto const& found) { return found; });
         if (!fault) update_statistics(model);
         return fault;
     }
@@ -150,6 +150,22 @@ public:
         int found = Net::operation_count;
         ranks_.together([&] { return evaluate_tiles(model, batch, nullptr, nullptr, &found); });
         return found == Net::operation_count ? -1 : found;
+    }
+
+protected:
+    /// The update of `count` parameters alone; agree(fault) says what was found, the same for all who update a part.
+    template <class Optimizer, class Agree>
+    UpdateFault update_part(Optimizer const& optimizer, OptimizerStep const& step, Scalar* parameters,
+                            Gradient const* gradient, Scalar* state, std::ptrdiff_t count, Agree const& agree) {
+        constexpr int states = detail::states_of<Optimizer>();
+        auto const apply = optimizer.template prepare<Scalar>(step);
+        UpdateFault const fault = agree(detail::update_fault<states>(pool_, workers_, range_, apply, parameters,
+                                                                     gradient, largest_gradient_, state, count));
+        if (fault)
+            range_.forget();
+        else
+            detail::update_all<states>(pool_, workers_, apply, parameters, gradient, state, count);
+        return fault;
     }
 
 private:
@@ -243,7 +259,8 @@ private:
             }
             meet(workers_, workers);
             gradients_.merge_runs({worker, workers});
-            if constexpr (!Ranks::several) gradients_.unscale(loss_scale_, {worker, workers}, chunk_largest_.data());
+            if constexpr (!Ranks::several)
+                gradients_.unscale(loss_scale_, {worker, workers}, 0, Net::parameter_count, chunk_largest_.data());
         });
         thrown_.rethrow();
         if constexpr (Ranks::several) {
@@ -252,11 +269,14 @@ private:
             ranks_.sum(std::span<Gradient* const>(sums, static_cast<std::size_t>(count)), gradients_.gradient().data(),
                        static_cast<std::size_t>(Net::parameter_count), tiling.leaves);
             pool_.run(workers_, [&](int worker, int workers) {
-                gradients_.unscale(loss_scale_, {worker, workers}, chunk_largest_.data());
+                auto const [from, to] = ranks_.summed(static_cast<std::size_t>(Net::parameter_count));
+                gradients_.unscale(loss_scale_, {worker, workers}, static_cast<std::ptrdiff_t>(from),
+                                   static_cast<std::ptrdiff_t>(to), chunk_largest_.data());
             });
             share_results(tiling.leaves);
         }
         largest_gradient_ = detail::largest_magnitude(chunk_largest_.begin(), chunk_largest_.end());
+        if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
         return detail::merged_result(results_.data(), batch.size, tiling.leaves, largest_gradient_);
     }
 

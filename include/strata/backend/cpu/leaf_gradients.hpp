@@ -137,15 +137,16 @@ public:
         for (int k = 0; k < count; ++k) arrays[k] = sum_at(left[k]);
         return count;
     }
-    /// Divides a share of the batch's gradient by the loss scale; largest[chunk] is its largest magnitude, NaN where a
-    /// number is NaN.
-    STRATA_COLD void unscale(double loss_scale, Share share, double* largest) {
+    /// Divides numbers [begin, end), whole chunks, of the batch's gradient by the loss scale, a share of them;
+    /// largest[chunk] is their largest magnitude, NaN where a number is NaN, and 0 of the other chunks.
+    STRATA_COLD void unscale(double loss_scale, Share share, std::ptrdiff_t begin, std::ptrdiff_t end,
+                             double* largest) {
         int const chunks = parameter_chunks(count_);
         auto const factor = static_cast<Gradient>(1 / loss_scale);
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
             std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count_);
             LargestMagnitude<Gradient> magnitude;
-            for_lanes<Gradient>(from, to, [&]<class L>(std::ptrdiff_t i) {
+            for_lanes<Gradient>((std::max)(from, begin), (std::min)(to, end), [&]<class L>(std::ptrdiff_t i) {
                 L const number =
                     loss_scale != 1 ? load_lane<L>(arenas_.data() + i) * L(factor) : load_lane<L>(arenas_.data() + i);
                 if (loss_scale != 1) store_lane(arenas_.data() + i, number);

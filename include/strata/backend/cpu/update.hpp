@@ -129,10 +129,10 @@ void for_parts(WorkerPool& pool, int workers, std::ptrdiff_t count, F const& f) 
     });
 }
 
-/// One update of all parameters by the workers of a pool, or none where it would write a number that is not finite.
+/// The number that an update would not leave finite. Where there is none, the update has to follow: `range` knows it.
 template <int States, class Apply, class Scalar, class Gradient>
-UpdateFault update_all(WorkerPool& pool, int workers, UpdateRange& range, Apply const& apply, Scalar* parameters,
-                       Gradient const* gradient, double largest_gradient, Scalar* state, std::ptrdiff_t count) {
+UpdateFault update_fault(WorkerPool& pool, int workers, UpdateRange& range, Apply const& apply, Scalar* parameters,
+                         Gradient const* gradient, double largest_gradient, Scalar const* state, std::ptrdiff_t count) {
     if (!range.template holds<States>(apply, parameters, state, largest_gradient)) {
         auto all = UpdateMeasure<States>::nothing();
         Mutex merging;
@@ -144,10 +144,15 @@ UpdateFault update_all(WorkerPool& pool, int workers, UpdateRange& range, Apply 
         range.know<Apply>(all, parameters, state);
         if (auto const fault = all.place()) return fault;
     }
+    return {};
+}
+/// An update of `count` parameters by the workers of a pool.
+template <int States, class Apply, class Scalar, class Gradient>
+void update_all(WorkerPool& pool, int workers, Apply const& apply, Scalar* parameters, Gradient const* gradient,
+                Scalar* state, std::ptrdiff_t count) {
     for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
         update_parameters<States>(apply, parameters, gradient, state, count, from, to);
     });
-    return {};
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -66,6 +66,19 @@ public:
         return clock;
     }
 
+    void go_on() { fail("go_on: the workers of parameter servers are started again instead"); }
+    /// The optimizer's state is the servers'.
+    template <class Optimizer>
+    [[nodiscard]] std::size_t state_size(Optimizer const&) const {
+        return 0;
+    }
+    [[nodiscard]] AlignedVector<Scalar> whole_state(std::span<Scalar const>, std::size_t) const {
+        this->ranks().fail_checkpoint("writing a checkpoint");
+    }
+    [[nodiscard]] AlignedVector<Scalar> part_of_state(std::span<Scalar const>, std::size_t) const {
+        this->ranks().fail_checkpoint("loading a checkpoint");
+    }
+
     /// Weights that the trainer was given since are not the servers'.
     void load(ModelType const& model, std::span<Scalar const> state) {
         if (moved_ || (joined_ && checksum(model) != joined_weights_))

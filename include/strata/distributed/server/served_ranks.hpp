@@ -9,6 +9,7 @@
 #include "../../backend/leaf_tree.hpp"
 #include "../../core/aligned.hpp"
 #include "../../io/checksum.hpp"
+#include "../exchange.hpp"
 #include "messages.hpp"
 #include "synchronisation.hpp"
 
@@ -24,11 +25,21 @@ struct ServedNodes {
     std::int64_t joined_at = 0;      ///< the clock that this process began with
 };
 
+/// Which leaves are a worker's.
+struct ServedDeal {
+    int worker, workers;
+    bool all;
+    [[nodiscard]] LeafRange leaves(int leaves) const {
+        return all ? LeafRange{0, leaves} : leaves_of(worker, workers, leaves);
+    }
+};
+
 /// Each works on leaves of its own, or (Asp) on batches of its own, and knows nothing of the others.
 template <class Gradient>
 class ServedRanks {
 public:
     static constexpr bool several = true;
+    static constexpr bool replicated = false;      ///< the optimizer's state is not here
     static constexpr bool evaluates_alone = true;  ///< every worker evaluates all samples
 
     ServedRanks(int worker, int workers, Synchronisation mode)
@@ -36,10 +47,10 @@ public:
 
     [[nodiscard]] int rank() const { return worker_; }
     [[nodiscard]] bool goes_on() const { return false; }
-    void go_on() { fail("go_on: the workers of parameter servers are started again instead"); }
-    [[nodiscard]] LeafRange leaves(int all) const { return leaves_of(worker_, all); }
+    [[nodiscard]] ServedDeal deal() const { return {worker_, workers_, takes_all()}; }
+    [[nodiscard]] LeafRange leaves(int all) const { return deal().leaves(all); }
     [[nodiscard]] LeafRange leaves_of(int worker, int all) const {
-        return takes_all() ? LeafRange{0, all} : strata::leaves_of(worker, workers_, all);
+        return ServedDeal{worker, workers_, takes_all()}.leaves(all);
     }
     /// While it is true all leaves are this worker's.
     void take_all(bool all) { takes_all_ = all; }
@@ -62,6 +73,8 @@ public:
         for (std::size_t k = 1; k < nodes.size(); ++k)
             for (std::size_t i = 0; i < count; ++i) gradient[i] += nodes_->own[k][i];
     }
+    [[nodiscard]] OwnedRange summed(std::size_t count) const { return {0, count}; }
+    [[nodiscard]] double largest(double magnitude) const { return magnitude; }
     template <class T, class RangeOf>
     void gather(T*, int, RangeOf const&) const {}
     void share_parts(double*, int, int, int, Tiling const&) const {}

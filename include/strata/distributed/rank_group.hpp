@@ -1,0 +1,215 @@
+// What an executor asks of several ranks.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "../backend/cpu/executor.hpp"
+#include "exchange.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// What the ranks of a training do when one of them is gone.
+enum class WhenLost : unsigned char {
+    stop,  ///< RankLost comes out of what they were doing
+    go_on,  ///< fit deals the leaves out anew and goes on to the same bits: repeats the step, or, where the lost rank had
+            ///< something that no other has, begins at the last checkpoint
+};
+
+namespace detail {
+
+/// How the leaves of a batch are dealt out, seen from one rank.
+struct LeafDeal {
+    int rank, ranks;
+    [[nodiscard]] LeafRange leaves(int all) const { return leaves_of(rank, ranks, all); }
+};
+
+/// What an executor asks of several ranks: `Level` says what they shard, 0 for nothing. All of them make the same calls in
+/// the same order. Everything that waits for others throws RankLost where one of them is gone.
+template <Communicator C, class Gradient, int Level>
+class RankGroup {
+public:
+    static constexpr bool several = true;
+    /// What each rank has, all have.
+    static constexpr bool replicated = Level == 0;
+
+    RankGroup(C& communicator, WhenLost when_lost) : communicator_(&communicator), when_lost_(when_lost) { look(); }
+
+    [[nodiscard]] int rank() const { return rank_; }
+    [[nodiscard]] int size() const { return size_; }
+    [[nodiscard]] bool goes_on() const { return when_lost_ == WhenLost::go_on; }
+    [[nodiscard]] LeafDeal deal() const { return {rank(), size()}; }
+    [[nodiscard]] LeafRange leaves(int all) const { return deal().leaves(all); }
+    [[nodiscard]] LeafRange leaves_of(int rank, int all) const { return LeafDeal{rank, size()}.leaves(all); }
+    /// The part of a batch's gradient [count] that sum leaves on this rank.
+    [[nodiscard]] OwnedRange summed(std::size_t count) const {
+        return replicated ? OwnedRange{0, count} : owned(count);
+    }
+    /// The part of [count] numbers that this rank keeps where they are sharded.
+    [[nodiscard]] OwnedRange owned(std::size_t count) const { return owned_range(rank(), size(), count); }
+
+    /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, [count] each: the part that
+    /// `summed` says.
+    STRATA_COLD void sum(std::span<Gradient* const> nodes, Gradient* gradient, std::size_t count, int leaves) {
+        exchange_.deal(rank(), size(), leaves, count);
+        exchange_.reduce(*communicator_, nodes, gradient + exchange_.owned().begin);
+        if constexpr (replicated) exchange_.gather(*communicator_, gradient);
+    }
+    /// Numbers [count], of which each rank has the part that it owns, on all.
+    template <class T>
+    STRATA_COLD void share_owned(T* numbers, std::size_t count) const {
+        Exchange<T>(rank(), size(), 1, count).gather(*communicator_, numbers);
+    }
+    /// Numbers [count] on rank 0, from what each rank owns of them.
+    template <class T>
+    STRATA_COLD void collect_owned(T const* own, T* all, std::size_t count) const {
+        OwnedRange const mine = owned(count);
+        if (rank() == 0) {
+            std::copy_n(own, mine.size(), all + mine.begin);
+            for (int peer = 1; peer < size(); ++peer)
+                if (OwnedRange const theirs = owned_range(peer, size(), count); theirs.size() > 0)
+                    communicator_->post_receive(peer,
+                                                std::as_writable_bytes(std::span(all + theirs.begin, theirs.size())));
+        } else if (mine.size() > 0) {
+            communicator_->post_send(0, std::as_bytes(std::span(own, mine.size())));
+        }
+        communicator_->wait();
+    }
+    /// The largest of the ranks' magnitudes; NaN is more than infinity.
+    [[nodiscard]] STRATA_COLD double largest(double magnitude) const {
+        if constexpr (replicated) return magnitude;
+        auto const all = gathered(magnitude);
+        return largest_magnitude(all.data(), all.data() + all.size());
+    }
+    /// The first of the faults that ranks found, on all of them.
+    [[nodiscard]] STRATA_COLD UpdateFault first(UpdateFault const& fault) const {
+        struct Place {
+            std::int64_t index, part, state;
+        };
+        UpdateFault found;
+        for (Place const& place : gathered(Place{fault.index, static_cast<std::int64_t>(fault.part), fault.state}))
+            if (place.part != 0 && (!found || place.index < found.index))
+                found = {static_cast<UpdateFault::Part>(place.part), static_cast<int>(place.state), place.index};
+        return found;
+    }
+    /// Rows [begin, end) = range_of(rank) of numbers [rows][width] from each rank to all others.
+    template <class T, class RangeOf>
+    STRATA_COLD void gather(T* numbers, int width, RangeOf const& range_of) const {
+        auto const part = [&](int rank) {
+            auto const [begin, end] = range_of(rank);
+            return std::span(numbers + static_cast<std::ptrdiff_t>(begin) * width,
+                             static_cast<std::size_t>(end - begin) * static_cast<std::size_t>(width));
+        };
+        auto const own = part(rank());
+        for (int peer = 0; peer < size(); ++peer) {
+            if (peer == rank()) continue;
+            if (auto const theirs = part(peer); !theirs.empty())
+                communicator_->post_receive(peer, std::as_writable_bytes(theirs));
+            if (!own.empty()) communicator_->post_send(peer, std::as_bytes(own));
+        }
+        communicator_->wait();
+    }
+    /// Columns [begin, end) of the tiles' parts [tiles][row] of batch-wide statistics.
+    STRATA_COLD void share_parts(double* parts, int row, int begin, int end, Tiling const& tiling) {
+        int const width = end - begin;
+        auto const needed = static_cast<std::size_t>(tiling.tiles) * static_cast<std::size_t>(width);
+        if (packed_.size() < needed) packed_.resize(needed);
+        auto const tiles_of = [&](int rank) { return tiles_of_leaves(leaves_of(rank, tiling.leaves), tiling); };
+        auto const copy = [&](int from, int to, bool back) {
+            for (int tile = from; tile < to; ++tile) {
+                double* const part = parts + static_cast<std::ptrdiff_t>(tile) * row + begin;
+                double* const dense = packed_.data() + static_cast<std::ptrdiff_t>(tile) * width;
+                std::copy_n(back ? dense : part, width, back ? part : dense);
+            }
+        };
+        auto const [first, last] = tiles_of(rank());
+        copy(first, last, false);
+        gather(packed_.data(), width, tiles_of);
+        copy(0, first, true);
+        copy(last, tiling.tiles, true);
+    }
+    /// f(), done on all ranks or on none: where one was lost on the way, RankLost comes out on all that are left, so that
+    /// none of them is ahead of the others.
+    template <class F>
+    auto together(F const& f) const {
+        if (!goes_on()) return f();
+        decltype(f()) result{};
+        bool done = false;
+        try {
+            result = f();
+            done = true;
+        } catch (RankLost const&) {}
+        if (!communicator_->agree(done)) throw RankLost(concatenate("rank ", rank(), ": another rank is gone"));
+        return result;
+    }
+    /// After RankLost, on all ranks that are left: they deal the leaves out among themselves.
+    STRATA_COLD void go_on() {
+        *communicator_ = communicator_->shrink();
+        look();
+    }
+    [[nodiscard]] STRATA_COLD int smallest(int number) const {
+        auto const all = gathered(number);
+        return *std::min_element(all.begin(), all.end());
+    }
+    /// Calls f on rank 0 alone. Returns on all when it is done; where it throws, that comes out there, and an Error on
+    /// the others.
+    template <class F>
+    void on_first(char const* what, F const& f) const {
+        std::exception_ptr thrown;
+        bool const done = together([&] {
+            if (rank() == 0) try {
+                    f();
+                } catch (...) { thrown = std::current_exception(); }
+            // Not an agreement: rank 0 may be gone when it is asked.
+            std::byte ok{static_cast<unsigned char>(thrown ? 0 : 1)};
+            for (int peer = 1; peer < size() && rank() == 0; ++peer) communicator_->post_send(peer, std::span(&ok, 1));
+            if (rank() > 0) communicator_->post_receive(0, std::span(&ok, 1));
+            communicator_->wait();
+            return ok != std::byte{0};
+        });
+        if (thrown) std::rethrow_exception(thrown);
+        if (!done) fail("rank ", rank(), ": ", what, " failed on rank 0");
+    }
+    /// Throws Error that says what differs unless all ranks give the same text.
+    STRATA_COLD void compare(char const* what, std::string const& text) const {
+        std::string const difference = together([&] {
+            std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
+            std::uint64_t const own = text.size();
+            all_gather<C, std::uint64_t>(*communicator_, std::span(&own, 1), sizes);
+            std::uint64_t const longest = *std::max_element(sizes.begin(), sizes.end());
+            std::vector<char> mine(longest), all(longest * sizes.size());
+            std::copy(text.begin(), text.end(), mine.begin());
+            all_gather<C, char>(*communicator_, mine, all);
+            for (std::size_t peer = 0; peer < sizes.size(); ++peer) {
+                std::string_view const theirs(all.data() + peer * longest, sizes[peer]);
+                if (theirs != text) return concatenate(", on rank ", peer, " it is ", theirs);
+            }
+            return std::string();
+        });
+        if (!difference.empty())
+            fail("rank ", rank(), ": ", what, " is ", text, difference,
+                 ": all ranks have to run the same program with the same policies");
+    }
+
+private:
+    template <class T>
+    [[nodiscard]] std::vector<T> gathered(T const& own) const {
+        std::vector<T> all(static_cast<std::size_t>(size()));
+        all_gather<C, T>(*communicator_, std::span(&own, 1), all);
+        return all;
+    }
+    void look() {
+        rank_ = communicator_->rank();
+        size_ = communicator_->size();
+    }
+
+    C* communicator_;
+    WhenLost when_lost_;
+    int rank_ = 0, size_ = 1;  // also when the communicator is gone
+    Exchange<Gradient> exchange_;
+    std::vector<double> packed_;  // parts of a layer's statistics
+};
+
+}  // namespace detail
+}  // namespace strata::inline STRATA_ABI

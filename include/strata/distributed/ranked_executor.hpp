@@ -1,0 +1,109 @@
+// The CPU's executor on several ranks, with what they keep apart: shards of the optimizer's state.
+#pragma once
+
+#include "rank_group.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+template <class Net, class Precision, class Loss, class Group>
+class RankedExecutor : public CpuExecutor<Net, Precision, Loss, Group> {
+    using Base = CpuExecutor<Net, Precision, Loss, Group>;
+    using Gradient = typename Precision::accumulation;
+    static constexpr auto count = static_cast<std::size_t>(Net::parameter_count);
+
+public:
+    using typename Base::ModelType, typename Base::Scalar;
+
+    RankedExecutor(Cpu cpu, Loss loss, Group group) : Base(cpu, loss, std::move(group)) {}
+
+    /// Numbers of the optimizer's state that this rank keeps.
+    template <class Optimizer>
+    [[nodiscard]] std::size_t state_size(Optimizer const& optimizer) const {
+        if constexpr (Group::replicated) {
+            return optimizer_state_size<Net>(optimizer);
+        } else {
+            static_assert(!MatrixOptimizer<Optimizer>,
+                          "Sharded: a matrix optimizer needs whole matrices and their "
+                          "state on every rank: train without Sharded");
+            return static_cast<std::size_t>(states_of<Optimizer>()) * own().size();
+        }
+    }
+
+    StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
+        if (lost_) fail("training: a lost rank had a part of the state that no other has: load a checkpoint first");
+        whole_ = Group::replicated;
+        return Base::gradients(model, batch, random, loss_scale);
+    }
+    /// The whole batch's gradient; where it is sharded, all ranks ask for it together.
+    [[nodiscard]] std::span<Gradient> gradient() {
+        auto const all = Base::gradient();
+        if (!whole_ && !all.empty()) {
+            this->ranks().together([&] { return this->ranks().share_owned(all.data(), count), true; });
+            whole_ = true;
+        }
+        return all;
+    }
+    [[nodiscard]] std::span<Gradient const> gradient() const {
+        return const_cast<RankedExecutor*>(this)->gradient();  // NOLINT: what is gathered is a cache
+    }
+
+    /// One update of this rank's shard, and all parameters from all ranks; as CpuExecutor::update.
+    template <class Optimizer>
+    UpdateFault update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state,
+                       OptimizerStep const& step) {
+        if constexpr (Group::replicated) {
+            return Base::update(model, optimizer, state, step);
+        } else {
+            if (auto const fault = this->statistics_fault(model)) return fault;
+            auto const [begin, end] = own();
+            return this->ranks().together([&] {
+                UpdateFault const fault = this->update_part(
+                    optimizer, step, model.parameters().data() + begin, Base::gradient().data() + begin, state.data(),
+                    static_cast<std::ptrdiff_t>(end - begin), [&](UpdateFault found) {
+                        found.index += static_cast<std::int64_t>(begin);
+                        return this->ranks().first(found);
+                    });
+                if (fault) return fault;
+                this->ranks().share_owned(model.parameters().data(), count);
+                this->update_statistics(model);
+                return fault;
+            });
+        }
+    }
+
+    /// After RankLost, on all ranks that are left.
+    void go_on() {
+        this->ranks().go_on();
+        lost_ = !Group::replicated;
+    }
+
+    /// What a checkpoint holds of the optimizer's state, [states][count]: on rank 0 all of it.
+    [[nodiscard]] STRATA_COLD AlignedVector<Scalar> whole_state(std::span<Scalar const> state,
+                                                                std::size_t states) const {
+        AlignedVector<Scalar> all;
+        this->ranks().together([&] {
+            if (this->ranks().rank() == 0) all = AlignedVector<Scalar>(states * count);
+            for (std::size_t k = 0; k < states; ++k)
+                this->ranks().collect_owned(state.data() + k * own().size(), all.data() + k * count, count);
+            return true;
+        });
+        return all;
+    }
+    /// This rank's part of it.
+    [[nodiscard]] STRATA_COLD AlignedVector<Scalar> part_of_state(std::span<Scalar const> all, std::size_t states) {
+        auto const [begin, end] = own();
+        AlignedVector<Scalar> part(states * (end - begin));
+        for (std::size_t k = 0; k < states; ++k)
+            std::copy_n(all.data() + k * count + begin, end - begin, part.data() + k * (end - begin));
+        lost_ = false;
+        return part;
+    }
+
+private:
+    [[nodiscard]] OwnedRange own() const { return this->ranks().owned(count); }
+
+    bool whole_ = Group::replicated;
+    bool lost_ = false;  // a part of the state, with a rank
+};
+
+}  // namespace strata::inline STRATA_ABI::detail
