@@ -85,6 +85,9 @@ public:
     }
     template <class F>
     void on_first(char const* what, F const&) const {
+        fail_checkpoint(what);
+    }
+    [[noreturn]] STRATA_COLD void fail_checkpoint(char const* what) const {
         fail("worker ", worker_, ": ", what,
              ": weights and optimizer state are the servers', which have a storage of their own "
              "(ServerOptions::storage)");
