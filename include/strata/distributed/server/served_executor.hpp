@@ -96,6 +96,7 @@ public:
     }
     /// The gradient of this worker's leaves alone, and their loss.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
+        compare();
         StepResult result = Base::gradients(model, batch, random, loss_scale);
         auto const own = Base::own_samples(this->ranks(), batch.size, this->most_leaves());
         int const samples = own.end - own.begin;
@@ -154,6 +155,13 @@ public:
     }
 
 private:
+    /// What fit noted since the last step.
+    void compare() {
+        auto items = std::exchange(this->ranks().nodes().items, {});
+        if (items.empty() || options_.mode.is_asynchronous()) return;
+        for (auto& item : items) item.what = concatenate(item.what, " from clock ", worker_.clock());
+        worker_.compare(std::move(items));
+    }
     /// All samples of a batch are this worker's while f runs.
     template <class F>
     auto alone(F const& f) {
