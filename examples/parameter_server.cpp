@@ -15,8 +15,7 @@
 
 using namespace strata;
 
-using Classifier =
-    Network<Input<1, 28, 28>, Conv2d<8, 5>, ReLU, MaxPool2d<2>, Flatten, Linear<64>, ReLU, Linear<10>>;
+using Classifier = Network<Input<1, 28, 28>, Conv2d<8, 5>, ReLU, MaxPool2d<2>, Flatten, Linear<64>, ReLU, Linear<10>>;
 using Server = ParameterServer<Classifier, SGD>;
 
 static SGD const optimizer{.learning_rate = 0.05, .momentum = 0.9};
@@ -75,8 +74,10 @@ int main(int count, char** arguments) try {
     else if (role == "worker" && count >= 8)
         work(count, arguments);
     else
-        fail("usage: parameter_server server ADDRESS SERVER SERVERS WORKERS MODE [STORAGE], or worker WORKER WORKERS MODE "
-             "EPOCHS DIR ADDRESS...");
+        fail(
+            "usage: parameter_server server ADDRESS SERVER SERVERS WORKERS MODE [STORAGE], or worker WORKER WORKERS "
+            "MODE "
+            "EPOCHS DIR ADDRESS...");
 } catch (std::exception const& error) {
     std::fprintf(stderr, "parameter_server: %s\n", error.what());
     return 1;
