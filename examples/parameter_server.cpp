@@ -18,7 +18,7 @@ using namespace strata;
 using Classifier = Network<Input<1, 28, 28>, Conv2d<8, 5>, ReLU, MaxPool2d<2>, Flatten, Linear<64>, ReLU, Linear<10>>;
 using Server = ParameterServer<Classifier, SGD>;
 
-static SGD const optimizer{.learning_rate = 0.05, .momentum = 0.9};
+static SGD const sgd{.learning_rate = 0.05, .momentum = 0.9};
 
 static Synchronisation mode_of(std::string const& text) {
     if (text == "bsp") return Bsp{};
@@ -40,7 +40,7 @@ static void serve(int count, char** arguments) {
                    .workers = std::atoi(arguments[5]),
                    .storage = count > 7 ? arguments[7] : "",
                    .key = key()},
-                  optimizer);
+                  sgd);
     running = &server;
     for (int const signal : {SIGTERM, SIGINT}) std::signal(signal, [](int) { running->stop(); });
     server.run();
@@ -55,7 +55,7 @@ static void work(int count, char** arguments) {
     auto const data = fashion_mnist(arguments[6]);
     // With Asp each worker has batches of its own: its seed differs.
     Seed const seed{mode.is_asynchronous() ? static_cast<std::uint64_t>(worker) : 0};
-    auto trainer = train<Classifier>(Cpu{.threads = 1}, optimizer, seed,
+    auto trainer = train<Classifier>(Cpu{.threads = 1}, sgd, seed,
                                      Served{.servers = {arguments + 7, arguments + count},
                                             .worker = worker,
                                             .workers = std::atoi(arguments[3]),
