@@ -50,6 +50,8 @@ for ((i = 0; i < most; i++)); do
     ip netns exec "$host" ip link set lo up
     ip netns exec "$host" ip addr add "10.78.0.$((i + 1))/24" dev line
     ip netns exec "$host" ip link set line up
+    # The kernel has it for everybody; without a new slow start after each computation.
+    ip netns exec "$host" sysctl -qw net.ipv4.tcp_congestion_control=reno net.ipv4.tcp_slow_start_after_idle=0
     ip netns exec "$host" tc qdisc add dev line root tbf rate "${mbit}mbit" burst 4kb latency 400ms
     ip netns exec "$prefix-bridge" tc qdisc add dev "port$i" root tbf rate "${mbit}mbit" burst 4kb latency 400ms
 done

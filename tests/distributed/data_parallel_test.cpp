@@ -105,7 +105,7 @@ TEST_CASE("a checkpoint of three ranks goes on with one, and the other way round
 namespace {
 
 /// What each rank sends in a step is what was predicted.
-template <class Net>
+template <class Net, class... Ways>
 void check_wire(int batch_size) {
     auto const data = small_images(static_cast<std::size_t>(batch_size));
     for (int ranks = 1; ranks <= 8; ++ranks) {
@@ -114,7 +114,7 @@ void check_wire(int batch_size) {
         Threads::run_ranks(ranks, [&](Threads threads) {
             Recorded communicator(std::move(threads));
             int const rank = communicator.rank();
-            auto trainer = trainer_of<Net>(DataParallel{communicator});
+            auto trainer = trainer_of<Net>(DataParallel{communicator, Ways{}...});
             Loader loader(data, {.batch_size = batch_size, .threads = 0});
             loader.begin_epoch(0);
             Batch const* const batch = loader.next();
@@ -122,7 +122,7 @@ void check_wire(int batch_size) {
             trainer.train_step(*batch);
             auto const& messages = communicator.messages();
             auto const sent = std::count_if(messages.begin(), messages.end(), [](auto const& m) { return m.sent; });
-            Wire const predicted = wire_of<Net>(batch_size, ranks, rank);
+            Wire const predicted = wire_of<Net, Float32, Ways...>(batch_size, ranks, rank);
             std::lock_guard const lock(checking);
             CAPTURE(rank);
             CHECK(communicator.bytes_sent() == predicted.bytes);
@@ -138,6 +138,8 @@ TEST_CASE("a step sends the bytes and messages that are predicted") {
     check_wire<SmallLeNet>(96);    // six
     check_wire<SmallResNet>(128);  // eight, BatchNorm
     check_wire<SmallResNet>(70);
+    check_wire<SmallLeNet, Sharded<1>>(64);
+    check_wire<SmallResNet, Sharded<1>>(96);
     using LeNet = Network<Input<3, 32, 32>, Conv2d<6, 5>, ReLU, MaxPool2d<2>, Conv2d<16, 5>, ReLU, MaxPool2d<2>,
                           Flatten, Linear<120>, ReLU, Linear<84>, ReLU, Linear<10>>;
     // The gradient once, there and back, and the results of two leaves.

@@ -209,18 +209,18 @@ TEST_CASE("nodes that do not lie side by side are an error") {
 }
 
 TEST_CASE("messages dropped and delayed anywhere: the same bits") {
-    auto const expected = descended(1, {Fault{}});
+    std::vector<float> const expected[] = {descended(1, 7, {Fault{}}), descended(1, 8, {Fault{}})};
     Random random(12, Purpose::user);
     for (int run = 0; run < 60; ++run) {
         CAPTURE(run);
         std::vector<Fault> faults(2 + random.below(4));
-        for (Fault& fault : faults) {  // some 100 messages in six steps
+        for (Fault& fault : faults) {  // 24 to 100 messages in six steps
             if (random.below(2) == 0) fault.drop_message = random.below(100);
             if (random.below(2) == 0) fault.delay_message = random.below(100);
             fault.delay_polls = random.below(5);
         }
         if (random.below(2) == 0) faults.back().kill_at_byte = random.below(150000);
-        CHECK(descended(static_cast<int>(faults.size()), faults) == expected);
+        CHECK(descended(static_cast<int>(faults.size()), 7 + run % 2, faults) == expected[run % 2]);
     }
 }
 

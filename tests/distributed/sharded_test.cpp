@@ -46,6 +46,7 @@ TEST_CASE("steps of one's own, and the bytes of a step: a whole gradient's") {
         std::lock_guard const lock(checking);
         CHECK(its_norm == norm);
         CHECK(bytes == exchange.reduce_bytes() + exchange.gather_bytes() + 3 * small);
+        CHECK(bytes == wire_of<Net, Float32, Sharded<1>>(96, 4, communicator.rank()).bytes);
         CHECK(same_bits<float>(trainer.model().parameters(), alone.model().parameters()));
     });
 }

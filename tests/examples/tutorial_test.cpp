@@ -73,6 +73,20 @@ TEST_CASE("every tutorial tells what it promises") {
     CHECK(again.output.find("accuracy with these weights: 100.00 %") != std::string::npos);
 }
 
+TEST_CASE("the tutorial on scaling prints its tables and draws them") {
+    Directory const directory;
+    auto const run = directory.run("10_scaling", "here.svg");
+    INFO(run.output, run.errors);
+    CHECK(run.exit_code == 0);
+    CHECK(run.output.find("25 Gbit/s: useful share of the ranks' time") != std::string::npos);
+    CHECK(run.last_line() == "drawn into here.svg");
+    auto const picture = directory.read("here.svg");
+    CHECK(picture.find("<svg ") == 0);
+    CHECK(picture.find("</svg>") != std::string::npos);
+    CHECK(picture.size() < 60'000);
+    check_one_sentence(directory.run("10_scaling", "nowhere/here.svg"), "cannot write nowhere/here.svg");
+}
+
 TEST_CASE("without data one sentence says so") {
     Directory const directory;
     for (char const* const program : {"quickstart", "01_five_lines", "02_policies", "04_own_training_loop",

@@ -26,26 +26,48 @@ inline constexpr int shard_level = 0;
 template <int Level>
 inline constexpr int shard_level<Sharded<Level>> = Level;
 template <class Way>
-concept RankWay = std::is_same_v<Way, WhenLost> || shard_level<Way> > 0;
+struct CodeOfWay {
+    using type = NoCode;
+};
+template <class Code>
+struct CodeOfWay<Compressed<Code>> {
+    using type = Code;
+};
+template <class Way>
+inline constexpr bool is_compression = !std::is_same_v<typename CodeOfWay<Way>::type, NoCode>;
+template <class Way>
+concept RankWay = std::is_same_v<Way, WhenLost> || shard_level<Way> > 0 || is_compression<Way>;
+
+/// Compressed among the ways of DataParallel, or NoCode.
+inline NoCode compression_among() { return {}; }
+template <class Way, class... Ways>
+auto compression_among(Way const& way, Ways const&... ways) {
+    if constexpr (is_compression<Way>)
+        return way;
+    else
+        return compression_among(ways...);
+}
 
 /// A backend whose batches are shared by several ranks.
-template <class BackendType, Communicator C, int Level>
+template <class BackendType, Communicator C, int Level, class Compression>
 struct Ranked {
     using policy = BackendPolicy;
     template <class Precision>
-    using Group = RankGroup<C, typename Precision::accumulation, Level>;
+    using Group = RankGroup<C, typename Precision::accumulation, Level, typename CodeOfWay<Compression>::type>;
     template <class Net, class Precision, class Loss>
     class Executor : public RankedExecutor<Net, Precision, Loss, Group<Precision>> {
         using Base = RankedExecutor<Net, Precision, Loss, Group<Precision>>;
 
     public:
         Executor(Ranked backend, Loss loss)
-            : Base(backend.backend, loss, Group<Precision>(*backend.communicator, backend.when_lost)) {}
+            : Base(backend.backend, loss,
+                   Group<Precision>(*backend.communicator, backend.when_lost, backend.compression)) {}
     };
 
     BackendType backend;
     C* communicator;
     WhenLost when_lost;
+    Compression compression;
 };
 
 }  // namespace detail
@@ -61,35 +83,45 @@ struct Ranked {
 /// (WhenLost::go_on) go on in fit, evaluate, predict and save_checkpoint, to the same bits; in a loop of your own they catch
 /// it then, call trainer.go_on() and repeat the call.
 ///
-/// Behind the communicator there may be, in any order, WhenLost and Sharded:
+/// Behind the communicator there may be, in any order, WhenLost, Sharded and Compressed:
 ///
-///     DataParallel{communicator, Sharded<1>{}, WhenLost::go_on}
+///     DataParallel{communicator, Sharded<1>{}, Compressed<Int8>{}, WhenLost::go_on}
 ///
-/// With Sharded a lost rank's part of the state is gone: fit goes on from the last checkpoint of FitOptions::checkpoint;
-/// without one RankLost comes out. gradients() and gradient_norm() are called on all ranks then.
+/// With Sharded or Compressed a lost rank's part of the state is gone: fit goes on from the last checkpoint of
+/// FitOptions::checkpoint; without one RankLost comes out. With Sharded gradients() and gradient_norm() are called on all
+/// ranks, and parameters come back as they are; without it the gradient comes back in the code too.
 template <Communicator C, class... Ways>
 class DataParallel {
-    static_assert((detail::RankWay<Ways> && ...), "DataParallel takes a communicator, WhenLost and Sharded");
+    static_assert((detail::RankWay<Ways> && ...),
+                  "DataParallel takes a communicator, WhenLost, Sharded and Compressed");
     static constexpr int level = (0 + ... + detail::shard_level<Ways>);
+    static_assert((0 + ... + (detail::shard_level<Ways> > 0 ? 1 : 0)) <= 1 &&
+                      (0 + ... + (detail::is_compression<Ways> ? 1 : 0)) <= 1,
+                  "DataParallel: Sharded or Compressed twice");
+    using Compression = decltype(detail::compression_among(std::declval<Ways const&>()...));
 
 public:
     using policy = RanksPolicy;
 
-    explicit DataParallel(C& communicator, Ways... ways) : communicator_(&communicator) { (take(ways), ...); }
+    explicit DataParallel(C& communicator, Ways... ways)
+        : communicator_(&communicator), compression_(detail::compression_among(ways...)) {
+        (take(ways), ...);
+    }
 
     /// A backend over these ranks.
     template <class BackendType>
     [[nodiscard]] auto over(BackendType const& backend) const {
         static_assert(std::is_same_v<BackendType, Cpu>, "DataParallel: ranks train on Cpu{} alone");
-        return detail::Ranked<BackendType, C, level>{backend, communicator_, when_lost_};
+        return detail::Ranked<BackendType, C, level, Compression>{backend, communicator_, when_lost_, compression_};
     }
 
 private:
     void take(WhenLost when_lost) { when_lost_ = when_lost; }
-    template <int Level>
-    void take(Sharded<Level>) {}
+    template <class Way>
+    void take(Way const&) {}
 
     C* communicator_;
+    Compression compression_;
     WhenLost when_lost_ = WhenLost::stop;
 };
 

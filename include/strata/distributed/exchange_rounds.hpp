@@ -130,7 +130,9 @@ public:
     }
 
 private:
-    [[nodiscard]] constexpr int logarithm() const { return std::bit_width(static_cast<unsigned>(ranks_)) - 1; }
+    [[nodiscard]] constexpr int logarithm() const {
+        return static_cast<int>(std::bit_width(static_cast<unsigned>(ranks_))) - 1;
+    }
     /// Two ranks that differ in one bit hold the same parts and keep a half each.
     [[nodiscard]] constexpr Transfer halving(int round) const {
         int const part = part_of(rank_, ranks_), width = ranks_ >> (round + 1);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../backend/cpu/executor.hpp"
+#include "compressed_exchange.hpp"
 #include "exchange.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -21,40 +22,71 @@ namespace detail {
 
 /// How the leaves of a batch are dealt out, seen from one rank.
 struct LeafDeal {
-    int rank, ranks;
-    [[nodiscard]] LeafRange leaves(int all) const { return leaves_of(rank, ranks, all); }
+    int rank, ranks, shards;  ///< of 0 shards: leaf by leaf
+    [[nodiscard]] LeafRange leaves(int all) const {
+        if (shards == 0) return leaves_of(rank, ranks, all);
+        LeafRange const own = leaves_of(rank, ranks, shards);
+        auto const first_of = [&](int shard) { return static_cast<int>(static_cast<long>(all) * shard / shards); };
+        return {first_of(own.begin), first_of(own.end)};
+    }
 };
+
+/// In the place of a code: gradients are sent as they are.
+struct NoCode {};
 
 /// What an executor asks of several ranks: `Level` says what they shard, 0 for nothing. All of them make the same calls in
 /// the same order. Everything that waits for others throws RankLost where one of them is gone.
-template <Communicator C, class Gradient, int Level>
+template <Communicator C, class Gradient, int Level, class Code>
 class RankGroup {
 public:
     static constexpr bool several = true;
+    static constexpr bool compressed = !std::is_same_v<Code, NoCode>;
+    /// The optimizer's state is all ranks' together.
+    static constexpr bool sharded = Level > 0;
     /// What each rank has, all have.
-    static constexpr bool replicated = Level == 0;
+    static constexpr bool replicated = !sharded && !compressed;
 
-    RankGroup(C& communicator, WhenLost when_lost) : communicator_(&communicator), when_lost_(when_lost) { look(); }
+    template <class Compression>
+    RankGroup(C& communicator, WhenLost when_lost, Compression const& compression)
+        : communicator_(&communicator), when_lost_(when_lost), codes_(compression) {
+        look();
+    }
 
     [[nodiscard]] int rank() const { return rank_; }
     [[nodiscard]] int size() const { return size_; }
     [[nodiscard]] bool goes_on() const { return when_lost_ == WhenLost::go_on; }
-    [[nodiscard]] LeafDeal deal() const { return {rank(), size()}; }
+    [[nodiscard]] LeafDeal deal() const { return deal_of(rank()); }
     [[nodiscard]] LeafRange leaves(int all) const { return deal().leaves(all); }
-    [[nodiscard]] LeafRange leaves_of(int rank, int all) const { return LeafDeal{rank, size()}.leaves(all); }
-    /// The part of a batch's gradient [count] that sum leaves on this rank.
-    [[nodiscard]] OwnedRange summed(std::size_t count) const {
-        return replicated ? OwnedRange{0, count} : owned(count);
+    [[nodiscard]] LeafRange leaves_of(int rank, int all) const { return deal_of(rank).leaves(all); }
+    /// Parts of a batch whose sums have to be known: 1 where it is only the whole one's.
+    [[nodiscard]] int shards() const {
+        if constexpr (compressed) return codes_.shards();
+        return 1;
     }
+    /// What is left to be divided by after sum.
+    [[nodiscard]] static double scale_left(double loss_scale) { return compressed ? 1 : loss_scale; }
+    /// What ranks have to have in common besides their types.
+    [[nodiscard]] STRATA_COLD std::string text() const {
+        std::string text = concatenate("WhenLost::go_on ", int{goes_on()});
+        if constexpr (compressed) text += concatenate(", Compressed ", codes_.text());
+        return text;
+    }
+    /// The part of a batch's gradient [count] that sum leaves on this rank.
+    [[nodiscard]] OwnedRange summed(std::size_t count) const { return sharded ? owned(count) : OwnedRange{0, count}; }
     /// The part of [count] numbers that this rank keeps where they are sharded.
     [[nodiscard]] OwnedRange owned(std::size_t count) const { return owned_range(rank(), size(), count); }
 
-    /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, [count] each: the part that
-    /// `summed` says.
+    /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, or shards, [count] each: the
+    /// part that `summed` says.
     STRATA_COLD void sum(std::span<Gradient* const> nodes, Gradient* gradient, std::size_t count, int leaves) {
-        exchange_.deal(rank(), size(), leaves, count);
-        exchange_.reduce(*communicator_, nodes, gradient + exchange_.owned().begin);
-        if constexpr (replicated) exchange_.gather(*communicator_, gradient);
+        if constexpr (compressed) {
+            codes_.reduce(*communicator_, nodes, leaves, gradient + owned(count).begin);
+            if constexpr (!sharded) codes_.gather(*communicator_, gradient);
+        } else {
+            exchange_.deal(rank(), size(), leaves, count);
+            exchange_.reduce(*communicator_, nodes, gradient + exchange_.owned().begin);
+            if constexpr (!sharded) exchange_.gather(*communicator_, gradient);
+        }
     }
     /// Numbers [count], of which each rank has the part that it owns, on all.
     template <class T>
@@ -78,7 +110,7 @@ public:
     }
     /// The largest of the ranks' magnitudes; NaN is more than infinity.
     [[nodiscard]] STRATA_COLD double largest(double magnitude) const {
-        if constexpr (replicated) return magnitude;
+        if constexpr (!sharded) return magnitude;
         auto const all = gathered(magnitude);
         return largest_magnitude(all.data(), all.data() + all.size());
     }
@@ -192,7 +224,15 @@ public:
                  ": all ranks have to run the same program with the same policies");
     }
 
+    [[nodiscard]] auto& codes() { return codes_; }
+    [[nodiscard]] auto const& codes() const { return codes_; }
+    [[nodiscard]] C& communicator() const { return *communicator_; }
+
 private:
+    [[nodiscard]] LeafDeal deal_of(int rank) const {
+        if constexpr (compressed) return {rank, size(), codes_.shards()};
+        return {rank, size(), 0};
+    }
     template <class T>
     [[nodiscard]] std::vector<T> gathered(T const& own) const {
         std::vector<T> all(static_cast<std::size_t>(size()));
@@ -207,7 +247,20 @@ private:
     C* communicator_;
     WhenLost when_lost_;
     int rank_ = 0, size_ = 1;  // also when the communicator is gone
+    struct NoCodes {
+        explicit NoCodes(NoCode) {}
+    };
+    template <class Its, class Number>
+    struct CodesOf {
+        using type = CompressedExchange<Its, Number>;
+    };
+    template <class Number>
+    struct CodesOf<NoCode, Number> {
+        using type = NoCodes;
+    };
+
     Exchange<Gradient> exchange_;
+    typename CodesOf<Code, Gradient>::type codes_;
     std::vector<double> packed_;  // parts of a layer's statistics
 };
 

@@ -1,4 +1,5 @@
-// The CPU's executor on several ranks, with what they keep apart: shards of the optimizer's state.
+// The CPU's executor on several ranks, with what each keeps for itself: shards of the optimizer's state, and what codes
+// left of gradients.
 #pragma once
 
 #include "rank_group.hpp"
@@ -13,13 +14,14 @@ class RankedExecutor : public CpuExecutor<Net, Precision, Loss, Group> {
 
 public:
     using typename Base::ModelType, typename Base::Scalar;
+    using CodeState = AlignedVector<Gradient>;
 
-    RankedExecutor(Cpu cpu, Loss loss, Group group) : Base(cpu, loss, std::move(group)) {}
+    RankedExecutor(Cpu cpu, Loss loss, Group group) : Base(cpu, loss, std::move(group)) { deal_codes(); }
 
     /// Numbers of the optimizer's state that this rank keeps.
     template <class Optimizer>
     [[nodiscard]] std::size_t state_size(Optimizer const& optimizer) const {
-        if constexpr (Group::replicated) {
+        if constexpr (!Group::sharded) {
             return optimizer_state_size<Net>(optimizer);
         } else {
             static_assert(!MatrixOptimizer<Optimizer>,
@@ -31,8 +33,12 @@ public:
 
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         if (lost_) fail("training: a lost rank had a part of the state that no other has: load a checkpoint first");
-        whole_ = Group::replicated;
-        return Base::gradients(model, batch, random, loss_scale);
+        whole_ = !Group::sharded;
+        if constexpr (Group::compressed) this->ranks().codes().begin(random.step, loss_scale);
+        StepResult const result = Base::gradients(model, batch, random, loss_scale);
+        if constexpr (Group::compressed)
+            if (result.finite) this->ranks().codes().keep();
+        return result;
     }
     /// The whole batch's gradient; where it is sharded, all ranks ask for it together.
     [[nodiscard]] std::span<Gradient> gradient() {
@@ -51,7 +57,7 @@ public:
     template <class Optimizer>
     UpdateFault update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state,
                        OptimizerStep const& step) {
-        if constexpr (Group::replicated) {
+        if constexpr (!Group::sharded) {
             return Base::update(model, optimizer, state, step);
         } else {
             if (auto const fault = this->statistics_fault(model)) return fault;
@@ -75,6 +81,7 @@ public:
     void go_on() {
         this->ranks().go_on();
         lost_ = !Group::replicated;
+        deal_codes();
     }
 
     /// What a checkpoint holds of the optimizer's state, [states][count]: on rank 0 all of it.
@@ -95,14 +102,47 @@ public:
         AlignedVector<Scalar> part(states * (end - begin));
         for (std::size_t k = 0; k < states; ++k)
             std::copy_n(all.data() + k * count + begin, end - begin, part.data() + k * (end - begin));
-        lost_ = false;
         return part;
+    }
+    /// What all ranks' codes left of gradients: on rank 0 all of it.
+    [[nodiscard]] STRATA_COLD AlignedVector<Gradient> whole_code_state() const {
+        AlignedVector<Gradient> all;
+        if constexpr (Group::compressed)
+            this->ranks().together([&] {
+                if (this->ranks().rank() == 0) all = room_for_codes();
+                this->ranks().codes().collect(this->ranks().communicator(), all.data());
+                return true;
+            });
+        return all;
+    }
+    [[nodiscard]] AlignedVector<Gradient> room_for_codes() const {
+        if constexpr (Group::compressed) return AlignedVector<Gradient>(this->ranks().codes().whole_size());
+        return {};
+    }
+    /// The tensors that they are in a checkpoint: "compression.shard0", … and "compression.back".
+    STRATA_COLD void add_code_tensors(std::vector<TensorView>& tensors, AlignedVector<Gradient>& all) const {
+        if constexpr (Group::compressed) {
+            auto const shards = static_cast<std::size_t>(this->ranks().shards()), size = all.size() / (shards + 1);
+            for (std::size_t k = 0; k <= shards && size > 0; ++k)
+                tensors.push_back({k < shards ? concatenate("compression.shard", k) : std::string("compression.back"),
+                                   {static_cast<std::int64_t>(size)},
+                                   data_type_of<Gradient>,
+                                   all.data() + k * size});
+        }
+    }
+    /// A checkpoint was read: this rank's part of what codes left is in `all`.
+    STRATA_COLD void restored(AlignedVector<Gradient> const& all) {
+        if constexpr (Group::compressed) this->ranks().codes().take(all.data());
+        lost_ = false;
     }
 
 private:
+    void deal_codes() {
+        if constexpr (Group::compressed) this->ranks().codes().deal(this->ranks().rank(), this->ranks().size(), count);
+    }
     [[nodiscard]] OwnedRange own() const { return this->ranks().owned(count); }
 
-    bool whole_ = Group::replicated;
+    bool whole_ = !Group::sharded;
     bool lost_ = false;  // a part of the state, with a rank
 };
 

@@ -10,10 +10,10 @@ namespace strata::inline STRATA_ABI {
 
 /// How ranks keep to one another.
 enum class Synchronisation : unsigned char {
-    bsp,      ///< every step exchanges all gradients, as DataParallel does
-    sharded,  ///< the same, but what the owners make of them comes back under the next step's forward pass (ZeRO-1)
-    ssp,      ///< parameter servers; a step begins with all gradients but those of the last `staleness` steps
-    asp,      ///< parameter servers; nobody waits for anybody
+    bsp,  ///< every step exchanges all gradients, as DataParallel does
+    sharded,  ///< the same, but what the owners make of them comes back under the next step's forward pass (Sharded<1> waits for it)
+    ssp,  ///< parameter servers; a step begins with all gradients but those of the last `staleness` steps
+    asp,  ///< parameter servers; nobody waits for anybody
 };
 /// By which messages ranks exchange gradients.
 enum class Collective : unsigned char {

@@ -1,9 +1,8 @@
 // What a training step on several ranks sends: constants of a network, known before anything runs.
 #pragma once
 
-#include "../backend/cpu/batch_layout.hpp"
 #include "../loss/cross_entropy.hpp"
-#include "exchange_rounds.hpp"
+#include "data_parallel.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -15,10 +14,12 @@ struct Wire {
 };
 
 /// The wire of a step of DataParallel on `rank` of `ranks`, with a batch of so many samples: gradients there and back, the
-/// leaves' results, BatchNorm's sums. Without WhenLost::go_on, whose agreements are the engine's own.
+/// leaves' results, BatchNorm's sums. `Ways` are what stands behind DataParallel's communicator; what ranks agree on under
+/// WhenLost::go_on is the engine's own and does not count.
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
-template <class Net, class Precision = Float32>
+///     wire_of<LeNet, Float32, Sharded<1>>(256, 8, 3, Cpu{.leaves = 8}).messages;
+template <class Net, class Precision = Float32, class... Ways>
 constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}) {
     using Gradient = typename Precision::accumulation;
     using Layout = detail::BatchLayout<Net, Precision, CrossEntropy>;
@@ -26,10 +27,11 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}) {
     detail::LeafRange const own = leaves_of(rank, ranks, tiling.leaves);
     ExchangeRounds const rounds(rank, ranks, tiling.leaves, static_cast<std::size_t>(Net::parameter_count));
     Wire wire;
-    for (Traffic const traffic : {rounds.reduce_traffic(), rounds.gather_traffic()}) {
-        wire.bytes += traffic.numbers * sizeof(Gradient);
-        wire.messages += traffic.messages;
-    }
+    constexpr bool sharded = (detail::shard_level<Ways> + ... + 0) > 0;
+    Traffic const there = rounds.reduce_traffic(), back = rounds.gather_traffic();
+    wire.bytes = there.numbers * sizeof(Gradient) +
+                 back.numbers * (sharded ? sizeof(typename Precision::master) : sizeof(Gradient));
+    wire.messages = there.messages + back.messages;
     // What is gathered in rows goes to every other rank, where there is something.
     auto const gather = [&](int rows, std::size_t row_bytes) {
         if (rows == 0 || row_bytes == 0) return;
@@ -46,6 +48,10 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}) {
         gather(tiles, row);                                               // forward
         if (Net::training_plan.gradient[i + 1] >= 0) gather(tiles, row);  // and backward
         widest = (std::max)(widest, row);
+    }
+    if constexpr (sharded) {
+        gather(1, sizeof(double));            // the part's largest gradient
+        gather(1, 3 * sizeof(std::int64_t));  // and what is not finite in it
     }
     wire.buffer_bytes = rounds.buffer() * sizeof(Gradient) + static_cast<std::size_t>(tiling.tiles) * widest;
     return wire;

@@ -6,7 +6,7 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// True where each rank keeps a part of the state.
+/// True where each rank keeps something for itself.
 template <class Executor>
 constexpr bool keeps_part() {
     if constexpr (RanksOf<Executor>::type::several)
@@ -14,46 +14,70 @@ constexpr bool keeps_part() {
     else
         return false;
 }
+/// True where that is a part of the optimizer's state.
+template <class Executor>
+constexpr bool shards_state() {
+    if constexpr (RanksOf<Executor>::type::several)
+        return RanksOf<Executor>::type::sharded;
+    else
+        return false;
+}
 
 /// Numbers of the optimizer's state that a trainer keeps.
 template <class Net, class Executor, class Optimizer>
 std::size_t kept_state_size(Executor const& executor, Optimizer const& optimizer) {
-    if constexpr (keeps_part<Executor>())
+    if constexpr (shards_state<Executor>())
         return executor.state_size(optimizer);
     else
         return optimizer_state_size<Net>(optimizer);
 }
 
-/// The optimizer's state of all ranks, for a checkpoint.
-template <class Net, class Executor, class Optimizer>
+/// What a checkpoint holds of a trainer, from all ranks.
+template <class Net, class Executor, class Optimizer, class ModelType>
 class CheckpointState {
     using Scalar = typename Executor::Scalar;
-    static constexpr bool parts = keeps_part<Executor>();
+    static constexpr bool shards = shards_state<Executor>();
 
 public:
-    CheckpointState(Optimizer const& optimizer, AlignedVector<Scalar>& kept) : optimizer_(optimizer), kept_(kept) {}
+    CheckpointState(Executor& executor, Optimizer const& optimizer, AlignedVector<Scalar>& kept)
+        : executor_(executor), optimizer_(optimizer), kept_(kept) {}
 
     /// Gathers it on rank 0. All ranks call it.
-    void gather(Executor const& executor) {
-        if constexpr (parts) all_ = executor.whole_state(kept_, states());
+    void gather() {
+        if constexpr (shards) state_ = executor_.whole_state(kept_, states());
+        if constexpr (keeps_part<Executor>()) code_state_ = executor_.whole_code_state();
     }
     /// Makes room to read it from a file.
     void make_room() {
-        if constexpr (parts) all_ = AlignedVector<Scalar>(optimizer_state_size<Net>(optimizer_));
+        if constexpr (shards) state_ = AlignedVector<Scalar>(optimizer_state_size<Net>(optimizer_));
+        if constexpr (keeps_part<Executor>()) code_state_ = executor_.room_for_codes();
     }
-    /// Where it lies; null where there is none.
-    [[nodiscard]] std::span<Scalar> state() const { return parts ? std::span<Scalar>(all_) : std::span<Scalar>(kept_); }
+    [[nodiscard]] std::vector<TensorView> tensors(ModelType& model, bool flat_states = false) {
+        auto all =
+            strata::checkpoint_tensors(model, optimizer_, std::span<Scalar>(shards ? state_ : kept_), flat_states);
+        if constexpr (keeps_part<Executor>()) executor_.add_code_tensors(all, code_state_);
+        return all;
+    }
     /// Takes this rank's part of what was read.
-    void keep(Executor& executor) {
-        if constexpr (parts) kept_ = executor.part_of_state(all_, states());
+    void keep() {
+        if constexpr (shards) kept_ = executor_.part_of_state(state_, states());
+        if constexpr (keeps_part<Executor>()) executor_.restored(code_state_);
     }
 
 private:
     static constexpr std::size_t states() { return static_cast<std::size_t>(states_of<Optimizer>()); }
+    static auto code_state() {
+        if constexpr (keeps_part<Executor>())
+            return std::type_identity<typename Executor::CodeState>();
+        else
+            return std::type_identity<int>();
+    }
 
+    Executor& executor_;
     Optimizer const& optimizer_;
     AlignedVector<Scalar>& kept_;
-    mutable AlignedVector<Scalar> all_;
+    AlignedVector<Scalar> state_;
+    typename decltype(code_state())::type code_state_{};
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -40,7 +40,7 @@ STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double
     ranks.compare("the learning rate",
                   concatenate(learning_rate, " (bits ", std::bit_cast<std::uint64_t>(learning_rate), ")"));
     ranks.compare("Cpu::leaves", concatenate(leaves));
-    ranks.compare("WhenLost::go_on", concatenate(int{ranks.goes_on()}));
+    ranks.compare("the policy of its ranks", ranks.text());
 }
 
 /// The same; ranks whose weights are kept elsewhere get them. Returns the steps that this rank has done already.
@@ -65,7 +65,7 @@ STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, Align
     Checksum sum;
     sum.add(model.parameters().data(), model.parameters().size_bytes());
     sum.add(model.buffers().data(), model.buffers().size_bytes());
-    if (Ranks::replicated) sum.add(optimizer_state.data(), optimizer_state.size() * sizeof(Scalar));
+    if (!Ranks::sharded) sum.add(optimizer_state.data(), optimizer_state.size() * sizeof(Scalar));
     sum.add(train.labels().data(), train.labels().size_bytes());
     ranks.compare(
         "the training",

@@ -240,11 +240,10 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
-        CheckpointState all(optimizer_, optimizer_state_);
-        all.gather(executor_);
-        on_first_rank("writing the checkpoint", [&] {
-            write_checkpoint(path, strata::checkpoint_tensors(model_, optimizer_, all.state()), written_metadata());
-        });
+        CheckpointState all(executor_, optimizer_, optimizer_state_);
+        all.gather();
+        on_first_rank("writing the checkpoint",
+                      [&] { write_checkpoint(path, all.tensors(model_), written_metadata()); });
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
@@ -256,10 +255,10 @@ public:
         check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         static_cast<void>(model());
         bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
-        CheckpointState all(optimizer_, optimizer_state_);
+        CheckpointState all(executor_, optimizer_, optimizer_state_);
         all.make_room();
-        load_tensors(file.tensors(), strata::checkpoint_tensors(model_, optimizer_, all.state(), flat_states));
-        all.keep(executor_);
+        load_tensors(file.tensors(), all.tensors(model_, flat_states));
+        all.keep();
         state_ = std::move(state);
         pending_ = {};
         device_is_old_ = true;
@@ -280,10 +279,9 @@ private:
             detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
         if (!options.checkpoint.empty())
             on_first_rank("a look at the checkpoint's place", [&] {
-                CheckpointState all(optimizer_, optimizer_state_);
+                CheckpointState all(executor_, optimizer_, optimizer_state_);
                 all.make_room();
-                check_safetensors(options.checkpoint, strata::checkpoint_tensors(model_, optimizer_, all.state()),
-                                  written_metadata());
+                check_safetensors(options.checkpoint, all.tensors(model_), written_metadata());
             });
         struct Fitting {
             bool& now;
@@ -293,7 +291,7 @@ private:
         return state_.history;
     }
 
-    using CheckpointState = detail::CheckpointState<Net, Executor, Optimizer>;
+    using CheckpointState = detail::CheckpointState<Net, Executor, Optimizer, ModelType>;
     [[nodiscard]] Metadata written_metadata() const {
         return checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>));
     }

@@ -226,7 +226,10 @@ private:
         int const members = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
         detail::Assignment const assignment{own.size(), members, teams, false,
                                             (std::min)(gradients_.groups(), members)};
-        gradients_.begin(own, tiling.leaves, assignment);
+        if constexpr (Ranks::several)
+            gradients_.begin(own, tiling.leaves, assignment, ranks_.shards());
+        else
+            gradients_.begin(own, tiling.leaves, assignment);
         pool_.run(members, [&](int worker, int workers) {
             Context context = context_of(model, batch, random, worker);
             detail::Assignment runs = assignment;
@@ -270,7 +273,7 @@ private:
                        static_cast<std::size_t>(Net::parameter_count), tiling.leaves);
             pool_.run(workers_, [&](int worker, int workers) {
                 auto const [from, to] = ranks_.summed(static_cast<std::size_t>(Net::parameter_count));
-                gradients_.unscale(loss_scale_, {worker, workers}, static_cast<std::ptrdiff_t>(from),
+                gradients_.unscale(ranks_.scale_left(loss_scale_), {worker, workers}, static_cast<std::ptrdiff_t>(from),
                                    static_cast<std::ptrdiff_t>(to), chunk_largest_.data());
             });
             share_results(tiling.leaves);

@@ -89,20 +89,26 @@ public:
     }
     [[nodiscard]] std::size_t memory_bytes() const { return arenas_.size() * sizeof(Gradient); }
 
-    /// What the leaves of the next batch are. Forgets all sums.
-    STRATA_COLD void begin(LeafRange own, int leaves, Assignment const& assignment) {
+    /// What the leaves of the next batch are, in `shards` parts of the batch that are not added. Forgets all sums.
+    STRATA_COLD void begin(LeafRange own, int leaves, Assignment const& assignment, int shards = 1) {
         leaves_ = leaves;
+        shards_ = shards;
         std::size_t at = 0;
         int arena = 0;
         for (int k = 0; k < assignment.runs(); ++k) {
-            LeafRange const run = assignment.run(k);
-            TreeNodes const nodes({own.begin + run.begin, own.begin + run.end}, leaves);
             runs_[static_cast<std::size_t>(k)] = static_cast<int>(at);
-            for (int i = 0; i < nodes.count(); ++i, ++at) {
-                nodes_[at] = nodes[i];
-                first_[at] = arena + i;
+            int carries = 0;
+            for (int end = own.begin + assignment.run(k).end, from = own.begin + assignment.run(k).begin; from < end;) {
+                int const to = (std::min)(end, leaves_of(shard_of(from), shards, leaves).end);
+                TreeNodes const nodes({from, to}, leaves);
+                for (int i = 0; i < nodes.count(); ++i, ++at) {
+                    nodes_[at] = nodes[i];
+                    first_[at] = arena++;
+                }
+                carries = (std::max)(carries, carry_arenas(nodes));
+                from = to;
             }
-            arena += nodes.count() + carry_arenas(nodes);
+            arena += carries;
         }
         runs_[static_cast<std::size_t>(assignment.runs())] = node_count_ = static_cast<int>(at);
         auto const arenas = static_cast<std::size_t>((std::max)(arena, own.size() == leaves ? most_arenas_ : 1));
@@ -123,18 +129,16 @@ public:
     /// Adds what the runs summed, chunk by chunk: a share of all numbers. Nodes of this rank are left then.
     void merge_runs(Share share) {
         int const chunks = parameter_chunks(count_);
-        int left[64];
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
             std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count_);
-            merge_nodes(all_nodes(), leaves_, left,
-                        [&](int into, int other) { add_numbers(sum_at(into), sum_at(other), from, to); });
+            for_each_sum([&](int into, int other) { add_numbers(sum_at(into), sum_at(other), from, to); }, [](int) {});
         }
     }
-    /// The sums of the nodes that this rank's leaves add up to, in at most 64 arrays; returns how many.
+    /// The sums of the nodes that this rank's leaves add up to, or of each of its shards with leaves, in at most 64
+    /// arrays; returns how many.
     STRATA_COLD int sums(Gradient** arrays) {
-        int left[64];
-        int const count = merge_nodes(all_nodes(), leaves_, left, [](int, int) {});
-        for (int k = 0; k < count; ++k) arrays[k] = sum_at(left[k]);
+        int count = 0;
+        for_each_sum([](int, int) {}, [&](int node) { arrays[count++] = sum_at(node); });
         return count;
     }
     /// Divides numbers [begin, end), whole chunks, of the batch's gradient by the loss scale, a share of them;
@@ -159,8 +163,27 @@ public:
 private:
     [[nodiscard]] Gradient* arena(int index) { return arenas_.data() + index * count_; }
     [[nodiscard]] Gradient* sum_at(int node) { return arena(first_[static_cast<std::size_t>(node)]); }
-    [[nodiscard]] std::span<TreeNode const> all_nodes() const {
-        return {nodes_.data(), static_cast<std::size_t>(node_count_)};
+    /// The part of the batch that a leaf belongs to.
+    [[nodiscard]] int shard_of(int leaf) const {
+        int shard = static_cast<int>(static_cast<long>(leaf) * shards_ / leaves_);
+        while (leaves_of(shard, shards_, leaves_).end <= leaf) ++shard;
+        return shard;
+    }
+    /// Calls merge(node, other) for what has to be added, then sum(node) for every sum that is left.
+    template <class Merge, class Sum>
+    void for_each_sum(Merge const& merge, Sum const& sum) const {
+        int left[64];
+        for (int begin = 0, end = 0; begin < node_count_; begin = end) {
+            int const shard = shards_ > 1 ? shard_of(nodes_[static_cast<std::size_t>(begin)].first) : 0;
+            while (end < node_count_ &&
+                   (shards_ == 1 || shard_of(nodes_[static_cast<std::size_t>(end)].first) == shard))
+                ++end;
+            int const count = merge_nodes({nodes_.data() + begin, static_cast<std::size_t>(end - begin)}, leaves_, left,
+                                          [&](int into, int other) { merge(begin + into, begin + other); });
+            if (shards_ > 1)  // a shard is one sum, whatever its nodes
+                for (int k = 1; k < count; ++k) merge(begin + left[0], begin + left[k]);
+            for (int k = 0; k < (shards_ > 1 ? 1 : count); ++k) sum(begin + left[k]);
+        }
     }
     template <class Leaf, class Merge>
     void sum_node(TreeNode node, int to, int carries, bool backwards, Leaf const& leaf, Merge const& merge) {
@@ -174,7 +197,7 @@ private:
     }
 
     std::ptrdiff_t count_;
-    int groups_, most_arenas_, leaves_ = 0, node_count_ = 0;
+    int groups_, most_arenas_, leaves_ = 0, shards_ = 1, node_count_ = 0;
     AlignedVector<Gradient> arenas_;
     FixedArray<TreeNode> nodes_;  // of the runs, from left to right
     FixedArray<int> first_;       // their arenas

@@ -1,0 +1,167 @@
+// labels: threads
+// Gradients in a code: the bits of one rank on any number of ranks, what is left of them in checkpoints, and the bytes.
+#include "rank_training.hpp"
+
+using namespace strata;
+
+namespace {
+using Net = Network<Input<2, 12, 12>, Conv2d<4, 3, Padding<1>, NoBias>, BatchNorm2d<>, ReLU, Flatten, Linear<60>, ReLU,
+                    Linear<5>>;
+
+/// Trains on several numbers of ranks, the first of which says what is expected.
+template <class... Ways>
+void check_same(std::initializer_list<int> counts, Ways... ways) {
+    TemporaryDirectory const directory;
+    auto const data = augmented_images(212), tests = small_images(40, 2);
+    std::optional<Snapshot> expected;
+    std::optional<Ended> end;
+    for (int const ranks : counts) {
+        CAPTURE(ranks);
+        std::mutex checking;
+        Threads::run_ranks(ranks, [&](Threads communicator) {
+            auto trainer = trainer_of<Net>(DataParallel{communicator, ways...});
+            trainer.fit(data, tests, options_of(96));
+            auto const written = snapshot_of(trainer, directory);
+            auto const mine = ended(trainer);
+            std::lock_guard const lock(checking);
+            if (!expected) expected = written, end = mine;
+            CHECK_MESSAGE(written == *expected, difference(written, *expected));
+            CHECK(mine == *end);
+        });
+    }
+    CHECK(end->loss < 1.5);  // it learns: 1.61 is chance
+}
+}  // namespace
+
+TEST_CASE("one code, any number of ranks: one set of bits") {
+    check_same({1, 2, 4, 8}, Compressed<Float16>{});
+    check_same({1, 3}, Compressed<BFloat16>{});
+    check_same({1, 2, 5}, Compressed<Int8>{.shards = 4});
+    check_same({1, 2, 4, 8}, Compressed<OneBit>{});
+    check_same({1, 2, 3}, Compressed{TopK{.fraction = 0.05, .momentum = 0.5, .warm_up_steps = 4}});
+}
+
+TEST_CASE("and with sharded state") { check_same({1, 2, 3}, Compressed<Int8>{}, Sharded<1>{}); }
+
+TEST_CASE("without a code there are the bits of shards, of one rank's training where they are nodes of its tree") {
+    auto const data = small_images(256);
+    auto alone = trainer_of<Net>();
+    auto const options = options_of(128);  // eight leaves
+    alone.fit(data, options);
+    Threads::run_ranks(1, [&](Threads communicator) {
+        auto trainer = trainer_of<Net>(DataParallel{communicator, Compressed<Uncompressed>{}});
+        trainer.fit(data, options);
+        CHECK(same_bits<float>(trainer.model().parameters(), alone.model().parameters()));
+    });
+}
+
+TEST_CASE("what is left of gradients is in the checkpoint: three ranks go on where two stopped") {
+    TemporaryDirectory const directory;
+    auto const data = augmented_images(120);
+    auto options = options_of(48);
+    Snapshot expected;
+    Threads::run_ranks(1, [&](Threads communicator) {
+        auto trainer = trainer_of<Net>(DataParallel{communicator, Compressed<OneBit>{}});
+        trainer.fit(data, options);
+        expected = snapshot_of(trainer, directory);
+    });
+    CHECK(expected.entries.contains("tensor compression.shard7"));
+    options.epochs = 1;
+    Threads::run_ranks(2, [&](Threads communicator) {
+        auto trainer = trainer_of<Net>(DataParallel{communicator, Compressed<OneBit>{}});
+        trainer.fit(data, options);
+        trainer.save_checkpoint(directory / "two");
+    });
+    options.epochs = 2;
+    std::mutex checking;
+    Threads::run_ranks(3, [&](Threads communicator) {
+        auto trainer = trainer_of<Net>(DataParallel{communicator, Compressed<OneBit>{}});
+        trainer.load_checkpoint(directory / "two");
+        trainer.fit(data, options);
+        auto const written = snapshot_of(trainer, directory);
+        std::lock_guard const lock(checking);
+        CHECK_MESSAGE(written == expected, difference(written, expected));
+    });
+}
+
+TEST_CASE("the bytes of a step are the code's") {
+    auto const data = small_images(128);
+    std::mutex checking;
+    Threads::run_ranks(4, [&](Threads threads) {
+        Recorded communicator(std::move(threads));
+        auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator, Compressed<Int8>{}});
+        Loader loader(data, {.batch_size = 128, .threads = 0});
+        loader.begin_epoch(0);
+        Batch const& batch = *loader.next();
+        communicator.clear();
+        trainer.train_step(batch);
+        constexpr std::size_t count = SmallLeNet::parameter_count;
+        OwnedRange const own = owned_range(communicator.rank(), 4, count);
+        // Of each of two shards what others own; the own part back to three ranks; the results of two leaves.
+        std::size_t const whole = encoded_bytes(Int8{}, count), mine = encoded_bytes(Int8{}, own.size());
+        auto const bytes = communicator.bytes_sent();
+        std::lock_guard const lock(checking);
+        CHECK(bytes == 2 * (whole - mine) + 3 * mine + 3 * 2 * 16);
+    });
+}
+
+TEST_CASE("a step that is not finite leaves what was kept as it was") {
+    using Small = Network<Input<6>, Linear<9>, ReLU, Linear<3>>;
+    std::vector<float> x(64 * 6), bad;
+    Random random(3, Purpose::user);
+    for (float& value : x) value = static_cast<float>(random.normal());
+    bad = x;
+    bad[20] = std::numeric_limits<float>::infinity();
+    std::vector<int> const labels(64, 1);
+    Model<Small> expected;
+    for (bool const with_bad : {false, true})
+        Threads::run_ranks(1, [&](Threads communicator) {
+            auto trainer = train<Small>(Cpu{.threads = 1}, SGD{.learning_rate = 0.1}, NonFinite{.skip = true},
+                                        DataParallel{communicator, Compressed<OneBit>{}});
+            for (int step = 0; step < 3; ++step) {
+                if (with_bad && step == 1) CHECK(!trainer.train_step(bad, labels).finite);
+                trainer.train_step(x, labels);
+            }
+            if (!with_bad) expected = trainer.snapshot();
+            CHECK(same_bits<float>(trainer.model().parameters(), expected.parameters()));
+        });
+}
+
+TEST_CASE("a loss scale does not change what is kept") {
+    auto const data = small_images(64);
+    Loader loader(data, {.batch_size = 64, .threads = 0});
+    loader.begin_epoch(0);
+    Batch const& batch = *loader.next();
+    Model<SmallLeNet> expected;
+    for (double const scale : {1.0, 1024.0})
+        Threads::run_ranks(1, [&](Threads communicator) {
+            auto trainer =
+                train<SmallLeNet>(Cpu{.threads = 1}, SGD{.learning_rate = 0.1}, StaticLossScale{.scale = scale},
+                                  DataParallel{communicator, Compressed<OneBit>{}});
+            for (int step = 0; step < 3; ++step) trainer.train_step(batch);
+            if (scale == 1) expected = trainer.snapshot();
+            CHECK(same_bits<float>(trainer.model().parameters(), expected.parameters()));
+        });
+}
+
+TEST_CASE("a rank that is killed: the others go on from the last checkpoint, to the same bits") {
+    check_kills<Net, Compressed<Uncompressed>>(3, 6);
+}
+
+TEST_CASE("options that make no sense, and ranks that do not have the same") {
+    Threads::run_ranks(1, [&](Threads communicator) {
+        CHECK(error_of([&] {
+                  static_cast<void>(trainer_of<Net>(DataParallel{communicator, Compressed<Int8>{.shards = 65}}));
+              }) == "Compressed: shards is 65, expected 1 to 64");
+    });
+    std::mutex checking;
+    Threads::run_ranks(2, [&](Threads communicator) {
+        int const shards = 4 + communicator.rank();
+        std::string const error = error_of([&] {
+            static_cast<void>(trainer_of<Net>(DataParallel{communicator, Compressed<Int8>{.shards = shards}}));
+        });
+        std::lock_guard const lock(checking);
+        CHECK_MESSAGE(error.find("shards 5") != std::string::npos, error);
+        CHECK(error.find("shards 4") != std::string::npos);
+    });
+}
