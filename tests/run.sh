@@ -99,6 +99,9 @@ install_missing g++=g++ cmake=cmake ninja=ninja-build python3=python3 header:Eig
 # Ranks that are processes; without an MPI their test is left out.
 install_missing mpicxx=libopenmpi-dev mpirun=openmpi-bin
 
+# Parameter servers; without ZeroMQ their test is left out.
+install_missing header:zmq.h=libzmq3-dev
+
 # An old processor for programs of several instruction sets; their test says when it is not there.
 [ $all -eq 1 ] && [ "$(uname -m)" = x86_64 ] && install_missing qemu-x86_64=qemu-user
 

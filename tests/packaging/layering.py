@@ -21,7 +21,8 @@ LEVELS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Libraries that enter through one header, or through the headers of one room.
-ONE_DOOR = {"zlib.h": "data/gzip.hpp", "Eigen/": "eigen/", "omp.h": "backend/cpu/openmp_team.hpp"}
+ONE_DOOR = {"zlib.h": "data/gzip.hpp", "Eigen/": "eigen/", "omp.h": "backend/cpu/openmp_team.hpp",
+            "mpi.h": "distributed/mpi.hpp", "zmq": "distributed/server/transport.hpp"}
 # Rooms and headers that users enter through a header of their own only.
 BEHIND_DOORS = {"backend/cuda": "cuda.hpp", "eigen": "eigen.hpp", "backend/cpu/openmp_team.hpp": "openmp.hpp"}
 # Where macros are defined for others; and the header with the one type that is the same in all units of a program.
@@ -196,6 +197,7 @@ BAD = [
     ("layer/relu.hpp", "void f() { cublasSgemm(); }\n", "cuBLAS is used"),
     ("layer/relu.hpp", "#include <cublas_v2.h>\n", "cuBLAS is used"),
     ("data/idx.hpp", "#include <zlib.h>\n", "only data/gzip.hpp"),
+    ("train/trainer.hpp", "#include <zmq.hpp>\n", "only distributed/server/transport.hpp"),
     ("layer/relu.hpp", "template <int W>\nstruct Row;\n", "W may be a macro"),
     ("layer/relu.hpp", "int f(int a) { return std::min(a, 1); }\n", "write (std::min)("),
     ("layer/relu.hpp", "int const most = std::numeric_limits<int>::max();\n", "write (std::max)("),

@@ -1,5 +1,5 @@
-# What strata::strata links where it is there, and its components strata::eigen, strata::openmp, strata::mpi and
-# strata::cuda: for the build tree and for the installed package, which looks on the machine that uses it, not on the one
+# What strata::strata links where it is there, and its components strata::eigen, strata::openmp, strata::mpi,
+# strata::zmq and strata::cuda: for the build tree and for the installed package, which looks on the machine that uses it, not on the one
 # that built it.
 
 # Finds zlib, which gzip files need; `result` names it where it is there.
@@ -27,16 +27,28 @@ function(strata_add_component component missing)
         set(libraries MPI::MPI_CXX)
         set(package MPI QUIET COMPONENTS CXX)
         set(needed "an MPI, which was not found (Debian: libopenmpi-dev)")
+    elseif(component STREQUAL "zmq")  # whose own CMake package Debian leaves out
+        set(libraries strata::libzmq)
+        set(package "")
+        set(needed "ZeroMQ, which was not found (Debian: libzmq3-dev)")
+        find_path(STRATA_ZMQ_INCLUDE zmq.h)
+        find_library(STRATA_ZMQ_LIBRARY zmq)
+        mark_as_advanced(STRATA_ZMQ_INCLUDE STRATA_ZMQ_LIBRARY)
+        if(STRATA_ZMQ_INCLUDE AND STRATA_ZMQ_LIBRARY AND NOT TARGET strata::libzmq)
+            add_library(strata::libzmq UNKNOWN IMPORTED ${ARGN})
+            set_target_properties(strata::libzmq PROPERTIES IMPORTED_LOCATION ${STRATA_ZMQ_LIBRARY}
+                                                            INTERFACE_INCLUDE_DIRECTORIES ${STRATA_ZMQ_INCLUDE})
+        endif()
     elseif(component STREQUAL "cuda")
         set(libraries CUDA::cudart CUDA::cublas)
         set(package CUDAToolkit QUIET)
         set(needed "the CUDA toolkit, which was not found")
     else()
-        set(${missing} "strata has no component ${component}; it knows cuda, eigen, mpi and openmp." PARENT_SCOPE)
+        set(${missing} "strata has no component ${component}; it knows cuda, eigen, mpi, openmp and zmq." PARENT_SCOPE)
         return()
     endif()
     list(GET libraries 0 library)
-    if(NOT TARGET ${library})
+    if(package AND NOT TARGET ${library})
         find_package(${package})
     endif()
     set(sentence "")

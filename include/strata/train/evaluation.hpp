@@ -41,14 +41,17 @@ Function<SampleRange(int size)> part_of_batches(Executor const& executor) {
         };
     return {};
 }
+/// Whether each of an executor's ranks looks at all samples of an evaluation.
+template <class Executor>
+inline constexpr bool evaluates_alone = requires { RanksOf<Executor>::type::evaluates_alone; };
 
 /// Calls f(batch) for a dataset in its order.
 template <class Executor, class F>
 STRATA_COLD void for_each_batch(Executor const& executor, Dataset const& data, int batch_size, std::uint64_t seed,
                                 F const& f) {
-    Loader loader(
-        data,
-        {.batch_size = batch_size, .shuffle = false, .seed = seed, .threads = 0, .part = part_of_batches(executor)});
+    LoaderOptions options{.batch_size = batch_size, .shuffle = false, .seed = seed, .threads = 0};
+    if constexpr (!evaluates_alone<Executor>) options.part = part_of_batches(executor);
+    Loader loader(data, options);
     loader.begin_epoch(0);
     while (Batch const* batch = loader.next()) f(*batch);
 }

@@ -70,6 +70,11 @@ private:
         int const last = static_cast<int>(size % options_.batch_size);
         if (!options_.drop_last && last > 0 && state().epoch < options_.epochs) Trainer::Executor::check_batch(last);
         state().go_on_with(size, options_.batch_size, options_.shuffle, options_.drop_last);
+        if constexpr (requires { trainer_.executor_.ranks().joined_at(); })
+            if (std::int64_t const at = trainer_.executor_.ranks().joined_at(); at > 0 && at == state().step) {
+                state().epoch = at / loader.batches_per_epoch();
+                state().batch = at % loader.batches_per_epoch();
+            }
         position().steps_per_epoch = loader.batches_per_epoch();
         position().total_steps = position().steps_per_epoch * options_.epochs;
         samples_ = options_.drop_last ? position().steps_per_epoch * options_.batch_size : size;

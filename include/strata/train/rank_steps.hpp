@@ -43,6 +43,20 @@ STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double
     ranks.compare("the policy of its ranks", ranks.text());
 }
 
+/// The same; ranks whose weights are kept elsewhere get them. Returns the steps that this rank has done already.
+template <class Trainer, class Executor, class Model, class Optimizer>
+STRATA_COLD std::int64_t begin_trainer(Executor& executor, Model& model, Optimizer const& optimizer,
+                                       std::uint64_t seed) {
+    compare_trainers<Trainer>(executor.ranks(), seed, optimizer.learning_rate, executor.most_leaves());
+    if constexpr (requires { executor.join(model, optimizer, seed); }) return executor.join(model, optimizer, seed);
+    return 0;
+}
+/// In place of an update, where a step is left out: those who share it may have to know.
+template <class Executor, class Model>
+void leave_out(Executor& executor, Model& model) {
+    if constexpr (requires { executor.leave_out(model); }) executor.leave_out(model);
+}
+
 /// When fit begins.
 template <class Ranks, class Model, class Scalar>
 STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, AlignedVector<Scalar> const& optimizer_state,

@@ -56,8 +56,7 @@ public:
         if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
         if constexpr (several_ranks)
-            detail::compare_trainers<Trainer>(executor_.ranks(), state_.seed, optimizer_.learning_rate,
-                                              executor_.most_leaves());
+            state_.step = detail::begin_trainer<Trainer>(executor_, model_, optimizer_, state_.seed);
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
@@ -365,6 +364,7 @@ private:
             host_is_old_ = true;
             state_.updates += fault ? 0 : 1;
         }
+        if (!done.finite) detail::leave_out(executor_, model_);
         // Where the loss itself is not finite, the scale is not to blame.
         if (loss_scaling_.is_dynamic() && (done.finite || done.loss_is_finite))
             loss_scaling_.step(done.finite, state_.loss_scale, state_.loss_scale_steps);

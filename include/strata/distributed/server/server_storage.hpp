@@ -1,0 +1,77 @@
+// Where a parameter server keeps what it owns: a snapshot, and a log of what was accepted since.
+//
+// Generation g is a snapshot that says so and the log `….log-g`. A new one begins with its log, to which the pushes that wait
+// are copied; the snapshot's rename then makes it the one that counts. So there is a whole generation at any time.
+#pragma once
+
+#include <sys/file.h>
+
+#include <optional>
+
+#include "../../core/read_number.hpp"
+#include "../../io/checkpoint_file.hpp"
+#include "record_log.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+class ServerStorage {
+public:
+    /// In a directory, which is made where it is not there. Throws Error where another process has it.
+    ServerStorage(std::string const& directory, std::uint32_t server, std::uint32_t servers, bool durable)
+        : path_(concatenate(directory, "/server-", server, "-of-", servers)),
+          durable_(durable),
+          lock_(opened_lock(directory, path_), path_) {
+        if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+            fail_with_errno(path_, "another process serves from this storage");
+    }
+
+    /// The snapshot's file, which is there once begin was called.
+    [[nodiscard]] std::string snapshot() const { return path_ + ".snapshot"; }
+    [[nodiscard]] bool is_there() const { return ::access(snapshot().c_str(), F_OK) == 0; }
+
+    /// Reads the snapshot: on_snapshot(file); then on_record(bytes) for what is in its log, which is gone on with.
+    template <class OnSnapshot, class OnRecord>
+    void load(OnSnapshot const& on_snapshot, OnRecord const& on_record) {
+        CheckpointFile const file(snapshot());
+        std::string const* const text = file.metadata().find("generation");
+        if (!text || read_number(text->data(), text->data() + text->size(), generation_).ec != std::errc{})
+            fail(snapshot(), ": this is no parameter server's snapshot");
+        on_snapshot(file);
+        log_.emplace(RecordLog::open(log_path(generation_), durable_, on_record));
+        ::unlink(log_path(generation_ + 1).c_str());  // of a snapshot that was not finished
+    }
+    /// Begins a generation: for_each(append) says what its log begins with.
+    template <class ForEach>
+    void begin(std::span<TensorView const> tensors, Metadata metadata, ForEach const& for_each) {
+        std::uint64_t const next = generation_ + 1;
+        auto log = RecordLog::create(log_path(next), durable_);
+        for_each([&](std::span<std::byte const> bytes) { log.append(bytes); });
+        log.flush();
+        metadata.add("generation", concatenate(next));
+        write_checkpoint(snapshot(), tensors, std::move(metadata));
+        log_.emplace(std::move(log));
+        ::unlink(log_path(generation_).c_str());
+        generation_ = next;
+    }
+    void append(std::span<std::byte const> bytes) { log_->append(bytes); }
+
+private:
+    [[nodiscard]] std::string log_path(std::uint64_t generation) const {
+        return concatenate(path_, ".log-", generation);
+    }
+    static int opened_lock(std::string const& directory, std::string const& path) {
+        if (::mkdir(directory.c_str(), 0777) != 0 && errno != EEXIST)
+            fail_with_errno(directory, "cannot make the directory");
+        int const lock = ::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (lock < 0) fail_with_errno(path, "cannot write to the storage");
+        return lock;
+    }
+
+    std::string path_;
+    bool durable_;
+    FileDescriptor lock_;
+    std::optional<RecordLog> log_;
+    std::uint64_t generation_ = 0;
+};
+
+}  // namespace strata::inline STRATA_ABI::detail
