@@ -61,14 +61,15 @@ public:
             return Base::update(model, optimizer, state, step);
         } else {
             if (auto const fault = this->statistics_fault(model)) return fault;
-            auto const [begin, end] = own();
+            std::size_t const begin = own().begin,
+                              size = own().size();  // clang++ 14 does not capture structured bindings
             return this->ranks().together([&] {
-                UpdateFault const fault = this->update_part(
-                    optimizer, step, model.parameters().data() + begin, Base::gradient().data() + begin, state.data(),
-                    static_cast<std::ptrdiff_t>(end - begin), [&](UpdateFault found) {
-                        found.index += static_cast<std::int64_t>(begin);
-                        return this->ranks().first(found);
-                    });
+                UpdateFault const fault = this->update_part(optimizer, step, model.parameters().data() + begin,
+                                                            Base::gradient().data() + begin, state.data(),
+                                                            static_cast<std::ptrdiff_t>(size), [&](UpdateFault found) {
+                                                                found.index += static_cast<std::int64_t>(begin);
+                                                                return this->ranks().first(found);
+                                                            });
                 if (fault) return fault;
                 this->ranks().share_owned(model.parameters().data(), count);
                 this->update_statistics(model);

@@ -36,7 +36,7 @@ std::size_t kept_state_size(Executor const& executor, Optimizer const& optimizer
 template <class Net, class Executor, class Optimizer, class ModelType>
 class CheckpointState {
     using Scalar = typename Executor::Scalar;
-    static constexpr bool shards = shards_state<Executor>();
+    static constexpr bool shards = shards_state<Executor>(), has_codes = requires { typename Executor::CodeState; };
 
 public:
     CheckpointState(Executor& executor, Optimizer const& optimizer, AlignedVector<Scalar>& kept)
@@ -45,29 +45,29 @@ public:
     /// Gathers it on rank 0. All ranks call it.
     void gather() {
         if constexpr (shards) state_ = executor_.whole_state(kept_, states());
-        if constexpr (keeps_part<Executor>()) code_state_ = executor_.whole_code_state();
+        if constexpr (has_codes) code_state_ = executor_.whole_code_state();
     }
     /// Makes room to read it from a file.
     void make_room() {
         if constexpr (shards) state_ = AlignedVector<Scalar>(optimizer_state_size<Net>(optimizer_));
-        if constexpr (keeps_part<Executor>()) code_state_ = executor_.room_for_codes();
+        if constexpr (has_codes) code_state_ = executor_.room_for_codes();
     }
     [[nodiscard]] std::vector<TensorView> tensors(ModelType& model, bool flat_states = false) {
         auto all =
             strata::checkpoint_tensors(model, optimizer_, std::span<Scalar>(shards ? state_ : kept_), flat_states);
-        if constexpr (keeps_part<Executor>()) executor_.add_code_tensors(all, code_state_);
+        if constexpr (has_codes) executor_.add_code_tensors(all, code_state_);
         return all;
     }
     /// Takes this rank's part of what was read.
     void keep() {
         if constexpr (shards) kept_ = executor_.part_of_state(state_, states());
-        if constexpr (keeps_part<Executor>()) executor_.restored(code_state_);
+        if constexpr (has_codes) executor_.restored(code_state_);
     }
 
 private:
     static constexpr std::size_t states() { return static_cast<std::size_t>(states_of<Optimizer>()); }
     static auto code_state() {
-        if constexpr (keeps_part<Executor>())
+        if constexpr (has_codes)
             return std::type_identity<typename Executor::CodeState>();
         else
             return std::type_identity<int>();

@@ -40,6 +40,7 @@ class ServedRanks {
 public:
     static constexpr bool several = true;
     static constexpr bool replicated = false;      ///< the optimizer's state is not here
+    static constexpr bool sharded = true;          ///< but at the servers
     static constexpr bool evaluates_alone = true;  ///< every worker evaluates all samples
 
     ServedRanks(int worker, int workers, Synchronisation mode)
@@ -73,6 +74,9 @@ public:
         for (std::size_t k = 1; k < nodes.size(); ++k)
             for (std::size_t i = 0; i < count; ++i) gradient[i] += nodes_->own[k][i];
     }
+    [[nodiscard]] static int shards() { return 1; }
+    [[nodiscard]] static double scale_left(double loss_scale) { return loss_scale; }
+    [[nodiscard]] static std::string text() { return "Served"; }
     [[nodiscard]] OwnedRange summed(std::size_t count) const { return {0, count}; }
     [[nodiscard]] double largest(double magnitude) const { return magnitude; }
     template <class T, class RangeOf>
