@@ -20,5 +20,10 @@ struct Compressed {
     }
     [[nodiscard]] STRATA_COLD std::string text() const { return concatenate(code.text(), ", shards ", shards); }
 };
+// clang++ 14 does not find them itself.
+template <GradientCode Code>
+Compressed(Code) -> Compressed<Code>;
+template <GradientCode Code>
+Compressed(Code, int) -> Compressed<Code>;
 
 }  // namespace strata::inline STRATA_ABI

@@ -15,6 +15,13 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+template <class T, class Variant>
+inline constexpr bool is_one_of = false;
+template <class T, class... All>
+inline constexpr bool is_one_of<T, std::variant<All...>> = (std::is_same_v<T, All> || ...);
+}  // namespace detail
+
 /// One of the codes for gradients, chosen at run time: `.code = Int8{}`. Uncompressed, which is the default, keeps the bits
 /// of one process.
 class ServedCode {
@@ -23,8 +30,8 @@ class ServedCode {
 public:
     ServedCode() = default;
     template <class Code>
-    requires std::is_constructible_v<Any, std::in_place_type_t<Code>, Code const&>
-    ServedCode(Code const& code) : code_(std::in_place_type<Code>, code) {}  // NOLINT(google-explicit-constructor)
+    requires detail::is_one_of<Code, Any>
+    ServedCode(Code const& code) : code_(code) {}  // NOLINT(google-explicit-constructor): `.code = Int8{}`
 
     [[nodiscard]] bool is_exact() const { return std::holds_alternative<Uncompressed>(code_); }
     [[nodiscard]] STRATA_COLD std::string text() const {

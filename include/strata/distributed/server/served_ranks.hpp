@@ -39,14 +39,15 @@ template <class Gradient>
 class ServedRanks {
 public:
     static constexpr bool several = true;
-    static constexpr bool replicated = false;      ///< the optimizer's state is not here
-    static constexpr bool sharded = true;          ///< but at the servers
+    static constexpr bool replicated = true;
+    static constexpr bool sharded = true;          ///< none of the optimizer's state is here
     static constexpr bool evaluates_alone = true;  ///< every worker evaluates all samples
 
     ServedRanks(int worker, int workers, Synchronisation mode)
         : worker_(worker), workers_(workers), mode_(mode), nodes_(std::make_shared<ServedNodes<Gradient>>()) {}
 
     [[nodiscard]] int rank() const { return worker_; }
+    [[nodiscard]] STRATA_COLD std::string text() const { return "Served"; }
     [[nodiscard]] bool goes_on() const { return false; }
     [[nodiscard]] ServedDeal deal() const { return {worker_, workers_, takes_all()}; }
     [[nodiscard]] LeafRange leaves(int all) const { return deal().leaves(all); }
@@ -74,10 +75,9 @@ public:
         for (std::size_t k = 1; k < nodes.size(); ++k)
             for (std::size_t i = 0; i < count; ++i) gradient[i] += nodes_->own[k][i];
     }
-    [[nodiscard]] static int shards() { return 1; }
-    [[nodiscard]] static double scale_left(double loss_scale) { return loss_scale; }
-    [[nodiscard]] static std::string text() { return "Served"; }
     [[nodiscard]] OwnedRange summed(std::size_t count) const { return {0, count}; }
+    [[nodiscard]] int shards() const { return 1; }
+    [[nodiscard]] double scale_left(double loss_scale) const { return loss_scale; }
     [[nodiscard]] double largest(double magnitude) const { return magnitude; }
     template <class T, class RangeOf>
     void gather(T*, int, RangeOf const&) const {}
