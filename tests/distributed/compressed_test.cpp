@@ -1,4 +1,3 @@
-// labels: threads
 // Gradients in a code: the bits of one rank on any number of ranks, what is left of them in checkpoints, and the bytes.
 #include "rank_training.hpp"
 

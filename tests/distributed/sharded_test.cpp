@@ -1,4 +1,3 @@
-// labels: threads
 // Ranks that keep parts of the optimizer's state: the bits, files and bytes of those that keep all of it.
 #include "rank_training.hpp"
 

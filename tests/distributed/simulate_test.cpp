@@ -1,4 +1,4 @@
-// labels: threads
+// labels: plain
 // Simulated ranks against closed forms, against real exchanges on modelled links, and against measured ones.
 #include <doctest/doctest.h>
 
