@@ -41,7 +41,7 @@ Ended on_ranks(int ranks, char const* role, std::string const& launcher = "mpiru
     std::array<char, 4096> self{};
     if (readlink("/proc/self/exe", self.data(), self.size() - 1) < 0) return {};
     setenv("STRATA_ROLE", role, 1);
-    return mpirun(ranks, concatenate("'", self.data(), "' --test-case='a rank*' --no-skip"), launcher);
+    return mpirun(ranks, concatenate("'", self.data(), "' --test-case='a rank of mpirun*' --no-skip"), launcher);
 }
 /// Whether processes can be started here at all.
 bool has_ranks() {
