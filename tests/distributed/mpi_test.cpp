@@ -1,9 +1,11 @@
 // labels: plain
-// Ranks that are processes: the same bits as one, and errors that end all of them. The test starts itself under mpirun.
+// Ranks that are processes: the same bits as one, errors that end all of them, and strata_run, which starts them again
+// where they were killed. The test starts itself under mpirun.
 #include <doctest/doctest.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <strata/distributed.hpp>
 #include <strata/distributed/mpi.hpp>
@@ -18,11 +20,13 @@ struct Ended {
     int status = -1;
     std::string printed;
 };
+char const* const strata_run = "../include/strata/distributed/strata_run --backoff 0";
+
 /// Runs a program on ranks, within a time limit.
-Ended mpirun(int ranks, std::string const& program) {
+Ended mpirun(int ranks, std::string const& program, std::string const& launcher = "mpirun") {
     // Loopback and shared memory only; more ranks than processors are meant.
     std::string const command = concatenate(
-        "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 60 mpirun -n ", ranks,
+        "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 60 ", launcher, " -n ", ranks,
         " --oversubscribe --bind-to none --mca oob_tcp_if_include lo --mca btl_tcp_if_include lo ", program, " 2>&1");
     Ended result;
     FILE* const pipe = popen(command.c_str(), "r");
@@ -33,11 +37,11 @@ Ended mpirun(int ranks, std::string const& program) {
     return result;
 }
 /// Runs a role of this program on ranks.
-Ended on_ranks(int ranks, char const* role) {
+Ended on_ranks(int ranks, char const* role, std::string const& launcher = "mpirun") {
     std::array<char, 4096> self{};
     if (readlink("/proc/self/exe", self.data(), self.size() - 1) < 0) return {};
     setenv("STRATA_ROLE", role, 1);
-    return mpirun(ranks, concatenate("'", self.data(), "' --test-case='a rank*' --no-skip"));
+    return mpirun(ranks, concatenate("'", self.data(), "' --test-case='a rank of mpirun*' --no-skip"), launcher);
 }
 /// Whether processes can be started here at all.
 bool has_ranks() {
@@ -46,11 +50,14 @@ bool has_ranks() {
     return tried.status == 0;
 }
 
-template <class Net, class... Ranks>
-std::string bits_after_training(Ranks const&... ranks) {
-    auto trainer = train<Net>(Cpu{.threads = 1}, Seed{3}, AdamW{.learning_rate = 0.01}, ranks...);
-    FitOptions options{.epochs = 2, .batch_size = 80};
+FitOptions training_options() {
+    FitOptions options{.epochs = 2, .batch_size = 80};  // six steps
     options.progress = ProgressStyle::none;
+    return options;
+}
+template <class Net, class... Ranks>
+std::string bits_after_training(FitOptions const& options, Ranks const&... ranks) {
+    auto trainer = train<Net>(Cpu{.threads = 1}, Seed{3}, AdamW{.learning_rate = 0.01}, ranks...);
     trainer.fit(augmented_images(190), small_images(40, 2), options);
     Checksum bits;
     bits.add(trainer.model().parameters().data(), trainer.model().parameters().size_bytes());
@@ -58,6 +65,30 @@ std::string bits_after_training(Ranks const&... ranks) {
     auto const outputs = trainer.predict(small_images(30, 4));
     bits.add(outputs.data(), outputs.size() * sizeof(float));
     return concatenate("bits ", bits.value(), ".\n");
+}
+
+/// Trains with a checkpoint after every step. The first run is killed somewhere, the second one somewhere else.
+void train_and_be_killed(Mpi& communicator) {
+    std::string const directory = std::getenv("STRATA_DIRECTORY");
+    Random random(17, Purpose::user);
+    FitOptions options = training_options();
+    options.checkpoint = directory + "/checkpoint";
+    options.checkpoint_steps = 1;
+    options.on_step = [&,
+                       kills = std::array{std::array{random.below(3), 1 + random.below(3)},
+                                          std::array{random.below(3), 4 + random.below(2)}}](StepEvent const& event) {
+        for (std::size_t k = 0; k < kills.size(); ++k) {
+            std::string const mark = concatenate(directory, "/kill", k);
+            auto const [rank, step] = kills[k];
+            if (event.step < static_cast<std::int64_t>(step) || communicator.rank() != static_cast<int>(rank) ||
+                std::filesystem::exists(mark))
+                continue;
+            write_bytes(mark, "");
+            std::raise(SIGKILL);
+        }
+    };
+    std::string const text = bits_after_training<SmallLeNet>(options, DataParallel{communicator});
+    std::fputs(text.c_str(), stdout);
 }
 
 int count(std::string const& text, std::string const& part) {
@@ -70,7 +101,8 @@ int count(std::string const& text, std::string const& part) {
 
 TEST_CASE("processes train with the bits of one, BatchNorm included") {
     if (!has_ranks()) return;
-    std::string const lenet = bits_after_training<SmallLeNet>(), resnet = bits_after_training<SmallResNet>();
+    std::string const lenet = bits_after_training<SmallLeNet>(training_options()),
+                      resnet = bits_after_training<SmallResNet>(training_options());
     for (int const ranks : {1, 2, 3, 4}) {
         CAPTURE(ranks);
         auto const ended = on_ranks(ranks, "train");
@@ -97,15 +129,46 @@ TEST_CASE("a message of another size is an Error on the rank that receives it") 
     CHECK(count(ended.printed, "sent 5 bytes, expected 9") == 1);
 }
 
+TEST_CASE("strata_run: what was killed goes on from its checkpoint to the same bits") {
+    if (!has_ranks()) return;
+    TemporaryDirectory const directory;
+    setenv("STRATA_DIRECTORY", directory.path().c_str(), 1);
+    std::string const expected = bits_after_training<SmallLeNet>(training_options());
+    auto const ended = on_ranks(3, "killed", strata_run);
+    INFO(ended.printed);
+    CHECK(ended.status == 0);
+    CHECK(count(ended.printed, expected) == 3);
+    CHECK(count(ended.printed, "killed by signal 9 (SIGKILL): restart 1 of 3 in 0 s") == 1);
+    CHECK(count(ended.printed, "restart 2 of 3") == 1);
+    CHECK(count(ended.printed, "restart 3 of 3") == 0);
+}
+
+TEST_CASE("strata_run: what a program says itself is said once, and restarts are counted") {
+    if (!has_ranks()) return;
+    auto const ended = on_ranks(2, "throw", strata_run);
+    INFO(ended.printed);
+    CHECK(WEXITSTATUS(ended.status) == 1);
+    CHECK(count(ended.printed, "rank 1: enough") == 1);
+    auto const killed = mpirun(1, "sh -c 'kill -SEGV $$'", concatenate(strata_run, " --restarts 1"));
+    INFO(killed.printed);
+    CHECK(WEXITSTATUS(killed.status) == 128 + SIGSEGV);
+    CHECK(count(killed.printed, "restart 1 of 1") == 1);
+    CHECK(count(killed.printed, "(SIGSEGV), after 1 restarts") == 1);
+    CHECK(mpirun(1, "", concatenate(strata_run, " --restarts -1")).printed.find("expected a whole number") !=
+          std::string::npos);
+}
+
 TEST_CASE("a rank of mpirun's" * doctest::skip()) {
     std::string const role = std::getenv("STRATA_ROLE");
     int argument_count = 0;
     char** arguments = nullptr;
     int const status = Mpi::run(argument_count, arguments, [&](Mpi communicator) {
         if (role == "train") {
-            std::string const text = bits_after_training<SmallLeNet>(DataParallel{communicator}) +
-                                     bits_after_training<SmallResNet>(DataParallel{communicator});
+            std::string const text = bits_after_training<SmallLeNet>(training_options(), DataParallel{communicator}) +
+                                     bits_after_training<SmallResNet>(training_options(), DataParallel{communicator});
             std::fputs(text.c_str(), stdout);
+        } else if (role == "killed") {
+            train_and_be_killed(communicator);
         } else if (role == "throw") {
             if (communicator.rank() == 1) fail("enough");
             communicator.agree(true);

@@ -24,6 +24,7 @@ set(options -DWAY=${WAY} -DVERSION=${VERSION} -DCMAKE_CXX_COMPILER=${COMPILER} -
 set(without_eigen -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON)
 if(WAY STREQUAL "find_package")
     run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+    run(${WORK}/prefix/bin/strata_run --mpirun true -n 2 ./program)
     list(APPEND options -DCMAKE_PREFIX_PATH=${WORK}/prefix -DLEVEL_KIND=STATIC)
     set(missing "strata::eigen needs Eigen3, which was not found (Debian: libeigen3-dev).")
 elseif(WAY STREQUAL "add_subdirectory")

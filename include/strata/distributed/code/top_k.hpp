@@ -70,7 +70,8 @@ struct TopK {
             std::size_t const left = detail::bytes_of_bits(count - from, 1);
             std::memcpy(&bits, code.data() + from / 8, left < sizeof bits ? left : sizeof bits);
             std::size_t const more = static_cast<std::size_t>(std::popcount(bits));
-            if (more > k - found || (bits != 0 && from + static_cast<std::size_t>(std::bit_width(bits)) > count))
+            if (more > k - found ||
+                (bits != 0 && from + 63 - static_cast<std::size_t>(std::countl_zero(bits)) >= count))
                 fail(name, ": more numbers than the ", k, " of ", count, " that are expected");
             for (; bits != 0; bits &= bits - 1) set(from + static_cast<std::size_t>(std::countr_zero(bits)));
         }
