@@ -33,13 +33,13 @@ void measure(Trainer trainer, bool prints, benchmark::Subject const& subject, in
 
 /// One process is what a user of one process has: a trainer that knows no ranks.
 template <class Net>
-void measure(Mpi& communicator, benchmark::Subject const& subject, int batch, int threads, int steps) {
+void measure(Mpi& communicator, benchmark::Subject const& subject, int batch, int threads, int steps, int leaves = 0) {
     SGD const sgd{.learning_rate = benchmark::learning_rate, .momentum = benchmark::momentum};
     if (communicator.size() == 1)
-        measure(train<Net>(Cpu{.threads = threads}, sgd), true, subject, batch, steps);
+        measure(train<Net>(Cpu{.threads = threads, .leaves = leaves}, sgd), true, subject, batch, steps);
     else
-        measure(train<Net>(Cpu{.threads = threads}, DataParallel{communicator}, sgd), communicator.rank() == 0, subject,
-                batch, steps);
+        measure(train<Net>(Cpu{.threads = threads, .leaves = leaves}, DataParallel{communicator}, sgd),
+                communicator.rank() == 0, subject, batch, steps);
 }
 
 }  // namespace
@@ -51,5 +51,6 @@ int main(int argument_count, char** arguments) {
         for (int const batch : {64, 256})
             measure<benchmark::LeNet>(communicator, benchmark::lenet, batch, threads, steps);
         measure<benchmark::ResNet20>(communicator, benchmark::resnet20, 128, threads, std::max(5, steps / 10));
+        measure<benchmark::Mlp>(communicator, benchmark::mlp, 256, threads, steps, 4);  // one leaf by default
     });
 }

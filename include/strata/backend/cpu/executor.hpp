@@ -157,15 +157,9 @@ protected:
     template <class Optimizer, class Agree>
     UpdateFault update_part(Optimizer const& optimizer, OptimizerStep const& step, Scalar* parameters,
                             Gradient const* gradient, Scalar* state, std::ptrdiff_t count, Agree const& agree) {
-        constexpr int states = detail::states_of<Optimizer>();
-        auto const apply = optimizer.template prepare<Scalar>(step);
-        UpdateFault const fault = agree(detail::update_fault<states>(pool_, workers_, range_, apply, parameters,
-                                                                     gradient, largest_gradient_, state, count));
-        if (fault)
-            range_.forget();
-        else
-            detail::update_all<states>(pool_, workers_, apply, parameters, gradient, state, count);
-        return fault;
+        return detail::update_part<detail::states_of<Optimizer>()>(pool_, workers_, range_,
+                                                                   optimizer.template prepare<Scalar>(step), parameters,
+                                                                   gradient, largest_gradient_, state, count, agree);
     }
 
 private:
@@ -267,15 +261,8 @@ private:
         });
         thrown_.rethrow();
         if constexpr (Ranks::several) {
-            Gradient* sums[64];
-            int const count = gradients_.sums(sums);
-            ranks_.sum(std::span<Gradient* const>(sums, static_cast<std::size_t>(count)), gradients_.gradient().data(),
-                       static_cast<std::size_t>(Net::parameter_count), tiling.leaves);
-            pool_.run(workers_, [&](int worker, int workers) {
-                auto const [from, to] = ranks_.summed(static_cast<std::size_t>(Net::parameter_count));
-                gradients_.unscale(ranks_.scale_left(loss_scale_), {worker, workers}, static_cast<std::ptrdiff_t>(from),
-                                   static_cast<std::ptrdiff_t>(to), chunk_largest_.data());
-            });
+            detail::sum_over_ranks(ranks_, gradients_, pool_, workers_, tiling.leaves, loss_scale_,
+                                   chunk_largest_.data());
             share_results(tiling.leaves);
         }
         largest_gradient_ = detail::largest_magnitude(chunk_largest_.begin(), chunk_largest_.end());

@@ -205,4 +205,21 @@ private:
     FixedArray<int> runs_;        // where the nodes of each run begin
 };
 
+/// The batch's gradient of those of all ranks, or the part of it that this rank keeps; largest[chunk] is its largest
+/// magnitude.
+template <class Ranks, class Gradient>
+STRATA_COLD void sum_over_ranks(Ranks& ranks, LeafGradients<Gradient>& gradients, WorkerPool& pool, int workers,
+                                int leaves, double loss_scale, double* largest) {
+    Gradient* sums[64];
+    int const count = gradients.sums(sums);
+    std::span<Gradient> const gradient = gradients.gradient();
+    ranks.sum(std::span<Gradient* const>(sums, static_cast<std::size_t>(count)), gradient.data(), gradient.size(),
+              leaves);
+    auto const kept = ranks.summed(gradient.size());
+    pool.run(workers, [&](int worker, int members) {
+        gradients.unscale(ranks.scale_left(loss_scale), {worker, members}, static_cast<std::ptrdiff_t>(kept.begin),
+                          static_cast<std::ptrdiff_t>(kept.end), largest);
+    });
+}
+
 }  // namespace strata::inline STRATA_ABI::detail

@@ -146,13 +146,21 @@ UpdateFault update_fault(WorkerPool& pool, int workers, UpdateRange& range, Appl
     }
     return {};
 }
-/// An update of `count` parameters by the workers of a pool.
-template <int States, class Apply, class Scalar, class Gradient>
-void update_all(WorkerPool& pool, int workers, Apply const& apply, Scalar* parameters, Gradient const* gradient,
-                Scalar* state, std::ptrdiff_t count) {
-    for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
-        update_parameters<States>(apply, parameters, gradient, state, count, from, to);
-    });
+/// An update of `count` parameters by the workers of a pool, or none where agree(fault), what this part's fault is or
+/// another part's, says so.
+template <int States, class Apply, class Scalar, class Gradient, class Agree>
+UpdateFault update_part(WorkerPool& pool, int workers, UpdateRange& range, Apply const& apply, Scalar* parameters,
+                        Gradient const* gradient, double largest_gradient, Scalar* state, std::ptrdiff_t count,
+                        Agree const& agree) {
+    UpdateFault const fault =
+        agree(update_fault<States>(pool, workers, range, apply, parameters, gradient, largest_gradient, state, count));
+    if (fault)
+        range.forget();
+    else
+        for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+            update_parameters<States>(apply, parameters, gradient, state, count, from, to);
+        });
+    return fault;
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
