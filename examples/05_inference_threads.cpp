@@ -20,7 +20,7 @@ using namespace strata;
 using Classifier = Network<Input<1, 28, 28>, Conv2d<6, 5, Padding<2>>, BatchNorm2d<>, ReLU, MaxPool2d<2>,  // 6x14x14
                            Conv2d<16, 5>, BatchNorm2d<>, ReLU, MaxPool2d<2>,                               // 16x5x5
                            Flatten, Linear<84>, ReLU, Linear<10>>;                                         // classes
-using Served = FoldedNetwork<Classifier>;
+using Serving = FoldedNetwork<Classifier>;
 constexpr std::size_t image_size = Classifier::InputShape::size, classes = Classifier::OutputShape::size;
 
 // Images as numbers, [N][1][28][28], and their labels: what a server gets from its clients.
@@ -43,8 +43,8 @@ static Requests requests_from(Dataset const& data) {
 }
 
 // One thread's work: every fourth batch of the requests. Returns how many images it recognised.
-static int serve(Model<Served> const& model, Requests const& requests, std::size_t batch_size, std::size_t thread) {
-    Workspace<Served> workspace;
+static int serve(Model<Serving> const& model, Requests const& requests, std::size_t batch_size, std::size_t thread) {
+    Workspace<Serving> workspace;
     int correct = 0;
     for (std::size_t first = thread * batch_size; first < requests.size(); first += 4 * batch_size) {
         std::size_t const n = std::min(batch_size, requests.size() - first);
@@ -67,7 +67,7 @@ int main(int argument_count, char** arguments) try {
     trainer.fit(data.train.first(15'000), {.epochs = 2, .batch_size = 50});
     save(trainer.model(), file);
 
-    Model<Served> const model = fold_batch_norm(load<Classifier>(file));
+    Model<Serving> const model = fold_batch_norm(load<Classifier>(file));
     Requests const requests = requests_from(data.test);
     for (std::size_t const batch_size : {1u, 10u, 100u}) {
         std::array<int, 4> correct{};

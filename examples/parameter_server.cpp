@@ -23,6 +23,8 @@ static SGD const sgd{.learning_rate = 0.05, .momentum = 0.9};
 static Synchronisation mode_of(std::string const& text) {
     if (text == "bsp") return Bsp{};
     if (text == "asp") return Asp{};
+    if (text.find_first_not_of("0123456789") != std::string::npos)
+        fail("MODE is ", text, ", expected bsp, asp or Ssp's staleness");
     return Ssp{std::atoi(text.c_str())};
 }
 static std::string key() {

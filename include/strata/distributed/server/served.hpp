@@ -35,7 +35,7 @@ struct Served {
         if (servers.empty()) fail("Served: servers is empty, expected the addresses of all servers");
         if (worker < 0 || worker >= static_cast<int>(detail::most_workers) ||
             (!mode.is_asynchronous() && worker >= workers))
-            fail("Served: worker ", worker, " of ", workers, ", expected one of at least 1");
+            fail("Served: worker is ", worker, ", expected 0 to ", workers - 1, " (workers is ", workers, ")");
         code.check();
         if (!(patience > 0)) fail("Served: patience is ", patience, ", expected more than 0 seconds");
     }
