@@ -195,6 +195,33 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
         std::lock_guard const lock(checking);
         CHECK(error.find("the seed is") != std::string::npos);
     });
+    // What has the same type on all ranks, but other numbers.
+    auto const told = [&](auto const& policy_of) {
+        std::string said;
+        Threads::run_ranks(2, [&](Threads communicator) {
+            std::string const error = error_of([&] {
+                static_cast<void>(train<SmallLeNet>(Cpu{.threads = 1}, DataParallel{communicator},
+                                                    policy_of(communicator.rank() == 1)));
+            });
+            std::lock_guard const lock(checking);
+            said = error;
+        });
+        return said;
+    };
+    CHECK(told([](bool other) { return SGD{.momentum = other ? 0.5 : 0.9}; }).find("the optimizer is") !=
+          std::string::npos);
+    CHECK(told([](bool other) { return StepLR{.step_size = other ? 2 : 1}; }).find("the schedule is") !=
+          std::string::npos);
+    CHECK(told([](bool other) { return NonFinite{.skip = other}; }).find("NonFinite::skip is") != std::string::npos);
+    CHECK(told([](bool other) { return StaticLossScale{.scale = other ? 2.0 : 1.0}; }).find("the loss scale is") !=
+          std::string::npos);
+    Threads::run_ranks(2, [&](Threads communicator) {  // they would not agree on anything later
+        auto const when_lost = communicator.rank() == 1 ? WhenLost::go_on : WhenLost::stop;
+        std::string const error =
+            error_of([&] { static_cast<void>(trainer_of<SmallLeNet>(DataParallel{communicator, when_lost})); });
+        std::lock_guard const lock(checking);
+        CHECK(error.find("WhenLost::go_on 1") != std::string::npos);
+    });
     Threads::run_ranks(2, [&](Threads communicator) {
         auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator});
         std::string const error =

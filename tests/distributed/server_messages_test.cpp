@@ -172,11 +172,11 @@ TEST_CASE("a log that was cut off anywhere is that of the records before, and go
         std::vector<Bytes> got;
         auto const keep = [&](std::span<std::byte const> bytes) { got.emplace_back(bytes.begin(), bytes.end()); };
         std::size_t end = 0, count = 0;
-        while (count < records.size() && end + 16 + records[count].size() <= size) end += 16 + records[count++].size();
+        while (count < records.size() && end + 24 + records[count].size() <= size) end += 24 + records[count++].size();
         RecordLog::open(path, false, keep).append(records[2]);
         CHECK(got == std::vector<Bytes>(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(count)));
         got.clear();
-        CHECK(RecordLog::read(path, keep) == end + 16 + 40);
+        CHECK(RecordLog::read(path, keep) == end + 24 + 40);
         CHECK(got.size() == count + 1);
         CHECK(got.back() == records[2]);
     }
@@ -192,12 +192,20 @@ TEST_CASE("a log's damaged last record is cut off, a damaged one before is an Er
     std::string bytes = read_bytes(path);
     int records = 0;
     auto const count = [&](std::span<std::byte const>) { ++records; };
-    bytes[2 * 36 + 20] ^= 1;
+    bytes[2 * 44 + 30] ^= 1;
     write_bytes(path, bytes);
     RecordLog::open(path, false, count);
     CHECK(records == 2);
-    bytes[36 + 20] ^= 1;
+    bytes[44 + 30] ^= 1;
     write_bytes(path, bytes);
     CHECK_THROWS_WITH_AS(RecordLog::open(path, false, count),
-                         (path + ": the record at byte 36 of the log is damaged, and others follow it").c_str(), Error);
+                         (path + ": the record at byte 44 of the log is damaged, and others follow it").c_str(), Error);
+    bytes[44] ^= 1;  // its length: what follows is not lost for it
+    write_bytes(path, bytes);
+    CHECK_THROWS_WITH_AS(RecordLog::open(path, false, count),
+                         (path + ": the record at byte 44 of the log is damaged, 88 bytes before its end: nothing was "
+                                 "changed")
+                             .c_str(),
+                         Error);
+    CHECK(read_bytes(path) == bytes);
 }

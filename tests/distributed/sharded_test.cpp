@@ -80,6 +80,34 @@ TEST_CASE(
     check_kills<Net, Sharded<1>>(3, 20);
 }
 
+TEST_CASE("what another training left at the checkpoint's place is not what they go on from") {
+    TemporaryDirectory const directory;
+    auto const data = small_images(64);
+    auto options = options_of(32);
+    options.checkpoint = directory / "checkpoint";
+    Threads::run_ranks(1, [&](Threads communicator) {
+        auto other = train<Net>(Cpu{.threads = 1}, Seed{99}, AdamW{.learning_rate = 0.3}, CosineAnnealingLR{.t_max = 3},
+                                DataParallel{communicator, Sharded<1>{}});
+        other.fit(data, options);
+    });
+    auto alone = trainer_of<Net>();
+    alone.fit(data, options_of(32));
+    Snapshot const expected = snapshot_of(alone, directory);
+    std::mutex checking;
+    Threads::run_ranks(3, [&](Threads communicator) {
+        int const rank = communicator.rank();
+        auto trainer = trainer_of<Net>(DataParallel{communicator, Sharded<1>{}, WhenLost::go_on});
+        auto its = options;
+        its.on_step = [&](StepEvent const& event) {
+            if (rank == 1 && event.step == 1) throw RankKilled();
+        };
+        trainer.fit(data, its);
+        Snapshot const written = snapshot_of(trainer, directory);
+        std::lock_guard const lock(checking);
+        CHECK_MESSAGE(written == expected, difference(written, expected));
+    });
+}
+
 TEST_CASE("without a checkpoint they end") {
     auto const data = small_images(64);
     std::mutex counting;
@@ -93,9 +121,11 @@ TEST_CASE("without a checkpoint they end") {
         };
         std::string const error = error_of([&] { trainer.fit(data, options); });
         std::string const again = error_of([&] { trainer.fit(data, options); });
+        std::string const saved = error_of([&] { trainer.save_checkpoint("nowhere"); });
         std::lock_guard const lock(counting);
         lost += error.find("there is no checkpoint") != std::string::npos;
         CHECK_MESSAGE(again.find("load a checkpoint first") != std::string::npos, again);
+        CHECK_MESSAGE(saved.find("load a checkpoint first") != std::string::npos, saved);
     });
     CHECK(lost == 2);
 }

@@ -205,30 +205,35 @@ public:
     }
     /// Throws Error that says what differs unless all ranks give the same text.
     STRATA_COLD void compare(char const* what, std::string const& text) const {
-        std::string const difference = together([&] {
-            std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
-            std::uint64_t const own = text.size();
-            all_gather<C, std::uint64_t>(*communicator_, std::span(&own, 1), sizes);
-            std::uint64_t const longest = *std::max_element(sizes.begin(), sizes.end());
-            std::vector<char> mine(longest), all(longest * sizes.size());
-            std::copy(text.begin(), text.end(), mine.begin());
-            all_gather<C, char>(*communicator_, mine, all);
-            for (std::size_t peer = 0; peer < sizes.size(); ++peer) {
-                std::string_view const theirs(all.data() + peer * longest, sizes[peer]);
-                if (theirs != text) return concatenate(", on rank ", peer, " it is ", theirs);
-            }
-            return std::string();
-        });
-        if (!difference.empty())
-            fail("rank ", rank(), ": ", what, " is ", text, difference,
-                 ": all ranks have to run the same program with the same policies");
+        check_same(what, text, together([&] { return difference(text); }));
     }
+    /// Compares what ranks do where one is lost: before they do it.
+    STRATA_COLD void compare_ways() const { check_same("the policy of its ranks", text(), difference(text())); }
 
     [[nodiscard]] auto& codes() { return codes_; }
     [[nodiscard]] auto const& codes() const { return codes_; }
     [[nodiscard]] C& communicator() const { return *communicator_; }
 
 private:
+    [[nodiscard]] std::string difference(std::string const& text) const {
+        std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
+        std::uint64_t const own = text.size();
+        all_gather<C, std::uint64_t>(*communicator_, std::span(&own, 1), sizes);
+        std::uint64_t const longest = *std::max_element(sizes.begin(), sizes.end());
+        std::vector<char> mine(longest), all(longest * sizes.size());
+        std::copy(text.begin(), text.end(), mine.begin());
+        all_gather<C, char>(*communicator_, mine, all);
+        for (std::size_t peer = 0; peer < sizes.size(); ++peer) {
+            std::string_view const theirs(all.data() + peer * longest, sizes[peer]);
+            if (theirs != text) return concatenate(", on rank ", peer, " it is ", theirs);
+        }
+        return std::string();
+    }
+    void check_same(char const* what, std::string const& text, std::string const& difference) const {
+        if (!difference.empty())
+            fail("rank ", rank(), ": ", what, " is ", text, difference,
+                 ": all ranks have to run the same program with the same policies");
+    }
     [[nodiscard]] LeafDeal deal_of(int rank) const {
         if constexpr (compressed) return {rank, size(), codes_.shards()};
         return {rank, size(), 0};

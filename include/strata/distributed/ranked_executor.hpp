@@ -32,7 +32,7 @@ public:
     }
 
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
-        if (lost_) fail("training: a lost rank had a part of the state that no other has: load a checkpoint first");
+        check_state();
         whole_ = !Group::sharded;
         if constexpr (Group::compressed) this->ranks().codes().begin(random.step, loss_scale);
         StepResult const result = Base::gradients(model, batch, random, loss_scale);
@@ -50,6 +50,7 @@ public:
         return all;
     }
     [[nodiscard]] std::span<Gradient const> gradient() const {
+        if constexpr (!Group::sharded) return Base::gradient();
         return const_cast<RankedExecutor*>(this)->gradient();  // NOLINT: what is gathered is a cache
     }
 
@@ -60,16 +61,18 @@ public:
         if constexpr (!Group::sharded) {
             return Base::update(model, optimizer, state, step);
         } else {
+            check_state();
             if (auto const fault = this->statistics_fault(model)) return fault;
             std::size_t const begin = own().begin,
                               size = own().size();  // clang++ 14 does not capture structured bindings
             return this->ranks().together([&] {
-                UpdateFault const fault = this->update_part(optimizer, step, model.parameters().data() + begin,
-                                                            Base::gradient().data() + begin, state.data(),
-                                                            static_cast<std::ptrdiff_t>(size), [&](UpdateFault found) {
-                                                                found.index += static_cast<std::int64_t>(begin);
-                                                                return this->ranks().first(found);
-                                                            });
+                UpdateFault const fault =
+                    this->update_part(optimizer, step, model.parameters().data() + begin,
+                                      std::as_const(*this).Base::gradient().data() + begin, state.data(),
+                                      static_cast<std::ptrdiff_t>(size), [&](UpdateFault found) {
+                                          found.index += static_cast<std::int64_t>(begin);
+                                          return this->ranks().first(found);
+                                      });
                 if (fault) return fault;
                 this->ranks().share_owned(model.parameters().data(), count);
                 this->update_statistics(model);
@@ -88,6 +91,7 @@ public:
     /// What a checkpoint holds of the optimizer's state, [states][count]: on rank 0 all of it.
     [[nodiscard]] STRATA_COLD AlignedVector<Scalar> whole_state(std::span<Scalar const> state,
                                                                 std::size_t states) const {
+        check_state();
         AlignedVector<Scalar> all;
         this->ranks().together([&] {
             if (this->ranks().rank() == 0) all = AlignedVector<Scalar>(states * count);
@@ -107,6 +111,7 @@ public:
     }
     /// What all ranks' codes left of gradients: on rank 0 all of it.
     [[nodiscard]] STRATA_COLD AlignedVector<Gradient> whole_code_state() const {
+        check_state();
         AlignedVector<Gradient> all;
         if constexpr (Group::compressed)
             this->ranks().together([&] {
@@ -138,6 +143,9 @@ public:
     }
 
 private:
+    STRATA_COLD void check_state() const {
+        if (lost_) fail("training: a lost rank had a part of the state that no other has: load a checkpoint first");
+    }
     void deal_codes() {
         if constexpr (Group::compressed) this->ranks().codes().deal(this->ranks().rank(), this->ranks().size(), count);
     }

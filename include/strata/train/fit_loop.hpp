@@ -34,6 +34,9 @@ public:
         if (state().epoch >= options_.epochs)
             progress_.print(
                 concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
+        if constexpr (!replicated)  // what is at its place may be another training's
+            if (!options_.checkpoint.empty() && trainer_.executor_.ranks().goes_on())
+                trainer_.save_checkpoint(options_.checkpoint);
         do {
             trainer_.moved_ = false;
             if (!replicated) {
@@ -163,6 +166,10 @@ private:
                 "fit: a lost rank had a part of the state that no other has, and there is no checkpoint "
                 "(FitOptions::checkpoint) to go on from");
         trainer_.load_checkpoint(options_.checkpoint);
+        trainer_.stopped_ = false;
+        if constexpr (Trainer::several_ranks)  // each has read a file of its own
+            compare_trainings(trainer_.executor_.ranks(), trainer_.model(), trainer_.optimizer_state_, state(), train_,
+                              test_, options_);
     }
 
     Trainer& trainer_;

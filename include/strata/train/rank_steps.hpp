@@ -7,7 +7,9 @@
 #include "../backend/ranks.hpp"
 #include "../data/dataset.hpp"
 #include "../io/checksum.hpp"
+#include "../precision/loss_scale.hpp"
 #include "fit_options.hpp"
+#include "policy_texts.hpp"
 #include "training_state.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -35,19 +37,26 @@ auto repeated(Executor& executor, bool& moved, F const& f) {
 /// When a trainer is made. Ranks that do not do the same would wait for each other for ever, or train what is nobody's.
 template <class Trainer, class Ranks>
 STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double learning_rate, int leaves) {
+    ranks.compare_ways();
     ranks.compare("the trainer", type_text<Trainer>());
     ranks.compare("the seed", concatenate(seed));
     ranks.compare("the learning rate",
                   concatenate(learning_rate, " (bits ", std::bit_cast<std::uint64_t>(learning_rate), ")"));
     ranks.compare("Cpu::leaves", concatenate(leaves));
-    ranks.compare("the policy of its ranks", ranks.text());
 }
 
 /// The same; ranks whose weights are kept elsewhere get them. Returns the steps that this rank has done already.
-template <class Trainer, class Executor, class Model, class Optimizer>
+template <class Trainer, class Executor, class Model, class Optimizer, class Schedule>
 STRATA_COLD std::int64_t begin_trainer(Executor& executor, Model& model, Optimizer const& optimizer,
+                                       Schedule const& schedule, bool skips, LossScaling const& scaling,
                                        std::uint64_t seed) {
     compare_trainers<Trainer>(executor.ranks(), seed, optimizer.learning_rate, executor.most_leaves());
+    if constexpr (!MatrixOptimizer<Optimizer>)
+        executor.ranks().compare("the optimizer", optimizer_text<typename Model::Scalar>(optimizer));
+    executor.ranks().compare("the schedule", schedule_text(schedule));
+    executor.ranks().compare("NonFinite::skip", concatenate(int{skips}));
+    executor.ranks().compare("the loss scale", concatenate(scaling.initial, ", growth ", scaling.growth, ", backoff ",
+                                                           scaling.backoff, ", interval ", scaling.interval));
     if constexpr (requires { executor.join(model, optimizer, seed); }) return executor.join(model, optimizer, seed);
     return 0;
 }

@@ -56,7 +56,8 @@ public:
         if constexpr (requires { optimizer.check(); }) optimizer.check();
         state_.seed = seed.value;
         if constexpr (several_ranks)
-            state_.step = detail::begin_trainer<Trainer>(executor_, model_, optimizer_, state_.seed);
+            state_.step = detail::begin_trainer<Trainer>(executor_, model_, optimizer_, schedule_, non_finite_.skip,
+                                                         loss_scaling_, state_.seed);
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
@@ -207,6 +208,7 @@ public:
     {
         if (!executor_.ranks().goes_on()) fail("go_on: the ranks of this trainer are not WhenLost::go_on");
         executor_.go_on();
+        if (detail::keeps_part<Executor>()) pending_ = {};  // until a checkpoint is loaded
         moved_ = true;
     }
 
@@ -276,7 +278,10 @@ private:
         if (test) input.check(*test, "fit (test data)");
         options.check();
         if constexpr (several_ranks)
-            detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
+            repeated([&] {
+                detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
+                return true;
+            });
         if (!options.checkpoint.empty())
             on_first_rank("a look at the checkpoint's place", [&] {
                 CheckpointState all(executor_, optimizer_, optimizer_state_);

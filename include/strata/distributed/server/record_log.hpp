@@ -38,8 +38,12 @@ public:
         std::uint64_t at = 0;
         std::vector<std::byte> bytes;
         while (size - at >= head_bytes) {
-            std::array<std::uint64_t, 2> head{};
+            std::array<std::uint64_t, 3> head{};
             file.read(head.data(), head_bytes);
+            if (head[0] == 0 && head[1] == 0 && head[2] == 0) break;  // a disk's, of a power cut
+            if (head[2] != checksum_of_head(head))
+                fail(path, ": the record at byte ", at, " of the log is damaged, ", size - at,
+                     " bytes before its end: nothing was changed");
             if (head[0] > size - at - head_bytes) break;
             bytes.resize(static_cast<std::size_t>(head[0]));
             file.read(bytes.data(), bytes.size());
@@ -56,7 +60,8 @@ public:
 
     /// Throws Error where it cannot be written.
     void append(std::span<std::byte const> bytes) {
-        std::array<std::uint64_t, 2> const head{bytes.size(), checksum(bytes)};
+        std::array<std::uint64_t, 3> head{bytes.size(), checksum(bytes)};
+        head[2] = checksum_of_head(head);
         file_.write(head.data(), head_bytes);
         file_.write(bytes.data(), bytes.size());
         if (durable_) flush();
@@ -67,11 +72,14 @@ public:
     }
 
 private:
-    static constexpr std::size_t head_bytes = 2 * sizeof(std::uint64_t);
+    static constexpr std::size_t head_bytes = 3 * sizeof(std::uint64_t);  // size, checksum, checksum of the two
 
     RecordLog(std::string const& path, int how, bool durable)
         : file_(::open(path.c_str(), O_WRONLY | O_CLOEXEC | how, 0666), path), path_(path), durable_(durable) {
         if (file_.get() < 0) fail_with_errno(path, "cannot write the log");
+    }
+    static std::uint64_t checksum_of_head(std::array<std::uint64_t, 3> const& head) {
+        return checksum(std::as_bytes(std::span(head).first(2)));
     }
     static std::uint64_t checksum(std::span<std::byte const> bytes) {
         Checksum sum;

@@ -96,6 +96,7 @@ public:
              ": weights and optimizer state are the servers', which have a storage of their own "
              "(ServerOptions::storage)");
     }
+    void compare_ways() const {}
     /// Notes a text that other workers have to have too.
     STRATA_COLD void compare(char const* what, std::string const& text) const {
         // Weights and steps differ where workers begin again, and the first ones are the servers'.

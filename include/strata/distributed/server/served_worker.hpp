@@ -72,7 +72,7 @@ public:
                 if (welcome.begin != own.begin || welcome.end != own.end)
                     fail(name(server), " owns weights ", welcome.begin, " to ", welcome.end, ", expected ", own.begin,
                          " to ", own.end);
-                clock_ = (std::min)(clock_, welcome.clock);
+                if (own.size() > 0) clock_ = (std::min)(clock_, welcome.clock);
             });
         transfer(nullptr, clock_, weights);
         return clock_;

@@ -261,8 +261,9 @@ private:
     [[nodiscard]] AlignedVector<Scalar> const& what_is_seen() const { return code_.is_exact() ? weights_ : seen_; }
     /// In place of a piece's numbers what they changed by since the reader's, where that is shorter.
     void shorten(Piece const& piece, PieceRead const& read, WeightsMessage& weights) const {
+        if (read.have < 0) return;
         std::int64_t const behind = piece.made - read.have;
-        if (read.have < 0 || behind < 0 || behind > static_cast<std::int64_t>(piece.codes.size())) return;
+        if (behind < 0 || behind > static_cast<std::int64_t>(piece.codes.size())) return;
         joined_.clear();
         for (auto code = piece.codes.end() - behind; code != piece.codes.end(); ++code)
             joined_.insert(joined_.end(), code->begin(), code->end());
