@@ -132,7 +132,7 @@ TEST_CASE("ranks that step together: closed forms") {
     s.collective = Collective::exchange;
 
     // What is gathered comes under the next forward pass, but for the last one.
-    Simulation sharded{.synchronisation = Synchronisation::sharded, .ranks = 4, .parameters = 16 * 4096};
+    Simulation sharded{.synchronisation = SimulatedMode::sharded, .ranks = 4, .parameters = 16 * 4096};
     sharded.link = slow;
     double const half = 2 * slow.latency + 0.75 * 4 * 16 * 4096 / slow.bandwidth;
     sharded.compute = 0.15;
@@ -152,7 +152,7 @@ TEST_CASE("ranks that step together: closed forms") {
 }
 
 TEST_CASE("parameter servers: closed forms") {
-    Simulation s{.synchronisation = Synchronisation::asp, .ranks = 16, .parameters = 1'000'000, .steps = 20};
+    Simulation s{.synchronisation = SimulatedMode::asp, .ranks = 16, .parameters = 1'000'000, .steps = 20};
     double const wire = 4e6 / s.link.bandwidth, latency = s.link.latency;
     // A server a worker: lines are as wide as what comes.
     CHECK(simulate(s).efficiency == within(1e-3, 0.1 / (0.1 + 2 * latency + 2 * wire)));
@@ -162,7 +162,7 @@ TEST_CASE("parameter servers: closed forms") {
     CHECK(simulate(s).seconds == within(0.02, 200 * 16 * wire));
 
     // Nothing varies: who may be three steps ahead is not.
-    Simulation even{.synchronisation = Synchronisation::ssp, .ranks = 8, .servers = 8, .staleness = 0};
+    Simulation even{.synchronisation = SimulatedMode::ssp, .ranks = 8, .servers = 8, .staleness = 0};
     even.parameters = 100'000;
     double const together = simulate(even).seconds;
     even.staleness = 3;
@@ -170,10 +170,10 @@ TEST_CASE("parameter servers: closed forms") {
     CHECK(simulate(even).seconds == within(0.02, together));
 
     // One in eight takes twice as long: those in step wait for it whatever the staleness, asynchronous ones do not.
-    for (auto const synchronisation : {Synchronisation::bsp, Synchronisation::ssp, Synchronisation::asp}) {
+    for (auto const synchronisation : {SimulatedMode::bsp, SimulatedMode::ssp, SimulatedMode::asp}) {
         Simulation uneven{.synchronisation = synchronisation, .ranks = 8, .parameters = 4096, .stragglers = 0.125};
         uneven.steps = 1000;
-        CHECK(simulate(uneven).efficiency == within(0.005, synchronisation == Synchronisation::asp ? 7.5 / 8 : 0.5));
+        CHECK(simulate(uneven).efficiency == within(0.005, synchronisation == SimulatedMode::asp ? 7.5 / 8 : 0.5));
     }
 }
 
@@ -185,10 +185,10 @@ TEST_CASE("jitter and failures") {
     CHECK(bsp != simulate(s).efficiency);
     // The mean of the largest of 32 normal numbers is 2.07 (Harter, "Expected values of normal order statistics", 1961).
     CHECK(bsp == within(0.03, std::exp(-2.07 * 0.2)));
-    s.synchronisation = Synchronisation::ssp;
+    s.synchronisation = SimulatedMode::ssp;
     s.staleness = 8;
     double const ssp = simulate(s).efficiency;
-    s.synchronisation = Synchronisation::asp;
+    s.synchronisation = SimulatedMode::asp;
     double const asp = simulate(s).efficiency;
     CHECK(bsp < ssp);
     CHECK(ssp < asp);
@@ -200,7 +200,7 @@ TEST_CASE("jitter and failures") {
     auto const run = simulate(failing);
     CHECK(run.failures == within(0.15, 200));
     CHECK(run.seconds == within(0.002, 2000 + run.failures * (1 + 0.05)));
-    failing.synchronisation = Synchronisation::asp;  // only who failed stands still
+    failing.synchronisation = SimulatedMode::asp;  // only who failed stands still
     failing.steps = 2000;
     auto const alone = simulate(failing);
     CHECK(alone.failures > 10);
@@ -209,7 +209,7 @@ TEST_CASE("jitter and failures") {
 
 TEST_CASE("thousands of ranks, and what cannot be") {
     for (auto const synchronisation :
-         {Synchronisation::bsp, Synchronisation::sharded, Synchronisation::ssp, Synchronisation::asp}) {
+         {SimulatedMode::bsp, SimulatedMode::sharded, SimulatedMode::ssp, SimulatedMode::asp}) {
         Simulation s{.synchronisation = synchronisation, .ranks = 4096, .jitter = 0.1, .steps = 10};
         double const efficiency = simulate(s).efficiency;
         CHECK(efficiency > 0.3);

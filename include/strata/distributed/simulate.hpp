@@ -74,7 +74,7 @@ inline Simulated simulate_together(Simulation const& s) {
     SimulatedRanks const ranks(s);
     SimulatedExchange exchange(s);
     Simulated result;
-    bool const sharded = s.synchronisation == Synchronisation::sharded;
+    bool const sharded = s.synchronisation == SimulatedMode::sharded;
     std::vector<double> reduced(exchange.ports().size());  // when each rank had its sums; it computes from then on
     double failure = ranks.until_failure(s.ranks, 0, s.ranks);
     auto const latest = [&] {
@@ -138,7 +138,7 @@ inline Simulated simulate_servers(Simulation const& s) {
     }
     // Who has nobody to wait for goes on with other steps until the last one ends.
     result.efficiency =
-        s.synchronisation == Synchronisation::asp ? shares / s.ranks : s.steps * s.compute / result.seconds;
+        s.synchronisation == SimulatedMode::asp ? shares / s.ranks : s.steps * s.compute / result.seconds;
     result.bytes = servers.bytes();
     return result;
 }
@@ -155,7 +155,7 @@ inline Simulated simulate_servers(Simulation const& s) {
 inline Simulated simulate(Simulation const& simulation) {
     detail::check(simulation);
     bool const together =
-        simulation.synchronisation == Synchronisation::bsp || simulation.synchronisation == Synchronisation::sharded;
+        simulation.synchronisation == SimulatedMode::bsp || simulation.synchronisation == SimulatedMode::sharded;
     return together ? detail::simulate_together(simulation) : detail::simulate_servers(simulation);
 }
 

@@ -74,7 +74,7 @@ private:
     template <class Begin>
     void pull(int worker, double time, Begin const& begin) {
         int const next = steps_[static_cast<std::size_t>(worker)];
-        if (s_.synchronisation == Synchronisation::ssp && complete_ < next - s_.staleness)
+        if (s_.synchronisation == SimulatedMode::ssp && complete_ < next - s_.staleness)
             return waiting_.push_back(worker);
         out_ = (std::max)(out_, time) + pull_ / (s_.link.bandwidth * servers_);
         double const here =

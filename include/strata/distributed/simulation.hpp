@@ -9,7 +9,7 @@
 namespace strata::inline STRATA_ABI {
 
 /// How ranks keep to one another.
-enum class Synchronisation : unsigned char {
+enum class SimulatedMode : unsigned char {
     bsp,  ///< every step exchanges all gradients, as DataParallel does
     sharded,  ///< the same, but what the owners make of them comes back under the next step's forward pass (Sharded<1> waits for it)
     ssp,  ///< parameter servers; a step begins with all gradients but those of the last `staleness` steps
@@ -24,7 +24,7 @@ enum class Collective : unsigned char {
 
 /// A training on ranks that are not there. Times are in seconds.
 struct Simulation {
-    Synchronisation synchronisation = Synchronisation::bsp;
+    SimulatedMode synchronisation = SimulatedMode::bsp;
     Collective collective = Collective::exchange;
     int ranks = 8;
     int leaves = 0;     ///< of a batch; 0: as many as ranks
