@@ -96,7 +96,8 @@ public:
         this->ranks().together([&] {
             if (this->ranks().rank() == 0) all = AlignedVector<Scalar>(states * count);
             for (std::size_t k = 0; k < states; ++k)
-                this->ranks().collect_owned(state.data() + k * own().size(), all.data() + k * count, count);
+                this->ranks().collect_owned(state.data() + k * own().size(),
+                                            all.empty() ? nullptr : all.data() + k * count, count);
             return true;
         });
         return all;

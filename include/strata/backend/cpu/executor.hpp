@@ -217,16 +217,23 @@ private:
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
 
         bool const teams = teams_pay<true>(S);
-        int const members = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
-        detail::Assignment const assignment{own.size(), members, teams, false,
-                                            (std::min)(gradients_.groups(), members)};
-        if constexpr (Ranks::several)
-            gradients_.begin(own, tiling.leaves, assignment, ranks_.shards());
-        else
-            gradients_.begin(own, tiling.leaves, assignment);
-        pool_.run(members, [&](int worker, int workers) {
+        int const shards = [&] {
+            if constexpr (Ranks::several) return ranks_.shards();
+            return 1;
+        }();
+        int const most = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
+        bool begun = false;
+        pool_.run(most, [&](int worker, int workers) {
+            // How many they are is known here alone.
+            detail::Assignment runs{own.size(), workers, teams, false, (std::min)(gradients_.groups(), workers)};
+            if (worker == 0)
+                thrown_.attempt([&] {
+                    gradients_.begin(own, tiling.leaves, runs, shards);
+                    begun = true;
+                });
+            meet(workers_, workers);
+            if (!begun) return;
             Context context = context_of(model, batch, random, worker);
-            detail::Assignment runs = assignment;
             auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
                 while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
