@@ -14,19 +14,19 @@ using detail::LeafGradients;
 using detail::LeafRange;
 
 namespace {
-constexpr int count = 37;  // no whole number of vectors
+constexpr std::size_t count = 37;  // no whole number of vectors
 using Numbers = std::vector<float>;
 
 /// Leaf k takes in leaf k + distance for distances 1, 2, 4, …
 Numbers tree_of(std::vector<Numbers> leaves) {
     for (std::size_t distance = 1; distance < leaves.size(); distance *= 2)
         for (std::size_t leaf = 0; leaf + distance < leaves.size(); leaf += 2 * distance)
-            for (int i = 0; i < count; ++i) leaves[leaf][i] += leaves[leaf + distance][i];
+            for (std::size_t i = 0; i < count; ++i) leaves[leaf][i] += leaves[leaf + distance][i];
     return leaves[0];
 }
 std::vector<Numbers> some_leaves(int number) {
     Random random(7, Purpose::user);
-    std::vector<Numbers> leaves(number, Numbers(count));
+    std::vector<Numbers> leaves(static_cast<std::size_t>(number), Numbers(count));
     for (auto& leaf : leaves)
         for (float& x : leaf) x = static_cast<float>(random.normal());
     return leaves;
@@ -41,13 +41,14 @@ void sum(LeafGradients<float>& sums, LeafRange own, std::vector<Numbers> const& 
             sums.sum_run(
                 run, assignment.backwards,
                 [&](int leaf, float* arena) {
-                    ++seen[leaf];
-                    std::copy(leaves[leaf].begin(), leaves[leaf].end(), arena);
+                    auto const index = static_cast<std::size_t>(leaf);
+                    ++seen[index];
+                    std::copy(leaves[index].begin(), leaves[index].end(), arena);
                 },
                 [](float* into, float const* other) { detail::add_numbers(into, other, 0, count); });
         });
     for (int leaf = 0; leaf < static_cast<int>(leaves.size()); ++leaf)
-        CHECK(seen[leaf] == (leaf >= own.begin && leaf < own.end));
+        CHECK(seen[static_cast<std::size_t>(leaf)] == (leaf >= own.begin && leaf < own.end));
     sums.merge_runs({0, 1});
 }
 }  // namespace
