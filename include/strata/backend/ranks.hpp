@@ -31,6 +31,7 @@ struct LeafRange {
 struct Alone {
     static constexpr bool several = false;
     [[nodiscard]] static constexpr LeafRange leaves(int all) { return {0, all}; }
+    [[nodiscard]] static constexpr int shards() { return 1; }
     template <class F>
     static auto together(F const& f) {
         return f();

@@ -1,6 +1,7 @@
-// The optimizer's state as a checkpoint has it: all of it, also where ranks keep a part each.
+// A trainer's checkpoint: model, optimizer and where the training stands; all of it, also where ranks keep a part each.
 #pragma once
 
+#include "../io/checkpoint_file.hpp"
 #include "../network/optimizer_state.hpp"
 #include "rank_steps.hpp"
 
@@ -39,32 +40,50 @@ class CheckpointState {
     static constexpr bool shards = shards_state<Executor>(), has_codes = requires { typename Executor::CodeState; };
 
 public:
-    CheckpointState(Executor& executor, Optimizer const& optimizer, AlignedVector<Scalar>& kept)
-        : executor_(executor), optimizer_(optimizer), kept_(kept) {}
+    CheckpointState(Executor& executor, Optimizer const& optimizer, ModelType& model, AlignedVector<Scalar>& kept)
+        : executor_(executor), optimizer_(optimizer), model_(model), kept_(kept) {}
 
     /// Gathers it on rank 0. All ranks call it.
     void gather() {
         if constexpr (shards) state_ = executor_.whole_state(kept_, states());
         if constexpr (has_codes) code_state_ = executor_.whole_code_state();
     }
-    /// Makes room to read it from a file.
+    void write(std::string const& path, TrainingState const& training) {
+        write_checkpoint(path, tensors(), metadata(training));
+    }
+    /// Throws Error where it could not be written.
+    void check(std::string const& path, TrainingState const& training) {
+        make_room();
+        check_safetensors(path, tensors(), metadata(training));
+    }
+    /// Reads it, and keeps this rank's part. Throws Error, nothing changed, where the file is another one's.
+    [[nodiscard]] TrainingState read(std::string const& path) {
+        CheckpointFile const file(path);
+        TrainingState training = training_state_from(file.metadata(), path);
+        check_written_with(file.metadata(), path, "optimizer", name_of_optimizer<Optimizer>());
+        check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
+        make_room();
+        bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
+        load_tensors(file.tensors(), tensors(flat_states));
+        if constexpr (shards) kept_ = executor_.part_of_state(state_, states());
+        if constexpr (has_codes) executor_.restored(code_state_);
+        return training;
+    }
+
+private:
     void make_room() {
         if constexpr (shards) state_ = AlignedVector<Scalar>(optimizer_state_size<Net>(optimizer_));
         if constexpr (has_codes) code_state_ = executor_.room_for_codes();
     }
-    [[nodiscard]] std::vector<TensorView> tensors(ModelType& model, bool flat_states = false) {
+    [[nodiscard]] std::vector<TensorView> tensors(bool flat_states = false) {
         auto all =
-            strata::checkpoint_tensors(model, optimizer_, std::span<Scalar>(shards ? state_ : kept_), flat_states);
+            strata::checkpoint_tensors(model_, optimizer_, std::span<Scalar>(shards ? state_ : kept_), flat_states);
         if constexpr (has_codes) executor_.add_code_tensors(all, code_state_);
         return all;
     }
-    /// Takes this rank's part of what was read.
-    void keep() {
-        if constexpr (shards) kept_ = executor_.part_of_state(state_, states());
-        if constexpr (has_codes) executor_.restored(code_state_);
+    static Metadata metadata(TrainingState const& training) {
+        return checkpoint_metadata(training, name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>));
     }
-
-private:
     static constexpr std::size_t states() { return static_cast<std::size_t>(states_of<Optimizer>()); }
     static auto code_state() {
         if constexpr (has_codes)
@@ -75,6 +94,7 @@ private:
 
     Executor& executor_;
     Optimizer const& optimizer_;
+    ModelType& model_;
     AlignedVector<Scalar>& kept_;
     AlignedVector<Scalar> state_;
     typename decltype(code_state())::type code_state_{};

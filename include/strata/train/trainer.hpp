@@ -2,7 +2,6 @@
 #pragma once
 
 #include "../data/array_batch.hpp"
-#include "../io/checkpoint_file.hpp"
 #include "../io/model_file.hpp"
 #include "../loss/loss.hpp"
 #include "../network/optimizer_state.hpp"
@@ -242,26 +241,16 @@ public:
     /// Writes everything that the next step depends on, atomically. May be called from callbacks.
     STRATA_COLD void save_checkpoint(std::string const& path) const {
         static_cast<void>(model());
-        CheckpointState all(executor_, optimizer_, optimizer_state_);
+        auto all = checkpoint_state();
         all.gather();
-        on_first_rank("writing the checkpoint",
-                      [&] { write_checkpoint(path, all.tensors(model_), written_metadata()); });
+        on_first_rank("writing the checkpoint", [&] { all.write(path, state_); });
     }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
     /// trainer untouched, when the file is torn, foreign or of another network.
     STRATA_COLD void load_checkpoint(std::string const& path) {
-        CheckpointFile const file(path);
-        TrainingState state = training_state_from(file.metadata(), path);
-        check_written_with(file.metadata(), path, "optimizer", detail::name_of_optimizer<Optimizer>());
-        check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         static_cast<void>(model());
-        bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
-        CheckpointState all(executor_, optimizer_, optimizer_state_);
-        all.make_room();
-        load_tensors(file.tensors(), all.tensors(model_, flat_states));
-        all.keep();
-        state_ = std::move(state);
+        state_ = checkpoint_state().read(path);
         pending_ = {};
         device_is_old_ = true;
         moved_ = true;
@@ -283,11 +272,8 @@ private:
                 return true;
             });
         if (!options.checkpoint.empty())
-            on_first_rank("a look at the checkpoint's place", [&] {
-                CheckpointState all(executor_, optimizer_, optimizer_state_);
-                all.make_room();
-                check_safetensors(options.checkpoint, all.tensors(model_), written_metadata());
-            });
+            on_first_rank("a look at the checkpoint's place",
+                          [&] { checkpoint_state().check(options.checkpoint, state_); });
         struct Fitting {
             bool& now;
             ~Fitting() { now = false; }
@@ -296,9 +282,9 @@ private:
         return state_.history;
     }
 
-    using CheckpointState = detail::CheckpointState<Net, Executor, Optimizer, ModelType>;
-    [[nodiscard]] Metadata written_metadata() const {
-        return checkpoint_metadata(state_, detail::name_of_optimizer<Optimizer>(), dtype_name(data_type_of<Scalar>));
+    [[nodiscard]] auto checkpoint_state() const {
+        return detail::CheckpointState<Net, Executor, Optimizer, ModelType>(executor_, optimizer_, model_,
+                                                                            optimizer_state_);
     }
     static constexpr bool several_ranks = detail::RanksOf<Executor>::type::several;
     template <class F>

@@ -36,6 +36,13 @@ struct BatchLayout {
         return {(std::min)(leaves.begin * leaf_samples, batch), (std::min)(leaves.end * leaf_samples, batch)};
     }
 
+    /// True where a team is faster than one worker on tiles of that many samples.
+    template <bool Training>
+    static bool teams_pay(int samples, double team_flops) {
+        return (Training ? Net::training_flops : Net::flops) * samples >=
+               team_flops * static_cast<double>(program<Training>.steps.size());
+    }
+
     /// Scratch memory of a worker, in whole cache lines.
     template <bool Training>
     static constexpr std::size_t scratch_size() {

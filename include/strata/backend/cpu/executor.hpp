@@ -20,6 +20,7 @@
 #include "matrix_update.hpp"
 #include "non_finite_watch.hpp"
 #include "padded_pooling_kernel.hpp"
+#include "pass_memory.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
 #include "statistics.hpp"
@@ -37,7 +38,6 @@ class CpuExecutor {
     using Step = detail::ProgramStep<Precision, Loss>;
     using Tiling = detail::Tiling;
     using Layout = detail::BatchLayout<Net, Precision, Loss>;
-    using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
     using Value = typename Precision::compute;
 
@@ -82,8 +82,7 @@ public:
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
-        return (workspace_.size() + scratch_.size() + prepared_.size()) * sizeof(Storage) +
-               cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
+        return memory_.bytes() + cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
                (parts_.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand.
@@ -166,27 +165,9 @@ private:
     [[nodiscard]] Gradient* gradient_data() { return gradients_.gradient().data(); }
     template <bool Training>
     static constexpr Program program = Layout::template program<Training>;
-    /// True where a team is faster than one worker on tiles of that many samples.
-    template <bool Training>
-    [[nodiscard]] bool teams_pay(int samples) const {
-        return (Training ? Net::training_flops : Net::flops) * samples >=
-               team_flops_ * static_cast<double>(program<Training>.steps.size());
-    }
     /// Waits at a barrier until as many workers are there.
     void meet(int barrier, int workers) { barriers_[static_cast<std::size_t>(barrier)].wait(workers, pool_.looks()); }
 
-    template <class Vector>
-    static void grow(Vector& v, std::size_t size) {
-        if (v.size() >= size) return;
-        v = Vector();  // nothing is copied: who uses the pages also touches them first
-        v = Vector(size);
-    }
-    template <bool Training>
-    void grow_scratch() {
-        constexpr std::size_t needed = Layout::template scratch_size<Training>();
-        scratch_stride_ = (std::max)(scratch_stride_, needed);
-        grow(scratch_, scratch_stride_ * static_cast<std::size_t>(workers_));
-    }
     /// What the kernels of a phase make of the parameters, once for all tiles. The steps of a single tile do it one by
     /// one instead, in the same memory, which stays in the cache.
     template <bool Training>
@@ -207,20 +188,13 @@ private:
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
-        std::size_t const stride = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(S);
-        grow(workspace_,
-             stride * static_cast<std::size_t>(Net::is_batch_wide ? tiles.size() : (std::min)(workers_, tiles.size())));
-        grow_scratch<true>();
-        grow(prepared_, Layout::template prepared_size<true>());
+        memory_.template make_room<true>(workers_,
+                                         Net::is_batch_wide ? tiles.size() : (std::min)(workers_, tiles.size()), S);
         cache_.forget();
-        grow(parts_, Layout::parts_size(tiling.tiles));
+        detail::grow(parts_, Layout::parts_size(tiling.tiles));
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
 
-        bool const teams = teams_pay<true>(S);
-        int const shards = [&] {
-            if constexpr (Ranks::several) return ranks_.shards();
-            return 1;
-        }();
+        bool const teams = Layout::template teams_pay<true>(S, team_flops_);
         int const most = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
         bool begun = false;
         pool_.run(most, [&](int worker, int workers) {
@@ -228,7 +202,7 @@ private:
             detail::Assignment runs{own.size(), workers, teams, false, (std::min)(gradients_.groups(), workers)};
             if (worker == 0)
                 thrown_.attempt([&] {
-                    gradients_.begin(own, tiling.leaves, runs, shards);
+                    gradients_.begin(own, tiling.leaves, runs, ranks_.shards());
                     begun = true;
                 });
             meet(workers_, workers);
@@ -246,7 +220,7 @@ private:
                             context.gradient = arena;
                             // By those who add to it next: it is in their cache then.
                             detail::clear_gradients(phase, arena, team);
-                            run_leaf(context, tiling, leaf, team, slot, phase, S, stride,
+                            run_leaf(context, tiling, leaf, team, slot, phase, S,
                                      Net::is_batch_wide ? tiles.begin : -1);
                         },
                         [&](Gradient* into, Gradient const* other) {
@@ -280,7 +254,7 @@ private:
     /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, from
     /// `first_kept` on, else (-1) one a team.
     STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot,
-                                  std::span<Step const> steps, int S, std::size_t stride, int first_kept) {
+                                  std::span<Step const> steps, int S, int first_kept) {
         meet(slot, team.size);
         c.share = team;
         c.result = &results_[static_cast<std::size_t>(leaf)];
@@ -291,7 +265,7 @@ private:
             c.set_gradient = tile == leaf * tiling.leaf_tiles;
             c.stride = S;
             bool const kept = first_kept >= 0;
-            c.workspace = workspace_.data() + static_cast<std::size_t>(kept ? tile - first_kept : slot) * stride;
+            c.workspace = memory_.workspace(kept ? tile - first_kept : slot);
             if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
             for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
                 auto const rest = steps.subspan(at);
@@ -318,14 +292,11 @@ private:
         watch_ = watch;
         int const S = Layout::samples(batch.size);
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
-        std::size_t const stride = static_cast<std::size_t>(program<false>.size) * static_cast<std::size_t>(S);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
-        grow(workspace_, stride * static_cast<std::size_t>((std::min)(workers_, tiling.tiles)));
-        grow_scratch<false>();
-        grow(prepared_, Layout::template prepared_size<false>());
+        memory_.template make_room<false>(workers_, (std::min)(workers_, tiling.tiles), S);
         std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
-        bool const teams = teams_pay<false>(S);
+        bool const teams = Layout::template teams_pay<false>(S, team_flops_);
         bool ready = false;
         if constexpr (Layout::caches_prepared)
             ready = cache_.is_ready(program<false>.steps, model.parameters().data(), batch_invariant_ ? 1 : S);
@@ -344,7 +315,7 @@ private:
             assignment.for_each(worker, [&](int run, detail::Share team, int slot) {
                 detail::LeafRange const leaves = assignment.run(run);
                 for (int leaf = leaves.begin; leaf < leaves.end; ++leaf)
-                    run_leaf(context, tiling, own.begin + leaf, team, slot, program<false>.steps, S, stride, -1);
+                    run_leaf(context, tiling, own.begin + leaf, team, slot, program<false>.steps, S, -1);
             });
         });
         if (thrown_.is_there()) cache_.forget();
@@ -374,8 +345,8 @@ private:
         c.random = random;
         c.loss = &loss_;
         c.loss_scale = loss_scale_;
-        c.scratch = scratch_.data() + static_cast<std::size_t>(worker) * scratch_stride_;
-        c.prepared = prepared_.data();
+        c.scratch = memory_.scratch(worker);
+        c.prepared = memory_.prepared();
         return c;
     }
 
@@ -412,10 +383,8 @@ private:
     Loss loss_;
     FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
     detail::FirstException thrown_;         // by a worker in a batch
-    AlignedVector<Storage> workspace_, scratch_;
-    AlignedVector<Storage> prepared_;                  // parameters in the forms that kernels read
-    detail::PreparationCache<Precision, Loss> cache_;  // by inference, in the same memory
-    std::size_t scratch_stride_ = 0;
+    detail::PassMemory<Layout> memory_;
+    detail::PreparationCache<Precision, Loss> cache_;  // of inference's prepared parameters, in that memory
     detail::LeafGradients<Gradient> gradients_;
     FixedArray<double> parts_, statistics_, chunk_largest_;
     FixedArray<detail::BatchResult> results_;

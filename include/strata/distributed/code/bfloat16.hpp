@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../../io/convert.hpp"
-#include "blocks.hpp"
+#include "two_bytes.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -23,48 +23,13 @@ STRATA_INLINE float brain_value(std::uint16_t bits) {
 }  // namespace detail
 
 /// Two bytes a number, with 8 bits of precision and float's range.
-struct BFloat16 {
+struct BFloat16 : detail::TwoBytes<BFloat16> {
     static constexpr char const* name = "BFloat16";
-    static constexpr int states = 1;  ///< what is left
+    static constexpr float largest = detail::largest_brain;
 
-    template <class T = float>
-    [[nodiscard]] static constexpr std::size_t bytes(std::size_t count) {
-        return 2 * count;
-    }
-    template <class T>
-    void encode(std::span<T const> gradient, std::span<T> state, std::span<std::byte> code) const {
-        detail::check_encode<T>(*this, gradient.size(), state.size(), code.size());
-        if (detail::largest_magnitude(gradient, state.data()) >= detail::infinity_bits<T>) {
-            for (std::size_t i = 0; i < gradient.size(); ++i) {
-                std::uint16_t const bits = bfloat16_bits(static_cast<double>(gradient[i] + state[i]));
-                std::memcpy(code.data() + 2 * i, &bits, 2);
-            }
-            return;
-        }
-        detail::encode_blocks<16>(
-            gradient, state.data(), code.data(), [](T const* g, T* s, std::byte* to) STRATA_INLINED {
-                T all[detail::code_block];
-                std::uint16_t bits[detail::code_block];
-                for (std::size_t i = 0; i < detail::code_block; ++i) all[i] = g[i] + s[i];
-                for (std::size_t i = 0; i < detail::code_block; ++i)
-                    bits[i] = detail::brain_bits(static_cast<float>(detail::limited(all[i], T(detail::largest_brain))));
-                for (std::size_t i = 0; i < detail::code_block; ++i)
-                    s[i] = all[i] - static_cast<T>(detail::brain_value(bits[i]));
-                std::memcpy(to, bits, sizeof bits);
-            });
-    }
-    template <class T>
-    void decode(std::span<std::byte const> code, std::span<T> numbers) const {
-        detail::check_decode<T>(*this, code.size(), numbers.size());
-        detail::decode_blocks<16>(code.data(), numbers, [](std::byte const* from, T* to) STRATA_INLINED {
-            std::uint16_t bits[detail::code_block];
-            std::memcpy(bits, from, sizeof bits);
-            for (std::size_t i = 0; i < detail::code_block; ++i) to[i] = static_cast<T>(detail::brain_value(bits[i]));
-        });
-    }
-    [[nodiscard]] BFloat16 at(std::int64_t) const { return *this; }
-    void check() const {}
-    [[nodiscard]] STRATA_COLD std::string text() const { return name; }
+    static std::uint16_t any_bits(double x) { return bfloat16_bits(x); }
+    static STRATA_INLINE std::uint16_t bits(float x) { return detail::brain_bits(x); }
+    static STRATA_INLINE float value(std::uint16_t bits) { return detail::brain_value(bits); }
 };
 
 }  // namespace strata::inline STRATA_ABI

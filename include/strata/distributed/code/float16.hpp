@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../../io/convert.hpp"
-#include "blocks.hpp"
+#include "two_bytes.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -37,48 +37,13 @@ STRATA_INLINE float half_value(std::uint16_t half) {
 
 /// Two bytes a number, with 11 bits of precision between 6.1e-5 and 65,504 and fewer below. What is larger than that or
 /// too small is sent by and by.
-struct Float16 {
+struct Float16 : detail::TwoBytes<Float16> {
     static constexpr char const* name = "Float16";
-    static constexpr int states = 1;  ///< what is left
+    static constexpr float largest = 65504;
 
-    template <class T = float>
-    [[nodiscard]] static constexpr std::size_t bytes(std::size_t count) {
-        return 2 * count;
-    }
-    template <class T>
-    void encode(std::span<T const> gradient, std::span<T> state, std::span<std::byte> code) const {
-        detail::check_encode<T>(*this, gradient.size(), state.size(), code.size());
-        if (detail::largest_magnitude(gradient, state.data()) >= detail::infinity_bits<T>) {
-            for (std::size_t i = 0; i < gradient.size(); ++i) {
-                std::uint16_t const bits = float16_bits(static_cast<double>(gradient[i] + state[i]));
-                std::memcpy(code.data() + 2 * i, &bits, 2);
-            }
-            return;
-        }
-        detail::encode_blocks<16>(
-            gradient, state.data(), code.data(), [](T const* g, T* s, std::byte* to) STRATA_INLINED {
-                T all[detail::code_block];
-                std::uint16_t bits[detail::code_block];
-                for (std::size_t i = 0; i < detail::code_block; ++i) all[i] = g[i] + s[i];
-                for (std::size_t i = 0; i < detail::code_block; ++i)
-                    bits[i] = detail::half_bits(static_cast<float>(detail::limited(all[i], T(65504))));
-                for (std::size_t i = 0; i < detail::code_block; ++i)
-                    s[i] = all[i] - static_cast<T>(detail::half_value(bits[i]));
-                std::memcpy(to, bits, sizeof bits);
-            });
-    }
-    template <class T>
-    void decode(std::span<std::byte const> code, std::span<T> numbers) const {
-        detail::check_decode<T>(*this, code.size(), numbers.size());
-        detail::decode_blocks<16>(code.data(), numbers, [](std::byte const* from, T* to) STRATA_INLINED {
-            std::uint16_t bits[detail::code_block];
-            std::memcpy(bits, from, sizeof bits);
-            for (std::size_t i = 0; i < detail::code_block; ++i) to[i] = static_cast<T>(detail::half_value(bits[i]));
-        });
-    }
-    [[nodiscard]] Float16 at(std::int64_t) const { return *this; }
-    void check() const {}
-    [[nodiscard]] STRATA_COLD std::string text() const { return name; }
+    static std::uint16_t any_bits(double x) { return float16_bits(x); }
+    static STRATA_INLINE std::uint16_t bits(float x) { return detail::half_bits(x); }
+    static STRATA_INLINE float value(std::uint16_t bits) { return detail::half_value(bits); }
 };
 
 }  // namespace strata::inline STRATA_ABI
