@@ -422,6 +422,11 @@ TEST_CASE("a push that comes more than once is taken once, also by a server that
     CHECK(refused([](auto& p) { p.learning_rate = std::nan(""); }).find("not finite") != std::string::npos);
     CHECK(error_of([&] { Stored(options, plain); }).find("another process serves from this storage") !=
           std::string::npos);
+    server.reset();
+    ServerOptions other = options;
+    other.workers = 2;
+    CHECK(error_of([&] { Stored(other, plain); }).find("snapshot was written for other options: there are 2 workers") !=
+          std::string::npos);
 }
 
 TEST_CASE("workers that would not train the same are refused with what differs") {
@@ -436,7 +441,7 @@ TEST_CASE("workers that would not train the same are refused with what differs")
     SGD other = sgd;
     other.momentum = 0.8;
     CHECK(error(other, {.worker = 1}).find("the optimizer is SGD (checksum of its options") != std::string::npos);
-    CHECK(error(sgd, {.worker = 1, .mode = Ssp{1}}).find("staleness") != std::string::npos);
+    CHECK(error(sgd, {.worker = 1, .mode = Ssp{1}}).find("the mode is Bsp, worker 1's Ssp{1}") != std::string::npos);
     CHECK(error(sgd, {.worker = 1, .workers = 3}).find("there are 2 workers") != std::string::npos);
     CHECK(error(sgd, {.servers = {servers.addresses[1], servers.addresses[0]}}).find("in their order") !=
           std::string::npos);

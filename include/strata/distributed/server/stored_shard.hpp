@@ -138,8 +138,8 @@ private:
             fail("this is server ", server(), " of ", servers(), ", worker ", hello.worker, " takes it for ",
                  hello.server, " of ", hello.servers, ": give all of them in their order");
         if (hello.staleness != options_.mode.staleness())
-            fail("the mode is of staleness ", options_.mode.staleness(), " (-1: Asp), worker ", hello.worker, "'s of ",
-                 hello.staleness);
+            fail("the mode is ", Synchronisation::text(options_.mode.staleness()), ", worker ", hello.worker, "'s ",
+                 Synchronisation::text(hello.staleness));
         if (hello.code != options_.code.text())
             fail("the code is ", options_.code.text(), ", worker ", hello.worker, "'s ", hello.code);
         if (!asynchronous() && hello.workers != workers())
@@ -203,7 +203,11 @@ private:
     void replay(std::span<std::byte const> bytes, CheckpointFile const& snapshot) {
         if (!shard_) {
             auto const hello = message_from<HelloMessage>(bytes);
-            check(hello);
+            try {
+                check(hello);
+            } catch (Error const& error) {
+                fail(storage_->snapshot(), " was written for other options: ", error.what());
+            }
             make_shard(hello);
             hello_.assign(bytes.begin(), bytes.end());
             fill(snapshot);

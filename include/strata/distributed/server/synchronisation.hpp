@@ -34,6 +34,11 @@ public:
     [[nodiscard]] constexpr bool is_asynchronous() const { return staleness_ < 0; }
     [[nodiscard]] constexpr bool is_exact() const { return staleness_ == 0; }
 
+    /// "Bsp", "Ssp{3}" or "Asp".
+    [[nodiscard]] STRATA_COLD static std::string text(int staleness) {
+        return staleness < 0 ? "Asp" : staleness == 0 ? "Bsp" : concatenate("Ssp{", staleness, "}");
+    }
+
     static constexpr int most_stale = 1000;  ///< a server keeps as many gradients of a worker
 
 private:
