@@ -30,7 +30,76 @@ void check_same(std::initializer_list<int> counts, Ways... ways) {
     }
     CHECK(end->loss < 1.5);  // it learns: 1.61 is chance
 }
+/// What steps of an exchange over ranks leave: the sums of all numbers, then all ranks' state.
+template <GradientCode Code>
+std::vector<float> exchanged(int ranks, Compressed<Code> const& compressed, std::size_t count,
+                             std::vector<OwnedRange> const& ranges) {
+    std::vector<float> ended;
+    std::mutex collecting;
+    Threads::run_ranks(ranks, [&](Threads communicator) {
+        int const rank = communicator.rank();
+        CompressedExchange<Code, float> exchange(compressed);
+        exchange.deal(rank, ranks, count);
+        OwnedRange const owned = owned_range(rank, ranks, count);
+        std::vector<float> result(owned.size(), 7.0f), all(exchange.whole_size()), sums_of_steps;
+        for (int step = 0; step < 3; ++step) {
+            int const leaves = step == 1 ? 3 : compressed.shards;  // some shards have none
+            LeafRange const own = leaves_of(rank, ranks, compressed.shards);
+            std::vector<std::vector<float>> sums;
+            for (int shard = own.begin; shard < own.end; ++shard) {
+                if (leaves_of(shard, compressed.shards, leaves).size() == 0) continue;
+                Random random(static_cast<std::uint64_t>(100 * step + shard), Purpose::user);
+                sums.emplace_back(count);
+                for (float& number : sums.back()) number = static_cast<float>(random.normal());
+            }
+            // A number that is in no range yet must not be read.
+            std::vector<std::vector<float>> readable(sums.size(), std::vector<float>(count, std::nanf("")));
+            std::vector<float*> pointers;
+            for (auto& sum : readable) pointers.push_back(sum.data());
+            exchange.begin(step, 4);
+            for (OwnedRange const range : ranges) {
+                for (std::size_t k = 0; k < sums.size(); ++k)
+                    std::copy_n(sums[k].data() + range.begin, range.size(), pointers[k] + range.begin);
+                exchange.reduce(communicator, pointers, leaves, result.data(), range);
+            }
+            exchange.keep();
+            std::vector<float> sum(count);
+            std::copy(result.begin(), result.end(), sum.begin() + static_cast<std::ptrdiff_t>(owned.begin));
+            Exchange<float>(rank, ranks, 1, count).gather(communicator, sum.data());
+            sums_of_steps.insert(sums_of_steps.end(), sum.begin(), sum.end());
+        }
+        exchange.collect(communicator, all.data());
+        if (rank > 0) return;
+        std::lock_guard const lock(collecting);
+        ended = sums_of_steps;
+        ended.insert(ended.end(), all.begin(), all.end());
+    });
+    return ended;
+}
 }  // namespace
+
+TEST_CASE("numbers exchanged range after range have the bits of one call, and leave the same") {
+    std::size_t const count = 6 * 4096 + 77;
+    auto const check = [&](auto const& compressed) {
+        auto const expected = exchanged(1, compressed, count, {{0, count}});
+        CHECK(std::all_of(expected.begin(), expected.end(), [](float x) { return is_finite(x); }));
+        for (int const ranks : {1, 2, 4}) {
+            CAPTURE(ranks);
+            CHECK(same_bits<float>(exchanged(ranks, compressed, count, {{0, count}}), expected));
+            auto const ranges = {OwnedRange{5 * 4096, count}, {4 * 4096, 5 * 4096}, {4096, 4 * 4096}, {0, 4096}};
+            CHECK(same_bits<float>(exchanged(ranks, compressed, count, ranges), expected));
+        }
+    };
+    check(Compressed<Int8>{.shards = 4});
+    check(Compressed<OneBit>{});
+    check(Compressed{TopK{.fraction = 0.05, .momentum = 0.5}});
+    Threads::run_ranks(1, [&](Threads communicator) {
+        CompressedExchange<Int8, float> exchange(Compressed<Int8>{});
+        exchange.deal(0, 1, count);
+        CHECK(error_of([&] { exchange.reduce(communicator, {}, 0, nullptr, {0, 100}); }) ==
+              "CompressedExchange: numbers 0 to 100 of 24653, expected whole chunks of 4096");
+    });
+}
 
 TEST_CASE("one code, any number of ranks: one set of bits") {
     check_same({1, 2, 4, 8}, Compressed<Float16>{});

@@ -32,8 +32,10 @@ public:
         count_ = count;
         left_ = AlignedVector<T>(static_cast<std::size_t>(own_shards().size()) * states * count, T(0));
         left_back_ = AlignedVector<T>(states * owned().size(), T(0));
+        new_left_ = AlignedVector<T>(left_.size());
     }
-    /// A step of a batch of so many leaves, whose gradients are to be divided by `loss_scale`.
+    /// A step whose gradients are to be divided by `loss_scale`: begin, then reduce, over all numbers or range after range
+    /// until all had their turn, the same ranges on all ranks, then keep.
     void begin(std::int64_t step, double loss_scale) {
         code_ = compressed_.code.at(step);
         factor_ = static_cast<T>(1 / loss_scale);
@@ -41,44 +43,57 @@ public:
     /// Encodes the sums of this rank's shards that have leaves, [count] each, and adds what all ranks have of the part
     /// that this one owns: result [owned().size()]. Throws RankLost.
     template <Communicator C>
-    STRATA_COLD void reduce(C& communicator, std::span<T* const> sums, int leaves, T* result) {
-        LeafRange const mine = own_shards();
-        std::size_t const size = encoded_bytes<T>(code_, count_);
+    void reduce(C& communicator, std::span<T* const> sums, int leaves, T* result) {
+        reduce(communicator, sums, leaves, result, {0, count_});
+    }
+    /// The same of the numbers of a range alone, whole chunks of 4096 but for the last: only these are read in the sums and
+    /// written in the result. Any ranges that make up all numbers, in any order, give the bits of one call.
+    template <Communicator C>
+    STRATA_COLD void reduce(C& communicator, std::span<T* const> sums, int leaves, T* result, OwnedRange range) {
+        if (range.begin % code_chunk != 0 || (range.end % code_chunk != 0 && range.end != count_) || range.end > count_)
+            fail("CompressedExchange: numbers ", range.begin, " to ", range.end, " of ", count_,
+                 ", expected whole chunks of ", code_chunk);
+        std::size_t const size = bytes(range);
         resize(encoded_, sums.size() * size);
-        new_left_ = left_;
-        for (std::size_t k = 0, shard = 0; k < sums.size(); ++shard)
-            if (has_leaves(mine.begin + static_cast<int>(shard), leaves)) {
-                encode_all(code_, sums[k], factor_, new_left_.data() + shard * states * count_, count_,
-                           encoded_.data() + k * size);
-                ++k;
+        LeafRange const mine = own_shards();
+        for (std::size_t k = 0, shard = 0; shard < static_cast<std::size_t>(mine.size()); ++shard) {
+            std::size_t const state = states * (shard * count_ + range.begin);
+            if (!has_leaves(mine.begin + static_cast<int>(shard), leaves)) {
+                std::copy_n(left_.data() + state, states * range.size(), new_left_.data() + state);
+                continue;
             }
-        OwnedRange const part = owned();
-        std::size_t const part_size = offset(part.end) - offset(part.begin);
+            encode_all(code_, sums[k] + range.begin, factor_, left_.data() + state, new_left_.data() + state,
+                       range.size(), encoded_.data() + k * size);
+            ++k;
+        }
+        OwnedRange const part = common(owned(), range);
+        std::size_t const part_size = bytes(part);
+        auto const sent = [&](std::size_t k, OwnedRange theirs) {
+            return std::span(encoded_.data() + k * size + bytes({range.begin, theirs.begin}), bytes(theirs));
+        };
         std::vector<std::byte const*> codes;
         std::size_t others = 0;
         for (int peer = 0; peer < ranks_; ++peer) others += peer == rank_ ? 0 : shards_with_leaves(peer, leaves);
         resize(arrived_, others * part_size);
         std::size_t next = 0;
-        for (int peer = 0; peer < ranks_; ++peer)
+        for (int peer = 0; peer < ranks_ && part.size() > 0; ++peer)
             for (std::size_t k = 0; k < shards_with_leaves(peer, leaves); ++k) {
                 if (peer == rank_) {
-                    codes.push_back(encoded_.data() + k * size + offset(part.begin));
+                    codes.push_back(sent(k, part).data());
                     continue;
                 }
                 std::span const from(arrived_.data() + next++ * part_size, part_size);
-                if (part_size > 0) communicator.post_receive(peer, from);
+                communicator.post_receive(peer, from);
                 codes.push_back(from.data());
             }
         for (int distance = 1; distance < ranks_; ++distance) {
             int const peer = (rank_ + distance) % ranks_;
-            OwnedRange const theirs = owned_range(peer, ranks_, count_);
-            if (theirs.size() == 0) continue;
-            for (std::size_t k = 0; k < sums.size(); ++k)
-                communicator.post_send(peer, std::span(encoded_.data() + k * size + offset(theirs.begin),
-                                                       offset(theirs.end) - offset(theirs.begin)));
+            OwnedRange const theirs = common(owned_range(peer, ranks_, count_), range);
+            for (std::size_t k = 0; k < sums.size() && theirs.size() > 0; ++k)
+                communicator.post_send(peer, sent(k, theirs));
         }
         communicator.wait();
-        add_codes(codes, part, result);
+        add_codes(codes, part, result + (part.begin - owned().begin));
     }
     /// What all ranks made of their parts of numbers [count], encoded, to all: the same numbers on each, and on the
     /// owner too. Throws RankLost.
@@ -89,8 +104,8 @@ public:
         auto const offset_of = [&](std::size_t number) { return encoded_bytes<T>(code, number); };
         resize(encoded_, size);
         OwnedRange const part = owned();
-        new_left_back_ = left_back_;
-        encode_all(code, numbers + part.begin, T(1), new_left_back_.data(), part.size(),
+        if (new_left_back_.size() != left_back_.size()) new_left_back_ = AlignedVector<T>(left_back_.size());
+        encode_all(code, numbers + part.begin, T(1), left_back_.data(), new_left_back_.data(), part.size(),
                    encoded_.data() + offset_of(part.begin));
         auto const bytes_of = [&](OwnedRange range) {
             return std::span(encoded_.data() + offset_of(range.begin), offset_of(range.end) - offset_of(range.begin));
@@ -106,14 +121,13 @@ public:
     }
     /// After a pass that is finite on all ranks: what its codes left out is kept for the next one.
     void keep() {
-        if (!new_left_.empty()) std::swap(left_, new_left_);
+        std::swap(left_, new_left_);
         if (!new_left_back_.empty()) std::swap(left_back_, new_left_back_);
     }
 
     /// Bytes that this rank sends in reduce and in gather.
     [[nodiscard]] std::size_t reduce_bytes(int leaves) const {
-        std::size_t const others = encoded_bytes<T>(code_, count_) - (offset(owned().end) - offset(owned().begin));
-        return shards_with_leaves(rank_, leaves) * others;
+        return shards_with_leaves(rank_, leaves) * (bytes({0, count_}) - bytes(owned()));
     }
     [[nodiscard]] std::size_t gather_bytes() const {
         Code const code = on_the_way_back(code_);
@@ -157,8 +171,12 @@ private:
             number += has_leaves(shard, leaves) ? 1 : 0;
         return number;
     }
-    /// Where the code of a number, the first of a chunk, or the end of all is.
-    [[nodiscard]] std::size_t offset(std::size_t number) const { return encoded_bytes<T>(code_, number); }
+    static OwnedRange common(OwnedRange a, OwnedRange b) {
+        std::size_t const begin = (std::max)(a.begin, b.begin), end = (std::min)(a.end, b.end);
+        return begin < end ? OwnedRange{begin, end} : OwnedRange{a.begin, a.begin};
+    }
+    /// Of the code of numbers that begin with a chunk, and end with one or with all.
+    [[nodiscard]] std::size_t bytes(OwnedRange range) const { return encoded_bytes<T>(code_, range.size()); }
     /// Velocities have done their part on the way there.
     static Code on_the_way_back(Code code) {
         if constexpr (requires { code.momentum; }) code.momentum = 0;
@@ -168,21 +186,24 @@ private:
     static void resize(Bytes& bytes, std::size_t size) {
         if (bytes.size() < size) bytes = Bytes(size);
     }
-    static void encode_all(Code const& code, T const* numbers, T factor, T* state, std::size_t count, std::byte* to) {
+    /// Chunk after chunk; what was left before stays as it is.
+    static void encode_all(Code const& code, T const* numbers, T factor, T const* left, T* new_left, std::size_t count,
+                           std::byte* to) {
         T scaled[code_chunk];
         for (std::size_t at = 0; at < count; at += code_chunk) {
-            std::size_t const n = (std::min)(code_chunk, count - at), bytes = code.template bytes<T>(n);
+            std::size_t const n = (std::min)(code_chunk, count - at), size = code.template bytes<T>(n);
             for (std::size_t i = 0; i < n; ++i) scaled[i] = numbers[at + i] * factor;
-            code.encode(std::span<T const>(scaled, n), std::span<T>(state + states * at, states * n),
-                        std::span(to, bytes));
-            to += bytes;
+            std::copy_n(left + states * at, states * n, new_left + states * at);
+            code.encode(std::span<T const>(scaled, n), std::span<T>(new_left + states * at, states * n),
+                        std::span(to, size));
+            to += size;
         }
     }
     /// result[i] is the sum of the i-th numbers of all codes, in a binary tree over them.
     void add_codes(std::vector<std::byte const*> const& codes, OwnedRange part, T* result) {
         resize(decoded_, (std::max)(codes.size(), std::size_t{1}) * code_chunk);
         for (std::size_t at = part.begin; at < part.end; at += code_chunk) {
-            std::size_t const n = (std::min)(code_chunk, part.end - at), from = offset(at) - offset(part.begin);
+            std::size_t const n = (std::min)(code_chunk, part.end - at), from = bytes({part.begin, at});
             if (codes.empty()) std::fill_n(decoded_.data(), n, T(0));
             for (std::size_t k = 0; k < codes.size(); ++k)
                 code_.decode(std::span(codes[k] + from, code_.template bytes<T>(n)),
