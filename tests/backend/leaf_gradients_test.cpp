@@ -49,7 +49,7 @@ void sum(LeafGradients<float>& sums, LeafRange own, std::vector<Numbers> const& 
         });
     for (int leaf = 0; leaf < static_cast<int>(leaves.size()); ++leaf)
         CHECK(seen[static_cast<std::size_t>(leaf)] == (leaf >= own.begin && leaf < own.end));
-    sums.merge_runs({0, 1});
+    sums.merge_runs({0, 1}, count);
 }
 }  // namespace
 
@@ -105,16 +105,14 @@ TEST_CASE("one worker needs an arena for each height, and large networks fewer t
 }
 
 TEST_CASE("the loss scale is divided out, and the largest magnitude found") {
-    LeafGradients<float> sums(3, 1, 1);
-    sums.begin({0, 1}, 1, {1, 1});
-    std::copy_n(std::vector<float>{1, -8, 4}.begin(), 3, sums.gradient().begin());
+    float gradient[] = {1, -8, 4};
     double largest = 0;
-    sums.unscale(4, {0, 1}, 0, 3, &largest);
+    detail::unscale(gradient, 3, 4, {0, 1}, 0, 3, &largest);
     CHECK(largest == 2);
-    CHECK(sums.gradient()[1] == -2);
-    sums.gradient()[0] = std::numeric_limits<float>::quiet_NaN();
-    sums.unscale(1, {0, 1}, 0, 3, &largest);
+    CHECK(gradient[1] == -2);
+    gradient[0] = std::numeric_limits<float>::quiet_NaN();
+    detail::unscale(gradient, 3, 1, {0, 1}, 0, 3, &largest);
     CHECK(std::isnan(largest));
-    sums.unscale(1, {0, 1}, 3, 3, &largest);  // another rank's
+    detail::unscale(gradient, 3, 1, {0, 1}, 3, 3, &largest);  // another rank's
     CHECK(largest == 0);
 }

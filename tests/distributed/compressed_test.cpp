@@ -9,10 +9,9 @@ using Net = Network<Input<2, 12, 12>, Conv2d<4, 3, Padding<1>, NoBias>, BatchNor
 
 /// Trains on several numbers of ranks, the first of which says what is expected.
 template <class... Ways>
-void check_same(std::initializer_list<int> counts, Ways... ways) {
+void check_same(std::initializer_list<int> counts, std::optional<Snapshot>& expected, Ways... ways) {
     TemporaryDirectory const directory;
     auto const data = augmented_images(212), tests = small_images(40, 2);
-    std::optional<Snapshot> expected;
     std::optional<Ended> end;
     for (int const ranks : counts) {
         CAPTURE(ranks);
@@ -23,12 +22,18 @@ void check_same(std::initializer_list<int> counts, Ways... ways) {
             auto const written = snapshot_of(trainer, directory);
             auto const mine = ended(trainer);
             std::lock_guard const lock(checking);
-            if (!expected) expected = written, end = mine;
+            if (!expected) expected = written;
+            if (!end) end = mine;
             CHECK_MESSAGE(written == *expected, difference(written, *expected));
             CHECK(mine == *end);
         });
     }
     CHECK(end->loss < 1.5);  // it learns: 1.61 is chance
+}
+template <class... Ways>
+void check_same(std::initializer_list<int> counts, Ways... ways) {
+    std::optional<Snapshot> expected;
+    check_same(counts, expected, ways...);
 }
 /// What steps of an exchange over ranks leave: the sums of all numbers, then all ranks' state.
 template <GradientCode Code>
@@ -40,8 +45,8 @@ std::vector<float> exchanged(int ranks, Compressed<Code> const& compressed, std:
         int const rank = communicator.rank();
         CompressedExchange<Code, float> exchange(compressed);
         exchange.deal(rank, ranks, count);
-        OwnedRange const owned = owned_range(rank, ranks, count);
-        std::vector<float> result(owned.size(), 7.0f), all(exchange.whole_size()), sums_of_steps;
+        OwnedParts const parts(rank, ranks, ranges);
+        std::vector<float> all(exchange.whole_size()), sums_of_steps;
         for (int step = 0; step < 3; ++step) {
             int const leaves = step == 1 ? 3 : compressed.shards;  // some shards have none
             LeafRange const own = leaves_of(rank, ranks, compressed.shards);
@@ -52,20 +57,18 @@ std::vector<float> exchanged(int ranks, Compressed<Code> const& compressed, std:
                 sums.emplace_back(count);
                 for (float& number : sums.back()) number = static_cast<float>(random.normal());
             }
-            // A number that is in no range yet must not be read.
-            std::vector<std::vector<float>> readable(sums.size(), std::vector<float>(count, std::nanf("")));
-            std::vector<float*> pointers;
-            for (auto& sum : readable) pointers.push_back(sum.data());
             exchange.begin(step, 4);
-            for (OwnedRange const range : ranges) {
-                for (std::size_t k = 0; k < sums.size(); ++k)
-                    std::copy_n(sums[k].data() + range.begin, range.size(), pointers[k] + range.begin);
-                exchange.reduce(communicator, pointers, leaves, result.data(), range);
+            std::vector<float> sum(count, 7.0f);
+            for (int k = 0; k < parts.ranges(); ++k) {
+                OwnedRange const range = parts.range(k);
+                std::vector<std::vector<float>> read;  // and no other number
+                std::vector<float*> pointers;
+                for (auto& numbers : sums) read.emplace_back(numbers.data() + range.begin, numbers.data() + range.end);
+                for (auto& numbers : read) pointers.push_back(numbers.data());
+                exchange.reduce(communicator, pointers, leaves, sum.data() + parts.part(k).begin, range);
+                Exchange<float>(rank, ranks, 1, range.size()).gather(communicator, sum.data() + range.begin);
             }
             exchange.keep();
-            std::vector<float> sum(count);
-            std::copy(result.begin(), result.end(), sum.begin() + static_cast<std::ptrdiff_t>(owned.begin));
-            Exchange<float>(rank, ranks, 1, count).gather(communicator, sum.data());
             sums_of_steps.insert(sums_of_steps.end(), sum.begin(), sum.end());
         }
         exchange.collect(communicator, all.data());
@@ -86,7 +89,7 @@ TEST_CASE("numbers exchanged range after range have the bits of one call, and le
         for (int const ranks : {1, 2, 4}) {
             CAPTURE(ranks);
             CHECK(same_bits<float>(exchanged(ranks, compressed, count, {{0, count}}), expected));
-            auto const ranges = {OwnedRange{5 * 4096, count}, {4 * 4096, 5 * 4096}, {4096, 4 * 4096}, {0, 4096}};
+            std::vector<OwnedRange> const ranges{{5 * 4096, count}, {4 * 4096, 5 * 4096}, {4096, 4 * 4096}, {0, 4096}};
             CHECK(same_bits<float>(exchanged(ranks, compressed, count, ranges), expected));
         }
     };
@@ -109,7 +112,12 @@ TEST_CASE("one code, any number of ranks: one set of bits") {
     check_same({1, 2, 3}, Compressed{TopK{.fraction = 0.05, .momentum = 0.5, .warm_up_steps = 4}});
 }
 
-TEST_CASE("and with sharded state") { check_same({1, 2, 3}, Compressed<Int8>{}, Sharded<1>{}); }
+TEST_CASE("and with shards of any level") {
+    std::optional<Snapshot> expected;
+    check_same({1, 2, 3}, expected, Compressed<Int8>{}, Sharded<1>{});
+    check_same({1, 2, 3}, expected, Compressed<Int8>{}, Sharded<2>{});
+    check_same({2, 3, 8}, expected, Sharded<3>{}, Compressed<Int8>{});
+}
 
 TEST_CASE("without a code there are the bits of shards, of one rank's training where they are nodes of its tree") {
     auto const data = small_images(256);
@@ -182,6 +190,8 @@ TEST_CASE("the bytes and messages of a step are what wire_of says") {
         check(ranks, Compressed<Int8>{.shards = 4});
         check(ranks, Compressed{TopK{.fraction = 0.02}});
         check(ranks, Compressed<OneBit>{}, Sharded<1>{});
+        check(ranks, Compressed<OneBit>{.shards = 3}, Sharded<2>{});
+        check(ranks, Compressed{TopK{.fraction = 0.02}}, Sharded<3>{});
     }
 }
 

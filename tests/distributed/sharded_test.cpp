@@ -1,19 +1,31 @@
-// Ranks that keep parts of the optimizer's state: the bits, files and bytes of those that keep all of it.
+// Ranks that keep parts of the optimizer's state, gradients and parameters: the bits, files and bytes of those that keep
+// all of it.
 #include "rank_training.hpp"
 
 using namespace strata;
 
 namespace {
-/// Its parameters are nine chunks, so that several ranks have a part.
+/// Its parameters are eleven chunks, so that several ranks have a part, in four groups whose ends are no chunks' ends.
 using Net = Network<Input<2, 12, 12>, Conv2d<4, 3, Padding<1>, NoBias>, BatchNorm2d<>, ReLU, Flatten, Linear<60>, ReLU,
-                    Linear<5>>;
-}  // namespace
+                    Linear<100>, ReLU, Linear<52>, ReLU, Linear<5>>;
+using NetGroups = ParameterGroups<Net>;
+static_assert(NetGroups::count == 3);
+static_assert(NetGroups::parameters(1) == OwnedRange{80, 80 + 576 * 60 + 60});
+static_assert(NetGroups::reduced[0] == OwnedRange{0, 4096} && NetGroups::reduced[1] == OwnedRange{4096, 9 * 4096});
+static_assert(NetGroups::reduced[2] == OwnedRange{9 * 4096, Net::parameter_count});
+static_assert(NetGroups::window(1) == OwnedRange{80, 9 * 4096});
 
-TEST_CASE("any number of ranks has the bits and the file of one") {
-    check_ranks<Net, Sharded<1>>(64, 150, {{1, 1}, {2, 2}, {3, 1}, {5, 1}});
-}
+/// Branches, masks and layers smaller than a chunk.
+using Branched =
+    Network<Input<2, 12, 12>, Conv2d<6, 3, Padding<1>>, ReLU, Residual<Main<Conv2d<6, 3, Padding<1>>, BatchNorm2d<>>>,
+            MaxPool2d<2>, Flatten, Linear<40>, Dropout<0.3>, ReLU, Residual<Main<Linear<40>>, After<ReLU>>, Linear<5>>;
+static_assert(ParameterGroups<Branched>::count == 3);
 
-TEST_CASE("steps of one's own, and the bytes of a step: a whole gradient's") {
+/// A step on every level has the bits of one rank, and sends and keeps what is predicted.
+template <int Level>
+void check_steps(int ranks, int threads = 1) {
+    CAPTURE(Level);
+    CAPTURE(ranks);
     auto const data = small_images(96);
     Loader loader(data, {.batch_size = 96, .threads = 0});
     loader.begin_epoch(0);
@@ -22,6 +34,7 @@ TEST_CASE("steps of one's own, and the bytes of a step: a whole gradient's") {
         trainer.backward(batch);
         trainer.backward(batch);
         for (float& g : trainer.gradients()) g *= 0.25f;
+        for (float& g : trainer.gradient("4.weight")) g *= 2;
         trainer.update();
         trainer.train_step(batch);
         return trainer.gradient_norm();
@@ -30,27 +43,123 @@ TEST_CASE("steps of one's own, and the bytes of a step: a whole gradient's") {
     double const norm = steps(alone);
     alone.train_step(batch);
     std::mutex checking;
-    Threads::run_ranks(4, [&](Threads threads) {
-        Recorded communicator(std::move(threads));
-        auto trainer = trainer_of<Net>(DataParallel{communicator, Sharded<1>{}});
-        double const its_norm = steps(trainer);
-        communicator.clear();
+    Threads::run_ranks(ranks, [&](Threads engine) {
+        Recorded communicator(std::move(engine));
+        Cpu const cpu{.threads = threads};
+        auto trainer = train<Net>(cpu, Seed{7}, CrossEntropy{.label_smoothing = 0.05},
+                                  AdamW{.learning_rate = 0.01, .weight_decay = 1e-3}, CosineAnnealingLR{.t_max = 3},
+                                  DataParallel{communicator, Sharded<Level>{}});
         trainer.train_step(batch);
-        constexpr std::size_t count = Net::parameter_count;
-        Exchange<float> const exchange(communicator.rank(), 4, 6, count);
-        // To each other rank: of every leaf four sums a channel, twice, and its result; the largest gradient; the fault.
-        auto const leaves = static_cast<std::size_t>(leaves_of(communicator.rank(), 4, 6).size());
-        std::size_t const small = leaves * (2 * 4 * 4 * sizeof(double) + 16) + sizeof(double) + 24;
+        auto const memory = memory_of<Net>(96, ranks, communicator.rank(), cpu, Sharded<Level>{});
+        std::size_t const held = trainer.executor().memory_bytes() +
+                                 (Level < 3 ? Net::parameter_count * sizeof(float) : 0);  // the model's own
+        auto again = trainer_of<Net>(DataParallel{communicator, Sharded<Level>{}});
+        double const its_norm = steps(again);
+        communicator.clear();
+        again.train_step(batch);
+        Wire const wire = wire_of<Net>(96, ranks, communicator.rank(), Cpu{}, Sharded<Level>{});
         auto const bytes = communicator.bytes_sent();
+        auto const messages = std::count_if(communicator.messages().begin(), communicator.messages().end(),
+                                            [](auto const& message) { return message.sent; });
+        auto const& model = again.model();
         std::lock_guard const lock(checking);
+        CHECK(held == memory.total());
         CHECK(its_norm == norm);
-        CHECK(bytes == exchange.reduce_bytes() + exchange.gather_bytes() + 3 * small);
-        CHECK(bytes == wire_of<Net>(96, 4, communicator.rank(), Cpu{}, Sharded<1>{}).bytes);
-        CHECK(same_bits<float>(trainer.model().parameters(), alone.model().parameters()));
+        CHECK(bytes == wire.bytes);
+        CHECK(messages == static_cast<std::ptrdiff_t>(wire.messages));
+        CHECK(same_bits<float>(model.parameters(), alone.model().parameters()));
+    });
+}
+}  // namespace
+
+TEST_CASE("any number of ranks has the bits and the file of one") {
+    check_ranks<Net, Sharded<1>>(64, 150, {{1, 1}, {2, 2}, {3, 1}, {5, 1}});
+    check_ranks<Net, Sharded<2>>(64, 150, {{1, 1}, {2, 2}, {3, 1}, {5, 1}});
+    check_ranks<Net, Sharded<3>>(64, 150, {{1, 2}, {2, 2}, {3, 1}, {8, 1}});
+    check_ranks<Branched, Sharded<2>>(48, 110, {{3, 1}, {4, 2}});
+    check_ranks<Branched, Sharded<3>>(48, 110, {{3, 1}, {4, 2}});
+}
+
+TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
+    for (int const ranks : {1, 2, 3, 4}) {
+        check_steps<1>(ranks);
+        check_steps<2>(ranks);
+        check_steps<3>(ranks, 2);
+    }
+    // The gradient's bytes there and the parameters' back; forward and, but for the last group, backward.
+    constexpr std::size_t count = Net::parameter_count * sizeof(float);
+    constexpr auto bytes_of = [](auto sharded) {
+        return wire_of<Net>(96, 2, 0, Cpu{}, sharded).bytes + wire_of<Net>(96, 2, 1, Cpu{}, sharded).bytes;
+    };
+    static_assert(bytes_of(Sharded<2>{}) == bytes_of(Sharded<1>{}));
+    static_assert(bytes_of(Sharded<3>{}) == bytes_of(Sharded<1>{}) + count - NetGroups::parameters(2).size() * 4);
+    constexpr auto memory = [](auto sharded) { return memory_of<Net>(96, 8, 3, Cpu{.threads = 1}, sharded); };
+    static_assert(memory(Sharded<2>{}).gradients < memory(Sharded<1>{}).gradients);
+    static_assert(memory(Sharded<3>{}).parameters < memory(Sharded<1>{}).parameters);
+}
+
+TEST_CASE("a checkpoint of one level and number of ranks goes on with others, and without ranks") {
+    TemporaryDirectory const directory;
+    auto const data = augmented_images(100);
+    auto options = options_of(32);
+    auto alone = trainer_of<Branched>();
+    alone.fit(data, options);
+    Snapshot const expected = snapshot_of(alone, directory);
+    std::string const file = directory / "half";
+    Threads::run_ranks(4, [&](Threads communicator) {
+        auto trainer = trainer_of<Branched>(DataParallel{communicator, Sharded<3>{}});
+        auto half = options;
+        half.epochs = 1;
+        trainer.fit(data, half);
+        trainer.save_checkpoint(file);
+    });
+    auto const go_on = [&](auto& trainer) {
+        trainer.load_checkpoint(file);
+        trainer.fit(data, options);
+        Snapshot const written = snapshot_of(trainer, directory);
+        CHECK_MESSAGE(written == expected, difference(written, expected));
+    };
+    auto one = trainer_of<Branched>();
+    go_on(one);
+    std::mutex checking;
+    Threads::run_ranks(3, [&](Threads communicator) {
+        auto trainer = trainer_of<Branched>(DataParallel{communicator, Sharded<2>{}});
+        trainer.load_checkpoint(file);
+        trainer.fit(data, options);
+        Snapshot const written = snapshot_of(trainer, directory);
+        std::lock_guard const lock(checking);
+        CHECK_MESSAGE(written == expected, difference(written, expected));
     });
 }
 
-TEST_CASE("what would not be finite on one rank is written on none") {
+TEST_CASE("weights from elsewhere are what ranks go on with") {
+    auto const data = small_images(48);
+    Loader loader(data, {.batch_size = 48, .threads = 0});
+    loader.begin_epoch(0);
+    Batch const& batch = *loader.next();
+    auto const other = trainer_of<Branched>().snapshot();
+    auto const step = [&](auto& trainer) {
+        trainer.train_step(batch);
+        trainer.set_model(other);
+        trainer.train_step(batch);
+        return trainer.snapshot();
+    };
+    auto alone = trainer_of<Branched>();
+    auto const expected = step(alone);
+    std::mutex checking;
+    Threads::run_ranks(2, [&](Threads communicator) {
+        auto trainer = trainer_of<Branched>(DataParallel{communicator, Sharded<3>{}});
+        auto const got = step(trainer);
+        std::lock_guard const lock(checking);
+        CHECK(same_bits<float>(got.parameters(), expected.parameters()));
+        CHECK(same_bits<float>(got.buffers(), expected.buffers()));
+    });
+}
+
+namespace {
+template <int Level>
+void check_faults() {
+    CAPTURE(Level);
     using Small = Network<Input<2, 12, 12>, Flatten, Linear<60>, ReLU, Linear<5>>;
     auto const data = small_images(32);
     Loader loader(data, {.batch_size = 32, .threads = 0});
@@ -59,7 +168,7 @@ TEST_CASE("what would not be finite on one rank is written on none") {
     std::mutex checking;
     Threads::run_ranks(2, [&](Threads communicator) {
         auto trainer = train<Small>(Cpu{.threads = 1}, SGD{.learning_rate = 1, .momentum = 0.9},
-                                    DataParallel{communicator, Sharded<1>{}});
+                                    DataParallel{communicator, Sharded<Level>{}});
         trainer.train_step(batch);
         trainer.backward(batch);
         for (float& g : trainer.gradients()) g = 0;
@@ -69,15 +178,26 @@ TEST_CASE("what would not be finite on one rank is written on none") {
         trainer.backward(batch);
         trainer.gradients().back() = 3e38f;  // with the momentum of the last one, more than there is
         std::string const error = error_of([&] { trainer.update(); });
+        auto const& after = trainer.model();
         std::lock_guard const lock(checking);
         CHECK_MESSAGE(error.find("would not be finite") != std::string::npos, error);
-        CHECK(same_bits<float>(trainer.model().parameters(), before.parameters()));
+        CHECK_MESSAGE(error.find("bias of layer 3 (Linear)") != std::string::npos, error);
+        CHECK(same_bits<float>(after.parameters(), before.parameters()));
     });
+}
+}  // namespace
+
+TEST_CASE("what would not be finite on one rank is written on none") {
+    check_faults<1>();
+    check_faults<2>();
+    check_faults<3>();
 }
 
 TEST_CASE(
     "a rank that is killed had a part of the state: the others go on from the last checkpoint, to the same bits") {
     check_kills<Net, Sharded<1>>(3, 20);
+    check_kills<Net, Sharded<2>>(3, 10);
+    check_kills<Net, Sharded<3>>(3, 20);
 }
 
 TEST_CASE("what another training left at the checkpoint's place is not what they go on from") {

@@ -30,6 +30,8 @@ struct LeafRange {
 /// A training of one rank. What several ones do besides is in distributed/data_parallel.hpp.
 struct Alone {
     static constexpr bool several = false;
+    static constexpr bool by_groups = false;           ///< gradients are reduced one group of parameters at a time
+    static constexpr bool gathers_parameters = false;  ///< they are not all here
     [[nodiscard]] static constexpr LeafRange leaves(int all) { return {0, all}; }
     [[nodiscard]] static constexpr int shards() { return 1; }
     template <class F>

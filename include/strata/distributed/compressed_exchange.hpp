@@ -46,8 +46,8 @@ public:
     void reduce(C& communicator, std::span<T* const> sums, int leaves, T* result) {
         reduce(communicator, sums, leaves, result, {0, count_});
     }
-    /// The same of the numbers of a range alone, whole chunks of 4096 but for the last: only these are read in the sums and
-    /// written in the result. Any ranges that make up all numbers, in any order, give the bits of one call.
+    /// The same of the numbers of a range alone, whole chunks of 4096 but for the last: the sums are [range.size()] each, and
+    /// this rank owns a part of them. Any ranges that make up all numbers, in any order, give the bits of one call.
     template <Communicator C>
     STRATA_COLD void reduce(C& communicator, std::span<T* const> sums, int leaves, T* result, OwnedRange range) {
         if (range.begin % code_chunk != 0 || (range.end % code_chunk != 0 && range.end != count_) || range.end > count_)
@@ -62,11 +62,11 @@ public:
                 std::copy_n(left_.data() + state, states * range.size(), new_left_.data() + state);
                 continue;
             }
-            encode_all(code_, sums[k] + range.begin, factor_, left_.data() + state, new_left_.data() + state,
-                       range.size(), encoded_.data() + k * size);
+            encode_all(code_, sums[k], factor_, left_.data() + state, new_left_.data() + state, range.size(),
+                       encoded_.data() + k * size);
             ++k;
         }
-        OwnedRange const part = common(owned(), range);
+        OwnedRange const part = part_of(rank_, range);
         std::size_t const part_size = bytes(part);
         auto const sent = [&](std::size_t k, OwnedRange theirs) {
             return std::span(encoded_.data() + k * size + bytes({range.begin, theirs.begin}), bytes(theirs));
@@ -88,12 +88,12 @@ public:
             }
         for (int distance = 1; distance < ranks_; ++distance) {
             int const peer = (rank_ + distance) % ranks_;
-            OwnedRange const theirs = common(owned_range(peer, ranks_, count_), range);
+            OwnedRange const theirs = part_of(peer, range);
             for (std::size_t k = 0; k < sums.size() && theirs.size() > 0; ++k)
                 communicator.post_send(peer, sent(k, theirs));
         }
         communicator.wait();
-        add_codes(codes, part, result + (part.begin - owned().begin));
+        add_codes(codes, part, result);
     }
     /// What all ranks made of their parts of numbers [count], encoded, to all: the same numbers on each, and on the
     /// owner too. Throws RankLost.
@@ -171,9 +171,10 @@ private:
             number += has_leaves(shard, leaves) ? 1 : 0;
         return number;
     }
-    static OwnedRange common(OwnedRange a, OwnedRange b) {
-        std::size_t const begin = (std::max)(a.begin, b.begin), end = (std::min)(a.end, b.end);
-        return begin < end ? OwnedRange{begin, end} : OwnedRange{a.begin, a.begin};
+    /// What a rank owns of a range.
+    [[nodiscard]] OwnedRange part_of(int rank, OwnedRange range) const {
+        OwnedRange const part = owned_range(rank, ranks_, range.size());
+        return {range.begin + part.begin, range.begin + part.end};
     }
     /// Of the code of numbers that begin with a chunk, and end with one or with all.
     [[nodiscard]] std::size_t bytes(OwnedRange range) const { return encoded_bytes<T>(code_, range.size()); }

@@ -9,13 +9,21 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// What ranks keep a part of instead of all, in the levels of ZeRO (Rajbhandari et al. 2020): of 1, the optimizer's state.
-/// A rank sums its part of the gradient, updates its part of the parameters, and all gather these: the bytes on the wire
-/// are those of whole gradients. Checkpoints are one rank's to the byte; rank 0 gathers the state for them.
+/// What ranks keep a part of instead of all, in the levels of ZeRO (Rajbhandari et al. 2020), each with those before:
+///
+/// 1: the optimizer's state. A rank sums its part of the gradient, updates its part of the parameters, and all gather
+///    these: the bytes on the wire are those of whole gradients.
+/// 2: the gradient. The backward pass goes through groups of layers (ParameterGroups); a group's gradients are reduced when
+///    they are there, and only a rank's part is kept. The activations of a rank's part of the batch stay in memory.
+/// 3: the parameters. They are gathered group by group, forward and backward: half as many bytes again on the wire.
+///    model() gathers all of them: it is called on all ranks, and its parameters are there until the next step.
+///
+/// The bits are those of one rank. Checkpoints are one rank's to the byte; rank 0 gathers the state for them, and with 3
+/// every rank the parameters.
 template <int Level>
 struct Sharded {
-    static_assert(Level == 1,
-                  "Sharded: level 1, the optimizer's state, is there; 2 (gradients) and 3 (parameters) are not");
+    static_assert(Level >= 1 && Level <= 3,
+                  "Sharded: levels are 1 (the optimizer's state), 2 (gradients too) and 3 (parameters too)");
     static constexpr int level = Level;
 };
 
@@ -48,12 +56,22 @@ constexpr auto compression_among(Way const& way, Ways const&... ways) {
         return compression_among(ways...);
 }
 
+/// What each rank owns a part of: all numbers at once, or one group of layers after another.
+template <class Net, int Level>
+inline constexpr auto ranges_of_level = [] {
+    if constexpr (Level >= 2)
+        return ParameterGroups<Net>::reduced;
+    else
+        return std::array{OwnedRange{0, static_cast<std::size_t>(Net::parameter_count)}};
+}();
+
 /// A backend whose batches are shared by several ranks.
 template <class BackendType, Communicator C, int Level, class Compression>
 struct Ranked {
     using policy = BackendPolicy;
     template <class Precision>
-    using Group = RankGroup<C, typename Precision::accumulation, Level, typename CodeOfWay<Compression>::type>;
+    using Group = RankGroup<C, typename Precision::master, typename Precision::accumulation, Level,
+                            typename CodeOfWay<Compression>::type>;
     template <class Net, class Precision, class Loss>
     class Executor : public RankedExecutor<Net, Precision, Loss, Group<Precision>> {
         using Base = RankedExecutor<Net, Precision, Loss, Group<Precision>>;
@@ -61,7 +79,8 @@ struct Ranked {
     public:
         Executor(Ranked backend, Loss loss)
             : Base(backend.backend, loss,
-                   Group<Precision>(*backend.communicator, backend.when_lost, backend.compression)) {}
+                   Group<Precision>(*backend.communicator, backend.when_lost, backend.compression,
+                                    ranges_of_level<Net, Level>)) {}
     };
 
     BackendType backend;

@@ -11,15 +11,9 @@
 #include <bit>
 
 #include "../backend/leaf_tree.hpp"
+#include "../network/parameter_groups.hpp"
 
 namespace strata::inline STRATA_ABI {
-
-/// Numbers [begin, end) of an arena.
-struct OwnedRange {
-    std::size_t begin, end;
-    [[nodiscard]] constexpr std::size_t size() const { return end - begin; }
-    friend bool operator==(OwnedRange const&, OwnedRange const&) = default;
-};
 
 /// Which part of the numbers a rank owns, from the left: where the ranks are a power of two its number with the bits in
 /// reverse, as halving at distance 1, 2, 4, … leaves them; else its number.

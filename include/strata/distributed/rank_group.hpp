@@ -8,6 +8,7 @@
 #include "../backend/cpu/executor.hpp"
 #include "compressed_exchange.hpp"
 #include "exchange.hpp"
+#include "kept_shard.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -36,19 +37,22 @@ struct NoCode {};
 
 /// What an executor asks of several ranks: `Level` says what they shard, 0 for nothing. All of them make the same calls in
 /// the same order. Everything that waits for others throws RankLost where one of them is gone.
-template <Communicator C, class Gradient, int Level, class Code>
+template <Communicator C, class Scalar, class Gradient, int Level, class Code>
 class RankGroup {
 public:
     static constexpr bool several = true;
+    static constexpr bool by_groups = Level >= 2;
+    static constexpr bool gathers_parameters = Level >= 3;
     static constexpr bool compressed = !std::is_same_v<Code, NoCode>;
     /// The optimizer's state is all ranks' together.
     static constexpr bool sharded = Level > 0;
     /// What each rank has, all have.
     static constexpr bool replicated = !sharded && !compressed;
 
+    /// Each rank owns a part of each of the ranges, which are all numbers of a gradient.
     template <class Compression>
-    RankGroup(C& communicator, WhenLost when_lost, Compression const& compression)
-        : communicator_(&communicator), when_lost_(when_lost), codes_(compression) {
+    RankGroup(C& communicator, WhenLost when_lost, Compression const& compression, std::span<OwnedRange const> ranges)
+        : communicator_(&communicator), when_lost_(when_lost), ranges_(ranges), codes_(compression) {
         look();
     }
 
@@ -71,40 +75,66 @@ public:
         if constexpr (compressed) text += concatenate(", Compressed ", codes_.text());
         return text;
     }
+    /// What this rank keeps of numbers that are sharded.
+    [[nodiscard]] OwnedParts parts() const { return parts_of(rank()); }
     /// The part of a batch's gradient [count] that sum leaves on this rank.
-    [[nodiscard]] OwnedRange summed(std::size_t count) const { return sharded ? owned(count) : OwnedRange{0, count}; }
-    /// The part of [count] numbers that this rank keeps where they are sharded.
-    [[nodiscard]] OwnedRange owned(std::size_t count) const { return owned_range(rank(), size(), count); }
+    [[nodiscard]] OwnedRange summed(std::size_t count) const {
+        return sharded ? parts().part(0) : OwnedRange{0, count};
+    }
 
     /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, or shards, [count] each: the
     /// part that `summed` says.
     STRATA_COLD void sum(std::span<Gradient* const> nodes, Gradient* gradient, std::size_t count, int leaves) {
-        if constexpr (compressed) {
-            codes_.reduce(*communicator_, nodes, leaves, gradient + owned(count).begin);
-            if constexpr (!sharded) codes_.gather(*communicator_, gradient);
-        } else {
-            exchange_.deal(rank(), size(), leaves, count);
-            exchange_.reduce(*communicator_, nodes, gradient + exchange_.owned().begin);
-            if constexpr (!sharded) exchange_.gather(*communicator_, gradient);
+        reduce(nodes, {0, count}, gradient + owned_range(rank(), size(), count).begin, leaves);
+        if constexpr (!sharded) {
+            if constexpr (compressed)
+                codes_.gather(*communicator_, gradient);
+            else
+                exchange_.gather(*communicator_, gradient);
         }
     }
-    /// Numbers [count], of which each rank has the part that it owns, on all.
-    template <class T>
-    STRATA_COLD void share_owned(T* numbers, std::size_t count) const {
-        Exchange<T>(rank(), size(), 1, count).gather(*communicator_, numbers);
+    /// The same for one group of parameters; the nodes' arrays begin with the number `first`. This rank's part is then in
+    /// its shard.
+    STRATA_COLD void sum_group(std::span<Gradient* const> nodes, int group, std::size_t first, int leaves) {
+        OwnedRange const range = parts().range(group);
+        if (range.size() == 0) return;  // all of it waits for the group before
+        Gradient* arrays[64];
+        for (std::size_t k = 0; k < nodes.size(); ++k) arrays[k] = nodes[k] + (range.begin - first);
+        reduce({arrays, nodes.size()}, range, shard_.gradient().data() + parts().place(group), leaves);
     }
-    /// Numbers [count] on rank 0, from what each rank owns of them.
+    /// Parameters from all ranks, where each keeps a part.
+    STRATA_COLD void gather_parameters(OwnedRange numbers) { shard_.gather(*communicator_, parts(), numbers); }
+    [[nodiscard]] Scalar const* gathered_parameters() const { return shard_.gathered(); }
+    [[nodiscard]] auto& shard() { return shard_; }
+    [[nodiscard]] auto const& shard() const { return shard_; }
+
+    /// Numbers of which each rank has its parts in their places, on all.
     template <class T>
-    STRATA_COLD void collect_owned(T const* own, T* all, std::size_t count) const {
-        OwnedRange const mine = owned(count);
-        if (rank() == 0) {
-            std::copy_n(own, mine.size(), all + mine.begin);
-            for (int peer = 1; peer < size(); ++peer)
-                if (OwnedRange const theirs = owned_range(peer, size(), count); theirs.size() > 0)
-                    communicator_->post_receive(peer,
-                                                std::as_writable_bytes(std::span(all + theirs.begin, theirs.size())));
-        } else if (mine.size() > 0) {
-            communicator_->post_send(0, std::as_bytes(std::span(own, mine.size())));
+    STRATA_COLD void share_owned(T* numbers) const {
+        for (OwnedRange const& range : ranges_)
+            Exchange<T>(rank(), size(), 1, range.size()).gather(*communicator_, numbers + range.begin);
+    }
+    /// The same from parts that lie side by side.
+    template <class T>
+    STRATA_COLD void share_owned(T const* own, T* numbers) const {
+        parts().put_back(own, numbers);
+        share_owned(numbers);
+    }
+    /// The same on rank 0 alone.
+    template <class T>
+    STRATA_COLD void collect_owned(T const* own, T* all) const {
+        for (int k = 0; k < parts().ranges(); ++k) {
+            OwnedRange const mine = parts().part(k);
+            T const* const its = own + parts().place(k);
+            if (rank() == 0) {
+                std::copy_n(its, mine.size(), all + mine.begin);
+                for (int peer = 1; peer < size(); ++peer)
+                    if (OwnedRange const theirs = parts().part_of(peer, k); theirs.size() > 0)
+                        communicator_->post_receive(
+                            peer, std::as_writable_bytes(std::span(all + theirs.begin, theirs.size())));
+            } else if (mine.size() > 0) {
+                communicator_->post_send(0, std::as_bytes(std::span(its, mine.size())));
+            }
         }
         communicator_->wait();
     }
@@ -215,6 +245,16 @@ public:
     [[nodiscard]] C& communicator() const { return *communicator_; }
 
 private:
+    [[nodiscard]] OwnedParts parts_of(int rank) const { return {rank, size(), ranges_}; }
+    /// Sums of this rank's nodes of a range, to this rank's part of the batch's.
+    void reduce(std::span<Gradient* const> nodes, OwnedRange range, Gradient* result, int leaves) {
+        if constexpr (compressed) {
+            codes_.reduce(*communicator_, nodes, leaves, result, range);
+        } else {
+            exchange_.deal(rank(), size(), leaves, range.size());
+            exchange_.reduce(*communicator_, nodes, result);
+        }
+    }
     [[nodiscard]] std::string difference(std::string const& text) const {
         std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
         std::uint64_t const own = text.size();
@@ -247,6 +287,7 @@ private:
     void look() {
         rank_ = communicator_->rank();
         size_ = communicator_->size();
+        if constexpr (by_groups) shard_.deal(parts());
     }
 
     C* communicator_;
@@ -264,7 +305,9 @@ private:
         using type = NoCodes;
     };
 
+    std::span<OwnedRange const> ranges_;
     Exchange<Gradient> exchange_;
+    KeptShard<Scalar, Gradient> shard_;
     typename CodesOf<Code, Gradient>::type codes_;
     std::vector<double> packed_;  // parts of a layer's statistics
 };

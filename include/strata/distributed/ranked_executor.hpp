@@ -16,7 +16,30 @@ public:
     using typename Base::ModelType, typename Base::Scalar;
     using CodeState = AlignedVector<Gradient>;
 
+    /// The model's parameters are the ranks' together: a model that others look at is gathered.
+    static constexpr bool keeps_model_apart = Group::gathers_parameters;
+
     RankedExecutor(Cpu cpu, Loss loss, Group group) : Base(cpu, loss, std::move(group)) { deal_codes(); }
+
+    /// Others have changed model or state.
+    void load(ModelType const& model, std::span<Scalar const> state) {
+        Base::load(model, state);
+        if constexpr (Group::by_groups) this->ranks().shard().take(this->ranks().parts(), model.parameters().data());
+    }
+    /// The model as it stands; where ranks keep parts of it, all call it together.
+    void store(ModelType& model, std::span<Scalar>) {
+        if constexpr (keeps_model_apart) {
+            model.make_room();
+            if (lost_) return;  // until a checkpoint is loaded
+            this->ranks().together([&] {
+                return this->ranks().share_owned(this->ranks().shard().parameters().data(), model.parameters().data()),
+                       true;
+            });
+        }
+    }
+    [[nodiscard]] std::size_t memory_bytes() const {
+        return Base::memory_bytes() + this->ranks().shard().memory_bytes() + whole_gradient_.size() * sizeof(Gradient);
+    }
 
     /// Numbers of the optimizer's state that this rank keeps.
     template <class Optimizer>
@@ -27,7 +50,7 @@ public:
             static_assert(!MatrixOptimizer<Optimizer>,
                           "Sharded: a matrix optimizer needs whole matrices and their "
                           "state on every rank: train without Sharded");
-            return static_cast<std::size_t>(states_of<Optimizer>()) * own().size();
+            return static_cast<std::size_t>(states_of<Optimizer>()) * parts().size();
         }
     }
 
@@ -42,9 +65,20 @@ public:
     }
     /// The whole batch's gradient; where it is sharded, all ranks ask for it together.
     [[nodiscard]] std::span<Gradient> gradient() {
-        auto const all = Base::gradient();
+        auto all = Base::gradient();
+        if constexpr (Group::by_groups) {
+            if (all.empty()) return all;
+            if (whole_gradient_.empty()) whole_gradient_ = AlignedVector<Gradient>(count);
+            all = {whole_gradient_.data(), count};
+        }
         if (!whole_ && !all.empty()) {
-            this->ranks().together([&] { return this->ranks().share_owned(all.data(), count), true; });
+            this->ranks().together([&] {
+                if constexpr (Group::by_groups)
+                    this->ranks().share_owned(this->ranks().shard().gradient().data(), all.data());
+                else
+                    this->ranks().share_owned(all.data());
+                return true;
+            });
             whole_ = true;
         }
         return all;
@@ -63,18 +97,34 @@ public:
         } else {
             check_state();
             if (auto const fault = this->statistics_fault(model)) return fault;
-            std::size_t const begin = own().begin,
-                              size = own().size();  // clang++ 14 does not capture structured bindings
+            Scalar* parameters = nullptr;
+            Gradient const* gradient = nullptr;
+            if constexpr (Group::by_groups) {
+                auto& shard = this->ranks().shard();
+                if (whole_) shard.take_gradient(parts(), whole_gradient_.data());  // others may have changed it
+                parameters = shard.parameters().data();
+                gradient = shard.gradient().data();
+            } else {
+                std::size_t const begin = parts().part(0).begin;
+                parameters = model.parameters().data() + begin;
+                gradient = std::as_const(*this).Base::gradient().data() + begin;
+            }
             return this->ranks().together([&] {
-                UpdateFault const fault =
-                    this->update_part(optimizer, step, model.parameters().data() + begin,
-                                      std::as_const(*this).Base::gradient().data() + begin, state.data(),
-                                      static_cast<std::ptrdiff_t>(size), [&](UpdateFault found) {
-                                          found.index += static_cast<std::int64_t>(begin);
-                                          return this->ranks().first(found);
-                                      });
+                UpdateFault const fault = this->update_part(
+                    optimizer, step, parameters, gradient, state.data(), static_cast<std::ptrdiff_t>(parts().size()),
+                    [&](UpdateFault found) {
+                        if (found)
+                            found.index =
+                                static_cast<std::int64_t>(parts().number(static_cast<std::size_t>(found.index)));
+                        return this->ranks().first(found);
+                    });
                 if (fault) return fault;
-                this->ranks().share_owned(model.parameters().data(), count);
+                if constexpr (Group::gathers_parameters)
+                    this->ranks().shard().close();
+                else if constexpr (Group::by_groups)
+                    this->ranks().share_owned(std::as_const(parameters), model.parameters().data());
+                else
+                    this->ranks().share_owned(model.parameters().data());
                 this->update_statistics(model);
                 return fault;
             });
@@ -96,18 +146,17 @@ public:
         this->ranks().together([&] {
             if (this->ranks().rank() == 0) all = AlignedVector<Scalar>(states * count);
             for (std::size_t k = 0; k < states; ++k)
-                this->ranks().collect_owned(state.data() + k * own().size(),
-                                            all.empty() ? nullptr : all.data() + k * count, count);
+                this->ranks().collect_owned(state.data() + k * parts().size(),
+                                            all.empty() ? nullptr : all.data() + k * count);
             return true;
         });
         return all;
     }
     /// This rank's part of it.
     [[nodiscard]] STRATA_COLD AlignedVector<Scalar> part_of_state(std::span<Scalar const> all, std::size_t states) {
-        auto const [begin, end] = own();
-        AlignedVector<Scalar> part(states * (end - begin));
+        AlignedVector<Scalar> part(states * parts().size());
         for (std::size_t k = 0; k < states; ++k)
-            std::copy_n(all.data() + k * count + begin, end - begin, part.data() + k * (end - begin));
+            parts().copy_own(all.data() + k * count, part.data() + k * parts().size());
         return part;
     }
     /// What all ranks' codes left of gradients: on rank 0 all of it.
@@ -150,8 +199,9 @@ private:
     void deal_codes() {
         if constexpr (Group::compressed) this->ranks().codes().deal(this->ranks().rank(), this->ranks().size(), count);
     }
-    [[nodiscard]] OwnedRange own() const { return this->ranks().owned(count); }
+    [[nodiscard]] OwnedParts parts() const { return this->ranks().parts(); }
 
+    AlignedVector<Gradient> whole_gradient_;  // by groups: where somebody asked for it
     bool whole_ = !Group::sharded;
     bool lost_ = false;  // a part of the state, with a rank
 };

@@ -18,7 +18,7 @@ struct Wire {
 /// WhenLost::go_on is the engine's own and does not count. Codes of TopK's first steps are longer: at(step) says them.
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
-///     wire_of<LeNet>(256, 8, 3, Cpu{.leaves = 8}, Sharded<1>{}, Compressed<Int8>{}).messages;
+///     wire_of<LeNet>(256, 8, 3, Cpu{.leaves = 8}, Sharded<2>{}, Compressed<Int8>{}).messages;
 template <class Net, class Precision = Float32, class... Ways>
 constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways const&... ways) {
     using Gradient = typename Precision::accumulation;
@@ -29,40 +29,54 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways co
     int shards = 0;
     if constexpr (compressed) shards = compression.shards;
     detail::LeafRange const own = detail::LeafDeal{rank, ranks, shards}.leaves(tiling.leaves);
-    ExchangeRounds const rounds(rank, ranks, tiling.leaves, static_cast<std::size_t>(Net::parameter_count));
     Wire wire;
-    constexpr bool sharded = (detail::shard_level<Ways> + ... + 0) > 0;
-    Traffic const there = rounds.reduce_traffic(), back = rounds.gather_traffic();
-    wire.bytes = there.numbers * sizeof(Gradient) +
-                 back.numbers * (sharded ? sizeof(typename Precision::master) : sizeof(Gradient));
-    wire.messages = there.messages + back.messages;
-    if constexpr (compressed) {
-        std::size_t const count = static_cast<std::size_t>(Net::parameter_count);
-        auto const bytes = [&](OwnedRange range) {
-            return encoded_bytes<Gradient>(compression.code, range.end) -
-                   encoded_bytes<Gradient>(compression.code, range.begin);
-        };
-        detail::LeafRange const its = leaves_of(rank, ranks, shards);
-        std::size_t sums = 0, others = 0, codes = 0;
-        for (int shard = 0; shard < shards; ++shard) {
-            bool const any = leaves_of(shard, shards, tiling.leaves).size() > 0;
-            codes += any ? 1 : 0;
-            sums += any && shard >= its.begin && shard < its.end ? 1 : 0;
+    constexpr int level = (detail::shard_level<Ways> + ... + 0);
+    constexpr bool sharded = level > 0;
+    OwnedParts const parts(rank, ranks, detail::ranges_of_level<Net, level>);
+    for (int k = 0; k < parts.ranges(); ++k) {
+        OwnedRange const range = parts.range(k), mine = parts.part(k);
+        ExchangeRounds const rounds(rank, ranks, tiling.leaves, range.size());
+        Traffic there = rounds.reduce_traffic(), back = rounds.gather_traffic();
+        std::size_t buffer = rounds.buffer() * sizeof(Gradient);
+        if constexpr (compressed) {
+            auto const bytes = [&](OwnedRange numbers) {
+                return encoded_bytes<Gradient>(compression.code, numbers.end) -
+                       encoded_bytes<Gradient>(compression.code, numbers.begin);
+            };
+            detail::LeafRange const its = leaves_of(rank, ranks, shards);
+            std::size_t sums = 0, others = 0, codes = 0;
+            for (int shard = 0; shard < shards; ++shard) {
+                bool const any = leaves_of(shard, shards, tiling.leaves).size() > 0;
+                codes += any ? 1 : 0;
+                sums += any && shard >= its.begin && shard < its.end ? 1 : 0;
+            }
+            for (int peer = 0; peer < ranks; ++peer)
+                others += peer != rank && parts.part_of(peer, k).size() > 0 ? 1 : 0;
+            there = {0, sums * others};
+            wire.bytes += sums * (bytes(range) - bytes(mine));
+            if constexpr (!sharded) {
+                auto const peers = static_cast<std::size_t>(mine.size() > 0 ? ranks - 1 : 0);
+                wire.bytes += peers * bytes(mine);
+                back = {0, peers};
+            }
+            buffer = sums * bytes(range) + (codes - sums) * bytes(mine);
         }
-        for (int peer = 0; peer < ranks; ++peer)
-            others += peer != rank && owned_range(peer, ranks, count).size() > 0 ? 1 : 0;
-        OwnedRange const mine = owned_range(rank, ranks, count);
-        wire.bytes -= there.numbers * sizeof(Gradient);
-        wire.bytes += sums * (bytes({0, count}) - bytes(mine));
-        wire.messages += sums * others - there.messages;
-        if constexpr (!sharded) {
-            auto const peers = static_cast<std::size_t>(mine.size() > 0 ? ranks - 1 : 0);
-            wire.bytes += peers * bytes(mine) - back.numbers * sizeof(Gradient);
-            wire.messages += peers - back.messages;
-        }
-        wire.buffer_bytes = sums * bytes({0, count}) + (codes - sums) * bytes(mine);
-    } else {
-        wire.buffer_bytes = rounds.buffer() * sizeof(Gradient);
+        if constexpr (level == 3) back = {};
+        wire.bytes += there.numbers * sizeof(Gradient) +
+                      back.numbers * (sharded ? sizeof(typename Precision::master) : sizeof(Gradient));
+        wire.messages += there.messages + back.messages;
+        wire.buffer_bytes = (std::max)(wire.buffer_bytes, buffer);
+    }
+    if constexpr (level == 3) {  // parameters come forward, and but for the last group's backward
+        using Groups = ParameterGroups<Net>;
+        auto const peers = static_cast<std::size_t>(ranks - 1);
+        for (int k = 0; k < 2 * Groups::count - 1; ++k)
+            parts.for_each_piece(Groups::parameters(k < Groups::count ? k : 2 * Groups::count - 2 - k),
+                                 [&](int owner, int, OwnedRange piece) {
+                                     if (owner != rank) return;
+                                     wire.bytes += peers * piece.size() * sizeof(typename Precision::master);
+                                     wire.messages += peers;
+                                 });
     }
     // What is gathered in rows goes to every other rank, where there is something.
     auto const gather = [&](int rows, std::size_t row_bytes) {

@@ -60,6 +60,12 @@ public:
         }
     }
 
+    /// Parameters that are kept elsewhere need no memory here: they are gone, until there is room again.
+    STRATA_COLD void release_parameters() { parameters_ = {}; }
+    STRATA_COLD void make_room() {
+        if (parameters_.empty()) parameters_ = AlignedVector<Scalar>(static_cast<std::size_t>(Net::parameter_count));
+    }
+
     // Not of a temporary, whose numbers would be gone: give `trainer.snapshot()` or `load<Net>(file)` a name first.
     [[nodiscard]] std::span<Scalar> parameters() & { return parameters_; }
     [[nodiscard]] std::span<Scalar const> parameters() const& { return parameters_; }

@@ -24,6 +24,15 @@ constexpr bool shards_state() {
         return false;
 }
 
+/// True where the parameters are the ranks' together, and a model is gathered when somebody looks at it.
+template <class Executor>
+constexpr bool keeps_model_apart() {
+    if constexpr (requires { Executor::keeps_model_apart; })
+        return Executor::keeps_model_apart;
+    else
+        return false;
+}
+
 /// Numbers of the optimizer's state that a trainer keeps.
 template <class Net, class Executor, class Optimizer>
 std::size_t kept_state_size(Executor const& executor, Optimizer const& optimizer) {

@@ -163,7 +163,7 @@ public:
     }
     /// The gradient tensor by tensor, with the names and shapes of the parameters, in their order.
     [[nodiscard]] STRATA_COLD std::vector<TensorView> named_gradients() {
-        return detail::tensors_of_gradient(model_, gradients().data());
+        return detail::tensors_of_gradient(model(), gradients().data());
     }
     /// The second half: an optimizer update with gradients() as they are now; schedule, loss scale, running statistics
     /// and counters go on as in train_step. False where the step was left out, because of NonFinite{.skip = true} or of
@@ -299,10 +299,9 @@ private:
         else
             f();
     }
-    [[nodiscard]] Evaluation evaluation_of(Dataset const& data, int batch_size, bool strict) const {
+    [[nodiscard]] Evaluation evaluation_of(Dataset const& data, int size, bool strict) const {
         to_device();
-        return repeated(
-            [&] { return detail::evaluate_on(executor_, model_, input, data, batch_size, state_.seed, strict); });
+        return repeated([&] { return detail::evaluate_on(executor_, model_, input, data, size, state_.seed, strict); });
     }
 
     [[nodiscard]] ScheduleValue scheduled() {
@@ -316,6 +315,7 @@ private:
     /// Forward and backward on a batch that fits. The first pass of a step and the ones after it draw other numbers.
     StepResult pass(Batch const& batch) {
         to_device();
+        if constexpr (detail::keeps_model_apart<Executor>()) host_is_old_ = (model_.release_parameters(), true);
         keep_statistics();
         PendingGradient pending = std::exchange(pending_, {});  // whatever is thrown leaves none behind
         auto const step = static_cast<std::uint32_t>(state_.step);
@@ -324,7 +324,7 @@ private:
         UpdateFault const fault = result.finite ? executor_.statistics_fault(model_) : UpdateFault{};
         if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result))))
             fail("training step ", state_.step, ": ",
-                 fault ? concatenate(strata::non_finite_place(model_, fault), " would not be finite")
+                 fault ? concatenate(strata::non_finite_place(model(), fault), " would not be finite")
                        : strata::non_finite_place(executor_, model_, batch, key, result));
         result.finite = result.finite && !fault;
         pending.add(result);
@@ -350,7 +350,7 @@ private:
             fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
                                      {value.learning_rate, value.momentum, state_.updates});
             if (fault && !non_finite_.skip)
-                fail("training step ", state_.step, ": ", strata::non_finite_place(model_, fault),
+                fail("training step ", state_.step, ": ", strata::non_finite_place(model(), fault),
                      " would not be finite");
             host_is_old_ = true;
             state_.updates += fault ? 0 : 1;

@@ -1,6 +1,7 @@
 // How a batch is cut into leaves, and what memory it takes: constants of a network.
 #pragma once
 
+#include "../../network/parameter_groups.hpp"
 #include "leaf_gradients.hpp"
 #include "preparation_cache.hpp"
 #include "program.hpp"
@@ -26,6 +27,37 @@ struct BatchLayout {
         return leaves;
     }();
     static constexpr int most_leaves(Cpu cpu) { return cpu.leaves > 0 ? cpu.leaves : default_leaves; }
+
+    /// The group of parameters that a step belongs to.
+    static constexpr int group_of(ProgramStep<Precision, Loss> const& step) {
+        return step.operation >= 0 ? ParameterGroups<Net>::of(step.operation)
+               : step.fill         ? 0
+                                   : ParameterGroups<Net>::count - 1;
+    }
+    /// Where the phase that begins with a step ends: where batch-wide statistics are merged, or the backward pass, or
+    /// both, come to another group of parameters, for ranks that work on one at a time.
+    template <bool Training, class Ranks>
+    static constexpr std::size_t phase_end(std::size_t end) {
+        auto const steps = program<Training>.steps;
+        while (end < steps.size()) {
+            auto const& step = steps[end++];
+            if (step.reduction != Reduction::none) break;
+            if constexpr (Ranks::by_groups)
+                if (end < steps.size() && group_of(steps[end]) != group_of(step) &&
+                    (Ranks::gathers_parameters || step.backward))
+                    break;
+        }
+        return end;
+    }
+    /// Numbers of an arena of gradients.
+    template <class Ranks>
+    static constexpr std::ptrdiff_t arena_numbers =
+        Ranks::by_groups ? static_cast<std::ptrdiff_t>(ParameterGroups<Net>::largest_window) : Net::parameter_count;
+    /// True where a phase of training that ends there has made the last gradients of its group.
+    static constexpr bool finishes_group(std::size_t end) {
+        auto const steps = program<true>.steps;
+        return steps[end - 1].backward && (end == steps.size() || group_of(steps[end]) != group_of(steps[end - 1]));
+    }
 
     /// Samples in a tile.
     static constexpr int samples(int batch) { return tile_samples<Net, Precision>(batch); }

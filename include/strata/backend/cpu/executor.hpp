@@ -7,7 +7,6 @@
 // not grow with the batch.
 #pragma once
 
-#include "../../core/fixed_array.hpp"
 #include "../../loss/loss.hpp"
 #include "../../optimizer/optimizer.hpp"
 #include "batch_layout.hpp"
@@ -18,24 +17,20 @@
 #include "global_average_kernel.hpp"
 #include "linear_kernel.hpp"
 #include "matrix_update.hpp"
-#include "non_finite_watch.hpp"
 #include "padded_pooling_kernel.hpp"
-#include "pass_memory.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
 #include "statistics.hpp"
+#include "tile_pass.hpp"
 #include "update.hpp"
 #include "winograd_row_gradient_kernel.hpp"
 #include "winograd_row_kernel.hpp"
-#include "worker_pool.hpp"
 
 namespace strata::inline STRATA_ABI {
 
 template <class Net, class Precision, class Loss, class Ranks>
 class CpuExecutor {
-    using Program = detail::Program<Precision, Loss>;
     using Context = detail::TileContext<Precision, Loss>;
-    using Step = detail::ProgramStep<Precision, Loss>;
     using Tiling = detail::Tiling;
     using Layout = detail::BatchLayout<Net, Precision, Loss>;
     using Gradient = typename Precision::accumulation;
@@ -47,21 +42,18 @@ public:
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss, Ranks ranks = {})
         : ranks_(std::move(ranks)),
-          workers_(detail::worker_count(cpu)),
-          pool_(detail::workers_of(cpu)),
           team_flops_(cpu.team_flops),
           batch_invariant_(cpu.batch_invariant),
           most_leaves_(Layout::most_leaves(cpu)),
           loss_(loss),
-          barriers_(static_cast<std::size_t>(workers_) + 1),
-          cache_(Layout::cached_parameters),
-          gradients_(Net::parameter_count, most_leaves_, workers_),
+          pass_(cpu, most_leaves_),
+          cache_(Ranks::gathers_parameters ? 0 : Layout::cached_parameters),
+          gradients_(Layout::template arena_numbers<Ranks>, most_leaves_, pass_.workers),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
           chunk_largest_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
-          results_(static_cast<std::size_t>(most_leaves_)),
           next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
 
-    [[nodiscard]] int workers() const { return workers_; }
+    [[nodiscard]] int workers() const { return pass_.workers; }
     [[nodiscard]] Ranks const& ranks() const { return ranks_; }
     [[nodiscard]] Ranks& ranks() { return ranks_; }
     /// Leaves of a batch at most.
@@ -82,8 +74,8 @@ public:
     }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
-        return memory_.bytes() + cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
-               (parts_.size() + statistics_.size()) * sizeof(double);
+        return pass_.memory.bytes() + cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
+               (pass_.parts.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand.
     static constexpr std::size_t training_memory_bytes(int workers, int batch,
@@ -113,8 +105,8 @@ public:
         auto fault = statistics_fault(model);
         if (fault) return fault;
         if constexpr (MatrixOptimizer<Optimizer>)
-            fault = detail::update_matrices<Net>(pool_, workers_, optimizer, model.parameters(), gradient_data(), state,
-                                                 step, before_update_);
+            fault = detail::update_matrices<Net>(pass_.pool, pass_.workers, optimizer, model.parameters(),
+                                                 gradient_data(), state, step, before_update_);
         else
             fault = update_part(optimizer, step, model.parameters().data(), gradient_data(), state.data(),
                                 Net::parameter_count, [](auto const& found) { return found; });
@@ -156,170 +148,128 @@ protected:
     template <class Optimizer, class Agree>
     UpdateFault update_part(Optimizer const& optimizer, OptimizerStep const& step, Scalar* parameters,
                             Gradient const* gradient, Scalar* state, std::ptrdiff_t count, Agree const& agree) {
-        return detail::update_part<detail::states_of<Optimizer>()>(pool_, workers_, range_,
+        return detail::update_part<detail::states_of<Optimizer>()>(pass_.pool, pass_.workers, range_,
                                                                    optimizer.template prepare<Scalar>(step), parameters,
                                                                    gradient, largest_gradient_, state, count, agree);
     }
 
 private:
     [[nodiscard]] Gradient* gradient_data() { return gradients_.gradient().data(); }
-    template <bool Training>
-    static constexpr Program program = Layout::template program<Training>;
-    /// Waits at a barrier until as many workers are there.
-    void meet(int barrier, int workers) { barriers_[static_cast<std::size_t>(barrier)].wait(workers, pool_.looks()); }
 
-    /// What the kernels of a phase make of the parameters, once for all tiles. The steps of a single tile do it one by
-    /// one instead, in the same memory, which stays in the cache.
-    template <bool Training>
-    void prepare(std::span<Step const> steps, Context& context, Tiling const& tiling, int S, detail::Share share) {
-        if constexpr (program<Training>.prepared > 0) {
-            context.stride = S;
-            context.cached = !Training && Layout::caches_prepared;
-            context.each_step_prepares = !context.cached && tiling.tiles == 1;
-            if (context.each_step_prepares) return;
-            thrown_.attempt([&] { detail::prepare_parameters(steps, context, share); });
-            meet(workers_, share.size);
-        }
-    }
     STRATA_COLD StepResult train_tiles(ModelType const& model, Batch const& batch, RandomKey random,
                                        int* watch = nullptr) {
-        watch_ = watch;
+        constexpr auto steps = Layout::template program<true>.steps;
+        constexpr bool keeps_batch = Net::is_batch_wide || Ranks::by_groups;
         int const S = Layout::samples(batch.size);
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
-        memory_.template make_room<true>(workers_,
-                                         Net::is_batch_wide ? tiles.size() : (std::min)(workers_, tiles.size()), S);
+        begin_pass<true>(keeps_batch ? tiles.size() : (std::min)(pass_.workers, tiles.size()), S, tiling.leaves, watch);
         cache_.forget();
-        detail::grow(parts_, Layout::parts_size(tiling.tiles));
-        std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
+        detail::grow(pass_.parts, Layout::parts_size(tiling.tiles));
 
         bool const teams = Layout::template teams_pay<true>(S, team_flops_);
-        int const most = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
         bool begun = false;
-        pool_.run(most, [&](int worker, int workers) {
-            // How many they are is known here alone.
+        pass_.pool.run(members(own, teams), [&](int worker, int workers) {
+            detail::Share const share{worker, workers};  // how many they are is known here alone
             detail::Assignment runs{own.size(), workers, teams, false, (std::min)(gradients_.groups(), workers)};
             if (worker == 0)
-                thrown_.attempt([&] {
+                pass_.thrown.attempt([&] {
                     gradients_.begin(own, tiling.leaves, runs, ranks_.shards());
                     begun = true;
                 });
-            meet(workers_, workers);
+            pass_.meet(share);
             if (!begun) return;
             Context context = context_of(model, batch, random, worker);
-            auto const steps = program<true>.steps;
             for (std::size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
-                while (end < steps.size() && steps[end++].reduction == detail::Reduction::none) {}
+                end = Layout::template phase_end<true, Ranks>(begin);
                 auto const phase = steps.subspan(begin, end - begin);
-                prepare<true>(phase, context, tiling, S, {worker, workers});
+                auto const& last = steps[end - 1];
+                if constexpr (Ranks::by_groups) work_on(Layout::group_of(last), context, share);
+                pass_.template prepare<true>(phase, context, tiling, S, share);
                 runs.for_each(worker, [&](int run, detail::Share team, int slot) {
                     gradients_.sum_run(
                         run, runs.backwards,
                         [&](int leaf, Gradient* arena) {
                             context.gradient = arena;
                             // By those who add to it next: it is in their cache then.
-                            detail::clear_gradients(phase, arena, team);
-                            run_leaf(context, tiling, leaf, team, slot, phase, S,
-                                     Net::is_batch_wide ? tiles.begin : -1);
+                            detail::clear_gradients(phase, arena, context.first_gradient, team);
+                            pass_.run_leaf(context, tiling, leaf, team, slot, phase, S,
+                                           keeps_batch ? tiles.begin : pass_.not_kept);
                         },
                         [&](Gradient* into, Gradient const* other) {
-                            detail::add_gradients_of(phase, into, other, team);
-                            meet(slot, team.size);
+                            detail::add_gradients_of(phase, into, other, context.first_gradient, team);
+                            pass_.meet(slot, team.size);
                         });
                 });
-                auto const& last = steps[end - 1];
                 if constexpr (Net::is_batch_wide)
                     if (last.reduction != detail::Reduction::none)
                         merge_statistics(model, last.reduction, last.operation, tiling, S, batch.size,
-                                         {worker, workers});
+                                         context.first_gradient, share);
+                if constexpr (Ranks::by_groups)
+                    if (Layout::finishes_group(end)) sum_group(Layout::group_of(last), tiling.leaves, share);
                 runs.backwards = !runs.backwards;
             }
-            meet(workers_, workers);
-            gradients_.merge_runs({worker, workers});
+            if constexpr (!Ranks::by_groups) {
+                pass_.meet(share);
+                gradients_.merge_runs(share, Net::parameter_count);
+            }
             if constexpr (!Ranks::several)
-                gradients_.unscale(loss_scale_, {worker, workers}, 0, Net::parameter_count, chunk_largest_.data());
+                detail::unscale(gradient_data(), Net::parameter_count, loss_scale_, share, 0, Net::parameter_count,
+                                chunk_largest_.data());
         });
-        thrown_.rethrow();
+        pass_.thrown.rethrow();
         if constexpr (Ranks::several) {
-            detail::sum_over_ranks(ranks_, gradients_, pool_, workers_, tiling.leaves, loss_scale_,
-                                   chunk_largest_.data());
+            if constexpr (!Ranks::by_groups) detail::sum_over_ranks(ranks_, gradients_, tiling.leaves);
+            detail::unscale_own(ranks_, gradients_.gradient(), pass_.pool, pass_.workers, loss_scale_,
+                                chunk_largest_.data());
             share_results(tiling.leaves);
         }
         largest_gradient_ = detail::largest_magnitude(chunk_largest_.begin(), chunk_largest_.end());
         if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
-        return detail::merged_result(results_.data(), batch.size, tiling.leaves, largest_gradient_);
-    }
-
-    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, from
-    /// `first_kept` on, else (-1) one a team.
-    STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, detail::Share team, int slot,
-                                  std::span<Step const> steps, int S, int first_kept) {
-        meet(slot, team.size);
-        c.share = team;
-        c.result = &results_[static_cast<std::size_t>(leaf)];
-        for (int tile = leaf * tiling.leaf_tiles; tile < (std::min)((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
-             ++tile) {
-            c.first = tile * S;
-            c.samples = (std::min)(S, c.batch->size - c.first);
-            c.set_gradient = tile == leaf * tiling.leaf_tiles;
-            c.stride = S;
-            bool const kept = first_kept >= 0;
-            c.workspace = memory_.workspace(kept ? tile - first_kept : slot);
-            if (kept) c.partial = parts_.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
-            for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
-                auto const rest = steps.subspan(at);
-                if (c.each_step_prepares && rest[0].preparation.run) {
-                    thrown_.attempt([&] { detail::prepare_parameters(rest.first(1), c, team); });
-                    meet(slot, team.size);
-                }
-                length = watch_ ? 1 : static_cast<std::size_t>(detail::chain_length(rest, S));
-                thrown_.attempt([&] {
-                    if (length > 1)
-                        detail::run_chain(rest.first(length), c);
-                    else if (watch_)
-                        *watch_ = detail::run_and_watch<Net>(rest[0], c, *watch_);
-                    else
-                        detail::run_step(rest[0], c, Net::InputShape::size);
-                });
-                meet(slot, team.size);
-            }
-        }
+        return detail::merged_result(pass_.results.data(), batch.size, tiling.leaves, largest_gradient_);
     }
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs, int* watch = nullptr) {
-        watch_ = watch;
+        constexpr auto steps = Layout::template program<false>.steps;
         int const S = Layout::samples(batch.size);
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
-        memory_.template make_room<false>(workers_, (std::min)(workers_, tiling.tiles), S);
-        std::fill_n(results_.begin(), tiling.leaves, detail::BatchResult{});
+        detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
+        begin_pass<false>(Ranks::gathers_parameters ? tiles.size() : (std::min)(pass_.workers, tiling.tiles), S,
+                          tiling.leaves, watch);
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = Layout::template teams_pay<false>(S, team_flops_);
         bool ready = false;
-        if constexpr (Layout::caches_prepared)
-            ready = cache_.is_ready(program<false>.steps, model.parameters().data(), batch_invariant_ ? 1 : S);
-        int const most = watch_ ? 1 : teams ? workers_ : std::clamp(own.size(), 1, workers_);
-        pool_.run(most, [&](int worker, int workers) {
+        if constexpr (Layout::caches_prepared && !Ranks::gathers_parameters)
+            ready = cache_.is_ready(steps, model.parameters().data(), batch_invariant_ ? 1 : S);
+        pass_.pool.run(members(own, teams), [&](int worker, int workers) {
+            detail::Share const share{worker, workers};
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
             context.invariant = batch_invariant_;
-            if (ready)
-                context.cached = true;
-            else
-                prepare<false>(program<false>.steps, context, tiling, S, {worker, workers});
-            detail::Assignment const assignment{own.size(), workers, teams};
-            assignment.for_each(worker, [&](int run, detail::Share team, int slot) {
-                detail::LeafRange const leaves = assignment.run(run);
-                for (int leaf = leaves.begin; leaf < leaves.end; ++leaf)
-                    run_leaf(context, tiling, own.begin + leaf, team, slot, program<false>.steps, S, -1);
-            });
+            context.cached = Layout::caches_prepared;
+            for (std::size_t begin = 0, end = steps.size(); begin < steps.size(); begin = end) {
+                if constexpr (Ranks::gathers_parameters) {
+                    end = Layout::template phase_end<false, Ranks>(begin);
+                    work_on(Layout::group_of(steps[end - 1]), context, share);
+                }
+                auto const phase = steps.subspan(begin, end - begin);
+                if (!ready) pass_.template prepare<false>(phase, context, tiling, S, share);
+                detail::Assignment const assignment{own.size(), workers, teams};
+                assignment.for_each(worker, [&](int run, detail::Share team, int slot) {
+                    detail::LeafRange const leaves = assignment.run(run);
+                    for (int leaf = leaves.begin; leaf < leaves.end; ++leaf)
+                        pass_.run_leaf(context, tiling, own.begin + leaf, team, slot, phase, S,
+                                       Ranks::gathers_parameters ? tiles.begin : pass_.not_kept);
+                });
+            }
         });
-        if (thrown_.is_there()) cache_.forget();
-        thrown_.rethrow();
+        if (pass_.thrown.is_there()) cache_.forget();
+        pass_.thrown.rethrow();
         if constexpr (Ranks::several) {
             share_results(tiling.leaves);
             auto const samples = [&](int rank) {
@@ -328,13 +278,52 @@ private:
             if (predictions) ranks_.gather(predictions, 1, samples);
             if (outputs) ranks_.gather(outputs, Net::OutputShape::size, samples);
         }
-        return detail::merged_result(results_.data(), batch.size, tiling.leaves, 0);
+        return detail::merged_result(pass_.results.data(), batch.size, tiling.leaves, 0);
+    }
+
+    /// Room for a pass that holds so many tiles at a time.
+    template <bool Training>
+    void begin_pass(int tiles, int samples, int leaves, int* watch) {
+        pass_.watch = watch;
+        pass_.memory.template make_room<Training>(pass_.workers, tiles, samples);
+        std::fill_n(pass_.results.begin(), leaves, detail::BatchResult{});
+    }
+    /// Workers of a pass over some leaves.
+    [[nodiscard]] int members(detail::LeafRange own, bool teams) const {
+        return pass_.watch ? 1 : teams ? pass_.workers : std::clamp(own.size(), 1, pass_.workers);
+    }
+
+    /// Ranks that work on one group of parameters at a time: the next phase is about this one.
+    void work_on(int group, Context& context, detail::Share share) {
+        using Groups = ParameterGroups<Net>;
+        context.first_gradient = static_cast<int>(Groups::parameters(group).begin);
+        if constexpr (Ranks::gathers_parameters) {
+            pass_.alone(share, [&] { ranks_.gather_parameters(Groups::parameters(group)); });
+            context.parameters = ranks_.gathered_parameters();
+            context.first_parameter = context.first_gradient;
+        }
+    }
+    /// This rank has all its gradients of a group.
+    void sum_group(int group, int leaves, detail::Share share) {
+        using Groups = ParameterGroups<Net>;
+        auto const own = Groups::parameters(group);
+        pass_.meet(share);
+        gradients_.merge_runs(share, static_cast<std::ptrdiff_t>(own.size()));
+        pass_.alone(share, [&] {
+            Gradient* sums[64];
+            auto const nodes = std::span<Gradient* const>(sums, static_cast<std::size_t>(gradients_.sums(sums)));
+            ranks_.sum_group(nodes, group, own.begin, leaves);
+            if (group == 0) return;
+            // The rest of a chunk waits for the group before.
+            auto const waiting = Groups::window(group - 1).end - own.begin, to = Groups::parameters(group - 1).size();
+            for (Gradient* const sum : nodes) std::memmove(sum + to, sum, waiting * sizeof(Gradient));
+        });
     }
 
     /// Loss, hits and the watched operation of all ranks on each of them.
     STRATA_COLD void share_results(int leaves) {
-        ranks_.gather(results_.data(), 1, [&](int rank) { return ranks_.leaves_of(rank, leaves); });
-        if (watch_) *watch_ = ranks_.smallest(*watch_);
+        ranks_.gather(pass_.results.data(), 1, [&](int rank) { return ranks_.leaves_of(rank, leaves); });
+        if (pass_.watch) *pass_.watch = ranks_.smallest(*pass_.watch);
     }
 
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
@@ -345,54 +334,53 @@ private:
         c.random = random;
         c.loss = &loss_;
         c.loss_scale = loss_scale_;
-        c.scratch = memory_.scratch(worker);
-        c.prepared = memory_.prepared();
+        c.scratch = pass_.memory.scratch(worker);
+        c.prepared = pass_.memory.prepared();
         return c;
     }
 
     void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, Tiling const& tiling,
-                          int samples, int batch, detail::Share share) {
-        meet(workers_, share.size);
+                          int samples, int batch, int first_gradient, detail::Share share) {
         bool has_first_leaf = true;
-        if constexpr (Ranks::several) {
+        if constexpr (!Ranks::several) {
+            pass_.meet(share);
+        } else {
             auto const at = static_cast<std::size_t>(operation);
-            if (share.rank == 0)
-                thrown_.attempt([&] {
-                    ranks_.share_parts(parts_.data(), Net::statistic_count, Net::statistic_offset[at],
-                                       Net::statistic_offset[at + 1], tiling);
-                });
-            meet(workers_, share.size);
+            pass_.alone(share, [&] {
+                ranks_.share_parts(pass_.parts.data(), Net::statistic_count, Net::statistic_offset[at],
+                                   Net::statistic_offset[at + 1], tiling);
+            });
             auto const own = ranks_.leaves(tiling.leaves);
             has_first_leaf = own.begin == 0 && own.end > 0;
         }
-        detail::StatisticsMerge<Precision> const merge{
-            parts_.data(), statistics_.data(),     tiling.tiles,         samples,
-            batch,         model.buffers().data(), next_buffers_.data(), has_first_leaf ? gradient_data() : nullptr,
-            share};
+        detail::StatisticsMerge<Precision> const merge{pass_.parts.data(),
+                                                       statistics_.data(),
+                                                       tiling.tiles,
+                                                       samples,
+                                                       batch,
+                                                       model.buffers().data(),
+                                                       next_buffers_.data(),
+                                                       has_first_leaf ? gradient_data() : nullptr,
+                                                       first_gradient,
+                                                       share};
         auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
         (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
-        meet(workers_, share.size);
+        pass_.meet(share);
     }
 
     [[no_unique_address]] Ranks ranks_;
-    int workers_;
-    detail::WorkerPool pool_;
     double team_flops_;
     bool batch_invariant_;
     int most_leaves_;
     Loss loss_;
-    FixedArray<detail::Barrier> barriers_;  // one a team, the last for everybody
-    detail::FirstException thrown_;         // by a worker in a batch
-    detail::PassMemory<Layout> memory_;
-    detail::PreparationCache<Precision, Loss> cache_;  // of inference's prepared parameters, in that memory
+    detail::TilePass<Net, Precision, Loss> pass_;
+    detail::PreparationCache<Precision, Loss> cache_;  // of inference's prepared parameters, in its memory
     detail::LeafGradients<Gradient> gradients_;
-    FixedArray<double> parts_, statistics_, chunk_largest_;
-    FixedArray<detail::BatchResult> results_;
+    FixedArray<double> statistics_, chunk_largest_;
     AlignedVector<Scalar> next_buffers_;
     AlignedVector<Scalar> before_update_;  // by a matrix optimizer
     detail::UpdateRange range_;
     double largest_gradient_ = 0;
-    int* watch_ = nullptr;  // of this pass: the first operation whose output is not finite
     double loss_scale_ = 1;
 };
 

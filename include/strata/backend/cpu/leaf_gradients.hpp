@@ -7,6 +7,7 @@
 
 #include "../../core/aligned.hpp"
 #include "../../core/fixed_array.hpp"
+#include "../../network/parameter_groups.hpp"
 #include "program_step.hpp"
 #include "update.hpp"
 
@@ -19,18 +20,34 @@ constexpr int carry_arenas(TreeNodes const& nodes) {
         while ((1 << levels) < nodes[k].size) ++levels;
     return levels;
 }
-/// Arenas that a team needs for a run of leaves.
-constexpr int arenas_of_run(LeafRange run, int leaves) {
-    TreeNodes const nodes(run, leaves);
-    return nodes.count() + carry_arenas(nodes);
+/// The part, of `shards`, of a batch that a leaf belongs to.
+constexpr int shard_of(int leaf, int shards, int leaves) {
+    int shard = static_cast<int>(static_cast<long>(leaf) * shards / leaves);
+    while (leaves_of(shard, shards, leaves).end <= leaf) ++shard;
+    return shard;
 }
-/// Arenas for a rank's leaves.
-STRATA_COLD constexpr int arenas_of(LeafRange own, int leaves, Assignment const& assignment) {
-    int arenas = 0;
+/// Calls node(node of the tree) for what the leaves of each run, and in it of each shard, add up to, and then run(arenas
+/// for its carries).
+template <class Node, class Run>
+constexpr void for_nodes_of_runs(LeafRange own, int leaves, Assignment const& assignment, int shards, Node const& node,
+                                 Run const& run) {
     for (int k = 0; k < assignment.runs(); ++k) {
-        LeafRange const run = assignment.run(k);
-        arenas += arenas_of_run({own.begin + run.begin, own.begin + run.end}, leaves);
+        int carries = 0;
+        for (int end = own.begin + assignment.run(k).end, from = own.begin + assignment.run(k).begin; from < end;) {
+            int const to = (std::min)(end, leaves_of(shard_of(from, shards, leaves), shards, leaves).end);
+            TreeNodes const nodes({from, to}, leaves);
+            for (int i = 0; i < nodes.count(); ++i) node(nodes[i]);
+            carries = (std::max)(carries, carry_arenas(nodes));
+            from = to;
+        }
+        run(carries);
     }
+}
+/// Arenas for a rank's leaves: one a node, and those for carries.
+STRATA_COLD constexpr int arenas_of(LeafRange own, int leaves, Assignment const& assignment, int shards = 1) {
+    int arenas = 0;
+    for_nodes_of_runs(
+        own, leaves, assignment, shards, [&](TreeNode) { ++arenas; }, [&](int carries) { arenas += carries; });
     return arenas > 0 ? arenas : 1;
 }
 /// Arenas for any batch of at most that many leaves, on one rank.
@@ -57,21 +74,23 @@ STRATA_ONE_COPY void add_numbers(Gradient* into, Gradient const* other, std::ptr
     });
 }
 
-/// Adds the gradients that the steps made in one arena to those in another: a share of them.
+/// Adds the gradients that the steps made in one arena to those in another, which begin with the network's number
+/// `first`: a share of them.
 template <class Precision, class Loss>
 STRATA_ONE_COPY void add_gradients_of(std::span<ProgramStep<Precision, Loss> const> steps,
                                       typename Precision::accumulation* into,
-                                      typename Precision::accumulation const* other, Share share) {
+                                      typename Precision::accumulation const* other, int first, Share share) {
     for (auto const& step : steps)
-        if (int const at = step.offsets.parameters; step.gradients > 0)
+        if (int const at = step.offsets.parameters - first; step.gradients > 0)
             add_numbers(into, other, at + share.begin(step.gradients), at + share.end(step.gradients));
 }
 
-/// Sums of `count` gradients over leaves. All members of a team make the same calls for a run.
+/// Sums of `count` gradients over leaves, of all that a network has or of as many at a time. All members of a team make
+/// the same calls for a run.
 template <class Gradient>
 class LeafGradients {
 public:
-    LeafGradients(std::ptrdiff_t count, int most_leaves, int workers)
+    STRATA_COLD LeafGradients(std::ptrdiff_t count, int most_leaves, int workers)
         : count_(count),
           groups_(groups_of(most_leaves, workers, static_cast<std::size_t>(count) * sizeof(Gradient))),
           most_arenas_(most_arenas(most_leaves, workers, groups_)),
@@ -93,24 +112,20 @@ public:
     STRATA_COLD void begin(LeafRange own, int leaves, Assignment const& assignment, int shards = 1) {
         leaves_ = leaves;
         shards_ = shards;
-        std::size_t at = 0;
+        std::size_t at = 0, run = 0;
         int arena = 0;
-        for (int k = 0; k < assignment.runs(); ++k) {
-            runs_[static_cast<std::size_t>(k)] = static_cast<int>(at);
-            int carries = 0;
-            for (int end = own.begin + assignment.run(k).end, from = own.begin + assignment.run(k).begin; from < end;) {
-                int const to = (std::min)(end, leaves_of(shard_of(from), shards, leaves).end);
-                TreeNodes const nodes({from, to}, leaves);
-                for (int i = 0; i < nodes.count(); ++i, ++at) {
-                    nodes_[at] = nodes[i];
-                    first_[at] = arena++;
-                }
-                carries = (std::max)(carries, carry_arenas(nodes));
-                from = to;
-            }
-            arena += carries;
-        }
-        runs_[static_cast<std::size_t>(assignment.runs())] = node_count_ = static_cast<int>(at);
+        runs_[0] = 0;
+        for_nodes_of_runs(
+            own, leaves, assignment, shards,
+            [&](TreeNode node) {
+                nodes_[at] = node;
+                first_[at++] = arena++;
+            },
+            [&](int carries) {
+                runs_[++run] = static_cast<int>(at);
+                arena += carries;
+            });
+        node_count_ = static_cast<int>(at);
         auto const arenas = static_cast<std::size_t>((std::max)(arena, own.size() == leaves ? most_arenas_ : 1));
         if (arenas_.size() >= arenas * static_cast<std::size_t>(count_)) return;
         arenas_ = {};
@@ -126,11 +141,12 @@ public:
             sum_node(nodes_[node], first_[node], carries, backwards, leaf, merge);
         }
     }
-    /// Adds what the runs summed, chunk by chunk: a share of all numbers. Nodes of this rank are left then.
-    STRATA_COLD void merge_runs(Share share) {
-        int const chunks = parameter_chunks(count_);
+    /// Adds what the runs summed of the first `count` numbers, chunk by chunk: a share of them. Nodes of this rank are left
+    /// then.
+    STRATA_COLD void merge_runs(Share share, std::ptrdiff_t count) {
+        int const chunks = parameter_chunks(count);
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-            std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count_);
+            std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count);
             for_each_sum([&](int into, int other) { add_numbers(sum_at(into), sum_at(other), from, to); }, [](int) {});
         }
     }
@@ -141,42 +157,19 @@ public:
         for_each_sum([](int, int) {}, [&](int node) { arrays[count++] = sum_at(node); });
         return count;
     }
-    /// Divides numbers [begin, end), whole chunks, of the batch's gradient by the loss scale, a share of them;
-    /// largest[chunk] is their largest magnitude, NaN where a number is NaN, and 0 of the other chunks.
-    STRATA_COLD void unscale(double loss_scale, Share share, std::ptrdiff_t begin, std::ptrdiff_t end,
-                             double* largest) {
-        int const chunks = parameter_chunks(count_);
-        auto const factor = static_cast<Gradient>(1 / loss_scale);
-        for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-            std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count_);
-            LargestMagnitude<Gradient> magnitude;
-            for_lanes<Gradient>((std::max)(from, begin), (std::min)(to, end), [&]<class L>(std::ptrdiff_t i) {
-                L const number =
-                    loss_scale != 1 ? load_lane<L>(arenas_.data() + i) * L(factor) : load_lane<L>(arenas_.data() + i);
-                if (loss_scale != 1) store_lane(arenas_.data() + i, number);
-                magnitude.take(number);
-            });
-            largest[chunk] = static_cast<double>(magnitude.value());
-        }
-    }
 
 private:
     [[nodiscard]] Gradient* arena(int index) { return arenas_.data() + index * count_; }
     [[nodiscard]] Gradient* sum_at(int node) { return arena(first_[static_cast<std::size_t>(node)]); }
-    /// The part of the batch that a leaf belongs to.
-    [[nodiscard]] int shard_of(int leaf) const {
-        int shard = static_cast<int>(static_cast<long>(leaf) * shards_ / leaves_);
-        while (leaves_of(shard, shards_, leaves_).end <= leaf) ++shard;
-        return shard;
-    }
     /// Calls merge(node, other) for what has to be added, then sum(node) for every sum that is left.
     template <class Merge, class Sum>
     void for_each_sum(Merge const& merge, Sum const& sum) const {
         int left[64];
         for (int begin = 0, end = 0; begin < node_count_; begin = end) {
-            int const shard = shards_ > 1 ? shard_of(nodes_[static_cast<std::size_t>(begin)].first) : 0;
+            int const shard =
+                shards_ > 1 ? shard_of(nodes_[static_cast<std::size_t>(begin)].first, shards_, leaves_) : 0;
             while (end < node_count_ &&
-                   (shards_ == 1 || shard_of(nodes_[static_cast<std::size_t>(end)].first) == shard))
+                   (shards_ == 1 || shard_of(nodes_[static_cast<std::size_t>(end)].first, shards_, leaves_) == shard))
                 ++end;
             int const count = merge_nodes({nodes_.data() + begin, static_cast<std::size_t>(end - begin)}, leaves_, left,
                                           [&](int into, int other) { merge(begin + into, begin + other); });
@@ -205,20 +198,49 @@ private:
     FixedArray<int> runs_;        // where the nodes of each run begin
 };
 
-/// The batch's gradient of those of all ranks, or the part of it that this rank keeps; largest[chunk] is its largest
-/// magnitude.
+/// Divides numbers [begin, end) of `count`, whole chunks, of a batch's gradient by the loss scale, a share of them;
+/// largest[chunk] is their largest magnitude, NaN where a number is NaN, and 0 of the other chunks.
+template <class Gradient>
+STRATA_COLD void unscale(Gradient* gradient, std::ptrdiff_t count, double loss_scale, Share share, std::ptrdiff_t begin,
+                         std::ptrdiff_t end, double* largest) {
+    int const chunks = parameter_chunks(count);
+    auto const factor = static_cast<Gradient>(1 / loss_scale);
+    for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
+        std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count);
+        LargestMagnitude<Gradient> magnitude;
+        for_lanes<Gradient>((std::max)(from, begin), (std::min)(to, end), [&]<class L>(std::ptrdiff_t i) {
+            L const number = loss_scale != 1 ? load_lane<L>(gradient + i) * L(factor) : load_lane<L>(gradient + i);
+            if (loss_scale != 1) store_lane(gradient + i, number);
+            magnitude.take(number);
+        });
+        largest[chunk] = static_cast<double>(magnitude.value());
+    }
+}
+
+/// The batch's gradient of those of all ranks, or the part of it that this rank keeps.
 template <class Ranks, class Gradient>
-STRATA_COLD void sum_over_ranks(Ranks& ranks, LeafGradients<Gradient>& gradients, WorkerPool& pool, int workers,
-                                int leaves, double loss_scale, double* largest) {
+STRATA_COLD void sum_over_ranks(Ranks& ranks, LeafGradients<Gradient>& gradients, int leaves) {
     Gradient* sums[64];
     int const count = gradients.sums(sums);
     std::span<Gradient> const gradient = gradients.gradient();
     ranks.sum(std::span<Gradient* const>(sums, static_cast<std::size_t>(count)), gradient.data(), gradient.size(),
               leaves);
-    auto const kept = ranks.summed(gradient.size());
+}
+/// Divides what this rank has of the batch's gradient, in the arena or apart from it, by the loss scale.
+template <class Ranks, class Gradient>
+STRATA_COLD void unscale_own(Ranks& ranks, std::span<Gradient> arena, WorkerPool& pool, int workers, double loss_scale,
+                             double* largest) {
+    std::span<Gradient> all = arena;
+    OwnedRange own{0, 0};
+    if constexpr (Ranks::by_groups) {
+        all = ranks.shard().gradient();
+        own.end = all.size();
+    } else {
+        own = ranks.summed(all.size());
+    }
     pool.run(workers, [&](int worker, int members) {
-        gradients.unscale(ranks.scale_left(loss_scale), {worker, members}, static_cast<std::ptrdiff_t>(kept.begin),
-                          static_cast<std::ptrdiff_t>(kept.end), largest);
+        unscale(all.data(), static_cast<std::ptrdiff_t>(all.size()), ranks.scale_left(loss_scale), {worker, members},
+                static_cast<std::ptrdiff_t>(own.begin), static_cast<std::ptrdiff_t>(own.end), largest);
     });
 }
 

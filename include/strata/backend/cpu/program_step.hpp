@@ -41,13 +41,14 @@ struct TileContext {
     typename Precision::master const* parameters = nullptr;
     Storage* workspace = nullptr;
     typename Precision::accumulation* gradient = nullptr;
-    double const* statistics = nullptr;  ///< merged, of the whole network
-    double* partial = nullptr;           ///< this tile's parts of the statistics
-    Storage* scratch = nullptr;          ///< this worker's, as much as the program says
-    Storage* prepared = nullptr;         ///< everybody's, as much as the program says
-    bool set_gradient = false;           ///< the leaf's first tile
-    bool each_step_prepares = false;     ///< all of `prepared` is one step's at a time, else of all steps of a phase
-    bool cached = false;                 ///< it stays from batch to batch, and is there already
+    int first_parameter = 0, first_gradient = 0;  ///< what those begin with, of the network's
+    double const* statistics = nullptr;           ///< merged, of the whole network
+    double* partial = nullptr;                    ///< this tile's parts of the statistics
+    Storage* scratch = nullptr;                   ///< this worker's, as much as the program says
+    Storage* prepared = nullptr;                  ///< everybody's, as much as the program says
+    bool set_gradient = false;                    ///< the leaf's first tile
+    bool each_step_prepares = false;  ///< all of `prepared` is one step's at a time, else of all steps of a phase
+    bool cached = false;              ///< it stays from batch to batch, and is there already
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     int stride = 1;              ///< samples that the tile holds, empty lanes included
@@ -115,8 +116,8 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.extra = at(offsets.extra);
     a.dx = at(step.dx);
     a.write = step.write;
-    a.parameters = c.parameters + offsets.parameters;
-    if (c.gradient) a.gradient = c.gradient + offsets.parameters;
+    a.parameters = c.parameters + (offsets.parameters - c.first_parameter);
+    if (c.gradient) a.gradient = c.gradient + (offsets.parameters - c.first_gradient);
     a.set_gradient = c.set_gradient;
     if (c.statistics) a.statistics = c.statistics + offsets.statistics;
     if (c.partial) a.partial = c.partial + offsets.statistics;
@@ -140,7 +141,7 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
     for (auto const& step : steps)
         if (auto const& all = step.preparation; all.run) {
             KernelData<Precision> a;
-            a.parameters = c.parameters + step.offsets.parameters;
+            a.parameters = c.parameters + (step.offsets.parameters - c.first_parameter);
             a.stride = c.stride;
             a.invariant = c.invariant;
             a.cached = c.cached;
@@ -149,13 +150,17 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
         }
 }
 
-/// Clears the gradients that the kernels add to: a share of them.
+/// Clears the gradients that the kernels add to, in an arena that begins with the network's number `first`: a share of
+/// them.
 template <class Precision, class Loss>
 STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> const> steps,
-                                     typename Precision::accumulation* gradient, Share share) {
+                                     typename Precision::accumulation* gradient, int first, Share share) {
     for (auto const& step : steps)
-        std::fill(gradient + step.offsets.parameters + share.begin(step.cleared),
-                  gradient + step.offsets.parameters + share.end(step.cleared), typename Precision::accumulation(0));
+        if (step.cleared > 0) {
+            auto* const its = gradient + (step.offsets.parameters - first);
+            std::fill(its + share.begin(step.cleared), its + share.end(step.cleared),
+                      typename Precision::accumulation(0));
+        }
 }
 
 /// Runs one step on one tile; `input_size` is the number of elements of a sample.

@@ -20,6 +20,7 @@ struct StatisticsMerge {
     typename Precision::master* next_buffers;   ///< and after it
     /// Of the first leaf: sums over the whole batch are added once. Null on a rank that does not have it.
     typename Precision::accumulation* gradient;
+    int first_gradient;  ///< the network's number that it begins with
     Share share;
 };
 
@@ -60,8 +61,9 @@ void merge_backward(StatisticsMerge<Precision> const& m) {
             dy_xhat += part[Op::mean_dy_xhat];
         }
         if (Op::affine && m.gradient) {
-            m.gradient[Net::parameter_offset[Index] + c] += static_cast<T>(dy_xhat);
-            m.gradient[Net::parameter_offset[Index] + Op::channels + c] += static_cast<T>(dy);
+            T* const gradient = m.gradient + (Net::parameter_offset[Index] - m.first_gradient);
+            gradient[c] += static_cast<T>(dy_xhat);
+            gradient[Op::channels + c] += static_cast<T>(dy);
         }
         double const count = static_cast<double>(m.batch) * Op::pixels;
         m.merged[at + Op::mean_dy] = dy / count;

@@ -39,6 +39,7 @@ template <class Gradient>
 class ServedRanks {
 public:
     static constexpr bool several = true;
+    static constexpr bool by_groups = false, gathers_parameters = false;
     static constexpr bool replicated = true;
     static constexpr bool sharded = true;          ///< none of the optimizer's state is here
     static constexpr bool evaluates_alone = true;  ///< every worker evaluates all samples

@@ -1,0 +1,97 @@
+// A pass over the tiles of a batch: what its workers share, and how they take a leaf through some steps.
+#pragma once
+
+#include "../../core/fixed_array.hpp"
+#include "first_exception.hpp"
+#include "non_finite_watch.hpp"
+#include "pass_memory.hpp"
+#include "worker_pool.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+template <class Net, class Precision, class Loss>
+struct TilePass {
+    using Layout = BatchLayout<Net, Precision, Loss>;
+    using Context = TileContext<Precision, Loss>;
+    using Step = ProgramStep<Precision, Loss>;
+    /// Of tiles that all workers of a team have one workspace for.
+    static constexpr int not_kept = -1;
+
+    STRATA_COLD TilePass(Cpu cpu, int most_leaves)
+        : workers(worker_count(cpu)),
+          pool(workers_of(cpu)),
+          barriers(static_cast<std::size_t>(workers) + 1),
+          results(static_cast<std::size_t>(most_leaves)) {}
+
+    /// Waits at a barrier until as many members are there.
+    void meet(int barrier, int members) { barriers[static_cast<std::size_t>(barrier)].wait(members, pool.looks()); }
+    /// The same for all workers.
+    void meet(Share share) { meet(workers, share.size); }
+    /// One worker does something that may throw, the others wait for it.
+    template <class F>
+    void alone(Share share, F const& f) {
+        meet(share);
+        if (share.rank == 0) thrown.attempt(f);
+        meet(share);
+    }
+
+    /// What the kernels of a phase make of the parameters, once for all tiles. The steps of a single tile do it one by
+    /// one instead, in the same memory, which stays in the cache.
+    template <bool Training>
+    void prepare(std::span<Step const> steps, Context& context, Tiling const& tiling, int S, Share share) {
+        if constexpr (Layout::template program<Training>.prepared > 0) {
+            context.stride = S;
+            context.each_step_prepares = !context.cached && tiling.tiles == 1;
+            if (context.each_step_prepares) return;
+            thrown.attempt([&] { prepare_parameters(steps, context, share); });
+            meet(share);
+        }
+    }
+
+    /// Takes the tiles of a leaf through some steps. Tiles have a workspace each where the batch is kept, from
+    /// `first_kept` on, else (not_kept) one a team.
+    STRATA_ONE_COPY void run_leaf(Context& c, Tiling const& tiling, int leaf, Share team, int slot,
+                                  std::span<Step const> steps, int S, int first_kept) {
+        meet(slot, team.size);
+        c.share = team;
+        c.result = &results[static_cast<std::size_t>(leaf)];
+        for (int tile = leaf * tiling.leaf_tiles; tile < (std::min)((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
+             ++tile) {
+            c.first = tile * S;
+            c.samples = (std::min)(S, c.batch->size - c.first);
+            c.set_gradient = tile == leaf * tiling.leaf_tiles;
+            c.stride = S;
+            bool const kept = first_kept != not_kept;
+            c.workspace = memory.workspace(kept ? tile - first_kept : slot);
+            if (kept) c.partial = parts.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
+            for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
+                auto const rest = steps.subspan(at);
+                if (c.each_step_prepares && rest[0].preparation.run) {
+                    thrown.attempt([&] { prepare_parameters(rest.first(1), c, team); });
+                    meet(slot, team.size);
+                }
+                length = watch ? 1 : static_cast<std::size_t>(chain_length(rest, S));
+                thrown.attempt([&] {
+                    if (length > 1)
+                        run_chain(rest.first(length), c);
+                    else if (watch)
+                        *watch = run_and_watch<Net>(rest[0], c, *watch);
+                    else
+                        run_step(rest[0], c, Net::InputShape::size);
+                });
+                meet(slot, team.size);
+            }
+        }
+    }
+
+    int workers;
+    WorkerPool pool;
+    FixedArray<Barrier> barriers;  ///< one a team, the last for everybody
+    FirstException thrown;         ///< by a worker in a batch
+    PassMemory<Layout> memory;
+    FixedArray<double> parts;  ///< of batch-wide statistics, by tile
+    FixedArray<BatchResult> results;
+    int* watch = nullptr;  ///< of this pass: the first operation whose output is not finite
+};
+
+}  // namespace strata::inline STRATA_ABI::detail
