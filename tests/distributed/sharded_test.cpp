@@ -50,6 +50,7 @@ void check_steps(int ranks, int threads = 1) {
                                   AdamW{.learning_rate = 0.01, .weight_decay = 1e-3}, CosineAnnealingLR{.t_max = 3},
                                   DataParallel{communicator, Sharded<Level>{}});
         trainer.train_step(batch);
+        trainer.train_step(batch);
         auto const memory = memory_of<Net>(96, ranks, communicator.rank(), cpu, Sharded<Level>{});
         std::size_t const held = trainer.executor().memory_bytes() +
                                  (Level < 3 ? Net::parameter_count * sizeof(float) : 0);  // the model's own
@@ -93,9 +94,13 @@ TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
     };
     static_assert(bytes_of(Sharded<2>{}) == bytes_of(Sharded<1>{}));
     static_assert(bytes_of(Sharded<3>{}) == bytes_of(Sharded<1>{}) + count - NetGroups::parameters(2).size() * 4);
-    constexpr auto memory = [](auto sharded) { return memory_of<Net>(96, 8, 3, Cpu{.threads = 1}, sharded); };
-    static_assert(memory(Sharded<2>{}).gradients < memory(Sharded<1>{}).gradients);
-    static_assert(memory(Sharded<3>{}).parameters < memory(Sharded<1>{}).parameters);
+    using Layers = Network<Input<256>, Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>, ReLU,
+                           Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>>;
+    constexpr auto memory = [](auto sharded) { return memory_of<Layers>(96, 8, 3, Cpu{.leaves = 8}, sharded); };
+    constexpr std::size_t layer = (256 * 256 + 256) * sizeof(float), part = layer + 9 * 4096 * sizeof(float);
+    static_assert(memory(Sharded<1>{}).parameters == 8 * layer && memory(Sharded<1>{}).gradients == 8 * layer);
+    static_assert(memory(Sharded<2>{}).parameters < 8 * layer + part && memory(Sharded<2>{}).gradients < layer + part);
+    static_assert(memory(Sharded<3>{}).parameters < 2 * layer + part);
 }
 
 TEST_CASE("a checkpoint of one level and number of ranks goes on with others, and without ranks") {

@@ -49,7 +49,14 @@ public:
     /// The same of the numbers of a range alone, whole chunks of 4096 but for the last: the sums are [range.size()] each, and
     /// this rank owns a part of them. Any ranges that make up all numbers, in any order, give the bits of one call.
     template <Communicator C>
-    STRATA_COLD void reduce(C& communicator, std::span<T* const> sums, int leaves, T* result, OwnedRange range) {
+    void reduce(C& communicator, std::span<T* const> sums, int leaves, T* result, OwnedRange range) {
+        post(communicator, sums, leaves, range);
+        communicator.wait();
+        finish(result);
+    }
+    /// The same in two parts: what is posted needs the sums no longer; once the communicator has done it, finish adds.
+    template <Communicator C>
+    STRATA_COLD void post(C& communicator, std::span<T* const> sums, int leaves, OwnedRange range) {
         if (range.begin % code_chunk != 0 || (range.end % code_chunk != 0 && range.end != count_) || range.end > count_)
             fail("CompressedExchange: numbers ", range.begin, " to ", range.end, " of ", count_,
                  ", expected whole chunks of ", code_chunk);
@@ -71,7 +78,8 @@ public:
         auto const sent = [&](std::size_t k, OwnedRange theirs) {
             return std::span(encoded_.data() + k * size + bytes({range.begin, theirs.begin}), bytes(theirs));
         };
-        std::vector<std::byte const*> codes;
+        codes_.clear();
+        part_ = part;
         std::size_t others = 0;
         for (int peer = 0; peer < ranks_; ++peer) others += peer == rank_ ? 0 : shards_with_leaves(peer, leaves);
         resize(arrived_, others * part_size);
@@ -79,12 +87,12 @@ public:
         for (int peer = 0; peer < ranks_ && part.size() > 0; ++peer)
             for (std::size_t k = 0; k < shards_with_leaves(peer, leaves); ++k) {
                 if (peer == rank_) {
-                    codes.push_back(sent(k, part).data());
+                    codes_.push_back(sent(k, part).data());
                     continue;
                 }
                 std::span const from(arrived_.data() + next++ * part_size, part_size);
                 communicator.post_receive(peer, from);
-                codes.push_back(from.data());
+                codes_.push_back(from.data());
             }
         for (int distance = 1; distance < ranks_; ++distance) {
             int const peer = (rank_ + distance) % ranks_;
@@ -92,9 +100,8 @@ public:
             for (std::size_t k = 0; k < sums.size() && theirs.size() > 0; ++k)
                 communicator.post_send(peer, sent(k, theirs));
         }
-        communicator.wait();
-        add_codes(codes, part, result);
     }
+    STRATA_COLD void finish(T* result) { add_codes(codes_, part_, result); }
     /// What all ranks made of their parts of numbers [count], encoded, to all: the same numbers on each, and on the
     /// owner too. Throws RankLost.
     template <Communicator C>
@@ -241,6 +248,8 @@ private:
     AlignedVector<T> new_left_, new_left_back_;  // after this pass, if it counts
     AlignedVector<T> decoded_;
     std::vector<std::byte> encoded_, arrived_;
+    std::vector<std::byte const*> codes_;  // that were posted, of all shards,
+    OwnedRange part_{0, 0};                // of this rank's part
 };
 
 }  // namespace strata::inline STRATA_ABI

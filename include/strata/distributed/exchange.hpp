@@ -19,12 +19,12 @@ public:
     Exchange() = default;
     Exchange(int rank, int ranks, int leaves, std::size_t count) { deal(rank, ranks, leaves, count); }
 
-    /// For another batch, or other ranks.
-    void deal(int rank, int ranks, int leaves, std::size_t count) {
+    /// For another batch, or other ranks; with `one_round` for post and finish.
+    void deal(int rank, int ranks, int leaves, std::size_t count, bool one_round = false) {
         rank_ = rank;
         ranks_ = ranks;
         count_ = count;
-        rounds_ = ExchangeRounds(rank, ranks, leaves, count);
+        rounds_ = ExchangeRounds(rank, ranks, leaves, count, one_round);
     }
 
     [[nodiscard]] OwnedRange owned() const { return owned_range(rank_, ranks_, count_); }
@@ -36,11 +36,25 @@ public:
     /// result [owned().size()] is the sum of this rank's part, and may lie in them, where owned() does. Throws RankLost.
     template <Communicator C>
     void reduce(C& communicator, std::span<T* const> own, T* result) {
-        if (own.size() != static_cast<std::size_t>(nodes().count()))
-            fail("Exchange: ", own.size(), " nodes, expected ", nodes().count());
-        if (arrived_.size() < rounds_.buffer()) arrived_ = AlignedVector<T>(rounds_.buffer());
-        T const* const sum = rounds_.halves() ? halve(communicator, own[0]) : add_directly(communicator, own);
-        if (sum && sum != result) std::copy_n(sum, owned().size(), result);
+        if (!rounds_.halves()) {
+            post(communicator, own);
+            communicator.wait();
+            return finish(result);
+        }
+        check(own);
+        T const* const sum = halve(communicator, own[0]);
+        if (sum != result) std::copy_n(sum, owned().size(), result);
+    }
+    /// The same in two parts, of an exchange in one round: own[k] stay as they are until the communicator has done all that
+    /// was posted; then finish adds.
+    template <Communicator C>
+    void post(C& communicator, std::span<T* const> own) {
+        check(own);
+        post_nodes(communicator, own);
+    }
+    void finish(T* result) {
+        add_nodes<T>(nodes_, numbers_, owned().size());
+        if (!numbers_.empty() && numbers_[0] != result) std::copy_n(numbers_[0], owned().size(), result);
     }
 
     /// Every rank's part of numbers [count] goes to all others. Throws RankLost.
@@ -71,6 +85,11 @@ private:
         if (count > 0) communicator.post_receive(from, std::as_writable_bytes(std::span(numbers, count)));
     }
 
+    void check(std::span<T* const> own) {
+        if (own.size() != static_cast<std::size_t>(nodes().count()))
+            fail("Exchange: ", own.size(), " nodes, expected ", nodes().count());
+        if (arrived_.size() < rounds_.buffer()) arrived_ = AlignedVector<T>(rounds_.buffer());
+    }
     /// A rank's node becomes the sum in ever smaller parts.
     template <Communicator C>
     T const* halve(C& communicator, T* node) {
@@ -84,9 +103,9 @@ private:
             });
         return node + owned().begin;
     }
-    /// The owned part of all ranks' nodes comes here and is added.
+    /// The owned part of all ranks' nodes comes here.
     template <Communicator C>
-    T const* add_directly(C& communicator, std::span<T* const> own) {
+    void post_nodes(C& communicator, std::span<T* const> own) {
         OwnedRange const range = owned();
         nodes_.clear();
         numbers_.clear();
@@ -109,9 +128,6 @@ private:
                             transfer.received.size());
                 for (T const* const node : own) send(communicator, transfer.to, node, transfer.sent);
             });
-        communicator.wait();
-        add_nodes<T>(nodes_, numbers_, range.size());
-        return numbers_.empty() ? nullptr : numbers_[0];
     }
 
     int rank_ = 0, ranks_ = 1;

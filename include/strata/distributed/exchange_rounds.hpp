@@ -58,10 +58,13 @@ struct Traffic {
 /// round are under way at the same time; the next round waits for all of them.
 class ExchangeRounds {
 public:
-    constexpr ExchangeRounds(int rank, int ranks, int leaves, std::size_t count)
+    /// With `one_round` gradients go straight to their owners whatever the ranks are: all messages are under way at once,
+    /// while the ranks compute.
+    constexpr ExchangeRounds(int rank, int ranks, int leaves, std::size_t count, bool one_round = false)
         : rank_(rank), ranks_(ranks), leaves_(leaves), count_(count) {
         doubles_ = std::has_single_bit(static_cast<unsigned>(ranks));
-        halves_ = doubles_ && ranks <= leaves && (ranks == 1 || std::has_single_bit(static_cast<unsigned>(leaves)));
+        halves_ = !one_round && doubles_ && ranks <= leaves &&
+                  (ranks == 1 || std::has_single_bit(static_cast<unsigned>(leaves)));
     }
 
     /// Whether gradients are added by halving.

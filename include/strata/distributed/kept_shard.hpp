@@ -1,14 +1,16 @@
 // What a rank keeps of parameters and gradients where ranks share them, and what it gathers while it works.
 #pragma once
 
+#include <utility>
+
 #include "../core/aligned.hpp"
 #include "communicator.hpp"
 #include "owned_parts.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// This rank's parts of the parameters and of a batch's gradient. In gather, parameters of a few neighbouring layers come
-/// from all ranks (ZeRO 3, Rajbhandari et al. 2020); all_to is for whole models.
+/// This rank's parts of the parameters and of a batch's gradient, and the parameters of a few neighbouring layers from all
+/// ranks (ZeRO 3, Rajbhandari et al. 2020), while the next ones come.
 template <class Scalar, class Gradient>
 class KeptShard {
 public:
@@ -31,14 +33,14 @@ public:
     [[nodiscard]] std::span<Gradient> gradient() { return {gradient_.data(), gradient_.size()}; }
     [[nodiscard]] std::span<Gradient const> gradient() const { return {gradient_.data(), gradient_.size()}; }
 
-    /// Parameters from all ranks; nothing is done where they are here. Throws RankLost.
+    /// Begins to gather parameters from all ranks, beside those that are open.
     template <Communicator C>
-    STRATA_COLD void gather(C& communicator, OwnedParts const& parts, OwnedRange numbers) {
-        if (numbers == gathered_range_) return;
-        close();
-        if (gathered_.size() < numbers.size()) gathered_ = AlignedVector<Scalar>(numbers.size());
+    STRATA_COLD void post_gather(C& communicator, OwnedParts const& parts, OwnedRange numbers) {
+        auto& next = gathered_[1 - open_];
+        if (next.size() < numbers.size()) next = AlignedVector<Scalar>(numbers.size());
+        coming_ = numbers;
         parts.for_each_piece(numbers, [&](int rank, int index, OwnedRange piece) {
-            std::span const to(gathered_.data() + (piece.begin - numbers.begin), piece.size());
+            std::span const to(next.data() + (piece.begin - numbers.begin), piece.size());
             if (rank != parts.rank()) return communicator.post_receive(rank, std::as_writable_bytes(to));
             std::span const own(parameters_.data() + parts.place(index) + (piece.begin - parts.part(index).begin),
                                 piece.size());
@@ -46,20 +48,28 @@ public:
             for (int distance = 1; distance < parts.ranks(); ++distance)
                 communicator.post_send((rank + distance) % parts.ranks(), std::as_bytes(own));
         });
-        communicator.wait();
-        gathered_range_ = numbers;
     }
-    [[nodiscard]] Scalar const* gathered() const { return gathered_.data(); }
+    /// Those that came, when the communicator has done all that was posted, are open.
+    void open() {
+        open_ = 1 - open_;
+        opened_ = std::exchange(coming_, OwnedRange{0, 0});
+    }
+    [[nodiscard]] bool is_open(OwnedRange numbers) const { return numbers == opened_; }
+    [[nodiscard]] bool is_coming(OwnedRange numbers) const { return numbers == coming_; }
+    [[nodiscard]] Scalar const* opened() const { return gathered_[open_].data(); }
     /// What was gathered is old.
-    void close() { gathered_range_ = {0, 0}; }
+    void close() { opened_ = coming_ = {0, 0}; }
     [[nodiscard]] std::size_t memory_bytes() const {
-        return (parameters_.size() + gathered_.size()) * sizeof(Scalar) + gradient_.size() * sizeof(Gradient);
+        return (parameters_.size() + gathered_[0].size() + gathered_[1].size()) * sizeof(Scalar) +
+               gradient_.size() * sizeof(Gradient);
     }
 
 private:
-    AlignedVector<Scalar> parameters_, gathered_;
+    AlignedVector<Scalar> parameters_;
+    AlignedVector<Scalar> gathered_[2];  // in turn
+    int open_ = 0;
     AlignedVector<Gradient> gradient_;
-    OwnedRange gathered_range_{0, 0};
+    OwnedRange opened_{0, 0}, coming_{0, 0};
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

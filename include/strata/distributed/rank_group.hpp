@@ -85,26 +85,76 @@ public:
     /// The gradient [count] of a batch of so many leaves from the sums of all ranks' nodes, or shards, [count] each: the
     /// part that `summed` says.
     STRATA_COLD void sum(std::span<Gradient* const> nodes, Gradient* gradient, std::size_t count, int leaves) {
-        reduce(nodes, {0, count}, gradient + owned_range(rank(), size(), count).begin, leaves);
-        if constexpr (!sharded) {
-            if constexpr (compressed)
-                codes_.gather(*communicator_, gradient);
-            else
-                exchange_.gather(*communicator_, gradient);
+        if constexpr (compressed) {
+            codes_.reduce(*communicator_, nodes, leaves, gradient + owned_range(rank(), size(), count).begin);
+            if constexpr (!sharded) codes_.gather(*communicator_, gradient);
+        } else {
+            exchange_.deal(rank(), size(), leaves, count);
+            exchange_.reduce(*communicator_, nodes, gradient + exchange_.owned().begin);
+            if constexpr (!sharded) exchange_.gather(*communicator_, gradient);
         }
     }
-    /// The same for one group of parameters; the nodes' arrays begin with the number `first`. This rank's part is then in
-    /// its shard.
-    STRATA_COLD void sum_group(std::span<Gradient* const> nodes, int group, std::size_t first, int leaves) {
+    /// Begins the same for one group of parameters, while the ranks compute; the nodes' arrays begin with the number `first`
+    /// and may be overwritten then. This rank's part is in its shard after settle.
+    STRATA_COLD void post_group(std::span<Gradient* const> nodes, int group, std::size_t first, int leaves) {
         OwnedRange const range = parts().range(group);
         if (range.size() == 0) return;  // all of it waits for the group before
+        if (!compressed && leaving_.size() < nodes.size() * range.size())
+            leaving_ = AlignedVector<Gradient>(nodes.size() * range.size());
         Gradient* arrays[64];
-        for (std::size_t k = 0; k < nodes.size(); ++k) arrays[k] = nodes[k] + (range.begin - first);
-        reduce({arrays, nodes.size()}, range, shard_.gradient().data() + parts().place(group), leaves);
+        for (std::size_t k = 0; k < nodes.size(); ++k) {
+            arrays[k] = nodes[k] + (range.begin - first);
+            if (compressed) continue;  // the code is what is sent
+            std::copy_n(arrays[k], range.size(), leaving_.data() + k * range.size());
+            arrays[k] = leaving_.data() + k * range.size();
+        }
+        std::span<Gradient* const> const sums(arrays, nodes.size());
+        if constexpr (compressed) {
+            codes_.post(*communicator_, sums, leaves, range);
+        } else {
+            exchange_.deal(rank(), size(), leaves, range.size(), true);
+            exchange_.post(*communicator_, sums);
+        }
+        reducing_ = group;
     }
-    /// Parameters from all ranks, where each keeps a part.
-    STRATA_COLD void gather_parameters(OwnedRange numbers) { shard_.gather(*communicator_, parts(), numbers); }
-    [[nodiscard]] Scalar const* gathered_parameters() const { return shard_.gathered(); }
+    /// Waits for all that is under way: a group's gradient is in the shard, and parameters that were coming are here.
+    STRATA_COLD void settle() {
+        communicator_->wait();
+        if (int const group = std::exchange(reducing_, -1); group >= 0) {
+            Gradient* const result = shard_.gradient().data() + parts().place(group);
+            if constexpr (compressed)
+                codes_.finish(result);
+            else
+                exchange_.finish(result);
+        }
+    }
+    /// Opens parameters from all ranks, where each keeps a part, and begins to gather the next ones, if any. Where they
+    /// were coming, all has been settled since.
+    STRATA_COLD void open_parameters(OwnedRange numbers, OwnedRange next) {
+        if (shard_.is_open(numbers)) return;
+        if (!shard_.is_coming(numbers)) shard_.post_gather(*communicator_, parts(), numbers);
+        settle();
+        shard_.open();
+        if (next.size() > 0) shard_.post_gather(*communicator_, parts(), next);
+    }
+    [[nodiscard]] Scalar const* opened_parameters() const { return shard_.opened(); }
+    /// Lets messages move on.
+    void poll() { static_cast<void>(communicator_->poll()); }
+    /// While an exception is handled: nothing is under way any more. Others send what this rank waits for, unless the
+    /// communicator is broken.
+    STRATA_COLD void give_up() noexcept {
+        try {
+            throw;
+        } catch (RankLost const&) {
+        } catch (RankKilled const&) {
+        } catch (...) {
+            try {
+                settle();
+            } catch (...) {}  // the first one counts
+        }
+        reducing_ = -1;
+        shard_.close();
+    }
     [[nodiscard]] auto& shard() { return shard_; }
     [[nodiscard]] auto const& shard() const { return shard_; }
 
@@ -246,15 +296,6 @@ public:
 
 private:
     [[nodiscard]] OwnedParts parts_of(int rank) const { return {rank, size(), ranges_}; }
-    /// Sums of this rank's nodes of a range, to this rank's part of the batch's.
-    void reduce(std::span<Gradient* const> nodes, OwnedRange range, Gradient* result, int leaves) {
-        if constexpr (compressed) {
-            codes_.reduce(*communicator_, nodes, leaves, result, range);
-        } else {
-            exchange_.deal(rank(), size(), leaves, range.size());
-            exchange_.reduce(*communicator_, nodes, result);
-        }
-    }
     [[nodiscard]] std::string difference(std::string const& text) const {
         std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size()));
         std::uint64_t const own = text.size();
@@ -308,6 +349,8 @@ private:
     std::span<OwnedRange const> ranges_;
     Exchange<Gradient> exchange_;
     KeptShard<Scalar, Gradient> shard_;
+    AlignedVector<Gradient> leaving_;  // a group's sums, on their way
+    int reducing_ = -1;                // that group
     typename CodesOf<Code, Gradient>::type codes_;
     std::vector<double> packed_;  // parts of a layer's statistics
 };

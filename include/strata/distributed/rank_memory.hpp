@@ -44,7 +44,7 @@ constexpr RankMemory memory_of(int batch, int ranks, int rank = 0, Cpu cpu = {},
         numbers = Groups::largest_window;
         std::size_t largest = 0;
         for (int g = 0; g < Groups::count; ++g) largest = (std::max)(largest, Groups::parameters(g).size());
-        memory.parameters = (parts.size() + (level == 3 ? largest : all)) * sizeof(Scalar);
+        memory.parameters = (parts.size() + (level == 3 ? 2 * largest : all)) * sizeof(Scalar);
         memory.gradients = parts.size() * sizeof(Gradient);
     }
     int const groups = detail::groups_of(leaves, workers, numbers * sizeof(Gradient));

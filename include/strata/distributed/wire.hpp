@@ -35,9 +35,11 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways co
     OwnedParts const parts(rank, ranks, detail::ranges_of_level<Net, level>);
     for (int k = 0; k < parts.ranges(); ++k) {
         OwnedRange const range = parts.range(k), mine = parts.part(k);
-        ExchangeRounds const rounds(rank, ranks, tiling.leaves, range.size());
+        ExchangeRounds const rounds(rank, ranks, tiling.leaves, range.size(), level >= 2);
         Traffic there = rounds.reduce_traffic(), back = rounds.gather_traffic();
         std::size_t buffer = rounds.buffer() * sizeof(Gradient);
+        if constexpr (level >= 2)  // what leaves while the next group is computed
+            buffer += static_cast<std::size_t>(rounds.nodes_of(rank).count()) * range.size() * sizeof(Gradient);
         if constexpr (compressed) {
             auto const bytes = [&](OwnedRange numbers) {
                 return encoded_bytes<Gradient>(compression.code, numbers.end) -

@@ -49,6 +49,15 @@ struct BatchLayout {
         }
         return end;
     }
+    /// The parameters of the first other group after a phase that ends there; none at the end.
+    template <bool Training>
+    static constexpr OwnedRange next_parameters(std::size_t end) {
+        auto const steps = program<Training>.steps;
+        for (std::size_t k = end; k < steps.size(); ++k)
+            if (int const group = group_of(steps[k]); group != group_of(steps[end - 1]))
+                return ParameterGroups<Net>::parameters(group);
+        return {0, 0};
+    }
     /// Numbers of an arena of gradients.
     template <class Ranks>
     static constexpr std::ptrdiff_t arena_numbers =

@@ -164,13 +164,15 @@ private:
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
-        begin_pass<true>(keeps_batch ? tiles.size() : (std::min)(pass_.workers, tiles.size()), S, tiling.leaves, watch);
+        pass_.template begin<true>(keeps_batch ? tiles.size() : (std::min)(pass_.workers, tiles.size()), S,
+                                   tiling.leaves, watch);
+        if constexpr (Ranks::by_groups) pass_.template poll_in_between<Ranks>(ranks_);
         cache_.forget();
         detail::grow(pass_.parts, Layout::parts_size(tiling.tiles));
 
         bool const teams = Layout::template teams_pay<true>(S, team_flops_);
         bool begun = false;
-        pass_.pool.run(members(own, teams), [&](int worker, int workers) {
+        pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
             detail::Share const share{worker, workers};  // how many they are is known here alone
             detail::Assignment runs{own.size(), workers, teams, false, (std::min)(gradients_.groups(), workers)};
             if (worker == 0)
@@ -185,7 +187,7 @@ private:
                 end = Layout::template phase_end<true, Ranks>(begin);
                 auto const phase = steps.subspan(begin, end - begin);
                 auto const& last = steps[end - 1];
-                if constexpr (Ranks::by_groups) work_on(Layout::group_of(last), context, share);
+                if constexpr (Ranks::by_groups) work_on<true>(end, context, share);
                 pass_.template prepare<true>(phase, context, tiling, S, share);
                 runs.for_each(worker, [&](int run, detail::Share team, int slot) {
                     gradients_.sum_run(
@@ -218,7 +220,7 @@ private:
                 detail::unscale(gradient_data(), Net::parameter_count, loss_scale_, share, 0, Net::parameter_count,
                                 chunk_largest_.data());
         });
-        pass_.thrown.rethrow();
+        end_pass();
         if constexpr (Ranks::several) {
             if constexpr (!Ranks::by_groups) detail::sum_over_ranks(ranks_, gradients_, tiling.leaves);
             detail::unscale_own(ranks_, gradients_.gradient(), pass_.pool, pass_.workers, loss_scale_,
@@ -237,14 +239,15 @@ private:
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
-        begin_pass<false>(Ranks::gathers_parameters ? tiles.size() : (std::min)(pass_.workers, tiling.tiles), S,
-                          tiling.leaves, watch);
+        pass_.template begin<false>(Ranks::gathers_parameters ? tiles.size() : (std::min)(pass_.workers, tiling.tiles),
+                                    S, tiling.leaves, watch);
+        if constexpr (Ranks::gathers_parameters) pass_.template poll_in_between<Ranks>(ranks_);
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = Layout::template teams_pay<false>(S, team_flops_);
         bool ready = false;
         if constexpr (Layout::caches_prepared && !Ranks::gathers_parameters)
             ready = cache_.is_ready(steps, model.parameters().data(), batch_invariant_ ? 1 : S);
-        pass_.pool.run(members(own, teams), [&](int worker, int workers) {
+        pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             Context context = context_of(model, batch, {}, worker);
             if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
@@ -255,7 +258,7 @@ private:
             for (std::size_t begin = 0, end = steps.size(); begin < steps.size(); begin = end) {
                 if constexpr (Ranks::gathers_parameters) {
                     end = Layout::template phase_end<false, Ranks>(begin);
-                    work_on(Layout::group_of(steps[end - 1]), context, share);
+                    work_on<false>(end, context, share);
                 }
                 auto const phase = steps.subspan(begin, end - begin);
                 if (!ready) pass_.template prepare<false>(phase, context, tiling, S, share);
@@ -269,7 +272,7 @@ private:
             }
         });
         if (pass_.thrown.is_there()) cache_.forget();
-        pass_.thrown.rethrow();
+        end_pass();
         if constexpr (Ranks::several) {
             share_results(tiling.leaves);
             auto const samples = [&](int rank) {
@@ -281,25 +284,30 @@ private:
         return detail::merged_result(pass_.results.data(), batch.size, tiling.leaves, 0);
     }
 
-    /// Room for a pass that holds so many tiles at a time.
+    /// Throws what a worker has thrown.
+    void end_pass() {
+        if constexpr (!Ranks::by_groups) {
+            pass_.thrown.rethrow();
+        } else {
+            pass_.thrown.attempt([&] { ranks_.settle(); });
+            try {
+                pass_.thrown.rethrow();
+            } catch (...) {
+                ranks_.give_up();
+                throw;
+            }
+        }
+    }
+    /// Ranks that work on one group of parameters at a time: the phase that ends there is about one.
     template <bool Training>
-    void begin_pass(int tiles, int samples, int leaves, int* watch) {
-        pass_.watch = watch;
-        pass_.memory.template make_room<Training>(pass_.workers, tiles, samples);
-        std::fill_n(pass_.results.begin(), leaves, detail::BatchResult{});
-    }
-    /// Workers of a pass over some leaves.
-    [[nodiscard]] int members(detail::LeafRange own, bool teams) const {
-        return pass_.watch ? 1 : teams ? pass_.workers : std::clamp(own.size(), 1, pass_.workers);
-    }
-
-    /// Ranks that work on one group of parameters at a time: the next phase is about this one.
-    void work_on(int group, Context& context, detail::Share share) {
-        using Groups = ParameterGroups<Net>;
-        context.first_gradient = static_cast<int>(Groups::parameters(group).begin);
+    void work_on(std::size_t end, Context& context, detail::Share share) {
+        auto const own =
+            ParameterGroups<Net>::parameters(Layout::group_of(Layout::template program<Training>.steps[end - 1]));
+        context.first_gradient = static_cast<int>(own.begin);
+        context.polls = share.rank == 0;
         if constexpr (Ranks::gathers_parameters) {
-            pass_.alone(share, [&] { ranks_.gather_parameters(Groups::parameters(group)); });
-            context.parameters = ranks_.gathered_parameters();
+            pass_.alone(share, [&] { ranks_.open_parameters(own, Layout::template next_parameters<Training>(end)); });
+            context.parameters = ranks_.opened_parameters();
             context.first_parameter = context.first_gradient;
         }
     }
@@ -312,7 +320,8 @@ private:
         pass_.alone(share, [&] {
             Gradient* sums[64];
             auto const nodes = std::span<Gradient* const>(sums, static_cast<std::size_t>(gradients_.sums(sums)));
-            ranks_.sum_group(nodes, group, own.begin, leaves);
+            ranks_.settle();  // what had a phase to arrive
+            ranks_.post_group(nodes, group, own.begin, leaves);
             if (group == 0) return;
             // The rest of a chunk waits for the group before.
             auto const waiting = Groups::window(group - 1).end - own.begin, to = Groups::parameters(group - 1).size();
@@ -353,16 +362,17 @@ private:
             auto const own = ranks_.leaves(tiling.leaves);
             has_first_leaf = own.begin == 0 && own.end > 0;
         }
-        detail::StatisticsMerge<Precision> const merge{pass_.parts.data(),
-                                                       statistics_.data(),
-                                                       tiling.tiles,
-                                                       samples,
-                                                       batch,
-                                                       model.buffers().data(),
-                                                       next_buffers_.data(),
-                                                       has_first_leaf ? gradient_data() : nullptr,
-                                                       first_gradient,
-                                                       share};
+        detail::StatisticsMerge<Precision> merge{};
+        merge.parts = pass_.parts.data();
+        merge.merged = statistics_.data();
+        merge.tiles = tiling.tiles;
+        merge.tile_samples = samples;
+        merge.batch = batch;
+        merge.buffers = model.buffers().data();
+        merge.next_buffers = next_buffers_.data();
+        if (has_first_leaf) merge.gradient = gradient_data();
+        merge.first_gradient = first_gradient;
+        merge.share = share;
         auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
         (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
         pass_.meet(share);

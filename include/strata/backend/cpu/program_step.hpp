@@ -52,6 +52,7 @@ struct TileContext {
     Batch const* batch = nullptr;
     int first = 0, samples = 0;  ///< the tile's samples in the batch
     int stride = 1;              ///< samples that the tile holds, empty lanes included
+    bool polls = false;          ///< messages are under way while this worker computes
     bool invariant = false;      ///< a sample's bits may not depend on the tile
     RandomKey random{};
     Share share{};

@@ -23,6 +23,24 @@ struct TilePass {
           barriers(static_cast<std::size_t>(workers) + 1),
           results(static_cast<std::size_t>(most_leaves)) {}
 
+    /// Room for a pass that holds so many tiles at a time.
+    template <bool Training>
+    void begin(int tiles, int samples, int leaves, int* first_non_finite) {
+        watch = first_non_finite;
+        memory.template make_room<Training>(workers, tiles, samples);
+        std::fill_n(results.begin(), leaves, BatchResult{});
+    }
+    /// Workers of a pass over some leaves.
+    [[nodiscard]] int members(LeafRange own, bool teams) const {
+        return watch ? 1 : teams ? workers : std::clamp(own.size(), 1, workers);
+    }
+    /// Messages of these ranks move on after each chain of a worker whose context polls.
+    template <class Ranks>
+    void poll_in_between(Ranks& ranks) {
+        poll = [](void* its) { static_cast<Ranks*>(its)->poll(); };
+        polled = &ranks;
+    }
+
     /// Waits at a barrier until as many members are there.
     void meet(int barrier, int members) { barriers[static_cast<std::size_t>(barrier)].wait(members, pool.looks()); }
     /// The same for all workers.
@@ -79,6 +97,7 @@ struct TilePass {
                     else
                         run_step(rest[0], c, Net::InputShape::size);
                 });
+                if (c.polls) thrown.attempt([&] { poll(polled); });
                 meet(slot, team.size);
             }
         }
@@ -91,6 +110,8 @@ struct TilePass {
     PassMemory<Layout> memory;
     FixedArray<double> parts;  ///< of batch-wide statistics, by tile
     FixedArray<BatchResult> results;
+    void (*poll)(void*) = nullptr;
+    void* polled = nullptr;
     int* watch = nullptr;  ///< of this pass: the first operation whose output is not finite
 };
 
