@@ -26,8 +26,10 @@ public:
         : path_(concatenate(directory, "/server-", server, "-of-", servers)),
           durable_(durable),
           lock_(opened_lock(directory, path_), path_) {
-        if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
-            fail_with_errno(path_, "another process serves from this storage");
+        if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK) fail_with_errno(path_, "cannot lock the storage");
+            fail(path_, ": another process serves from this storage");
+        }
         if (!is_there()) check_logs();
     }
 
