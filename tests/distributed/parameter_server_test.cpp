@@ -588,6 +588,19 @@ TEST_CASE("Ssp: nobody waits for a worker that has left, and it may come again")
     server = std::make_unique<Stored>(options, plain);
     check(5, 0);
     CHECK(!server->all_left());
+
+    // As trainers do it: the second one stops and leaves, the first one trains to the end.
+    Servers<Mlp, SGD> servers(2, {.mode = Ssp{1}, .workers = 2}, sgd);
+    run_workers(2, [&](int worker) {
+        auto trainer = worker_of(servers.addresses, worker, 2, Ssp{1});
+        auto fit = options_of(64, 6);
+        fit.on_step = [&](StepEvent const& event) {
+            if (worker == 1 && event.step == 2) trainer.stop();
+        };
+        trainer.fit(small_images(128), fit);
+    });
+    servers.join();
+    CHECK(servers.all[0]->clock() == 12);
 }
 
 TEST_CASE("old logs are removed, and those of which the snapshot is gone are not") {
@@ -747,6 +760,12 @@ TEST_CASE("who does not know the key is not served, and without one a server sta
     { auto const trainer = train<Mlp>(Cpu{.threads = 1}, sgd, Served{.servers = servers.addresses, .key = key}); }
     servers.join();
     using Server = ParameterServer<Mlp, SGD>;
+    TemporaryDirectory const directory;
+    Server const first({.address = "ipc://" + (directory / "server")}, sgd);
+    CHECK(error_of([&] { Server({.address = first.address()}, sgd); }).find("another process does") !=
+          std::string::npos);
+    CHECK(error_of([&] { Server({.address = servers.addresses[0]}, sgd); }).find("cannot listen at tcp://127.0.0.1") !=
+          std::string::npos);
     CHECK(error_of([] { Server({.address = "tcp://0.0.0.0:5555"}, sgd); }).find("server_key()") != std::string::npos);
     CHECK(error_of([] { Server({.address = "tcp://127.0.0.1:*", .key = "secret"}, sgd); }).find("40 characters") !=
           std::string::npos);
