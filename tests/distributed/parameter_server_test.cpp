@@ -195,6 +195,42 @@ pid_t start_server(int server) {
     return child;
 }
 
+using Stored = detail::StoredShard<Mlp, SGD, Float32>;
+/// Worker `worker` says hello to the only server. Returns its clock.
+std::int64_t say_hello(Stored& server, std::uint32_t worker, std::uint32_t workers, int staleness = 0) {
+    detail::HelloMessage hello;
+    hello.worker = worker;
+    hello.workers = workers;
+    hello.servers = 1;
+    hello.staleness = staleness;
+    hello.session = worker + 5;
+    hello.code = ServedCode{}.text();
+    return server.hello(hello, detail::to_bytes(hello)).clock;
+}
+/// Pushes a gradient of equal numbers, with learning rate 1; of several leaves its own alone.
+void push_to(Stored& server, std::uint32_t worker, std::uint32_t workers, std::int64_t clock, std::uint32_t piece,
+             float number, bool skip = false) {
+    auto const [begin, end] = detail::piece_range(piece, Mlp::parameter_count);
+    std::vector<float> const gradient(end - begin, number);
+    detail::PushMessage push;
+    push.session = worker + 5;
+    push.worker = worker;
+    push.piece = piece;
+    push.clock = clock;
+    push.leaves = push.batch = workers;
+    push.learning_rate = 1;
+    push.skip = skip;
+    if (!skip) push.payload = std::as_bytes(std::span(gradient));
+    REQUIRE(server.is_new(push));
+    server.take(push, detail::to_bytes(push));
+}
+std::vector<float> numbers_of(detail::WeightsMessage const& weights) {
+    std::vector<float> numbers(weights.payload.size() / sizeof(float));
+    std::memcpy(numbers.data(), weights.payload.data(), weights.payload.size());
+    return numbers;
+}
+SGD const plain{.learning_rate = 1};
+
 }  // namespace
 
 TEST_CASE("Bsp has the bits of one process: weights, optimizer state, evaluation") {
@@ -278,16 +314,21 @@ TEST_CASE("a worker that died is started again under its number, and the bits ar
     Servers<Mlp, SGD> servers(2, {.workers = 2}, sgd);
     run_workers(2, [&](int worker) {
         auto options = options_of(64);
+        // In two parts, of which the one that is started again finds the first one done.
+        auto const fit = [&](auto& trainer) {
+            trainer.fit(data, options_of(64, 1));
+            trainer.fit(data, options);
+        };
         if (worker == 1) try {
                 auto trainer = worker_of(servers.addresses, 1, 2, Bsp{});
                 options.on_step = [](StepEvent const& event) {
                     if (event.step == 4) throw std::runtime_error("gone");  // in the second epoch
                 };
-                trainer.fit(data, options);
+                fit(trainer);
             } catch (std::runtime_error const&) { options.on_step = {}; }
         auto trainer = worker_of(servers.addresses, worker, 2, Bsp{});
         if (worker == 1 && trainer.state().step != 4) throw std::runtime_error("it begins elsewhere");
-        trainer.fit(data, options);
+        fit(trainer);
     });
     servers.join();
     CHECK(bits_of(servers.all, 1) == expected);
@@ -315,6 +356,38 @@ TEST_CASE("a step of which one worker's gradient is not finite is left out by al
     });
     servers.join();
     CHECK(bits_of(servers.all, 1) == expected);
+}
+
+TEST_CASE("a step that is left out takes nothing of what codes have to say yet") {
+    std::vector<float> const x(64 * 288, 0.5f);
+    std::vector<int> const labels(64, 1);
+    // Each worker gives gradients of its own making, with which weights have nothing to do.
+    auto const bits = [&](ServedCode const& code, std::vector<float> const& sizes) {
+        Servers<Mlp, SGD> servers(1, {.code = code, .workers = 2}, sgd);
+        run_workers(2, [&](int worker) {
+            auto trainer =
+                train<Mlp>(Cpu{.threads = 1}, Seed{7}, sgd, NonFinite{.skip = true},
+                           Served{.servers = servers.addresses, .worker = worker, .workers = 2, .code = code});
+            for (float const size : sizes) {
+                trainer.backward(x, labels);
+                float const base = is_finite(size) ? size : 0.15f;
+                float step = base;
+                for (float& g : trainer.gradients()) g = step = step > 8 * base ? base / 3 : step * 1.25f;
+                if (!is_finite(size) && worker == 1) trainer.gradients()[3] = size;
+                trainer.update();
+            }
+        });
+        servers.join();
+        return bits_of(servers.all, 1);
+    };
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    for (ServedCode const& code : {ServedCode(Int8{}), ServedCode(OneBit{}), ServedCode(TopK{.fraction = 0.1})}) {
+        CAPTURE(code.text());
+        Bits const expected = bits(code, {0.1f, 0.2f, 0.3f});
+        CHECK(bits(code, {0.1f, infinity, 0.2f, infinity, infinity, 0.3f}) == expected);
+        // The sum of what both push is infinite, where the code has the largest numbers.
+        if (code.text() != OneBit{}.text()) CHECK(bits(code, {0.1f, 0.2f, 3e37f, 0.3f}) == expected);
+    }
 }
 
 TEST_CASE("gradients that a worker changes are added worker by worker") {
@@ -351,9 +424,7 @@ TEST_CASE("gradients that a worker changes are added worker by worker") {
 
 TEST_CASE("a push that comes more than once is taken once, also by a server that was started anew") {
     TemporaryDirectory const directory;
-    using Stored = detail::StoredShard<Mlp, SGD, Float32>;
     ServerOptions const options{.storage = directory / "storage", .snapshot_every = 2};
-    SGD const plain{.learning_rate = 1};
     constexpr std::size_t count = Mlp::parameter_count;
     auto server = std::make_unique<Stored>(options, plain);
     detail::HelloMessage hello;
@@ -429,6 +500,189 @@ TEST_CASE("a push that comes more than once is taken once, also by a server that
           std::string::npos);
 }
 
+TEST_CASE(
+    "a worker that begins again in mid step has the weights of that step, also of a server that was started anew") {
+    TemporaryDirectory const directory;
+    ServerOptions const options{.workers = 2, .storage = directory / "storage", .snapshot_every = 1};
+    auto server = std::make_unique<Stored>(options, plain);
+    for (std::uint32_t worker : {0u, 1u}) say_hello(*server, worker, 2);
+    auto const initial = Model<Mlp>(0);
+    std::vector<float> first(initial.parameters().begin(), initial.parameters().begin() + detail::piece_numbers);
+    auto next = first;
+    for (float& w : next) w -= 0.75f;
+    for (std::uint32_t piece : {0u, 1u}) push_to(*server, 0, 2, 0, piece, 0.5f);
+    push_to(*server, 1, 2, 0, 0, 0.25f);  // and it is gone, the other piece was not sent
+    for (bool const anew : {false, true}) {
+        if (anew) {
+            server.reset();
+            server = std::make_unique<Stored>(options, plain);
+        }
+        CHECK(say_hello(*server, 1, 2) == 0);
+        auto const weights = server->answer(1, 0, {0, -1});
+        REQUIRE(weights.has_value());
+        CHECK(weights->version == 0);
+        CHECK(numbers_of(*weights) == first);
+        auto const after = server->answer(0, 0, {1, 0});
+        REQUIRE(after.has_value());
+        CHECK(numbers_of(*after) == next);
+        CHECK(!server->answer(0, 1, {1, 0}).has_value());
+    }
+    push_to(*server, 1, 2, 0, 1, 0.25f);
+    CHECK(server->clock() == 1);
+}
+
+TEST_CASE("which clocks were left out outlives a server") {
+    TemporaryDirectory const directory;
+    ServerOptions const options{.workers = 2, .storage = directory / "storage", .snapshot_every = 1};
+    auto server = std::make_unique<Stored>(options, plain);
+    for (std::uint32_t worker : {0u, 1u}) say_hello(*server, worker, 2);
+    for (std::int64_t clock = 0; clock < 3; ++clock)
+        for (std::uint32_t piece : {0u, 1u})
+            for (std::uint32_t worker : {0u, 1u})
+                push_to(*server, worker, 2, clock, piece, 0.5f, worker == 1 && clock > 0);
+    for (bool const anew : {false, true}) {
+        if (anew) {
+            server.reset();
+            server = std::make_unique<Stored>(options, plain);
+        }
+        CHECK(server->answer(0, 1, {3, 2})->left_out == std::vector<std::int64_t>{2});
+        CHECK(server->answer(0, 1, {2, 1})->left_out == std::vector<std::int64_t>{1});
+    }
+}
+
+TEST_CASE("Ssp: nobody waits for a worker that has left, and it may come again") {
+    TemporaryDirectory const directory;
+    ServerOptions const options{.mode = Ssp{1}, .workers = 2, .storage = directory / "storage", .snapshot_every = 0};
+    auto server = std::make_unique<Stored>(options, plain);
+    for (std::uint32_t worker : {0u, 1u}) say_hello(*server, worker, 2, 1);
+    auto const initial = Model<Mlp>(0);
+    std::vector<float> expected(initial.parameters().begin(), initial.parameters().end());
+    auto const both_pieces = [&](std::uint32_t worker, std::int64_t clock, float number) {
+        for (std::uint32_t piece : {0u, 1u}) push_to(*server, worker, 2, clock, piece, number);
+    };
+    auto const check = [&](std::int64_t clock, float change) {
+        for (float& w : expected) w -= change;
+        CHECK(server->clock() == clock);
+        CHECK(same_bits<float>(server->shard()->weights(), expected));
+    };
+    both_pieces(0, 0, 0.5f);
+    both_pieces(1, 0, 0.25f);
+    check(1, 0.75f);
+    both_pieces(0, 1, 0.5f);
+    both_pieces(0, 2, 2);
+    check(1, 0);
+    CHECK(!server->answer(0, 0, {3, 1}).has_value());
+    detail::LeaveMessage const leave{6, 1};
+    server->leave(leave, detail::to_bytes(leave));
+    for (float& w : expected) w -= 0.5f;
+    check(3, 2);
+    CHECK(server->answer(0, 0, {3, 1}).has_value());
+    both_pieces(0, 3, 4);
+    check(4, 4);
+    CHECK(say_hello(*server, 1, 2, 1) == 4);
+    both_pieces(0, 4, 1);
+    check(4, 0);
+    both_pieces(1, 4, 8);
+    check(5, 9);
+    server.reset();
+    server = std::make_unique<Stored>(options, plain);
+    check(5, 0);
+    CHECK(!server->all_left());
+
+    // As trainers do it: the second one stops and leaves, the first one trains to the end.
+    Servers<Mlp, SGD> servers(2, {.mode = Ssp{1}, .workers = 2}, sgd);
+    run_workers(2, [&](int worker) {
+        auto trainer = worker_of(servers.addresses, worker, 2, Ssp{1});
+        auto fit = options_of(64, 6);
+        fit.on_step = [&](StepEvent const& event) {
+            if (worker == 1 && event.step == 2) trainer.stop();
+        };
+        trainer.fit(small_images(128), fit);
+    });
+    servers.join();
+    CHECK(servers.all[0]->clock() == 12);
+}
+
+TEST_CASE("old logs are removed, and those of which the snapshot is gone are not") {
+    TemporaryDirectory const directory;
+    std::string const storage = directory / "storage", begin = storage + "/server-0-of-1.log-";
+    ServerOptions const options{.storage = storage, .snapshot_every = 2};
+    auto server = std::make_unique<Stored>(options, plain);
+    say_hello(*server, 0, 1);
+    for (std::int64_t clock = 0; clock < 5; ++clock)
+        for (std::uint32_t piece : {0u, 1u}) push_to(*server, 0, 1, clock, piece, 0.5f);
+    auto const logs = [&] {
+        std::vector<std::string> names;
+        for (auto const& file : std::filesystem::directory_iterator(storage))
+            if (file.path().string().find(".log-") != std::string::npos) names.push_back(file.path().filename());
+        std::sort(names.begin(), names.end());
+        return names;
+    };
+    CHECK(logs() == std::vector<std::string>{"server-0-of-1.log-3"});
+    server.reset();
+    // What processes leave that are killed between a snapshot and the removal of the log before, or before a snapshot.
+    for (std::string const& other : {begin + "1", begin + "2", begin + "4", begin + "30", begin + "2x",
+                                     storage + "/server-0-of-10.log-1", storage + "/server-1-of-2.log-1"})
+        write_bytes(other, "");
+    server = std::make_unique<Stored>(options, plain);
+    CHECK(server->clock() == 5);
+    CHECK(logs() == std::vector<std::string>{"server-0-of-1.log-2x", "server-0-of-1.log-3", "server-0-of-10.log-1",
+                                             "server-1-of-2.log-1"});
+    server.reset();
+    std::filesystem::rename(storage + "/server-0-of-1.snapshot", directory / "snapshot");
+    auto const gone = [&] {
+        std::string const error = error_of([&] { Stored(options, plain); });
+        return error.find("the snapshot is gone") != std::string::npos;
+    };
+    CHECK(gone());
+    std::filesystem::rename(begin + "3", begin + "1");
+    CHECK(gone());
+    // A server that was killed before its first snapshot begins anew.
+    {
+        auto log = detail::RecordLog::create(begin + "1", false);
+        log.append(detail::to_bytes(detail::HelloMessage{}));
+    }
+    server = std::make_unique<Stored>(options, plain);
+    CHECK(say_hello(*server, 0, 1) == 0);
+}
+
+TEST_CASE("a server that is started after all workers have left ends, unless one comes again") {
+    TemporaryDirectory const directory;
+    auto const data = small_images(64);
+    ServerOptions options{.workers = 1, .storage = directory / "storage", .patience = 0};
+    auto const work = [&](auto const& servers, int epochs) {
+        auto trainer = worker_of(servers.addresses, 0, 1, Bsp{});
+        trainer.fit(data, options_of(64, epochs));
+    };
+    {
+        Servers<Mlp, SGD> servers(2, options, sgd);
+        run_workers(1, [&](int) { work(servers, 2); });
+        servers.join();
+    }
+    Servers<Mlp, SGD>(2, options, sgd).join();
+    options.patience = 120;
+    Servers<Mlp, SGD> again(2, options, sgd);
+    run_workers(1, [&](int) { work(again, 5); });
+    again.join();
+    CHECK(again.all[0]->clock() == 5);
+}
+
+TEST_CASE("a worker whose server is not there says what it waits for") {
+    TemporaryDirectory const directory;
+    std::string const path = directory / "stderr", address = "ipc://" + (directory / "nobody");
+    int const kept = dup(2);
+    {
+        FileDescriptor const file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), path);
+        dup2(file.get(), 2);
+    }
+    std::string const error = error_of(
+        [&] { static_cast<void>(train<Mlp>(Cpu{.threads = 1}, sgd, Served{.servers = {address}, .patience = 2.5})); });
+    dup2(kept, 2);
+    close(kept);
+    CHECK(error == "worker 0: no answer of server 0 at " + address + " for 2.5 s");
+    CHECK(read_bytes(path).starts_with("worker 0: no answer of server 0 at " + address + " for 2 s; it is waited for"));
+}
+
 TEST_CASE("workers that would not train the same are refused with what differs") {
     Servers<Mlp, SGD> servers(2, {.workers = 2}, sgd);
     auto const error = [&](auto const& optimizer, Served served, std::uint64_t seed = 7) {
@@ -440,20 +694,36 @@ TEST_CASE("workers that would not train the same are refused with what differs")
     CHECK(error(sgd, {.worker = 1}, 8).find("the seed is 7, on worker 1 it is 8") != std::string::npos);
     SGD other = sgd;
     other.momentum = 0.8;
-    CHECK(error(other, {.worker = 1}).find("the optimizer is SGD (checksum of its options") != std::string::npos);
+    CHECK(error(other, {.worker = 1}).find("the optimizer is SGD, momentum 0.9, dampening 0,") != std::string::npos);
+    CHECK(error(other, {.worker = 1}).find("on worker 1 it is SGD, momentum 0.8, dampening 0,") != std::string::npos);
+    CHECK(error_of([&] {
+              static_cast<void>(train<Mlp>(Cpu{.threads = 1}, Seed{7}, sgd, CrossEntropy{.label_smoothing = 0.1},
+                                           Served{.servers = servers.addresses, .worker = 1, .workers = 2}));
+          }).find("on worker 1 it is one, label_smoothing 0.1") != std::string::npos);
     CHECK(error(sgd, {.worker = 1, .mode = Ssp{1}}).find("the mode is Bsp, worker 1's Ssp{1}") != std::string::npos);
     CHECK(error(sgd, {.worker = 1, .workers = 3}).find("there are 2 workers") != std::string::npos);
     CHECK(error(sgd, {.servers = {servers.addresses[1], servers.addresses[0]}}).find("in their order") !=
           std::string::npos);
-    CHECK(error_of([&] {
-              static_cast<void>(train<SmallLeNet>(Cpu{.threads = 1}, Seed{7}, adamw,
-                                                  Served{.servers = servers.addresses, .worker = 1, .workers = 2}));
-          }).find("the network, precision and instruction set is") != std::string::npos);
+    std::string const network = error_of([&] {
+        static_cast<void>(train<SmallLeNet>(Cpu{.threads = 1}, Seed{7}, adamw,
+                                            Served{.servers = servers.addresses, .worker = 1, .workers = 2}));
+    });
+    CHECK(network.find("the network, precision and instruction set is") != std::string::npos);
+    CHECK(network.find("Conv2d<4") != std::string::npos);
+    CHECK(network.size() < 500);
     // What fit is told is compared, too.
     Servers<Mlp, SGD> patient(1, {.mode = Ssp{5}, .workers = 2}, sgd);
     auto first = worker_of(patient.addresses, 0, 2, Ssp{5}), second = worker_of(patient.addresses, 1, 2, Ssp{5});
     first.fit(small_images(64), options_of(64));
-    CHECK(error_of([&] { second.fit(small_images(64), options_of(32)); }).find("the training from clock 0 is") !=
+    CHECK(error_of([&] { second.fit(small_images(64), options_of(32)); }).find("the training is") != std::string::npos);
+    // Also after many trainings.
+    Servers<Mlp, SGD> often(1, {.mode = Ssp{100}, .workers = 2}, sgd);
+    auto third = worker_of(often.addresses, 0, 2, Ssp{100}), fourth = worker_of(often.addresses, 1, 2, Ssp{100});
+    for (int epochs = 1; epochs < 50; ++epochs) {
+        third.fit(small_images(64), options_of(64, epochs));
+        if (epochs < 49) fourth.fit(small_images(64), options_of(64, epochs));
+    }
+    CHECK(error_of([&] { fourth.fit(small_images(64), options_of(32, 49)); }).find("the training is") !=
           std::string::npos);
 }
 
@@ -465,9 +735,37 @@ TEST_CASE("who does not know the key is not served, and without one a server sta
                   static_cast<void>(train<Mlp>(Cpu{.threads = 1}, sgd,
                                                Served{.servers = servers.addresses, .key = wrong, .patience = 0.3}));
               }).find("no answer of server 0") != std::string::npos);
+    // Knowing whom one talks to, which is no secret, is not enough: a client has to have the key itself.
+    detail::CurveKeys const keys(key);
+    detail::ZmqContext const context;
+    for (bool const knows : {false, true}) {
+        detail::CurveKeys const own(knows ? key : server_key());
+        detail::ZmqSocket client(context, ZMQ_DEALER), events(context, ZMQ_PAIR);
+        client.set(ZMQ_LINGER, 0);
+        client.set_key(ZMQ_CURVE_SERVERKEY, keys.open);
+        client.set_key(ZMQ_CURVE_PUBLICKEY, own.open);
+        client.set_key(ZMQ_CURVE_SECRETKEY, own.secret);
+        std::string const watch = concatenate("inproc://watch-", int{knows});
+        REQUIRE(zmq_socket_monitor(client.get(), watch.c_str(),
+                                   ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0);
+        REQUIRE(zmq_connect(events.get(), watch.c_str()) == 0);
+        REQUIRE(zmq_connect(client.get(), servers.addresses[0].c_str()) == 0);
+        std::uint16_t event = 0;
+        std::array<char, 16> bytes{};
+        REQUIRE(zmq_recv(events.get(), bytes.data(), bytes.size(), 0) == 6);  // waits
+        std::memcpy(&event, bytes.data(), sizeof event);
+        CHECK(event == (knows ? ZMQ_EVENT_HANDSHAKE_SUCCEEDED : ZMQ_EVENT_HANDSHAKE_FAILED_AUTH));
+        zmq_socket_monitor(client.get(), nullptr, 0);
+    }
     { auto const trainer = train<Mlp>(Cpu{.threads = 1}, sgd, Served{.servers = servers.addresses, .key = key}); }
     servers.join();
     using Server = ParameterServer<Mlp, SGD>;
+    TemporaryDirectory const directory;
+    Server const first({.address = "ipc://" + (directory / "server")}, sgd);
+    CHECK(error_of([&] { Server({.address = first.address()}, sgd); }).find("another process does") !=
+          std::string::npos);
+    CHECK(error_of([&] { Server({.address = servers.addresses[0]}, sgd); }).find("cannot listen at tcp://127.0.0.1") !=
+          std::string::npos);
     CHECK(error_of([] { Server({.address = "tcp://0.0.0.0:5555"}, sgd); }).find("server_key()") != std::string::npos);
     CHECK(error_of([] { Server({.address = "tcp://127.0.0.1:*", .key = "secret"}, sgd); }).find("40 characters") !=
           std::string::npos);

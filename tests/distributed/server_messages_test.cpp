@@ -3,8 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <strata/core/random.hpp>
+#include <strata/distributed/server/code_residual.hpp>
 #include <strata/distributed/server/messages.hpp>
 #include <strata/distributed/server/record_log.hpp>
+#include <strata/distributed/server/served_identity.hpp>
+#include <strata/distributed/server/wait_notice.hpp>
 
 #include "../io/files.hpp"
 
@@ -24,11 +27,11 @@ std::vector<Bytes> messages() {
     PushMessage push{77, 1, 3, 12, 32, 256, 0, 0.1, 0.9, {13, 12}, numbers};
     all.push_back(to_bytes(push));
     all.push_back(to_bytes(PullMessage{77, 1, 3, {13, -1}}));
-    all.push_back(to_bytes(CompareMessage{77, 1, {{"batch_size", "64"}}}));
+    all.push_back(to_bytes(CompareMessage{77, 1, 12, {{"batch_size", "64"}}}));
     all.push_back(to_bytes(LeaveMessage{77, 1}));
     all.push_back(to_bytes(WelcomeMessage{0, 4096, 8192, 12}));
     all.push_back(to_bytes(AcceptedMessage{0, 3, 13, 2, 12}));
-    all.push_back(to_bytes(WeightsMessage{0, 3, 13, 13, -1, 1, 0, 5000, numbers}));
+    all.push_back(to_bytes(WeightsMessage{0, 3, 13, 13, -1, 1, 0, 5000, {11, 12}, numbers}));
     all.push_back(to_bytes(DoneMessage{1, 5}));
     all.push_back(to_bytes(RefusedMessage{"no"}));
     return all;
@@ -118,13 +121,17 @@ TEST_CASE("a message that is cut off is refused, whatever its kind") {
 TEST_CASE("a length that is more than there is reserves nothing") {
     MessageWriter write(64);
     write(message_mark), write(std::uint8_t(MessageKind::compare)), write(std::uint64_t{77}), write(std::uint32_t{1});
-    write(std::uint32_t{0xFFFFFFFF});
+    write(std::int64_t{0}), write(std::uint32_t{0xFFFFFFFF});
     CHECK_THROWS_WITH_AS(message_from<CompareMessage>(write.take()),
                          "a message has 4294967295 items, expected at most 32", Error);
     MessageWriter other(64);
     other(message_mark), other(std::uint8_t(MessageKind::refused)), other(std::uint32_t{0xFFFFFFF0});
     CHECK_THROWS_WITH_AS(message_from<RefusedMessage>(other.take()),
                          "a message's text has 4294967280 bytes, expected at most 4096", Error);
+    auto weights = to_bytes(WeightsMessage{});
+    std::fill_n(weights.end() - 4, 4, std::byte{0xFF});  // the clocks that it names
+    CHECK_THROWS_WITH_AS(message_from<WeightsMessage>(weights),
+                         "a message has 4294967295 clocks, expected at most 1024", Error);
 }
 
 TEST_CASE("random bytes and random changes of messages are read or refused, and nothing else") {
@@ -208,4 +215,95 @@ TEST_CASE("a log's damaged last record is cut off, a damaged one before is an Er
                              .c_str(),
                          Error);
     CHECK(read_bytes(path) == bytes);
+}
+
+TEST_CASE("what is compared is compared or refused, however much there is of it") {
+    std::vector<MessageItem> known;
+    for (std::size_t k = 0; k < most_items; ++k) {
+        compare_items(known, {{concatenate("option ", k), "1"}}, 0, most_items);
+        compare_items(known, {{concatenate("option ", k), "1"}}, 1, most_items);
+        CHECK_THROWS_AS(compare_items(known, {{concatenate("option ", k), "2"}}, 1, most_items), Error);
+    }
+    CHECK_THROWS_WITH_AS(compare_items(known, {{"one more", "1"}}, 1, most_items),
+                         "worker 1 says what one more is, beyond the 32 things that a server compares", Error);
+    // Of long texts what is around the first difference.
+    std::string const text(3000, 'a');
+    std::string const error = [&] {
+        try {
+            std::vector<MessageItem> item{{"the network", text + "Linear<7>" + text}};
+            compare_items(item, {{"the network", text + "Linear<8>" + text}}, 2, most_items);
+        } catch (Error const& thrown) { return std::string(thrown.what()); }
+        return std::string();
+    }();
+    CHECK(error.find("aaaaLinear<7>aaaa") != std::string::npos);
+    CHECK(error.find("aaaaLinear<8>aaaa") != std::string::npos);
+    CHECK(error.size() < 400);
+    // And texts that differ behind what a message can hold.
+    std::string const longer(2 * most_text, 'b');
+    CHECK(message_text(longer).size() <= most_text);
+    CHECK(message_text(longer) != message_text(longer + "c"));
+}
+
+TEST_CASE("a step of which no update was made leaves no trace in what codes have to say yet") {
+    constexpr std::size_t count = 300;
+    Random random(3, Purpose::user);
+    std::vector<std::vector<float>> gradients;
+    for (int step = 0; step < 5; ++step) {
+        auto& gradient = gradients.emplace_back(count);
+        for (float& g : gradient) g = static_cast<float>(random.uniform()) - 0.5f;
+    }
+    for (ServedCode const& code : {ServedCode(Int8{}), ServedCode(OneBit{}), ServedCode(Float16{}),
+                                   ServedCode(TopK{.fraction = 0.1, .momentum = 0.9})}) {
+        CAPTURE(code.text());
+        CodeResidual<float> with(code, count), without(code, count);
+        std::vector<std::byte> bytes;
+        for (std::int64_t step = 0; step < 5; ++step) {
+            bytes.clear();
+            with.encode(code, step, gradients[static_cast<std::size_t>(step)], bytes);
+            std::int64_t const left_out[]{2};
+            with.settle(step + 1, left_out);
+            if (step == 2) continue;
+            std::vector<std::byte> same;
+            without.encode(code, step, gradients[static_cast<std::size_t>(step)], same);
+            without.settle(step + 1, {});
+            CHECK(bytes == same);
+        }
+        // Known later (Ssp): what earlier steps had left is said all the same. What is left and what was said of the steps
+        // that were made are their gradients, but for the rounding of three additions.
+        if (code.states() > 1) continue;
+        CodeResidual<float> late(code, count);
+        std::vector<float> sum(count), said(count);
+        for (std::int64_t step = 0; step < 5; ++step) {
+            bytes.clear();
+            late.encode(code, step, gradients[static_cast<std::size_t>(step)], bytes);
+            code.decode<float>(step, bytes, said);
+            for (std::size_t i = 0; i < count && step != 1 && step != 2; ++i)
+                sum[i] += gradients[static_cast<std::size_t>(step)][i] - said[i];
+        }
+        std::int64_t const left_out[]{1, 2};
+        late.settle(5, left_out);
+        for (std::size_t i = 0; i < count; ++i) CHECK(late.left()[i] == doctest::Approx(sum[i]).epsilon(1e-5));
+    }
+}
+
+TEST_CASE("who waits for long says so, once a waiting, and of later ones only where they are longer") {
+    TemporaryDirectory const directory;
+    std::string const path = directory / "stderr";
+    int const kept = dup(2);
+    std::fflush(stderr);
+    {
+        FileDescriptor const file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), path);
+        dup2(file.get(), 2);
+    }
+    WaitNotice notice;
+    WaitNotice::Clock::time_point now{};
+    for (int waiting = 0; waiting < 2; ++waiting) {
+        notice.begin(now);
+        for (int tenth = 0; tenth < 35; ++tenth, now += std::chrono::milliseconds(100))
+            notice.look(now, 120, [] { return "no answer of server 1 at tcp://a:5"; });
+    }
+    std::fflush(stderr);
+    dup2(kept, 2);
+    close(kept);
+    CHECK(read_bytes(path) == "no answer of server 1 at tcp://a:5 for 2 s; it is waited for up to 120 s\n");
 }

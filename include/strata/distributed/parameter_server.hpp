@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 
 #include "server/served_executor.hpp"
 #include "server/stored_shard.hpp"
@@ -28,8 +29,13 @@ public:
     explicit ParameterServer(ServerOptions const& options, Optimizer const& optimizer = {})
         : shard_(options, optimizer), socket_(options.address, options.key) {}
 
-    /// Serves until all workers have left, or stop was called.
+    /// Serves until all workers have left, or stop was called. Where they had left already, in what was in the storage, it
+    /// waits ServerOptions::patience seconds for one to come again.
     void run() {
+        auto const begun = std::chrono::steady_clock::now();
+        std::chrono::duration<double> const patience(shard_.options().patience);
+        while (!stopped_.load(std::memory_order_relaxed) && !ended_ && shard_.all_left())
+            if (!serve(100)) ended_ = shard_.all_left() && std::chrono::steady_clock::now() - begun > patience;
         while (!stopped_.load(std::memory_order_relaxed) && !ended_) serve(100);
     }
     /// Makes run return soon; from any thread, or a signal's handler.
@@ -90,7 +96,8 @@ private:
                 case MessageKind::leave:
                     shard_.leave(detail::message_from<detail::LeaveMessage>(bytes), bytes);
                     ended_ = shard_.all_left();
-                    return send(from, detail::DoneMessage{shard_.server(), std::uint8_t(MessageKind::leave)});
+                    send(from, detail::DoneMessage{shard_.server(), std::uint8_t(MessageKind::leave)});
+                    return answer_waiting({});
                 default:
                     fail("a server is asked, not answered");
             }
@@ -113,9 +120,10 @@ private:
                                            shard_.shard()->made(piece)});
         waiting_.push_back({from, worker, piece, read});
     }
-    void answer_waiting(std::uint32_t piece) {
+    /// Of a piece, or of all.
+    void answer_waiting(std::optional<std::uint32_t> piece) {
         std::erase_if(waiting_, [&](Waiting const& w) {
-            if (w.piece != piece) return false;
+            if (piece && w.piece != *piece) return false;
             auto const weights = shard_.answer(w.worker, w.piece, w.read);
             if (weights) send(w.from, *weights);
             return weights.has_value();

@@ -1,48 +1,133 @@
 // What policies do, as texts that ranks can compare: their bytes would not do, for some of them mean nothing.
 #pragma once
 
+#include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "../backend/cpu/update.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/checksum.hpp"
+#include "../loss/loss.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../schedule/schedule.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// An optimizer by what it does to some numbers.
+/// A number in six digits where they say all of it, else in seventeen.
+STRATA_COLD inline std::string number_text(double value) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%g", value);
+    if (std::strtod(digits, nullptr) != value) std::snprintf(digits, sizeof digits, "%.17g", value);
+    return digits;
+}
+/// The options of a policy, as ", momentum 0.9": those that have one of the names that Strata's policies use.
+template <class Policy>
+STRATA_COLD std::string options_text(Policy const& policy) {
+    std::string text;
+    auto const add = [&](char const* name, auto value) {
+        append(text, ", ", name, ' ', number_text(static_cast<double>(value)));
+    };
+    if constexpr (requires { double(policy.momentum); }) add("momentum", policy.momentum);
+    if constexpr (requires { double(policy.dampening); }) add("dampening", policy.dampening);
+    if constexpr (requires { double(policy.beta1); }) add("beta1", policy.beta1);
+    if constexpr (requires { double(policy.beta2); }) add("beta2", policy.beta2);
+    if constexpr (requires { double(policy.shampoo_beta); }) add("shampoo_beta", policy.shampoo_beta);
+    if constexpr (requires { double(policy.epsilon); }) add("epsilon", policy.epsilon);
+    if constexpr (requires { double(policy.weight_decay); }) add("weight_decay", policy.weight_decay);
+    if constexpr (requires { double(policy.nesterov); }) add("nesterov", policy.nesterov);
+    if constexpr (requires { double(policy.steps); }) add("steps", policy.steps);
+    if constexpr (requires { double(policy.every); }) add("every", policy.every);
+    if constexpr (requires { double(policy.longest); }) add("longest", policy.longest);
+    if constexpr (requires { double(policy.graft); }) add("graft", policy.graft);
+    if constexpr (requires { static_cast<double>(policy.scale); }) add("scale", policy.scale);
+    if constexpr (requires { double(policy.output_layer); }) add("output_layer", policy.output_layer);
+    if constexpr (requires { double(policy.label_smoothing); }) add("label_smoothing", policy.label_smoothing);
+    if constexpr (requires { double(policy.rest.learning_rate); })
+        append(text, "; the rest: learning_rate ", number_text(policy.rest.learning_rate), options_text(policy.rest));
+    return text;
+}
+
+/// An optimizer by its options, and by what it does to some numbers: it may have options of other names. Matrix optimizers
+/// by their options alone.
 template <class Scalar, class Optimizer>
-std::string optimizer_text(Optimizer const& optimizer) {
-    constexpr int states = states_of<Optimizer>();
-    constexpr std::size_t count = 4;
-    Checksum sum;
-    for (std::int64_t const index : {0, 7}) {
-        Scalar weights[count] = {Scalar(0), Scalar(0.7), Scalar(-0.3), Scalar(0)};
-        Scalar const gradients[count] = {Scalar(1e-9), Scalar(0.4), Scalar(-5), Scalar(0.01)};
-        Scalar state[count * (states + 1)] = {};
-        for (std::size_t i = 1; i < count * states; i += 2) state[i] = Scalar(0.05) * static_cast<Scalar>(i);
-        update_parameters<states>(optimizer.template prepare<Scalar>(OptimizerStep{0.1, {}, index}), weights, gradients,
-                                  state, static_cast<std::ptrdiff_t>(count), 0, static_cast<std::ptrdiff_t>(count));
-        sum.add(weights, sizeof weights);
-        sum.add(state, sizeof state);
+STRATA_COLD std::string optimizer_text(Optimizer const& optimizer) {
+    std::string const text = concatenate(name_of_optimizer<Optimizer>(), options_text(optimizer));
+    if constexpr (strata::Optimizer<Optimizer>) {
+        constexpr int states = states_of<Optimizer>();
+        constexpr std::size_t count = 4;
+        Checksum sum;
+        for (std::int64_t const index : {0, 7}) {
+            Scalar weights[count] = {Scalar(0), Scalar(0.7), Scalar(-0.3), Scalar(0)};
+            Scalar const gradients[count] = {Scalar(1e-9), Scalar(0.4), Scalar(-5), Scalar(0.01)};
+            Scalar state[count * (states + 1)] = {};
+            for (std::size_t i = 1; i < count * states; i += 2) state[i] = Scalar(0.05) * static_cast<Scalar>(i);
+            update_parameters<states>(optimizer.template prepare<Scalar>(OptimizerStep{0.1, {}, index}), weights,
+                                      gradients, state, static_cast<std::ptrdiff_t>(count), 0,
+                                      static_cast<std::ptrdiff_t>(count));
+            sum.add(weights, sizeof weights);
+            sum.add(state, sizeof state);
+        }
+        return concatenate(text, " (checksum ", hexadecimal(sum.value()), ")");
+    } else {
+        return text;
     }
-    return concatenate(name_of_optimizer<Optimizer>(), " (checksum of its options ", hexadecimal(sum.value()), ")");
+}
+/// A loss over outputs of a shape by its options, and by what it says of some outputs.
+template <class OutputShape, class Loss>
+STRATA_COLD std::string loss_text(Loss const& loss) {
+    constexpr int count = OutputShape::size;
+    std::vector<float> outputs(count), gradient(count), targets(count);
+    for (int k = 0; k < count; ++k) {
+        outputs[static_cast<std::size_t>(k)] = static_cast<float>(k % 7) - 2.5f;
+        targets[static_cast<std::size_t>(k)] = static_cast<float>(k % 5) / 2;
+    }
+    Checksum sum;
+    for (int const label : {0, count - 1}) {
+        scalar_loss_input<Loss, OutputShape, float> const io{{outputs.data(), 1},
+                                                             {gradient.data(), 1},
+                                                             view_targets<Loss, OutputShape, float>(targets.data(), 1),
+                                                             static_cast<float>(label),
+                                                             1};
+        float const value = loss.template operator()<count>(io);
+        sum.add(&value, sizeof value);
+        sum.add(gradient.data(), gradient.size() * sizeof(float));
+    }
+    return concatenate("one", options_text(loss), " (checksum ", hexadecimal(sum.value()), ")");
 }
 /// A schedule by its rates at some places of a training.
 template <class Schedule>
 STRATA_COLD std::string schedule_text(Schedule const& schedule) {
     Checksum sum;
+    std::string text = "one of rates";
     for (std::int64_t const epoch : {0, 1, 2, 3, 5, 10, 30, 60, 90}) {
         double numbers[2] = {-1, -1};
         try {
             ScheduleValue const value = schedule(0.1, {epoch * 10, epoch, 10, 1000});
             numbers[0] = value.learning_rate;
             if (value.momentum) numbers[1] = *value.momentum;
-        } catch (Error const&) {}  // a place that it does not have
+            append(text, ' ', value.learning_rate);
+        } catch (Error const&) { text += " none"; }  // a place that it does not have
         sum.add(numbers, sizeof numbers);
     }
-    return concatenate("one of rates of checksum ", sum.value());
+    return concatenate(text, " in epochs 0 1 2 3 5 10 30 60 90 from 0.1 (checksum ", hexadecimal(sum.value()), ")");
+}
+
+/// Two texts that differ, to be shown: of long ones what is around the first difference.
+STRATA_COLD inline std::pair<std::string, std::string> shown_difference(std::string_view one, std::string_view other) {
+    constexpr std::size_t before = 40, longest = 100;
+    std::size_t first = 0;
+    while (first < one.size() && first < other.size() && one[first] == other[first]) ++first;
+    bool const whole = one.size() <= 2 * longest && other.size() <= 2 * longest;
+    std::size_t const begin = whole || first < before ? 0 : first - before;
+    auto const part = [&](std::string_view text) {
+        std::size_t const end = whole ? text.size() : (std::min)(text.size(), begin + longest);
+        return concatenate(begin > 0 ? "..." : "", text.substr(begin, end - begin), end < text.size() ? "..." : "");
+    };
+    return {part(one), part(other)};
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

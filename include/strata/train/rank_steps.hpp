@@ -2,8 +2,6 @@
 // off.
 #pragma once
 
-#include <bit>
-
 #include "../backend/ranks.hpp"
 #include "../data/dataset.hpp"
 #include "../io/checksum.hpp"
@@ -40,8 +38,7 @@ STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double
     ranks.compare_ways();
     ranks.compare("the trainer", type_text<Trainer>());
     ranks.compare("the seed", concatenate(seed));
-    ranks.compare("the learning rate",
-                  concatenate(learning_rate, " (bits ", std::bit_cast<std::uint64_t>(learning_rate), ")"));
+    ranks.compare("the learning rate", number_text(learning_rate));
     ranks.compare("Cpu::leaves", concatenate(leaves));
 }
 
@@ -51,12 +48,14 @@ STRATA_COLD std::int64_t begin_trainer(Executor& executor, Model& model, Optimiz
                                        Schedule const& schedule, bool skips, LossScaling const& scaling,
                                        std::uint64_t seed) {
     compare_trainers<Trainer>(executor.ranks(), seed, optimizer.learning_rate, executor.most_leaves());
-    if constexpr (!MatrixOptimizer<Optimizer>)
-        executor.ranks().compare("the optimizer", optimizer_text<typename Model::Scalar>(optimizer));
+    executor.ranks().compare("the optimizer", optimizer_text<typename Model::Scalar>(optimizer));
+    if constexpr (requires { executor.loss(); })
+        executor.ranks().compare("the loss", loss_text<typename Model::Network::OutputShape>(executor.loss()));
     executor.ranks().compare("the schedule", schedule_text(schedule));
     executor.ranks().compare("NonFinite::skip", concatenate(int{skips}));
-    executor.ranks().compare("the loss scale", concatenate(scaling.initial, ", growth ", scaling.growth, ", backoff ",
-                                                           scaling.backoff, ", interval ", scaling.interval));
+    executor.ranks().compare("the loss scale",
+                             concatenate(number_text(scaling.initial), ", growth ", number_text(scaling.growth),
+                                         ", backoff ", number_text(scaling.backoff), ", interval ", scaling.interval));
     if constexpr (requires { executor.join(model, optimizer, seed); }) return executor.join(model, optimizer, seed);
     return 0;
 }

@@ -30,6 +30,8 @@ struct MessageItem {
 };
 /// Items a message has at most.
 inline constexpr std::size_t most_items = 32;
+/// Clocks a message names at most.
+inline constexpr std::size_t most_clocks = 1024;
 
 /// Puts values behind one another.
 class MessageWriter {
@@ -51,6 +53,10 @@ public:
             (*this)(item.what);
             (*this)(item.value);
         }
+    }
+    void operator()(std::vector<std::int64_t> const& clocks) {
+        (*this)(static_cast<std::uint32_t>(clocks.size()));
+        append(clocks.data(), clocks.size() * sizeof(std::int64_t));
     }
     /// All that is left of the message: without a length of its own.
     void operator()(std::span<std::byte const> const& rest) { append(rest.data(), rest.size()); }
@@ -92,6 +98,14 @@ public:
             (*this)(item.what);
             (*this)(item.value);
         }
+    }
+    void operator()(std::vector<std::int64_t>& clocks) {
+        std::uint32_t count = 0;
+        (*this)(count);
+        if (count > most_clocks) fail("a message has ", count, " clocks, expected at most ", most_clocks);
+        auto const bytes = take(count * sizeof(std::int64_t));
+        clocks.resize(count);
+        if (count > 0) std::memcpy(clocks.data(), bytes.data(), bytes.size());
     }
     void operator()(std::span<std::byte const>& rest) {
         rest = rest_;

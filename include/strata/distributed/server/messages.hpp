@@ -108,19 +108,21 @@ struct WeightsMessage {
     std::uint8_t fault = 0;        ///< an UpdateFault::Part: this version was to be one of numbers that are not finite
     std::uint8_t fault_state = 0;  ///< UpdateFault::state
     std::int64_t fault_index = 0;  ///< UpdateFault::index
+    std::vector<std::int64_t> left_out{};  ///< the reader's last clocks of which no update was made
     std::span<std::byte const> payload{};
     static void fields(auto& self, auto& f) {
         f(self.server), f(self.piece), f(self.clock), f(self.version), f(self.from), f(self.fault), f(self.fault_state);
-        f(self.fault_index), f(self.payload);
+        f(self.fault_index), f(self.left_out), f(self.payload);
     }
 };
-/// What all workers have to say the same.
+/// What all workers that are at a clock have to say the same.
 struct CompareMessage {
     static constexpr MessageKind kind = MessageKind::compare;
     std::uint64_t session = 0;
     std::uint32_t worker = 0;
+    std::int64_t clock = 0;
     std::vector<MessageItem> items;
-    static void fields(auto& self, auto& f) { f(self.session), f(self.worker), f(self.items); }
+    static void fields(auto& self, auto& f) { f(self.session), f(self.worker), f(self.clock), f(self.items); }
 };
 /// A worker has done what it had to do.
 struct LeaveMessage {
@@ -142,7 +144,7 @@ struct RefusedMessage {
 };
 
 /// The beginning of every message; the last digit is the protocol's version.
-inline constexpr std::uint32_t message_mark = 0x31535053;  // "SPS1"
+inline constexpr std::uint32_t message_mark = 0x32535053;  // "SPS2"
 
 /// The kind of a message. Throws Error where it is none.
 inline MessageKind message_kind(std::span<std::byte const> bytes) {

@@ -8,9 +8,8 @@
 #include "../../backend/cpu/batch_layout.hpp"
 #include "../../backend/leaf_tree.hpp"
 #include "../../core/aligned.hpp"
-#include "../../io/checksum.hpp"
 #include "../exchange.hpp"
-#include "messages.hpp"
+#include "served_identity.hpp"
 #include "synchronisation.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -98,23 +97,20 @@ public:
              "(ServerOptions::storage)");
     }
     void compare_ways() const {}
-    /// Notes a text that other workers have to have too.
+    /// Notes a text that other workers have to have too. Of several trainings without a step, as where a worker that is
+    /// started again looks for its place, the last one counts.
     STRATA_COLD void compare(char const* what, std::string const& text) const {
         // Weights and steps differ where workers begin again, and the first ones are the servers'.
         auto const end = text.find(", step ");
         std::string const value = end == std::string::npos ? text : text.substr(0, end);
-        nodes_->items.push_back({what, value.size() < 200 ? value : concatenate("of checksum ", text_checksum(value))});
+        std::erase_if(nodes_->items, [&](MessageItem const& item) { return item.what == what; });
+        nodes_->items.push_back({what, message_text(value)});
     }
     /// The clock that this process began with: above 0 where it took the place of one that ended early.
     [[nodiscard]] std::int64_t joined_at() const { return nodes_->joined_at; }
     [[nodiscard]] ServedNodes<Gradient>& nodes() const { return *nodes_; }
 
 private:
-    static std::uint64_t text_checksum(std::string const& text) {
-        Checksum sum;
-        sum.add(text);
-        return sum.value();
-    }
     [[nodiscard]] bool takes_all() const { return takes_all_ || mode_.is_asynchronous(); }
 
     int worker_, workers_;

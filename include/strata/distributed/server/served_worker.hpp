@@ -6,10 +6,12 @@
 #include <random>
 
 #include "../../core/aligned.hpp"
+#include "code_residual.hpp"
 #include "messages.hpp"
 #include "served.hpp"
 #include "shard.hpp"
 #include "transport.hpp"
+#include "wait_notice.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -35,15 +37,19 @@ public:
         while (session_ == 0) session_ = std::uint64_t{random()} << 32 | random();
         for (std::size_t server = 0; server < servers_.size(); ++server) {
             OwnedRange const range = owned_range(static_cast<int>(server), static_cast<int>(servers_.size()), count);
+            servers_[server].range = range;
+            servers_[server].first = pieces_.size();
             for (std::size_t piece = 0; piece < pieces_of(range.size()); ++piece) {
                 OwnedRange const own = piece_range(piece, range.size());
-                pieces_.push_back(
-                    {server, static_cast<std::uint32_t>(piece), range.begin + own.begin, range.begin + own.end});
+                pieces_.push_back({.server = server,
+                                   .index = static_cast<std::uint32_t>(piece),
+                                   .begin = range.begin + own.begin,
+                                   .end = range.begin + own.end,
+                                   .residual = {options_.code, own.size()}});
             }
-            servers_[server].range = range;
+            servers_[server].end = pieces_.size();
         }
         if (keeps_view()) view_ = AlignedVector<Scalar>(count);
-        for (auto& piece : pieces_) piece.left.resize(piece.size() * options_.code.states());
     }
     ServedWorker(ServedWorker const&) = delete;
     ServedWorker& operator=(ServedWorker const&) = delete;
@@ -79,7 +85,7 @@ public:
     }
     /// All servers compare texts, and say what differs from other workers'.
     void compare(std::vector<MessageItem> items) {
-        CompareMessage const message{session_, worker(), std::move(items)};
+        CompareMessage const message{session_, worker(), clock_, std::move(items)};
         ask_all([&](std::size_t) { return to_bytes(message); }, MessageKind::done, options_.patience,
                 [](std::size_t, std::span<std::byte const>) {});
     }
@@ -90,19 +96,19 @@ public:
         for (auto& piece : pieces_) piece.code.clear();
         if (!options_.code.is_exact() && !push.skip)
             for (auto& piece : pieces_)
-                options_.code.template encode<Gradient>(clock_, std::span(push.nodes[0] + piece.begin, piece.size()),
-                                                        piece.left, piece.code);
+                piece.residual.encode(options_.code, clock_, std::span(push.nodes[0] + piece.begin, piece.size()),
+                                      piece.code);
         if (keeps_view() && !push.skip) remember(push, weights.size());
         transfer(&push, clock_ + 1, weights);
         ++clock_;
         return fault_;
     }
-    /// Tells the servers that this worker has done its work. Waits for a moment only: they may have ended.
+    /// Tells the servers that this worker has done its work. Does not wait for long: they may have ended.
     void leave() {
         LeaveMessage const message{session_, worker()};
         try {
-            ask_all([&](std::size_t) { return to_bytes(message); }, MessageKind::done, 2,
-                    [](std::size_t, std::span<std::byte const>) {});
+            ask_all([&](std::size_t) { return to_bytes(message); }, MessageKind::done,
+                    (std::min)(options_.patience, 10.0), [](std::size_t, std::span<std::byte const>) {});
         } catch (Error const&) {}
     }
     [[nodiscard]] std::int64_t clock() const { return clock_; }
@@ -115,6 +121,7 @@ private:
 
     struct Server {
         OwnedRange range{};
+        std::size_t first = 0, unsent = 0, end = 0;  // of pieces_
         int under_way = 0;
         Clock::time_point heard, asked;
         std::chrono::milliseconds quiet{patience_for_answer};
@@ -129,7 +136,7 @@ private:
         std::int64_t have = -1;
         Progress progress = Progress::unsent;
         std::vector<std::byte> code = {};  // of this step's gradient
-        std::vector<Gradient> left = {};   // what codes have not said yet
+        CodeResidual<Gradient> residual;
         [[nodiscard]] std::size_t size() const { return end - begin; }
     };
     /// What this worker pushed, that the weights may lack yet.
@@ -151,14 +158,16 @@ private:
     void ask_all(MakeMessage const& message, MessageKind kind, double seconds, OnAnswer const& on_answer) {
         std::vector<char> answered(servers_.size());
         auto const start = Clock::now();
+        notice_.begin(start);
+        std::vector<Clock::time_point> asked(servers_.size(), start - 2 * patience_for_answer);  // at once
         for (std::size_t left = servers_.size(); left > 0;) {
             auto const now = Clock::now();
             for (std::size_t server = 0; server < servers_.size(); ++server) {
                 if (answered[server]) continue;
                 if (std::chrono::duration<double>(now - start).count() > seconds)
                     fail("worker ", options_.worker, ": no answer of ", name(server), " for ", seconds, " s");
-                if (now == start || now - servers_[server].asked > patience_for_answer) {
-                    servers_[server].asked = now;
+                if (now - asked[server] > patience_for_answer) {
+                    asked[server] = now;
                     socket_.send(server, message(server));
                 }
             }
@@ -166,6 +175,11 @@ private:
             auto const server = socket_.receive(got);
             if (!server) {
                 socket_.wait(50);
+                notice_.look(Clock::now(), seconds, [&] {
+                    auto const silent = std::find(answered.begin(), answered.end(), char{0});
+                    return concatenate("worker ", options_.worker, ": no answer of ",
+                                       name(static_cast<std::size_t>(silent - answered.begin())));
+                });
                 continue;
             }
             MessageKind const its = message_kind(got.bytes());
@@ -183,27 +197,28 @@ private:
     /// Pushes all pieces, or none where push is null, and pulls them for `clock`.
     void transfer(PushedStep<Gradient> const* push, std::int64_t clock, std::span<Scalar> weights) {
         Scalar* const view = keeps_view() ? view_.data() : weights.data();
-        auto progressed = Clock::now();
+        auto const begun = Clock::now();
+        notice_.begin(begun);
         for (auto& server : servers_) {
             server.under_way = 0;
-            server.heard = server.asked = progressed;
+            server.unsent = server.first;
+            server.heard = server.asked = begun;
             server.quiet = patience_for_answer;
             server.waits_for_clock = -1;
         }
         for (auto& piece : pieces_) piece.progress = Progress::unsent;
         for (std::size_t left = pieces_.size(); left > 0;) {
-            for (auto& piece : pieces_) {
-                auto& server = servers_[piece.server];
-                if (piece.progress != Progress::unsent || server.under_way >= most_under_way) continue;
-                if (!send(piece, push, clock)) continue;
-                piece.progress = Progress::sent;
-                ++server.under_way;
-            }
+            for (auto& server : servers_)
+                while (server.unsent < server.end && server.under_way < most_under_way &&
+                       send(pieces_[server.unsent], push, clock)) {
+                    pieces_[server.unsent++].progress = Progress::sent;
+                    ++server.under_way;
+                }
             ReceivedMessage got;
             if (auto const server = socket_.receive(got)) {
                 if (take(*server, got.bytes(), clock, view)) {
                     --left;
-                    progressed = Clock::now();
+                    notice_.begin(Clock::now());
                 }
                 continue;
             }
@@ -212,7 +227,10 @@ private:
             for (std::size_t k = 0; k < servers_.size(); ++k)
                 if (now - (std::max)(servers_[k].heard, servers_[k].asked) > servers_[k].quiet)
                     ask_again(k, push, clock, now);
-            if (std::chrono::duration<double>(now - progressed).count() > options_.patience) give_up(now);
+            notice_.look(now, options_.patience,
+                         [&] { return concatenate("worker ", options_.worker, ": ", waited_for(now)); });
+            if (notice_.seconds(now) > options_.patience)
+                fail("worker ", options_.worker, ": ", waited_for(now), " for ", options_.patience, " s");
         }
         if (keeps_view()) see_own(weights);
     }
@@ -269,6 +287,7 @@ private:
                 auto* const piece = find(server, numbers.piece);
                 if (numbers.clock != clock || piece->progress == Progress::done) return false;
                 set_numbers(*piece, numbers, view + piece->begin);
+                piece->residual.settle(options_.mode.is_asynchronous() ? clock : numbers.version, numbers.left_out);
                 if (piece->progress == Progress::sent) --servers_[server].under_way;
                 piece->have = numbers.version;
                 piece->progress = Progress::done;
@@ -303,8 +322,7 @@ private:
         }
     }
     Piece* find(std::size_t server, std::uint32_t index) {
-        for (auto& piece : pieces_)
-            if (piece.server == server && piece.index == index) return &piece;
+        if (index < servers_[server].end - servers_[server].first) return &pieces_[servers_[server].first + index];
         fail(name(server), " speaks of piece ", index, ", which it does not have");
     }
     /// A server was silent: it may have been started anew, and know nothing of reads that waited. What it has accepted it
@@ -318,16 +336,17 @@ private:
             if (piece.progress == Progress::accepted) send(piece, nullptr, clock);
         }
     }
-    [[noreturn]] void give_up(Clock::time_point now) const {
-        for (auto const& piece : pieces_) {
-            if (piece.progress == Progress::done) continue;
-            auto const& server = servers_[piece.server];
-            if (server.waits_for_clock >= 0 && now - server.heard < std::chrono::seconds(5))
-                fail("worker ", options_.worker, ": worker ", server.waits_for, " has not pushed clock ",
-                     server.waits_for_clock, " for ", options_.patience, " s: start it again");
-            fail("worker ", options_.worker, ": no answer of ", name(piece.server), " for ", options_.patience, " s");
-        }
-        fail("worker ", options_.worker, ": nothing to wait for");
+    [[nodiscard]] std::string waited_for(Clock::time_point now) const {
+        auto const piece = std::find_if(pieces_.begin(), pieces_.end(),
+                                        [](Piece const& one) { return one.progress != Progress::done; });
+        if (piece == pieces_.end()) return "nothing";
+        auto const& server = servers_[piece->server];
+        if (server.waits_for_clock >= 0 && now - server.heard < std::chrono::seconds(5))
+            return concatenate("worker ", server.waits_for,
+                               ", which has to be started again if it is gone, has not pushed "
+                               "clock ",
+                               server.waits_for_clock, " to ", name(piece->server));
+        return concatenate("no answer of ", name(piece->server));
     }
 
     void remember(PushedStep<Gradient> const& push, std::size_t count) {
@@ -360,6 +379,7 @@ private:
     AlignedVector<Scalar> view_;
     std::vector<Share> own_;
     UpdateFault fault_;
+    WaitNotice notice_;
 };
 
 }  // namespace detail

@@ -1,12 +1,16 @@
 // Where a parameter server keeps what it owns: a snapshot, and a log of what was accepted since.
 //
 // Generation g is a snapshot that says so and the log `….log-g`. A new one begins with its log, to which the pushes that wait
-// are copied; the snapshot's rename then makes it the one that counts. So there is a whole generation at any time.
+// are copied; the snapshot's rename then makes it the one that counts. So there is a whole generation at any time. Logs of
+// other generations, which a process leaves that is killed in between, are removed once a snapshot and its log were read.
 #pragma once
 
+#include <dirent.h>
 #include <sys/file.h>
 
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "../../core/read_number.hpp"
 #include "../../io/checkpoint_file.hpp"
@@ -16,13 +20,17 @@ namespace strata::inline STRATA_ABI::detail {
 
 class ServerStorage {
 public:
-    /// In a directory, which is made where it is not there. Throws Error where another process has it.
+    /// In a directory, which is made where it is not there. Throws Error where another process has it, or where there are
+    /// pushes in a log whose snapshot is gone.
     ServerStorage(std::string const& directory, std::uint32_t server, std::uint32_t servers, bool durable)
         : path_(concatenate(directory, "/server-", server, "-of-", servers)),
           durable_(durable),
           lock_(opened_lock(directory, path_), path_) {
-        if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
-            fail_with_errno(path_, "another process serves from this storage");
+        if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK) fail_with_errno(path_, "cannot lock the storage");
+            fail(path_, ": another process serves from this storage");
+        }
+        if (!is_there()) check_logs();
     }
 
     /// The snapshot's file, which is there once begin was called.
@@ -38,7 +46,8 @@ public:
             fail(snapshot(), ": this is no parameter server's snapshot");
         on_snapshot(file);
         log_.emplace(RecordLog::open(log_path(generation_), durable_, on_record));
-        ::unlink(log_path(generation_ + 1).c_str());  // of a snapshot that was not finished
+        for (auto const generation : logs())
+            if (generation != generation_) ::unlink(log_path(generation).c_str());
     }
     /// Begins a generation: for_each(append) says what its log begins with.
     template <class ForEach>
@@ -58,6 +67,33 @@ public:
 private:
     [[nodiscard]] std::string log_path(std::uint64_t generation) const {
         return concatenate(path_, ".log-", generation);
+    }
+    /// Generations of the logs that are there.
+    [[nodiscard]] std::vector<std::uint64_t> logs() const {
+        std::vector<std::uint64_t> all;
+        auto const slash = path_.rfind('/') + 1;
+        std::string const begins = path_.substr(slash) + ".log-";
+        std::unique_ptr<DIR, int (*)(DIR*)> const directory(::opendir(path_.substr(0, slash).c_str()), &::closedir);
+        if (!directory) fail_with_errno(path_, "cannot list the storage");
+        while (auto const* const entry = ::readdir(directory.get())) {
+            std::string_view const name = entry->d_name;
+            std::uint64_t generation = 0;
+            if (name.starts_with(begins) &&
+                read_number(name.data() + begins.size(), name.data() + name.size(), generation).ptr ==
+                    name.data() + name.size())
+                all.push_back(generation);
+        }
+        return all;
+    }
+    /// Without a snapshot nobody was told of a push, and there is at most the first log with at most its first worker.
+    void check_logs() const {
+        for (auto const generation : logs()) {
+            int records = 0;
+            if (generation == 1) RecordLog::read(log_path(1), [&](auto const&) { ++records; });
+            if (generation != 1 || records > 1)
+                fail(snapshot(), ": the snapshot is gone, but its log ", log_path(generation),
+                     " is there: put it back, or remove both to begin anew");
+        }
     }
     static int opened_lock(std::string const& directory, std::string const& path) {
         if (::mkdir(directory.c_str(), 0777) != 0 && errno != EEXIST)

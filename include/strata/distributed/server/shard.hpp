@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -14,18 +13,11 @@
 #include "../exchange.hpp"
 #include "messages.hpp"
 #include "served_code.hpp"
+#include "shard_piece.hpp"
 #include "synchronisation.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// Numbers of a piece at most: whole chunks, so that codes of a chunk lie in one. 128 KiB of floats are pushed while others
-/// are pulled.
-inline constexpr std::size_t piece_numbers = 8 * 4096;
-constexpr std::size_t pieces_of(std::size_t count) { return (count + piece_numbers - 1) / piece_numbers; }
-/// Numbers [begin, end) of a piece, counted from the first number of its server.
-constexpr OwnedRange piece_range(std::size_t piece, std::size_t count) {
-    return {piece * piece_numbers, (std::min)((piece + 1) * piece_numbers, count)};
-}
 /// The nodes of a batch's tree that a worker brings.
 constexpr TreeNodes nodes_of_worker(std::uint32_t worker, std::uint32_t workers, std::uint32_t leaves) {
     int const all = static_cast<int>(leaves);
@@ -35,6 +27,7 @@ constexpr TreeNodes nodes_of_worker(std::uint32_t worker, std::uint32_t workers,
 template <class Scalar, class Gradient, class Optimizer>
 class Shard {
     static constexpr int states = states_of<Optimizer>();
+    using Piece = ShardPiece;
 
 public:
     /// `all` weights of the network, of which this is a server's range. `workers` is 0 for Asp.
@@ -49,7 +42,8 @@ public:
           state_(range.size() * static_cast<std::size_t>(states), Scalar(0)),
           seen_(code.is_exact() ? 0 : range.size()),
           previous_(mode.is_exact() ? range.size() : 0),
-          pieces_(pieces_of(range.size())) {
+          pieces_(pieces_of(range.size())),
+          away_(workers) {
         std::copy_n(all.data() + range.begin, range.size(), weights_.begin());
         std::copy_n(weights_.begin(), seen_.size(), seen_.begin());
         std::copy_n(weights_.begin(), previous_.size(), previous_.begin());
@@ -63,8 +57,8 @@ public:
 
     /// The clock that a worker goes on with: the first one that some piece has no gradient of.
     [[nodiscard]] std::int64_t clock_of(std::uint32_t worker) const {
-        std::int64_t clock = pieces_.empty() ? 0 : next(pieces_[0], worker);
-        for (auto const& piece : pieces_) clock = (std::min)(clock, next(piece, worker));
+        std::int64_t clock = pieces_.empty() ? 0 : pieces_[0].next_of(worker);
+        for (auto const& piece : pieces_) clock = (std::min)(clock, piece.next_of(worker));
         return clock;
     }
     /// Clocks (or, for Asp, pushes) of which every piece has had its update.
@@ -77,7 +71,7 @@ public:
     /// Whether a push is a new one; false where it was taken already. Throws Error where it cannot be taken.
     [[nodiscard]] bool check(PushMessage const& push) const {
         Piece const& piece = checked_piece(push.worker, push.piece);
-        std::int64_t const expected = next(piece, push.worker);
+        std::int64_t const expected = piece.next_of(push.worker);
         if (push.clock < 0 || push.clock > expected)
             fail("worker ", push.worker, " pushes clock ", push.clock, ", expected ", expected,
                  ": was this server started again without its storage?");
@@ -114,8 +108,25 @@ public:
             make_update(piece, push.piece, std::span(&push, 1));
             return;
         }
-        piece.pending.push_back({push.clock, push.worker, {bytes.begin(), bytes.end()}});
-        while (*std::min_element(piece.next.begin(), piece.next.end()) > piece.made) complete(piece, push.piece);
+        if (push.clock == piece.made && piece.complete_up_to(away_) > piece.made)
+            complete(piece, push.piece, &push);  // the last one of its clock is not kept
+        else
+            piece.pending.push_back({push.clock, push.worker, {bytes.begin(), bytes.end()}});
+        complete_all(piece, push.piece);
+    }
+    /// Ssp: nobody waits for a worker that has left, whose samples are in no gradient any more.
+    void leave(std::uint32_t worker) {
+        if (mode_.staleness() <= 0 || worker >= away_.size()) return;
+        away_[worker] = 1;
+        for (std::uint32_t index = 0; index < pieces_.size(); ++index) complete_all(pieces_[index], index);
+    }
+    /// It comes again, and goes on with the others.
+    void join(std::uint32_t worker) {
+        if (worker >= away_.size() || !away_[worker]) return;
+        away_[worker] = 0;
+        std::int64_t clock = 0;
+        for (auto const& piece : pieces_) clock = (std::max)({clock, piece.made, piece.next[worker]});
+        for (auto& piece : pieces_) piece.next[worker] = clock;
     }
 
     /// Whether a read came late: its worker has gone on since.
@@ -126,8 +137,8 @@ public:
     [[nodiscard]] std::optional<WeightsMessage> answer(std::uint32_t worker, std::uint32_t index,
                                                        PieceRead const& read) const {
         Piece const& piece = checked_piece(worker, index);
-        if (!mode_.is_asynchronous() && (read.clock < 0 || read.clock > next(piece, worker)))
-            fail("worker ", worker, " reads for clock ", read.clock, ", and has pushed up to ", next(piece, worker));
+        if (!mode_.is_asynchronous() && (read.clock < 0 || read.clock > piece.next_of(worker)))
+            fail("worker ", worker, " reads for clock ", read.clock, ", and has pushed up to ", piece.next_of(worker));
         if (!mode_.is_asynchronous() && piece.made < read.clock - mode_.staleness()) return {};
         bool const before = mode_.is_exact() && read.clock == piece.made - 1;
         auto const [begin, end] = piece_range(index, range_.size());
@@ -142,14 +153,12 @@ public:
         }
         auto const& numbers = before ? previous_ : what_is_seen();
         weights.payload = std::as_bytes(std::span(numbers.data() + begin, end - begin));
+        weights.left_out = piece.left_out_of(worker, read, weights.version, mode_.staleness());
         if (!before) shorten(piece, read, weights);
         return weights;
     }
     /// The worker that a piece waits for.
-    [[nodiscard]] std::uint32_t slowest(std::uint32_t index) const {
-        auto const& next = pieces_[index].next;
-        return next.empty() ? 0 : static_cast<std::uint32_t>(std::min_element(next.begin(), next.end()) - next.begin());
-    }
+    [[nodiscard]] std::uint32_t slowest(std::uint32_t index) const { return pieces_[index].slowest(away_); }
     [[nodiscard]] std::int64_t made(std::uint32_t index) const { return pieces_[index].made; }
 
     /// Calls f(bytes) for the pushes that wait for others, in the order in which they came.
@@ -159,35 +168,35 @@ public:
     }
 
     /// Everything but the pushes that wait, as numbers of Scalar and as counters: to be written to a file, or to be filled
-    /// from one. `counters` is [pieces][counters_before + workers].
+    /// from one. `counters` is [pieces][Piece::counters_before + workers].
     [[nodiscard]] std::vector<std::int64_t> counters() const {
+        std::size_t known = workers_;
+        for (auto const& piece : pieces_) known = (std::max)(known, piece.next.size());
         std::vector<std::int64_t> all;
-        for (auto const& piece : pieces_) {
-            std::size_t known = workers_;
-            for (auto const& other : pieces_) known = (std::max)(known, other.next.size());
-            for (std::int64_t const number :
-                 {piece.made, piece.updates, std::int64_t{static_cast<std::uint8_t>(piece.fault.part)},
-                  std::int64_t{piece.fault.state}, piece.fault.index, piece.fault_version})
-                all.push_back(number);
-            for (std::size_t worker = 0; worker < known; ++worker)
-                all.push_back(next(piece, static_cast<std::uint32_t>(worker)) - waiting(piece, worker));
-        }
+        for (auto const& piece : pieces_) piece.append_counters(known, all);
         return all;
     }
     /// Throws Error where they are not those of such a shard.
     void set_counters(std::span<std::int64_t const> all) {
         std::size_t const width = pieces_.empty() ? 0 : all.size() / pieces_.size();
-        if (all.size() != width * pieces_.size() ||
-            (!pieces_.empty() && width < std::size_t{counters_before} + workers_))
+        if (all.size() != width * pieces_.size() || (!pieces_.empty() && width < Piece::counters_before + workers_))
             fail("a snapshot has ", all.size(), " counters for ", pieces_.size(), " pieces");
-        for (std::size_t k = 0; k < pieces_.size(); ++k) {
-            auto const of = all.subspan(k * width, width);
-            auto& piece = pieces_[k];
-            piece.made = of[0];
-            piece.updates = of[1];
-            piece.fault = {static_cast<UpdateFault::Part>(of[2] & 3), static_cast<int>(of[3]), of[4]};
-            piece.fault_version = of[5];
-            piece.next.assign(of.begin() + counters_before, of.end());
+        for (std::size_t k = 0; k < pieces_.size(); ++k) pieces_[k].set_counters(all.subspan(k * width, width));
+    }
+    /// The last clocks of which no update was made: [..][piece, clock, worker].
+    [[nodiscard]] std::vector<std::int64_t> left_out() const {
+        std::vector<std::int64_t> all;
+        for (std::size_t piece = 0; piece < pieces_.size(); ++piece)
+            for (auto const& one : pieces_[piece].left_out)
+                all.insert(all.end(), {static_cast<std::int64_t>(piece), one.clock, std::int64_t{one.worker}});
+        return all;
+    }
+    void set_left_out(std::span<std::int64_t const> all) {
+        for (std::size_t k = 0; k + 3 <= all.size(); k += 3) {
+            if (all[k] < 0 || all[k] >= static_cast<std::int64_t>(pieces_.size()))
+                fail("a snapshot tells of piece ", all[k], ", expected one of ", pieces_.size());
+            pieces_[static_cast<std::size_t>(all[k])].left_out.push_back(
+                {all[k + 1], static_cast<std::uint32_t>(all[k + 2])});
         }
     }
     /// Names and numbers of all arrays.
@@ -199,36 +208,12 @@ public:
     }
 
 private:
-    static constexpr std::uint8_t counters_before = 6;
     static constexpr std::uint32_t most_leaves = 1u << 20;
     static constexpr std::size_t most_codes = 16;  // of a piece: who is further behind gets the numbers
-
-    struct Pending {
-        std::int64_t clock;
-        std::uint32_t worker;
-        std::vector<std::byte> bytes;
-    };
-    struct Piece {
-        std::int64_t made = 0;           // clocks whose update is in the weights, left out or not; of Asp pushes
-        std::int64_t updates = 0;        // that were not left out
-        std::vector<std::int64_t> next;  // the clock that each worker has not pushed yet
-        std::vector<Pending> pending;
-        UpdateRange known;
-        std::deque<std::vector<std::byte>> codes;  // of what the last versions changed of what workers see
-        UpdateFault fault;                         // that left out an update
-        std::int64_t fault_version = -1;           // which made this of it
-    };
 
     static bool is_infinite(double x) { return !is_finite(x) && !is_nan(x); }
     static bool same(double a, double b) {
         return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (is_nan(a) && is_nan(b));
-    }
-    static std::int64_t next(Piece const& piece, std::uint32_t worker) {
-        return worker < piece.next.size() ? piece.next[worker] : 0;
-    }
-    static std::int64_t waiting(Piece const& piece, std::size_t worker) {
-        return std::count_if(piece.pending.begin(), piece.pending.end(),
-                             [&](Pending const& push) { return push.worker == worker; });
     }
     [[nodiscard]] std::size_t size_of_piece(std::uint32_t index) const {
         return piece_range(index, range_.size()).size();
@@ -284,25 +269,39 @@ private:
         if (piece.codes.size() > most_codes) piece.codes.pop_front();
     }
 
-    /// The next clock's update, whose pushes are all there.
-    void complete(Piece& piece, std::uint32_t index) {
+    void complete_all(Piece& piece, std::uint32_t index) {
+        while (piece.complete_up_to(away_) > piece.made) complete(piece, index, nullptr);
+    }
+    /// The next clock's update, whose pushes are all there; `last` is one that is not among those that wait.
+    void complete(Piece& piece, std::uint32_t index, PushMessage const* last) {
         std::vector<PushMessage> pushes(workers_);
         for (auto const& waiting : piece.pending)
             if (waiting.clock == piece.made) pushes[waiting.worker] = message_from<PushMessage>(waiting.bytes);
+        if (last) pushes[last->worker] = *last;
+        auto const first = std::find_if(pushes.begin(), pushes.end(), is_there);
+        for (std::uint32_t worker = 0; worker < workers_ && first != pushes.end(); ++worker)
+            if (!is_there(pushes[worker])) {
+                pushes[worker].worker = worker;
+                pushes[worker].leaves = first->leaves;
+            }
         make_update(piece, index, pushes);
-        std::erase_if(piece.pending, [&](Pending const& push) { return push.clock < piece.made; });
+        std::erase_if(piece.pending, [&](Piece::Pending const& push) { return push.clock < piece.made; });
     }
+    /// Not that of a worker that has left.
+    static bool is_there(PushMessage const& push) { return push.batch > 0; }
     /// One clock: the nodes of all pushes become one gradient in the tree's order, and the weights move.
     void make_update(Piece& piece, std::uint32_t index, std::span<PushMessage const> pushes) {
         auto const [begin, end] = piece_range(index, range_.size());
         std::size_t const size = end - begin;
         if (!previous_.empty()) std::copy_n(what_is_seen().data() + begin, size, previous_.data() + begin);
         ++piece.made;
-        bool const skip = std::any_of(pushes.begin(), pushes.end(), [](auto const& push) { return push.skip != 0; });
-        if (!skip) {
-            add(pushes, size);
-            update(piece, begin, size, pushes[0]);
-        }
+        auto const first = std::find_if(pushes.begin(), pushes.end(), is_there);
+        bool const skip = first == pushes.end() ||
+                          std::any_of(pushes.begin(), pushes.end(), [](auto const& push) { return push.skip != 0; });
+        if (!skip) add(pushes, size);
+        bool const made = !skip && update(piece, begin, size, *first);
+        bool const own = mode_.is_asynchronous();
+        piece.note_update(made, own ? first->clock : piece.made - 1, own ? first->worker : 0, mode_.staleness());
         publish(piece, begin, size);
     }
     /// The gradient of all pushes, in the first numbers of arrived_.
@@ -317,18 +316,19 @@ private:
         for (std::size_t k = 0; k < all.size(); ++k) numbers[k] = arrived_.data() + k * size;
         std::size_t at = 0;
         for (auto const& push : pushes) {
-            if (!push.payload.empty()) {
-                std::span<Gradient> const into(numbers[at], size);
-                if (code_.is_exact())
-                    std::memcpy(into.data(), push.payload.data(), push.payload.size());
-                else
-                    code_.decode<Gradient>(push.clock, push.payload, into);
-            }
-            at += static_cast<std::size_t>(nodes(push).count());
+            auto const count = static_cast<std::size_t>(nodes(push).count());
+            if (!is_there(push))
+                for (std::size_t k = at; k < at + count; ++k) std::fill_n(numbers[k], size, Gradient(0));
+            else if (count > 0 && code_.is_exact())
+                std::memcpy(numbers[at], push.payload.data(), push.payload.size());
+            else if (count > 0)
+                code_.decode<Gradient>(push.clock, push.payload, std::span(numbers[at], size));
+            at += count;
         }
         add_nodes<Gradient>(all, numbers, size);
     }
-    void update(Piece& piece, std::size_t begin, std::size_t size, PushMessage const& push) {
+    /// False where it would make a number that is not finite: then nothing was written.
+    bool update(Piece& piece, std::size_t begin, std::size_t size, PushMessage const& push) {
         auto const count = static_cast<std::ptrdiff_t>(size), stride = static_cast<std::ptrdiff_t>(range_.size());
         OptimizerStep step{push.learning_rate, {}, piece.updates};
         if (!is_nan(push.momentum)) step.momentum = push.momentum;
@@ -345,11 +345,12 @@ private:
                 fault.index += static_cast<std::int64_t>(range_.begin + begin);
                 piece.fault = fault;
                 piece.fault_version = piece.made;
-                return;
+                return false;
             }
         }
         update_parameters<states>(apply, weights, gradient, state, stride, 0, count);
         ++piece.updates;
+        return true;
     }
 
     OwnedRange range_;
@@ -361,6 +362,7 @@ private:
     AlignedVector<Scalar> seen_;      // what workers have of the weights, where a code is not exact
     AlignedVector<Scalar> previous_;  // Bsp: what they had a version ago, for a worker that begins again in mid step
     std::vector<Piece> pieces_;
+    std::vector<char> away_;                 // workers that have left (Ssp)
     AlignedVector<Gradient> arrived_;        // the nodes of all workers
     mutable std::vector<std::byte> joined_;  // codes that answer a read
 };

@@ -1,6 +1,7 @@
 // A parameter server without its socket: messages change the shard it owns, and what it accepts is in the storage first.
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "../../io/model_file.hpp"
@@ -25,6 +26,7 @@ struct ServerOptions {
     int snapshot_every = 1000;  ///< clocks; 0: never but at the beginning, so that the log is that of all pushes
     bool durable = false;       ///< what was accepted survives a power cut too: one flush of the disk a push
     std::string key = {};       ///< server_key() makes one; workers need the same
+    double patience = 120;      ///< seconds that run waits for a worker where all have left before it began
 
     STRATA_COLD void check() const {
         if (servers < 1 || server < 0 || server >= servers)
@@ -33,6 +35,7 @@ struct ServerOptions {
             fail("ParameterServer: workers is ", workers, ", expected 1 to ", detail::most_workers);
         code.check();
         if (snapshot_every < 0) fail("ParameterServer: snapshot_every is ", snapshot_every, ", expected at least 0");
+        if (!(patience >= 0)) fail("ParameterServer: patience is ", patience, ", expected at least 0 seconds");
         if (durable && storage.empty()) fail("ParameterServer: durable is for a storage, which is not given");
     }
 };
@@ -64,6 +67,7 @@ public:
         if (storage_->is_there()) load();
     }
 
+    [[nodiscard]] ServerOptions const& options() const { return options_; }
     [[nodiscard]] OwnedRange range() const { return range_; }
     /// Null before the first worker said hello.
     [[nodiscard]] ShardType const* shard() const { return shard_.get(); }
@@ -106,9 +110,15 @@ public:
         if (weights) weights->server = server();
         return weights;
     }
+    /// Throws Error where a worker that was at this clock said otherwise.
     void compare(CompareMessage const& compare) {
         check_session(compare.worker, compare.session);
-        compare_items(items_, compare.items, compare.worker);
+        if (compare.clock < 0 || compare.clock > shard_->clock_of(compare.worker))
+            fail("worker ", compare.worker, " is at clock ", compare.clock, ", and has pushed up to ",
+                 shard_->clock_of(compare.worker));
+        if (asynchronous() || compare.clock < shard_->made()) return;  // nobody else will be there
+        std::erase_if(said_, [&](auto const& said) { return said.first < shard_->made(); });
+        compare_items(said_[compare.clock], compare.items, compare.worker, most_items);
     }
     void leave(LeaveMessage const& leave, std::span<std::byte const> bytes) {
         check_session(leave.worker, leave.session);
@@ -146,7 +156,7 @@ private:
             fail("there are ", workers(), " workers, on worker ", hello.worker, " there are ", hello.workers);
         if (hello.worker >= most()) fail("worker ", hello.worker, ", expected one of ", most());
         if (items_.empty()) items_ = identity_items<Net, Precision>(optimizer_);
-        compare_items(items_, hello.items, hello.worker);
+        compare_items(items_, hello.items, hello.worker, most_items);
     }
     void make_shard(HelloMessage const& hello) {
         Model<Net, Precision> model(hello.seed);
@@ -155,11 +165,14 @@ private:
                                              asynchronous() ? 0 : workers(), options_.mode, options_.code);
     }
     void note(HelloMessage const& hello) {
-        if (worker_left(hello.worker)) left_[hello.worker] = 0;
+        if (!worker_left(hello.worker)) return;
+        left_[hello.worker] = 0;
+        shard_->join(hello.worker);
     }
     void note(LeaveMessage const& leave) {
         if (left_.size() <= leave.worker) left_.resize(leave.worker + 1);
         left_[leave.worker] = 1;
+        shard_->leave(leave.worker);
     }
     void set_session(std::uint32_t worker, std::uint64_t session) {
         if (sessions_.size() <= worker) sessions_.resize(worker + 1);
@@ -181,6 +194,10 @@ private:
         std::vector<TensorView> tensors;
         auto counters = shard_->counters();
         tensors.push_back({"counters", {static_cast<std::int64_t>(counters.size())}, DataType::int64, counters.data()});
+        auto left_out = shard_->left_out();
+        if (!left_out.empty())
+            tensors.push_back(
+                {"left_out", {static_cast<std::int64_t>(left_out.size())}, DataType::int64, left_out.data()});
         shard_->for_each_array([&](char const* name, std::span<Scalar> numbers) {
             if (!numbers.empty())
                 tensors.push_back(
@@ -235,10 +252,14 @@ private:
             if (!tensor) fail(storage_->snapshot(), ": the snapshot has no ", name);
             return snapshot.tensors().data(*tensor);
         };
-        auto const counters = bytes_of("counters");
-        std::vector<std::int64_t> numbers(counters.size() / sizeof(std::int64_t));
-        std::memcpy(numbers.data(), counters.data(), numbers.size() * sizeof(std::int64_t));
-        shard_->set_counters(numbers);
+        auto const integers_of = [&](char const* name) {
+            auto const bytes = bytes_of(name);
+            std::vector<std::int64_t> numbers(bytes.size() / sizeof(std::int64_t));
+            std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(std::int64_t));
+            return numbers;
+        };
+        shard_->set_counters(integers_of("counters"));
+        if (snapshot.tensors().find("left_out")) shard_->set_left_out(integers_of("left_out"));
         shard_->for_each_array([&](char const* name, std::span<Scalar> into) {
             if (into.empty()) return;
             auto const from = bytes_of(name);
@@ -256,6 +277,7 @@ private:
     std::unique_ptr<ShardType> shard_;
     std::vector<std::byte> hello_;  // the first one's
     std::vector<MessageItem> items_;
+    std::map<std::int64_t, std::vector<MessageItem>> said_;  // what workers that were at a clock said of it
     std::vector<std::uint64_t> sessions_;
     std::vector<char> left_;
     std::int64_t saved_ = 0;  // the clock of the last snapshot

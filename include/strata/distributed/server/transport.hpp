@@ -3,6 +3,8 @@
 // A server listens on this machine alone unless it has a key; with one, both ends prove by CURVE that they know it.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <zmq.h>
 
 #include <array>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "../../core/error.hpp"
+#include "../../io/file_descriptor.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -159,6 +162,7 @@ public:
     ServerSocket(std::string const& address, std::string const& key)
         : socket_(context_, ZMQ_ROUTER), admission_(context_, ZMQ_REP) {
         check_address(address, key, "ParameterServer");
+        check_free(address);
         socket_.set(ZMQ_MAXMSGSIZE, most_message_bytes);
         socket_.set(ZMQ_RCVHWM, 64);
         socket_.set(ZMQ_LINGER, 500);
@@ -195,6 +199,17 @@ public:
     }
 
 private:
+    /// ZeroMQ takes a file's name away from who listens there.
+    static void check_free(std::string const& address) {
+        sockaddr_un at{};
+        at.sun_family = AF_UNIX;
+        std::string_view const path = std::string_view(address).substr(6);
+        if (!address.starts_with("ipc:///") || path.size() >= sizeof at.sun_path) return;
+        path.copy(at.sun_path, path.size());
+        FileDescriptor const probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), address);
+        if (::connect(probe.get(), reinterpret_cast<sockaddr const*>(&at), sizeof at) == 0)
+            fail("ParameterServer: cannot listen at ", address, ": another process does");
+    }
     bool take(std::vector<std::byte>& from, ReceivedMessage& message) {
         if (!socket_.receive(message)) return false;
         from.assign(message.bytes().begin(), message.bytes().end());
