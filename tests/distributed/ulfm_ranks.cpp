@@ -3,6 +3,7 @@
 // usage: ulfm_ranks DIRECTORY                       one process
 //        mpirun ... ulfm_ranks DIRECTORY SEED KILLS     KILLS of the ranks are killed, at places that follow from SEED
 //        mpirun ... ulfm_ranks DIRECTORY SEED stop      one of them is stopped
+//        mpirun ... ulfm_ranks DIRECTORY SEED leave     one of them is stopped, and the others have little patience
 //
 // Into DIRECTORY goes: bits.R, what rank R ends with; struck.R, the process that was killed or stopped; recovery.R, what
 // losses cost rank R.
@@ -126,10 +127,14 @@ int main(int argument_count, char** arguments) {
         write(directory + "/bits", bits_after_training(directory, {}));
         return 0;
     }
-    Random random(static_cast<std::uint64_t>(std::stoi(arguments[2])), Purpose::user);
-    bool const stops = arguments[3] == std::string("stop");
-    int const strikes = stops ? 1 : std::stoi(arguments[3]);
+    int const seed = std::stoi(arguments[2]);
+    std::string const what = arguments[3];
+    bool const stops = what == "stop" || what == "leave";
+    int const strikes = stops ? 1 : std::stoi(what);
+    Random random(static_cast<std::uint64_t>(seed), Purpose::user);
     return Mpi::run(argument_count, arguments, [&](Mpi communicator) {
+        // They agree in another way where they have some.
+        communicator.patience(what == "leave" ? 2 : seed % 2 == 0 ? 30 : 0);
         Fate fate{.directory = directory, .rank = communicator.rank(), .signal = stops ? SIGSTOP : SIGKILL};
         // Who is struck, and in which step: the same on all ranks.
         std::vector<int> order(static_cast<std::size_t>(communicator.size()));

@@ -79,4 +79,19 @@ kill -s CONT "$(cat "$place"/struck.*)"
 wait $! || wrong "$place" "mpirun ended with status $?"
 check "$place" 2 1
 
+# MPI itself notices nothing: the others lose their patience, and all end with Mpi::status_of_loss.
+place=$directory/left
+mkdir "$place"
+ranks 3 "$program" "$place" 1 leave >"$place/printed" 2>&1
+status=$?
+[ "$status" -eq 75 ] || wrong "$place" "mpirun ended with status $status, expected 75"
+# mpirun has let the stopped one go on: it must not train on alone.
+for ((waited = 0; waited < 100; ++waited)); do
+    kill -0 "$(cat "$place"/struck.*)" 2>/dev/null || break
+    sleep 0.1
+done
+kill -KILL "$(cat "$place"/struck.*)" 2>/dev/null && wrong "$place" "who was left behind is still there"
+[ "$(find "$place" -name 'bits.*' | wc -l)" -eq 0 ] || wrong "$place" "who was left behind has trained on alone"
+grep -q 'for 2 s nothing has come' "$place/printed" || wrong "$place" "nobody lost his patience"
+
 [ "$failed" -eq 0 ]

@@ -20,6 +20,8 @@
 #include <mpi-ext.h>
 #endif
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -44,6 +46,7 @@ public:
     explicit Mpi(MPI_Comm parent) {
         check(MPI_Comm_dup(parent, &communicator_), "MPI_Comm_dup");
         take_over();
+        if (launcher == 0 && size_ > 1) launcher = getppid();
     }
     Mpi(Mpi&& other) noexcept { *this = std::move(other); }
     Mpi& operator=(Mpi&& other) noexcept {
@@ -142,6 +145,9 @@ public:
         finish(wait_all(requests_, statuses.data()), statuses, true);
     }
     bool agree(bool ok) {
+        // For a rank that nobody looks after any more all others seem gone: it would train on beside those who were started
+        // again. ULFM's mpirun leaves ranks behind that stood still when it ended.
+        if (launcher != 0 && getppid() != launcher) fail("rank ", rank_, ": mpirun is gone");
         int all = ok ? 1 : 0;
         MPI_Request request = MPI_REQUEST_NULL;
         MPI_Status status;
@@ -330,6 +336,7 @@ private:
 
     static inline bool any_lost = false;  // of this process's peers
     static inline bool out_of_patience = false;
+    static inline pid_t launcher = 0;  // of this process, where it is one of several
 
     MPI_Comm communicator_ = MPI_COMM_NULL;
     std::vector<MPI_Request> requests_;
