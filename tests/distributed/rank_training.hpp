@@ -92,7 +92,7 @@ std::vector<Snapshot> trained_in_spite_of(std::vector<std::uint64_t> const& kill
         options.checkpoint = directory / "on the way";
         options.checkpoint_steps = 2;
         options.on_step = [&](StepEvent const& event) {
-            recovery.end_step();
+            recovery.end();
             if (event.step == 3) static_cast<void>(trainer.evaluate(tests, 24));
         };
         trainer.fit(data, tests, options);
@@ -146,7 +146,7 @@ void check_kills(int ranks, int cases) {
     }
     std::sort(recoveries.begin(), recoveries.end());
     if (wanted && !recoveries.empty())
-        MESSAGE(cases << " trainings, " << killed << " kills; ms to the next step: median "
+        MESSAGE(cases << " trainings, " << killed << " kills; ms to the first message of what is repeated: median "
                       << recoveries[recoveries.size() / 2] << ", longest " << recoveries.back());
 }
 

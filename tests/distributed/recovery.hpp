@@ -7,15 +7,15 @@
 
 namespace strata {
 
-/// From the first word of a loss to the end of the next step, which is the repeated one where a step was lost; what
-/// evaluation or a checkpoint had to be repeated is in it.
+/// From the first word of a loss to the first message of what is repeated; where a rank is alone then, to the end of the
+/// next step.
 class Recovery {
 public:
     void notice() {
         if (!lost_) since_ = Clock::now();
         lost_ = true;
     }
-    void end_step() {
+    void end() {
         if (lost_) milliseconds_.push_back(std::chrono::duration<double, std::milli>(Clock::now() - since_).count());
         lost_ = false;
     }
@@ -37,9 +37,11 @@ struct Noticing {
     [[nodiscard]] int rank() const { return communicator.rank(); }
     [[nodiscard]] int size() const { return communicator.size(); }
     void post_send(int to, std::span<std::byte const> bytes) {
+        recovery->end();
         noticing([&] { return communicator.post_send(to, bytes), true; });
     }
     void post_receive(int from, std::span<std::byte> bytes) {
+        recovery->end();
         noticing([&] { return communicator.post_receive(from, bytes), true; });
     }
     bool poll() {

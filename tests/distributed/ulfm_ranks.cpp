@@ -150,7 +150,7 @@ int main(int argument_count, char** arguments) {
         std::string const bits = bits_after_training(
             directory,
             [&](StepEvent const& event) {
-                recovery.end_step();
+                recovery.end();
                 fate.end_step(event.step, random);
             },
             DataParallel{noticing, WhenLost::go_on});

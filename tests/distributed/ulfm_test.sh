@@ -5,7 +5,7 @@
 # usage: ulfm_test.sh PROGRAM MPIRUN
 #
 # PROGRAM is ulfm_ranks, MPIRUN that of an Open MPI 5. RUNS=N says how many trainings of four ranks lose one, two or three
-# of them (20). Prints how long it took from the first word of a loss to the end of the repeated step.
+# of them (20). Prints how long it took from the first word of a loss to the first message of what was repeated.
 set -u
 
 program=$1
@@ -61,7 +61,7 @@ for ((seed = 1; seed <= runs; ++seed)); do
     killed=$((killed + kills))
 done
 cat "$directory"/*/recovery.* | sort -n | awk -v kills="$killed" '{ ms[NR] = $1 } END {
-    print kills " kills; ms from notice to the repeated step: median " ms[int((NR + 1) / 2)] ", longest " ms[NR] }'
+    print kills " kills; ms from notice to repetition: median " ms[int((NR + 1) / 2)] ", longest " ms[NR] }'
 
 # The detector has a thread of its own: without, a rank that computes for longer than its timeout counts as gone, too.
 place=$directory/stopped
