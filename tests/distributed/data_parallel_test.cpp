@@ -1,6 +1,8 @@
 // labels: threads
 // Training on ranks has the bits of training on one: weights, buffers, optimizer state, results, files.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "rank_training.hpp"
 
@@ -243,6 +245,70 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
 TEST_CASE("ranks that are killed anywhere: the others go on to the same bits") {
     check_kills<SmallLeNet>(3, 30);
     check_kills<SmallResNet>(4, 20);
+}
+
+TEST_CASE("a rank that is lost in a callback: what is due behind it is done all the same") {
+    TemporaryDirectory const directory;
+    auto const data = small_images(96), tests = small_images(40, 2);
+    auto options = options_of(32);  // three steps an epoch
+    options.checkpoint_steps = 2;
+    std::mutex checking;
+    for (std::int64_t const step : {2, 3}) {
+        CAPTURE(step);
+        Threads::run_ranks(3, [&](Threads communicator) {
+            bool const leaves = communicator.rank() == 1;
+            auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator, WhenLost::go_on});
+            auto its = options;
+            its.checkpoint = directory / "due";
+            its.on_step = [&](StepEvent const& event) {
+                if (event.step == step) {
+                    if (leaves) throw RankKilled();
+                    static_cast<void>(trainer.evaluate(tests, 24));
+                    if (step == 3) trainer.stop();
+                }
+                if (event.step != 3) return;
+                auto const read = CheckpointFile(its.checkpoint);
+                std::lock_guard const lock(checking);
+                CHECK(*read.metadata().find("step") == "2");
+            };
+            trainer.fit(data, its);
+            std::lock_guard const lock(checking);
+            CHECK(trainer.state().history.size() ==
+                  (step == 3 ? 1 : 2));  // an epoch that was stopped behind its last step
+            CHECK(*CheckpointFile(its.checkpoint).metadata().find("step") == (step == 3 ? "3" : "6"));
+        });
+    }
+}
+
+TEST_CASE("progress is one rank's, and says who has nothing to do and who is gone") {
+    TemporaryDirectory const directory;
+    auto const data = small_images(60);
+    std::fflush(stdout);
+    int const terminal = dup(STDOUT_FILENO), file = open((directory / "out").c_str(), O_CREAT | O_RDWR, 0600);
+    dup2(file, STDOUT_FILENO);
+    Threads::run_ranks(3, [&](Threads communicator) {
+        bool const leaves = communicator.rank() == 0;
+        auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator, WhenLost::go_on});
+        auto options = options_of(30);  // two leaves
+        options.unoptimised = false;
+        options.progress = ProgressStyle::lines;
+        options.on_step = [&](StepEvent const& event) {
+            if (event.step == 3 && leaves) throw RankKilled();
+        };
+        trainer.fit(data, options);
+    });
+    std::fflush(stdout);
+    dup2(terminal, STDOUT_FILENO);
+    close(terminal);
+    close(file);
+    std::string const printed = read_bytes(directory / "out");
+    for (char const* const line :
+         {"1 of 3 ranks have no part of a batch of 30 samples and wait for the others\nepoch 1/2  train loss",
+          "\n1 of 3 ranks are gone; 2 go on after step 3\nepoch 2/2  train loss"}) {
+        CHECK_CONTAINS(printed, line);
+        CHECK(printed.find(line) == printed.rfind(line));
+    }
+    CHECK(std::count(printed.begin(), printed.end(), '\n') == 4);
 }
 
 TEST_CASE("a pass that is lost between backward and update is repeated") {

@@ -24,10 +24,13 @@ char const* const strata_run = "../include/strata/distributed/strata_run --backo
 
 /// Runs a program on ranks, within a time limit.
 Ended mpirun(int ranks, std::string const& program, std::string const& launcher = "mpirun") {
+    // Ranks that start ranks would never end.
+    if (std::getenv("STRATA_RANK_OF_A_TEST")) throw std::logic_error("a rank of a test must not start ranks");
     // Loopback and shared memory only; more ranks than processors are meant.
     std::string const command = concatenate(
-        "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 60 ", launcher, " -n ", ranks,
-        " --oversubscribe --bind-to none --mca oob_tcp_if_include lo --mca btl_tcp_if_include lo ", program, " 2>&1");
+        "STRATA_RANK_OF_A_TEST=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 60 ", launcher,
+        " -n ", ranks, " --oversubscribe --bind-to none --mca oob_tcp_if_include lo --mca btl_tcp_if_include lo ",
+        program, " 2>&1");
     Ended result;
     FILE* const pipe = popen(command.c_str(), "r");
     if (!pipe) return result;
@@ -91,6 +94,22 @@ void train_and_be_killed(Mpi& communicator) {
     std::fputs(text.c_str(), stdout);
 }
 
+/// Trains with a checkpoint after every step. In the first run a rank stands still from some step on.
+void train_and_be_stopped(Mpi& communicator) {
+    std::string const directory = std::getenv("STRATA_DIRECTORY"), mark = directory + "/stopped";
+    communicator.patience(2);
+    FitOptions options = training_options();
+    options.checkpoint = directory + "/checkpoint";
+    options.checkpoint_steps = 1;
+    options.on_step = [&](StepEvent const& event) {
+        if (event.step != 3 || communicator.rank() != 1 || std::filesystem::exists(mark)) return;
+        write_bytes(mark, "");
+        std::raise(SIGSTOP);
+    };
+    std::string const text = bits_after_training<SmallLeNet>(options, DataParallel{communicator});
+    std::fputs(text.c_str(), stdout);
+}
+
 int count(std::string const& text, std::string const& part) {
     int found = 0;
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
@@ -143,19 +162,62 @@ TEST_CASE("strata_run: what was killed goes on from its checkpoint to the same b
     CHECK(count(ended.printed, "restart 3 of 3") == 0);
 }
 
+TEST_CASE(
+    "a rank that stands still: those who wait for it lose their patience, and strata_run starts all of them again") {
+    if (!has_ranks()) return;
+    TemporaryDirectory const directory;
+    setenv("STRATA_DIRECTORY", directory.path().c_str(), 1);
+    std::string const expected = bits_after_training<SmallLeNet>(training_options());
+    auto const ended = on_ranks(2, "stopped", concatenate(strata_run, " --restarts 1"));
+    INFO(ended.printed);
+    CHECK(ended.status == 0);
+    CHECK(count(ended.printed, "rank 0: waits for rank 1, and for 2 s nothing has come") == 1);
+    CHECK(count(ended.printed, "strata_run: ranks were lost: restart 1 of 1") == 1);
+    CHECK(count(ended.printed, expected) == 2);
+}
+
 TEST_CASE("strata_run: what a program says itself is said once, and restarts are counted") {
     if (!has_ranks()) return;
     auto const ended = on_ranks(2, "throw", strata_run);
     INFO(ended.printed);
     CHECK(WEXITSTATUS(ended.status) == 1);
     CHECK(count(ended.printed, "rank 1: enough") == 1);
+    auto const lost = on_ranks(2, "lost", concatenate(strata_run, " --restarts 1"));
+    INFO(lost.printed);
+    CHECK(WEXITSTATUS(lost.status) == Mpi::status_of_loss);
+    CHECK(count(lost.printed, "rank 1: gone") == 2);
+    CHECK(count(lost.printed, "strata_run: ranks were lost, after 1 restarts") == 1);
     auto const killed = mpirun(1, "sh -c 'kill -SEGV $$'", concatenate(strata_run, " --restarts 1"));
     INFO(killed.printed);
     CHECK(WEXITSTATUS(killed.status) == 128 + SIGSEGV);
     CHECK(count(killed.printed, "restart 1 of 1") == 1);
     CHECK(count(killed.printed, "(SIGSEGV), after 1 restarts") == 1);
+    // MPICH's mpirun ends with the signal's number; another one's 9 is what the program says.
+    TemporaryDirectory const directory;
+    for (bool const mpich : {true, false}) {
+        CAPTURE(mpich);
+        std::string const fake = write_bytes(
+            directory / concatenate("mpirun", int{mpich}),
+            concatenate("#!/bin/sh\n[ $1 = --version ] && echo ", mpich ? "HYDRA" : "", " && exit\nexit 9\n"));
+        std::filesystem::permissions(fake, std::filesystem::perms::owner_all);
+        auto const nine = mpirun(1, "true", concatenate(strata_run, " --restarts 1 --mpirun ", fake));
+        INFO(nine.printed);
+        CHECK(WEXITSTATUS(nine.status) == (mpich ? 128 + SIGKILL : 9));
+        CHECK(count(nine.printed, "restart 1 of 1") == (mpich ? 1 : 0));
+    }
     CHECK(mpirun(1, "", concatenate(strata_run, " --restarts -1")).printed.find("expected a whole number") !=
           std::string::npos);
+}
+
+TEST_CASE("strata_run: a signal ends the ranks and itself") {
+    if (!has_ranks()) return;
+    // The rank's parent is mpirun, whose parent is strata_run.
+    auto const ended =
+        mpirun(1, "sh -c 'read -r pid name state parent rest </proc/$PPID/stat; kill -TERM $parent; exec sleep 50'",
+               strata_run);
+    INFO(ended.printed);
+    CHECK(WEXITSTATUS(ended.status) == 128 + SIGTERM);
+    CHECK(count(ended.printed, "strata_run: ended by SIGTERM") == 1);
 }
 
 TEST_CASE("a rank of mpirun's" * doctest::skip()) {
@@ -169,6 +231,11 @@ TEST_CASE("a rank of mpirun's" * doctest::skip()) {
             std::fputs(text.c_str(), stdout);
         } else if (role == "killed") {
             train_and_be_killed(communicator);
+        } else if (role == "stopped") {
+            train_and_be_stopped(communicator);
+        } else if (role == "lost") {
+            if (communicator.rank() == 1) throw RankLost("gone");
+            communicator.agree(true);
         } else if (role == "throw") {
             if (communicator.rank() == 1) fail("enough");
             communicator.agree(true);

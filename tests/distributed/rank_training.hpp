@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <mutex>
 #include <strata/distributed.hpp>
 
 #include "../train/small_training.hpp"
+#include "recovery.hpp"
 
 namespace strata {
 
@@ -77,30 +79,37 @@ void check_ranks(int batch_size, std::size_t samples, std::initializer_list<std:
 /// Trains on ranks of which some are killed after so many bytes. Returns the checkpoints of those that are left.
 template <class Net, class... Ways>
 std::vector<Snapshot> trained_in_spite_of(std::vector<std::uint64_t> const& kills, Dataset const& data,
-                                          Dataset const& tests, TemporaryDirectory const& directory) {
+                                          Dataset const& tests, TemporaryDirectory const& directory,
+                                          std::vector<double>& recoveries) {
     std::mutex writing;
     std::vector<Snapshot> ended;
     Threads::run_ranks(static_cast<int>(kills.size()), [&](Threads threads) {
         Fault const fault{kills[static_cast<std::size_t>(threads.rank())]};
-        Faulty communicator(std::move(threads), fault);
+        Recovery recovery;
+        Noticing<Faulty<Threads>> communicator{&recovery, Faulty(std::move(threads), fault)};
         auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on, Ways{}...});
         auto options = options_of(48);
         options.checkpoint = directory / "on the way";
         options.checkpoint_steps = 2;
         options.on_step = [&](StepEvent const& event) {
+            recovery.end();
             if (event.step == 3) static_cast<void>(trainer.evaluate(tests, 24));
         };
         trainer.fit(data, tests, options);
         auto const snapshot = snapshot_of(trainer, directory);
         std::lock_guard const lock(writing);
+        recoveries.insert(recoveries.end(), recovery.milliseconds().begin(), recovery.milliseconds().end());
         ended.push_back(snapshot);
     });
     return ended;
 }
 
-/// Of what only the lost rank had, the last checkpoint is left: the first one is written at step 2.
+/// Of what only the lost rank had, the last checkpoint is left: the first one is written at step 2. STRATA_KILLS in the
+/// environment is another number of cases, and prints how long the recoveries took.
 template <class Net, class... Ways>
 void check_kills(int ranks, int cases) {
+    char const* const wanted = std::getenv("STRATA_KILLS");
+    if (wanted) cases = std::atoi(wanted);
     TemporaryDirectory const directory;
     auto const data = augmented_images(120), tests = small_images(40, 2);
     auto alone = trainer_of<Net>();
@@ -120,6 +129,8 @@ void check_kills(int ranks, int cases) {
         all[me] = communicator.bytes_sent();
     });
     Random random(11, Purpose::user);
+    int killed = 0;
+    std::vector<double> recoveries;
     for (int k = 0; k < cases; ++k) {
         // One rank may stay alone; two are killed in every other case.
         std::vector<std::uint64_t> kills(static_cast<std::size_t>(ranks), Fault::never);
@@ -128,10 +139,15 @@ void check_kills(int ranks, int cases) {
             kills[rank] = before[rank] + random.below(static_cast<std::uint32_t>(all[rank] - before[rank] + 1));
         }
         CAPTURE(k);
-        auto const ended = trained_in_spite_of<Net, Ways...>(kills, data, tests, directory);
+        auto const ended = trained_in_spite_of<Net, Ways...>(kills, data, tests, directory, recoveries);
+        killed += ranks - static_cast<int>(ended.size());
         CHECK(!ended.empty());
         for (auto const& snapshot : ended) CHECK_MESSAGE(snapshot == expected, difference(snapshot, expected));
     }
+    std::sort(recoveries.begin(), recoveries.end());
+    if (wanted && !recoveries.empty())
+        MESSAGE(cases << " trainings, " << killed << " kills; ms to the first message of what is repeated: median "
+                      << recoveries[recoveries.size() / 2] << ", longest " << recoveries.back());
 }
 
 }  // namespace strata

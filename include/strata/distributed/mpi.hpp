@@ -20,10 +20,15 @@
 #include <mpi-ext.h>
 #endif
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -41,12 +46,14 @@ public:
     explicit Mpi(MPI_Comm parent) {
         check(MPI_Comm_dup(parent, &communicator_), "MPI_Comm_dup");
         take_over();
+        if (launcher == 0 && size_ > 1) launcher = getppid();
     }
     Mpi(Mpi&& other) noexcept { *this = std::move(other); }
     Mpi& operator=(Mpi&& other) noexcept {
         std::swap(communicator_, other.communicator_);
         std::swap(requests_, other.requests_);
-        std::swap(expected_, other.expected_);
+        std::swap(posted_, other.posted_);
+        std::swap(patience_, other.patience_);
         std::swap(rank_, other.rank_);
         std::swap(size_, other.size_);
         return *this;
@@ -64,9 +71,12 @@ public:
         MPI_Comm_free(&communicator_);
     }
 
+    /// What Mpi::run ends all ranks with where one of them was lost: strata_run starts them again then (EX_TEMPFAIL).
+    static constexpr int status_of_loss = 75;
+
     /// Initialises MPI, calls f(Mpi) and returns what main has to return. What f throws is printed with the rank and ends all
-    /// ranks, WhenLost::go_on or not; a rank whose f returns early keeps the others waiting. After a loss the process ends
-    /// here.
+    /// ranks with status 1 (RankLost: status_of_loss), WhenLost::go_on or not; a rank whose f returns early keeps the others
+    /// waiting. After a loss the process ends here.
     template <class F>
     static int run(int& argument_count, char**& arguments, F const& f) {
         int threads = 0;
@@ -81,13 +91,11 @@ public:
         for (MPI_Comm const own : {MPI_COMM_WORLD, MPI_COMM_SELF}) MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
         try {
             f(Mpi(MPI_COMM_WORLD));
+        } catch (RankLost const& error) {
+            end_all(rank, error.what(), status_of_loss);
         } catch (std::exception const& error) {
-            std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
-            MPI_Abort(MPI_COMM_WORLD, 1);
-        } catch (...) {
-            std::fprintf(stderr, "rank %d: an exception that is no std::exception\n", rank);
-            MPI_Abort(MPI_COMM_WORLD, 1);
-        }
+            end_all(rank, error.what(), out_of_patience ? status_of_loss : 1);
+        } catch (...) { end_all(rank, "an exception that is no std::exception", 1); }
         if (any_lost) {  // MPI_Finalize would wait for the ranks that are gone, now and then for ever
             std::fflush(nullptr);
             std::_Exit(0);
@@ -99,10 +107,19 @@ public:
     [[nodiscard]] int rank() const { return rank_; }
     [[nodiscard]] int size() const { return size_; }
 
+    /// How long, in seconds, this rank waits for others while nothing arrives, before it throws an Error that says for whom:
+    /// they stand still or cannot be reached, which MPI itself may never notice. Then this communicator is of no use, and
+    /// from Mpi::run the Error ends all ranks with status_of_loss. It has to be longer than whatever a rank does between two
+    /// exchanges: a step, a checkpoint, a callback, its data. 0, the default: for ever. Throws Error below 0.
+    void patience(double seconds) {
+        if (!(seconds >= 0)) fail("Mpi::patience: ", seconds, " s, expected at least 0");
+        patience_ = seconds;
+    }
+
     void post_send(int to, std::span<std::byte const> bytes) {
         for_pieces(bytes, [&](auto piece) {
             requests_.push_back(MPI_REQUEST_NULL);
-            expected_.push_back(-1);
+            posted_.push_back({to, -1});
             start(MPI_Isend(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, checked(to), 0, communicator_,
                             &requests_.back()),
                   "MPI_Isend");
@@ -111,7 +128,7 @@ public:
     void post_receive(int from, std::span<std::byte> bytes) {
         for_pieces(bytes, [&](auto piece) {
             requests_.push_back(MPI_REQUEST_NULL);
-            expected_.push_back(static_cast<int>(piece.size()));
+            posted_.push_back({from, static_cast<int>(piece.size())});
             start(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, checked(from), 0, communicator_,
                             &requests_.back()),
                   "MPI_Irecv");
@@ -125,12 +142,24 @@ public:
     }
     void wait() {
         std::vector<MPI_Status> statuses(requests_.size());
-        finish(MPI_Waitall(count(), requests_.data(), statuses.data()), statuses, true);
+        finish(wait_all(requests_, statuses.data()), statuses, true);
     }
     bool agree(bool ok) {
+        // For a rank that nobody looks after any more all others seem gone: it would train on beside those who were started
+        // again. ULFM's mpirun leaves ranks behind that stood still when it ended.
+        if (launcher != 0 && getppid() != launcher) fail("rank ", rank_, ": mpirun is gone");
         int all = ok ? 1 : 0;
+        MPI_Request request = MPI_REQUEST_NULL;
+        MPI_Status status;
 #ifdef MPIX_ERR_PROC_FAILED
-        int const error = MPIX_Comm_agree(communicator_, &all);
+        int error = MPI_SUCCESS;
+        if (patience_ > 0) {
+            check(MPIX_Comm_iagree(communicator_, &all, &request), "MPIX_Comm_iagree");
+            error = wait_all({&request, 1}, &status);
+            if (error == MPI_ERR_IN_STATUS) error = status.MPI_ERROR;
+        } else {
+            error = MPIX_Comm_agree(communicator_, &all);
+        }
         if (error != MPI_SUCCESS) {  // somebody is gone: what all the others said counts, but not as an agreement
             if (!is_loss(error)) check(error, "MPIX_Comm_agree");
             return false;
@@ -138,7 +167,8 @@ public:
         return all != 0;
 #else
         int every = 0;
-        check(MPI_Allreduce(&all, &every, 1, MPI_INT, MPI_LAND, communicator_), "MPI_Allreduce");
+        check(MPI_Iallreduce(&all, &every, 1, MPI_INT, MPI_LAND, communicator_, &request), "MPI_Iallreduce");
+        check(wait_all({&request, 1}, &status), "MPI_Iallreduce");
         return every != 0;
 #endif
     }
@@ -149,6 +179,7 @@ public:
         check(MPIX_Comm_shrink(communicator_, &left), "MPIX_Comm_shrink");
         Mpi result;
         result.communicator_ = left;
+        result.patience_ = patience_;
         result.take_over();
         any_lost = true;
         communicator_ = MPI_COMM_NULL;  // not freed: that takes all its ranks
@@ -164,7 +195,17 @@ private:
     /// Bytes of a piece: below 64 KiB Open MPI sends over TCP at once, and both ways at the same time.
     static constexpr std::size_t piece_bytes = 61'440;
 
+    struct Posted {
+        int peer;
+        int bytes;  // that are received, -1 where they are sent
+    };
+    using Clock = std::chrono::steady_clock;
+
     Mpi() = default;
+    static void end_all(int rank, char const* what, int status) {
+        std::fprintf(stderr, "rank %d: %s\n", rank, what);
+        MPI_Abort(MPI_COMM_WORLD, status);
+    }
     void take_over() {
         check(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
         MPI_Comm_rank(communicator_, &rank_);
@@ -183,6 +224,7 @@ private:
     [[nodiscard]] int checked(int peer) {
         if (peer >= 0 && peer < size_ && peer != rank_) return peer;
         requests_.pop_back();
+        posted_.pop_back();
         give_up();
         fail("rank ", rank_, ": a message with rank ", peer, ", expected another one of ", size_);
     }
@@ -209,9 +251,45 @@ private:
     void start(int error, char const* what) {
         if (error == MPI_SUCCESS) return;
         requests_.pop_back();
-        expected_.pop_back();
+        posted_.pop_back();
         give_up();
         check(error, what);
+    }
+    /// MPI_Waitall, as long as this rank's patience lasts.
+    int wait_all(std::span<MPI_Request> requests, MPI_Status* statuses) {
+        auto const size = static_cast<int>(requests.size());
+        if (patience_ <= 0) return MPI_Waitall(size, requests.data(), statuses);
+        int pending = size;
+        for (auto since = Clock::now();;) {
+            int done = 0;
+            int const error = MPI_Testall(size, requests.data(), &done, statuses);
+            if (error != MPI_SUCCESS || done != 0) return error;
+            if (std::chrono::duration<double>(Clock::now() - since).count() < patience_) continue;
+            int const before = std::exchange(pending, count_pending(requests));
+            if (pending == before) lose_patience(requests);
+            since = Clock::now();
+        }
+    }
+    static bool is_pending(MPI_Request request) {
+        int done = 1;
+        if (request != MPI_REQUEST_NULL) MPI_Request_get_status(request, &done, MPI_STATUS_IGNORE);
+        return done == 0;
+    }
+    static int count_pending(std::span<MPI_Request const> requests) {
+        return static_cast<int>(std::count_if(requests.begin(), requests.end(), is_pending));
+    }
+    [[noreturn]] void lose_patience(std::span<MPI_Request const> requests) {
+        std::string peers;
+        for (std::size_t i = 0; i < requests.size() && requests.size() == posted_.size(); ++i)
+            if (std::string const peer = concatenate(" ", posted_[i].peer);
+                is_pending(requests[i]) && (peers + " ").find(peer + " ") == std::string::npos)
+                peers += peer;
+        // MPI would wait for them once more to give this up: it stays as it is, until Mpi::run ends the process.
+        requests_.clear();
+        posted_.clear();
+        out_of_patience = true;
+        fail("rank ", rank_, ": waits for ", peers.empty() ? "all others to agree" : "rank" + peers, ", and for ",
+             patience_, " s nothing has come: they stand still or cannot be reached (Mpi::patience)");
     }
     /// Ends what poll or wait were told about.
     void finish(int error, std::vector<MPI_Status> const& statuses, bool done) {
@@ -223,22 +301,22 @@ private:
                 statuses[i].MPI_ERROR != MPI_ERR_PENDING && (found == error || is_loss(statuses[i].MPI_ERROR)))
                 found = statuses[i].MPI_ERROR;
             int bytes = 0;
-            if (error == MPI_SUCCESS && expected_[i] >= 0) {
+            if (error == MPI_SUCCESS && posted_[i].bytes >= 0) {
                 MPI_Get_count(&statuses[i], MPI_BYTE, &bytes);
-                if (bytes != expected_[i] && wrong == statuses.size()) wrong = i;
+                if (bytes != posted_[i].bytes && wrong == statuses.size()) wrong = i;
             }
         }
         int got = 0, wanted = 0;
         if (wrong < statuses.size()) {
             MPI_Get_count(&statuses[wrong], MPI_BYTE, &got);
-            wanted = expected_[wrong];
+            wanted = posted_[wrong].bytes;
         }
         if (found != MPI_SUCCESS) {
             give_up();
             check(found, "a message");
         }
         requests_.clear();
-        expected_.clear();
+        posted_.clear();
         if (wrong < statuses.size())
             fail("rank ", rank_, ": rank ", statuses[wrong].MPI_SOURCE, " sent ", got, " bytes, expected ", wanted);
     }
@@ -253,14 +331,17 @@ private:
                 MPI_Wait(&request, MPI_STATUS_IGNORE);
             }
         requests_.clear();
-        expected_.clear();
+        posted_.clear();
     }
 
     static inline bool any_lost = false;  // of this process's peers
+    static inline bool out_of_patience = false;
+    static inline pid_t launcher = 0;  // of this process, where it is one of several
 
     MPI_Comm communicator_ = MPI_COMM_NULL;
     std::vector<MPI_Request> requests_;
-    std::vector<int> expected_;  // bytes of what is received, -1 where it is sent
+    std::vector<Posted> posted_;  // as they are
+    double patience_ = 0;
     int rank_ = 0, size_ = 1;
 };
 

@@ -18,13 +18,9 @@ template <class Trainer>
 class FitLoop {
 public:
     STRATA_COLD FitLoop(Trainer& trainer, Dataset const& train, Dataset const* test, FitOptions const& options)
-        : trainer_(trainer),
-          train_(train),
-          test_(test),
-          options_(options),
-          progress_(is_first(trainer) ? options.progress : ProgressStyle::none) {
+        : trainer_(trainer), train_(train), test_(test), options_(options), progress_(options.progress) {
         if (options_.unoptimised)
-            progress_.print(
+            print(
                 "this program was compiled without optimisation and trains some forty times slower than it could: give "
                 "the compiler -O3, or CMake -DCMAKE_BUILD_TYPE=Release");
     }
@@ -32,8 +28,7 @@ public:
     void run() {
         trainer_.stopped_ = false;
         if (state().epoch >= options_.epochs)
-            progress_.print(
-                concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
+            print(concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
         if constexpr (!replicated)  // what is at its place may be another training's
             if (!options_.checkpoint.empty() && trainer_.executor_.ranks().goes_on())
                 trainer_.save_checkpoint(options_.checkpoint);
@@ -52,17 +47,45 @@ private:
 
     static constexpr bool replicated = !keeps_part<typename Trainer::Executor>();
 
-    static bool is_first(Trainer const& trainer) {
-        if constexpr (Trainer::several_ranks) return trainer.executor_.ranks().rank() == 0;
-        return true;
-    }
-
     [[nodiscard]] TrainingState& state() { return trainer_.state_; }
     [[nodiscard]] SchedulePosition& position() { return trainer_.position_; }
+
+    /// Progress is rank 0's alone, whichever of them that is by now.
+    [[nodiscard]] bool shows() const {
+        if constexpr (Trainer::several_ranks) return trainer_.executor_.ranks().rank() == 0;
+        return true;
+    }
+    STRATA_COLD void print(std::string_view text) {
+        if (shows()) progress_.print(text);
+    }
+    void show_progress() {
+        if (shows()) progress_.update(state().progress(options_.epochs, samples_, classifies));
+    }
+    /// Says which ranks have nothing to do, and later which are gone.
+    STRATA_COLD void look_at_ranks() {
+        if constexpr (requires { trainer_.executor_.ranks().deal().ranks; }) {
+            auto deal = trainer_.executor_.ranks().deal();
+            if (deal.ranks < ranks_)
+                print(concatenate(ranks_ - deal.ranks, " of ", ranks_, " ranks are gone; ", deal.ranks,
+                                  " go on after step ", state().step));
+            int idle = 0;
+            for (deal.rank = 0; deal.rank < deal.ranks && ranks_ == 0; ++deal.rank) {
+                auto const own =
+                    Trainer::Executor::own_samples(deal, options_.batch_size, trainer_.executor_.most_leaves());
+                idle += own.begin == own.end ? 1 : 0;
+            }
+            if (idle > 0)
+                print(concatenate(idle, " of ", deal.ranks, " ranks have no part of a batch of ", options_.batch_size,
+                                  " samples and wait for the others"));
+            ranks_ = deal.ranks;
+        }
+    }
 
     /// Trains to the end, or to where a callback loads a checkpoint or a rank is lost: order, place or parts of the batches
     /// are other ones then.
     void run_from_here() {
+        look_at_ranks();
+        elsewhere_ = false;
         Loader loader(train_, {.batch_size = options_.batch_size,
                                .shuffle = options_.shuffle,
                                .drop_last = options_.drop_last,
@@ -83,8 +106,8 @@ private:
         samples_ = options_.drop_last ? position().steps_per_epoch * options_.batch_size : size;
         while (state().epoch < options_.epochs && !trainer_.stopped_ && !trainer_.moved_) {
             train_epoch(loader);
-            // Elsewhere, or stopped in mid epoch.
-            if (trainer_.moved_ || state().batch < position().steps_per_epoch) return;
+            // Where all its steps are done, the epoch is, whoever was lost behind the last one.
+            if (elsewhere_ || state().batch < position().steps_per_epoch) return;
             finish_epoch();
         }
     }
@@ -92,7 +115,7 @@ private:
     void train_epoch(Loader& loader) {
         position().epoch = state().epoch;
         loader.begin_epoch(static_cast<int>(state().epoch), static_cast<int>(state().batch));
-        progress_.update(state().progress(options_.epochs, samples_, classifies));
+        show_progress();
         seconds_ = 0;
         timed_ = 0;
         while (state().batch < position().steps_per_epoch && !trainer_.stopped_) {
@@ -107,10 +130,13 @@ private:
             state().end_batch(result.finite, result.loss, result.correct, result.samples);
             seconds_ += Progress::steady_seconds() - start;
             timed_ += result.samples;
-            progress_.update(state().progress(options_.epochs, samples_, classifies));
-            if (options_.on_step) options_.on_step({state().step, state().epoch, result, state().learning_rate});
-            if (!trainer_.moved_ && !options_.checkpoint.empty() && options_.checkpoint_steps > 0 &&
-                state().step % options_.checkpoint_steps == 0)
+            show_progress();
+            std::int64_t const done = state().step;
+            if (options_.on_step) options_.on_step({done, state().epoch, result, state().learning_rate});
+            // A rank that was lost in it changes no place.
+            elsewhere_ = trainer_.moved_ && (!Trainer::several_ranks || state().step != done);
+            if (!elsewhere_ && !options_.checkpoint.empty() && options_.checkpoint_steps > 0 &&
+                done % options_.checkpoint_steps == 0)
                 trainer_.save_checkpoint(options_.checkpoint);
             if (trainer_.moved_) return;
         }
@@ -133,12 +159,12 @@ private:
             record.test_loss = evaluation.loss;
             record.test_accuracy = evaluation.accuracy;
             if (!is_finite(evaluation.loss))
-                progress_.print(
+                print(
                     concatenate("epoch ", record.epoch,
                                 ": the loss on the test data is not finite; evaluate says for which sample or layer"));
         }
         state().end_epoch(record);
-        progress_.end_epoch(record);
+        if (shows()) progress_.end_epoch(record);
         if (!options_.checkpoint.empty()) trainer_.save_checkpoint(options_.checkpoint);
         if (options_.on_epoch) options_.on_epoch(record);
     }
@@ -180,6 +206,8 @@ private:
     std::int64_t samples_ = 0;  // of an epoch
     double seconds_ = 0;        // of this call's part of an epoch
     std::int64_t timed_ = 0;    // samples in them
+    bool elsewhere_ = false;    // a callback loaded a checkpoint
+    int ranks_ = 0;             // at the last look, 0 before the first
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -1,0 +1,71 @@
+// How long ranks take to go on without those that are gone.
+#pragma once
+
+#include <chrono>
+#include <strata/distributed/communicator.hpp>
+#include <vector>
+
+namespace strata {
+
+/// From the first word of a loss to the first message of what is repeated; where a rank is alone then, to the end of the
+/// next step.
+class Recovery {
+public:
+    void notice() {
+        if (!lost_) since_ = Clock::now();
+        lost_ = true;
+    }
+    void end() {
+        if (lost_) milliseconds_.push_back(std::chrono::duration<double, std::milli>(Clock::now() - since_).count());
+        lost_ = false;
+    }
+    [[nodiscard]] std::vector<double> const& milliseconds() const { return milliseconds_; }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    bool lost_ = false;
+    Clock::time_point since_;
+    std::vector<double> milliseconds_;
+};
+
+/// A communicator that notes in its recovery when it has heard of a loss.
+template <Communicator C>
+struct Noticing {
+    Recovery* recovery;
+    C communicator;
+
+    [[nodiscard]] int rank() const { return communicator.rank(); }
+    [[nodiscard]] int size() const { return communicator.size(); }
+    void post_send(int to, std::span<std::byte const> bytes) {
+        recovery->end();
+        noticing([&] { return communicator.post_send(to, bytes), true; });
+    }
+    void post_receive(int from, std::span<std::byte> bytes) {
+        recovery->end();
+        noticing([&] { return communicator.post_receive(from, bytes), true; });
+    }
+    bool poll() {
+        return noticing([&] { return communicator.poll(); });
+    }
+    void wait() {
+        noticing([&] { return communicator.wait(), true; });
+    }
+    bool agree(bool ok) {
+        bool const all = communicator.agree(ok);
+        if (!all) recovery->notice();
+        return all;
+    }
+    Noticing shrink() { return {recovery, communicator.shrink()}; }
+
+private:
+    bool noticing(auto const& action) {
+        try {
+            return action();
+        } catch (RankLost const&) {
+            recovery->notice();
+            throw;
+        }
+    }
+};
+
+}  // namespace strata
