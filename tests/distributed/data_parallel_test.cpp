@@ -166,6 +166,7 @@ TEST_CASE("the summary of the wire says what wire_of says of the rank that sends
         wire_summary<Net>(128, {2, 8}, Cpu{.leaves = 4}, Sharded<1>{}, Compressed<Int8>{.shards = 4});
     CHECK(with_ways.starts_with("a step of 128 samples, Sharded<1>, codes of Int8, shards 4: what a rank sends\n"));
     CHECK(with_ways.find("\n     8        4 ") != std::string::npos);  // four leaves, four shards
+    CHECK(wire_summary<Net>(128, {2}, Cpu{}, Sharded<3>{}).find("samples, Sharded<3>: what") != std::string::npos);
     CHECK_THROWS_WITH_AS(static_cast<void>(wire_summary<Net>(128, {2, 0})),
                          "wire_summary: 0 ranks, expected at least 1", Error);
     CHECK_THROWS_WITH_AS(static_cast<void>(wire_summary<Net>(0, {2})), "wire_summary: batch is 0, expected at least 1",

@@ -75,7 +75,7 @@ template <class Net, class Precision = Float32, class... Ways>
 STRATA_COLD std::string wire_summary(int batch, std::initializer_list<int> numbers_of_ranks, Cpu cpu = {},
                                      Ways const&... ways) {
     using Layout = detail::BatchLayout<Net, Precision, CrossEntropy>;
-    constexpr bool sharded = (detail::shard_level<Ways> + ... + 0) > 0;
+    constexpr int level = (detail::shard_level<Ways> + ... + 0);
     if (batch < 1) fail("wire_summary: batch is ", batch, ", expected at least 1");
     auto const compression = detail::compression_among(ways...);
     int shards = 0;
@@ -90,7 +90,7 @@ STRATA_COLD std::string wire_summary(int batch, std::initializer_list<int> numbe
     (name(detail::way_text(ways)), ...);
 
     // Every gathering of sums and results is a round of its own.
-    int gathers = 1 + (sharded ? 2 : 0);
+    int gathers = 1 + (level > 0 ? 2 : 0);
     for (std::size_t i = 0; i + 1 < Net::statistic_offset.size(); ++i)
         if (Net::statistic_offset[i + 1] > Net::statistic_offset[i])
             gathers += Net::training_plan.gradient[i + 1] >= 0 ? 2 : 1;
@@ -99,11 +99,17 @@ STRATA_COLD std::string wire_summary(int batch, std::initializer_list<int> numbe
     std::vector<detail::WireRow> rows;
     for (int const ranks : numbers_of_ranks) {
         if (ranks < 1) fail("wire_summary: ", ranks, " ranks, expected at least 1");
-        ExchangeRounds const rounds(0, ranks, leaves, static_cast<std::size_t>(Net::parameter_count));
-        bool const alone = ranks == 1;
         detail::WireRow row{ranks, 0, 0, {}};
-        row.rounds = alone ? 0 : gathers + (shards > 0 ? 1 : rounds.reduce_rounds());
-        if (!alone) row.rounds += shards > 0 && !sharded ? 1 : rounds.gather_rounds();
+        if (ranks > 1) {
+            row.rounds = gathers;
+            OwnedParts const parts(0, ranks, detail::ranges_of_level<Net, level>);
+            for (int k = 0; k < parts.ranges(); ++k) {
+                ExchangeRounds const rounds(0, ranks, leaves, parts.range(k).size());
+                row.rounds += shards > 0 ? 1 : rounds.reduce_rounds();
+                if (level < 3) row.rounds += shards > 0 && level == 0 ? 1 : rounds.gather_rounds();
+            }
+            if (level == 3) row.rounds += 2 * ParameterGroups<Net>::count - 1;  // forward and backward
+        }
         for (int rank = 0; rank < ranks; ++rank) {
             row.at_work += detail::LeafDeal{rank, ranks, shards}.leaves(leaves).size() > 0 ? 1 : 0;
             Wire const one = wire_of<Net, Precision>(batch, ranks, rank, cpu, ways...);
