@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two ranks of one thread beside one process of two threads, and the checksums of their weights; beside PyTorch's
-# DistributedDataParallel where STRATA_PYTORCH is a virtual environment with torch (compare_pytorch.sh makes one in
+# DistributedDataParallel and FSDP where STRATA_PYTORCH is a virtual environment with torch (compare_pytorch.sh makes one in
 # build/pytorch). Leave the machine idle.
 #
 # usage: benchmarks/distributed.sh [STEPS]
@@ -30,23 +30,28 @@ for _ in 1 2 3 4 5; do
     "$program" 2 "$steps" | sed 's/^/threads /'
     mpirun -n 2 --bind-to none "$program" 1 "$steps" | sed 's/^/ranks /'
     [ -x "$pytorch" ] || continue
-    for rank in 1 0; do
-        env RANK=$rank WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 \
-            "$pytorch" "$root/benchmarks/pytorch_ranks.py" 1 "$steps" | sed 's/^/pytorch /' &
+    for way in ddp fsdp; do
+        for rank in 1 0; do
+            env RANK=$rank WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 \
+                "$pytorch" "$root/benchmarks/pytorch_ranks.py" 1 "$steps" $way | sed "s/^/$way /" &
+        done
+        wait
     done
-    wait
 done | python3 -c '
 import collections, re, statistics, sys
 runs, bits = collections.defaultdict(list), collections.defaultdict(set)
 for line in sys.stdin:
     side, work, rate, weights = re.match(r"(\w+) (.*) images_per_s=(\S+) weights=(\S+)", line).groups()
     runs[work, side].append(float(rate))
-    if side != "pytorch":
+    if side in ("threads", "ranks"):
         bits[work].add(weights)
 for work in bits:
     threads, ranks = (statistics.median(runs[work, side]) for side in ("threads", "ranks"))
     same = "the same bits" if len(bits[work]) == 1 else "OTHER BITS"
-    peer = statistics.median(runs[work, "pytorch"]) if runs[work, "pytorch"] else 0
-    ddp = f"  PyTorch DDP {peer:9.1f}  ratio {ranks / peer:.2f}" if peer else ""
-    print(f"{work:20} 1 process x 2 threads {threads:9.1f}  2 ranks x 1 thread {ranks:9.1f}  ratio {ranks / threads:.2f}{ddp}  {same}")
+    peers = ""
+    for side, name in (("ddp", "PyTorch DDP"), ("fsdp", "FSDP")):
+        if runs[work, side]:
+            peer = statistics.median(runs[work, side])
+            peers += f"  {name} {peer:9.1f}  ratio {ranks / peer:.2f}"
+    print(f"{work:20} 1 process x 2 threads {threads:9.1f}  2 ranks x 1 thread {ranks:9.1f}  ratio {ranks / threads:.2f}{peers}  {same}")
 '

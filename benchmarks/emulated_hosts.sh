@@ -5,11 +5,14 @@
 # usage: benchmarks/emulated_hosts.sh [MBIT] [HOSTS]...
 #
 # MBIT of a host's line each way (default 100), HOSTS that take part (default 1 2 4 8, at most 16). Prints a line a number
-# of hosts and size; where namespaces are not allowed, one that says so.
+# of hosts and size; where namespaces are not allowed, one that says so. Then training steps of a network of 4.2 million
+# parameters on two hosts, with and without codes, STEPS of each (default 10; 0 leaves them out), beside PyTorch's
+# DistributedDataParallel, with and without its hook for fp16, where STRATA_PYTORCH is a virtual environment with torch.
+# SIZES are other sizes than the usual ones, in bytes ("-" leaves them out).
 set -euo pipefail
 
 if [[ ${1:-} == -* ]]; then
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -37,7 +40,7 @@ if ! { ip netns add "$prefix-bridge" && ip netns exec "$prefix-bridge" ip link a
     echo "SKIPPED emulated_hosts: network namespaces are not allowed here" >&2
     exit 0
 fi
-build_programs exchange
+build_programs exchange host_steps
 compiler
 
 ip netns exec "$prefix-bridge" ip link set bridge up
@@ -66,9 +69,27 @@ END
 chmod +x "$agent"
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# on_hosts COUNT PROGRAM ARGUMENTS...: a rank on each of the first COUNT hosts.
+on_hosts() {
+    local count=$1
+    shift
+    timeout 600 ip netns exec "$prefix-0" mpirun -n "$count" -H "$(seq -f '10.78.0.%g:1' -s , "$count")" --bind-to none \
+        --mca mpi_yield_when_idle 1 --mca plm_rsh_agent "$agent" --mca oob_tcp_if_include 10.78.0.0/24 --mca btl tcp,self \
+        --mca btl_tcp_if_include 10.78.0.0/24 ${STRATA_WITH:-} "$@"
+}
 for count in "${hosts[@]}"; do
-    list=$(seq -f '10.78.0.%g:1' -s , "$count")
-    timeout 300 ip netns exec "$prefix-0" mpirun -n "$count" -H "$list" --bind-to none --mca mpi_yield_when_idle 1 --mca plm_rsh_agent "$agent" \
-        --mca oob_tcp_if_include 10.78.0.0/24 --mca btl tcp,self --mca btl_tcp_if_include 10.78.0.0/24 \
-        ${STRATA_WITH:-} "$build/benchmarks/exchange" "$mbit" ${SIZES:-}
+    [ "${SIZES:-}" = - ] || on_hosts "$count" "$build/benchmarks/exchange" "$mbit" ${SIZES:-}
+done
+steps=${STEPS:-10}
+if ((steps == 0)) || ! [[ " ${hosts[*]} " == *" 2 "* ]]; then exit 0; fi
+on_hosts 2 "$build/benchmarks/host_steps" "$mbit" "$steps"
+pytorch=${STRATA_PYTORCH:-$root/build/pytorch}/bin/python
+[ -x "$pytorch" ] || exit 0
+for way in ddp fp16; do
+    for rank in 1 0; do
+        timeout 600 ip netns exec "$prefix-$rank" env RANK=$rank WORLD_SIZE=2 MASTER_ADDR=10.78.0.1 MASTER_PORT=29500 \
+            GLOO_SOCKET_IFNAME=line "$pytorch" "$root/benchmarks/pytorch_ranks.py" 1 "$steps" $way wide_mlp |
+            sed "s/^/PyTorch $way /" &
+    done
+    wait
 done

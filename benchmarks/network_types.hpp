@@ -34,5 +34,7 @@ using SeparableNet = Network<Input<3, 32, 32>, Conv3x3<32>, BatchNorm2d<>, ReLU,
                              Separable<128, 128>, Separable<128, 256>, GlobalAvgPool2d, Linear<10>>;
 
 using Mlp = Network<Input<784>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;
+// 4.2 million parameters.
+using WideMlp = Network<Input<3072>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;
 
 }  // namespace benchmark

@@ -65,4 +65,8 @@ def mlp():
     return nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
 
 
+def wide_mlp():
+    return nn.Sequential(nn.Linear(3072, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+
+
 NETWORKS = {"lenet": lenet, "vgg6": vgg6, "resnet20": resnet20, "separable": separable, "mlp": mlp}

@@ -22,6 +22,8 @@ int main(int argument_count, char** arguments) {
         // Here ranks share a machine. One a machine would take all its processors: Cpu{}.
         auto trainer = train<Classifier>(Cpu{.threads = 1}, DataParallel{communicator},
                                          SGD{.learning_rate = 0.05, .momentum = 0.9});
+        // What a step sends on two ranks and on more, whoever is there.
+        if (communicator.rank() == 0) std::puts(wire_summary<Classifier>(128, {2, 4, 8}).c_str());
         // batch_size is that of all ranks together; rank 0 shows progress and writes checkpoints.
         trainer.fit(data.train, data.test, {.epochs = 2, .batch_size = 128});
         auto const evaluation = trainer.evaluate(data.test);

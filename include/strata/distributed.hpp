@@ -24,3 +24,4 @@
 #include "distributed/recorded.hpp"
 #include "distributed/threads.hpp"
 #include "distributed/wire.hpp"
+#include "distributed/wire_summary.hpp"

@@ -153,6 +153,28 @@ TEST_CASE("a step sends the bytes and messages that are predicted") {
     static_assert(wire_of<LeNet>(64, 2).buffer_bytes <= LeNet::parameter_count * 2 + 4096 * 4);
 }
 
+TEST_CASE("the summary of the wire says what wire_of says of the rank that sends most") {
+    using Net = Network<Input<1, 8, 8>, Conv2d<4, 3>, BatchNorm2d<>, ReLU, Flatten, Linear<100>, ReLU, Linear<10>>;
+    CHECK(wire_summary<Net>(128, {1, 2, 16}) ==
+          "a step of 128 samples, plain gradients: what a rank sends\n"
+          " ranks  at work       bytes  messages     buffers    1 Gbit/s   10 Gbit/s  100 Gbit/s\n"
+          "     1        1         0 B         0    1.00 KiB     0.00 ms     0.00 ms     0.00 ms\n"
+          "     2        2    61.8 KiB         5    33.0 KiB     0.61 ms     0.15 ms     0.11 ms\n"
+          "    16        8     126 KiB        52     129 KiB     1.19 ms     0.26 ms     0.17 ms\n");
+    std::size_t bytes = 0;
+    for (int rank = 0; rank < 16; ++rank) bytes = std::max(bytes, wire_of<Net>(128, 16, rank).bytes);
+    CHECK(format_bytes(static_cast<std::int64_t>(bytes)) == "126 KiB");
+    auto const with_ways =
+        wire_summary<Net>(128, {2, 8}, Cpu{.leaves = 4}, Sharded<1>{}, Compressed<Int8>{.shards = 4});
+    CHECK(with_ways.starts_with("a step of 128 samples, Sharded<1>, codes of Int8, shards 4: what a rank sends\n"));
+    CHECK(with_ways.find("\n     8        4 ") != std::string::npos);  // four leaves, four shards
+    CHECK(wire_summary<Net>(128, {2}, Cpu{}, Sharded<3>{}).find("samples, Sharded<3>: what") != std::string::npos);
+    CHECK_THROWS_WITH_AS(static_cast<void>(wire_summary<Net>(128, {2, 0})),
+                         "wire_summary: 0 ranks, expected at least 1", Error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(wire_summary<Net>(0, {2})), "wire_summary: batch is 0, expected at least 1",
+                         Error);
+}
+
 TEST_CASE("a rank prepares its own samples alone") {
     std::mutex counting;
     std::vector<int> seen(2);

@@ -157,7 +157,7 @@ private:
 
     /// The crew, or null where there is none, as in the child of a fork. Its threads may have been anywhere in their
     /// work, with the mutex locked: but for the batch in use nothing that they did is trusted.
-    Crew* crew() {
+    STRATA_COLD Crew* crew() {
         if (crew_ && getpid() != crew_->process) {
             crew_ = nullptr;
             filling_ = 0;
@@ -216,7 +216,7 @@ private:
     [[nodiscard]] Slot& slot_of(int batch) { return slots_[static_cast<std::size_t>(batch) % slots_.size()]; }
 
     /// Writes a batch, or what was thrown, into its slot.
-    void fill(Slot& slot, int batch) noexcept {
+    STRATA_ONE_COPY void fill(Slot& slot, int batch) noexcept {
         try {
             std::size_t const first = static_cast<std::size_t>(batch) * batch_size_;
             std::size_t const n = (std::min)(batch_size_, order_.size() - first);
@@ -237,7 +237,7 @@ private:
     }
 
     /// A worker takes the next batch whose slot is free: batches are taken in order, whoever takes them.
-    void work(Crew& crew) {
+    STRATA_COLD void work(Crew& crew) {
         detail::Lock const lock(crew.mutex);
         for (;;) {
             while (!stopping_ && (next_to_fill_ >= end_ || next_to_fill_ - current_ >= static_cast<int>(slots_.size())))

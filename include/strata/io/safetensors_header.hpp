@@ -10,6 +10,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/fixed_array.hpp"
 #include "../core/tensor.hpp"
 #include "json.hpp"
 #include "metadata.hpp"
@@ -58,17 +60,19 @@ public:
     /// Adds tensors, to be put in order before anything else is done; of a name that comes twice the last one counts.
     void add(std::string name, StoredTensor tensor) { entries_.push_back({std::move(name), std::move(tensor)}); }
     STRATA_COLD void put_in_order() {
-        std::vector<std::size_t> order(entries_.size());
-        for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-        std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
-            int const names = entries_[a].name.compare(entries_[b].name);
-            return names != 0 ? names < 0 : a < b;
+        FixedArray<Entry*> order(entries_.size());
+        for (std::size_t i = 0; i < order.size(); ++i) order[i] = &entries_[i];
+        // Every program compiles this, whether it loads or not: qsort is a call, std::sort forty functions.
+        std::qsort(order.data(), order.size(), sizeof order[0], [](void const* a, void const* b) {
+            auto const *const x = *static_cast<Entry* const*>(a), *const y = *static_cast<Entry* const*>(b);
+            int const names = x->name.compare(y->name);
+            return names != 0 ? names : x < y ? -1 : 1;
         });
         std::vector<Entry> sorted;
         sorted.reserve(order.size());
-        for (std::size_t const i : order) {
-            if (!sorted.empty() && sorted.back().name == entries_[i].name) sorted.pop_back();
-            sorted.push_back(std::move(entries_[i]));
+        for (Entry* const entry : order) {
+            if (!sorted.empty() && sorted.back().name == entry->name) sorted.pop_back();
+            sorted.push_back(std::move(*entry));
         }
         entries_ = std::move(sorted);
     }

@@ -2,12 +2,12 @@
 // compiled once and not once a layer.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "op_list.hpp"
 
@@ -52,8 +52,11 @@ consteval bool names_differ(std::array<LayerRow, N> const& table) {
         for (char const c : table[i].name) checksum = (checksum ^ static_cast<unsigned char>(c)) * 16777619u;
         entries[count++] = {checksum, i};
     }
-    std::sort(entries.begin(), entries.begin() + count,
-              [](Entry const& a, Entry const& b) { return a.checksum < b.checksum; });
+    // Shell's sort: each use of std::sort takes as long to compile as a kernel.
+    for (std::size_t gap = count / 2; gap > 0; gap /= 2)
+        for (std::size_t i = gap; i < count; ++i)
+            for (std::size_t at = i; at >= gap && entries[at].checksum < entries[at - gap].checksum; at -= gap)
+                std::swap(entries[at], entries[at - gap]);
     for (std::size_t i = 0; i < count; ++i)
         for (std::size_t j = i + 1; j < count && entries[j].checksum == entries[i].checksum; ++j)
             if (table[entries[i].row].name == table[entries[j].row].name) return false;

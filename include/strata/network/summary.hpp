@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -10,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../core/identity.hpp"
+#include "../core/fixed_array.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -70,16 +71,20 @@ inline std::string format_count(std::int64_t count) {
 /// The table of a network's layers and its totals, in plain ASCII, each line ended.
 inline std::string format_summary(NetworkDescription const& network) {
     constexpr std::size_t column_count = 6, text_columns = 3;  // the columns after these are numbers, set to the right
-    std::vector<std::vector<std::string>> rows{{"layer", "type", "output shape", "parameters", "FLOPs", "memory"},
-                                               {"", "Input", network.input_shape, "", "", ""}};
-    for (auto const& layer : network.layers) {
-        rows.push_back({layer.name, layer.type, layer.output_shape,
-                        layer.parameters == 0 ? "-" : format_count(layer.parameters),
-                        layer.flops == 0 ? "-" : format_flops(layer.flops),
-                        layer.memory_bytes == 0 ? "-" : format_bytes(layer.memory_bytes)});
+    FixedArray<std::array<std::string, column_count>> rows(network.layers.size() + 2);
+    rows[0] = {"layer", "type", "output shape", "parameters", "FLOPs", "memory"};
+    rows[1] = {"", "Input", network.input_shape, "", "", ""};
+    for (std::size_t k = 0; k < network.layers.size(); ++k) {
+        auto const& layer = network.layers[k];
+        rows[k + 2] = {layer.name,
+                       layer.type,
+                       layer.output_shape,
+                       layer.parameters == 0 ? "-" : format_count(layer.parameters),
+                       layer.flops == 0 ? "-" : format_flops(layer.flops),
+                       layer.memory_bytes == 0 ? "-" : format_bytes(layer.memory_bytes)};
     }
 
-    std::vector<std::size_t> widths(column_count);
+    std::size_t widths[column_count] = {};
     for (auto const& row : rows)
         for (std::size_t c = 0; c < column_count; ++c) widths[c] = (std::max)(widths[c], row[c].size());
     std::size_t total_width = 2 * (column_count - 1);
@@ -96,7 +101,7 @@ inline std::string format_summary(NetworkDescription const& network) {
         }
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + '\n';
-        if (&row == &rows.front()) text += rule;
+        if (&row == rows.begin()) text += rule;
     }
     text += rule;
 

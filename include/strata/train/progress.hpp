@@ -62,7 +62,7 @@ public:
     [[nodiscard]] ProgressStyle style() const { return style_; }
 
     /// Takes note of the state, and shows it when it is time to.
-    void update(ProgressState const& state) {
+    STRATA_COLD void update(ProgressState const& state) {
         if (style_ == ProgressStyle::none) return;
         auto const now = clock_();
         if (!started_) {

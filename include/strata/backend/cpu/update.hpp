@@ -131,8 +131,9 @@ void for_parts(WorkerPool& pool, int workers, std::ptrdiff_t count, F const& f) 
 
 /// The number that an update would not leave finite. Where there is none, the update has to follow: `range` knows it.
 template <int States, class Apply, class Scalar, class Gradient>
-UpdateFault update_fault(WorkerPool& pool, int workers, UpdateRange& range, Apply const& apply, Scalar* parameters,
-                         Gradient const* gradient, double largest_gradient, Scalar const* state, std::ptrdiff_t count) {
+STRATA_COLD UpdateFault update_fault(WorkerPool& pool, int workers, UpdateRange& range, Apply const& apply,
+                                     Scalar* parameters, Gradient const* gradient, double largest_gradient,
+                                     Scalar const* state, std::ptrdiff_t count) {
     if (!range.template holds<States>(apply, parameters, state, largest_gradient)) {
         auto all = UpdateMeasure<States>::nothing();
         Mutex merging;

@@ -42,7 +42,7 @@ struct Cpu {
 namespace detail {
 
 /// Worker threads that a Cpu policy asks for.
-inline int worker_count(Cpu cpu) {
+STRATA_COLD inline int worker_count(Cpu cpu) {
     if (cpu.threads < 0 || cpu.threads > 1024) fail("Cpu: threads is ", cpu.threads, ", expected 0 (all) to 1024");
     if (cpu.leaves < 0 || cpu.leaves > 4096) fail("Cpu: leaves is ", cpu.leaves, ", expected 0 (automatic) to 4096");
     if (!(cpu.team_flops >= 0)) fail("Cpu: team_flops is ", cpu.team_flops, ", expected at least 0");
