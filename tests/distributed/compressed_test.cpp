@@ -175,6 +175,7 @@ TEST_CASE("the bytes and messages of a step are what wire_of says") {
             Loader loader(data, {.batch_size = 128, .threads = 0});
             loader.begin_epoch(0);
             Batch const& batch = *loader.next();
+            trainer.train_step(batch);  // whose parameters come in the next one
             communicator.clear();
             trainer.train_step(batch);
             Wire const expected = wire_of<Net>(128, ranks, communicator.rank(), Cpu{}, ways...);

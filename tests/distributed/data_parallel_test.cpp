@@ -232,7 +232,9 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
         });
         return said;
     };
-    CHECK(told([](bool other) { return SGD{.momentum = other ? 0.5 : 0.9}; }).find("the optimizer is") !=
+    CHECK(told([](bool other) { return SGD{.momentum = other ? 0.5 : 0.9}; }).find("it is SGD, momentum 0.") !=
+          std::string::npos);
+    CHECK(told([](bool other) { return CrossEntropy{.label_smoothing = other ? 0.1 : 0}; }).find("the loss is") !=
           std::string::npos);
     CHECK(told([](bool other) { return StepLR{.step_size = other ? 2 : 1}; }).find("the schedule is") !=
           std::string::npos);

@@ -14,7 +14,9 @@ namespace strata::inline STRATA_ABI {
 /// 1: the optimizer's state. A rank sums its part of the gradient, updates its part of the parameters, and all gather
 ///    these: the bytes on the wire are those of whole gradients.
 /// 2: the gradient. The backward pass goes through groups of layers (ParameterGroups); a group's gradients are reduced when
-///    they are there, and only a rank's part is kept. The activations of a rank's part of the batch stay in memory.
+///    they are there, while the next ones are computed, and only a rank's part is kept. Parameters come under the next
+///    forward pass, group by group: model() gathers those that are old, and is called on all ranks. The activations of a
+///    rank's part of the batch stay in memory.
 /// 3: the parameters. They are gathered group by group, forward and backward: half as many bytes again on the wire.
 ///    model() gathers all of them: it is called on all ranks, and its parameters are there until the next step.
 ///

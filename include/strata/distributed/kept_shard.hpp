@@ -33,14 +33,17 @@ public:
     [[nodiscard]] std::span<Gradient> gradient() { return {gradient_.data(), gradient_.size()}; }
     [[nodiscard]] std::span<Gradient const> gradient() const { return {gradient_.data(), gradient_.size()}; }
 
+    /// Where gathered parameters go: to their places in an arena of all of them, or (null) to memory of the shard's own.
+    void gather_into(Scalar* all) { all_ = all; }
     /// Begins to gather parameters from all ranks, beside those that are open.
     template <Communicator C>
     STRATA_COLD void post_gather(C& communicator, OwnedParts const& parts, OwnedRange numbers) {
         auto& next = gathered_[1 - open_];
-        if (next.size() < numbers.size()) next = AlignedVector<Scalar>(numbers.size());
+        if (!all_ && next.size() < numbers.size()) next = AlignedVector<Scalar>(numbers.size());
+        Scalar* const first = all_ ? all_ + numbers.begin : next.data();
         coming_ = numbers;
         parts.for_each_piece(numbers, [&](int rank, int index, OwnedRange piece) {
-            std::span const to(next.data() + (piece.begin - numbers.begin), piece.size());
+            std::span const to(first + (piece.begin - numbers.begin), piece.size());
             if (rank != parts.rank()) return communicator.post_receive(rank, std::as_writable_bytes(to));
             std::span const own(parameters_.data() + parts.place(index) + (piece.begin - parts.part(index).begin),
                                 piece.size());
@@ -56,7 +59,7 @@ public:
     }
     [[nodiscard]] bool is_open(OwnedRange numbers) const { return numbers == opened_; }
     [[nodiscard]] bool is_coming(OwnedRange numbers) const { return numbers == coming_; }
-    [[nodiscard]] Scalar const* opened() const { return gathered_[open_].data(); }
+    [[nodiscard]] Scalar const* opened() const { return all_ ? all_ + opened_.begin : gathered_[open_].data(); }
     /// What was gathered is old.
     void close() { opened_ = coming_ = {0, 0}; }
     [[nodiscard]] std::size_t memory_bytes() const {
@@ -68,6 +71,7 @@ private:
     AlignedVector<Scalar> parameters_;
     AlignedVector<Scalar> gathered_[2];  // in turn
     int open_ = 0;
+    Scalar* all_ = nullptr;
     AlignedVector<Gradient> gradient_;
     OwnedRange opened_{0, 0}, coming_{0, 0};
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../backend/cpu/executor.hpp"
+#include "../train/policy_texts.hpp"
 #include "compressed_exchange.hpp"
 #include "exchange.hpp"
 #include "kept_shard.hpp"
@@ -43,6 +44,10 @@ public:
     static constexpr bool several = true;
     static constexpr bool by_groups = Level >= 2;
     static constexpr bool gathers_parameters = Level >= 3;
+    /// Whether a training pass gathers parameters.
+    [[nodiscard]] bool gathers_now() const { return gathers_parameters || old_parameters_; }
+    /// A copy of all parameters is older than the shards; the next training pass gathers it to `all`.
+    void parameters_are_old(bool old) { old_parameters_ = old; }
     static constexpr bool compressed = !std::is_same_v<Code, NoCode>;
     /// The optimizer's state is all ranks' together.
     static constexpr bool sharded = Level > 0;
@@ -285,10 +290,10 @@ public:
     }
     /// Throws Error that says what differs unless all ranks give the same text.
     STRATA_COLD void compare(char const* what, std::string const& text) const {
-        check_same(what, text, together([&] { return difference(text); }));
+        check_same(what, together([&] { return difference(text); }));
     }
     /// Compares what ranks do where one is lost: before they do it.
-    STRATA_COLD void compare_ways() const { check_same("the policy of its ranks", text(), difference(text())); }
+    STRATA_COLD void compare_ways() const { check_same("the policy of its ranks", difference(text())); }
 
     [[nodiscard]] auto& codes() { return codes_; }
     [[nodiscard]] auto const& codes() const { return codes_; }
@@ -306,13 +311,15 @@ private:
         all_gather<C, char>(*communicator_, mine, all);
         for (std::size_t peer = 0; peer < sizes.size(); ++peer) {
             std::string_view const theirs(all.data() + peer * longest, sizes[peer]);
-            if (theirs != text) return concatenate(", on rank ", peer, " it is ", theirs);
+            if (theirs == text) continue;
+            auto const [here, there] = shown_difference(text, theirs);
+            return concatenate(here, ", on rank ", peer, " it is ", there);
         }
         return std::string();
     }
-    void check_same(char const* what, std::string const& text, std::string const& difference) const {
+    void check_same(char const* what, std::string const& difference) const {
         if (!difference.empty())
-            fail("rank ", rank(), ": ", what, " is ", text, difference,
+            fail("rank ", rank(), ": ", what, " is ", difference,
                  ": all ranks have to run the same program with the same policies");
     }
     [[nodiscard]] LeafDeal deal_of(int rank) const {
@@ -351,6 +358,7 @@ private:
     KeptShard<Scalar, Gradient> shard_;
     AlignedVector<Gradient> leaving_;  // a group's sums, on their way
     int reducing_ = -1;                // that group
+    bool old_parameters_ = false;
     typename CodesOf<Code, Gradient>::type codes_;
     std::vector<double> packed_;  // parts of a layer's statistics
 };

@@ -10,13 +10,14 @@ template <class Net, class Precision, class Loss, class Group>
 class RankedExecutor : public CpuExecutor<Net, Precision, Loss, Group> {
     using Base = CpuExecutor<Net, Precision, Loss, Group>;
     using Gradient = typename Precision::accumulation;
+    using Value = typename Precision::compute;
     static constexpr auto count = static_cast<std::size_t>(Net::parameter_count);
 
 public:
     using typename Base::ModelType, typename Base::Scalar;
     using CodeState = AlignedVector<Gradient>;
 
-    /// The model's parameters are the ranks' together: a model that others look at is gathered.
+    /// The model's parameters are the ranks' together: it is gathered where somebody looks at it.
     static constexpr bool keeps_model_apart = Group::gathers_parameters;
 
     RankedExecutor(Cpu cpu, Loss loss, Group group) : Base(cpu, loss, std::move(group)) { deal_codes(); }
@@ -25,17 +26,19 @@ public:
     void load(ModelType const& model, std::span<Scalar const> state) {
         Base::load(model, state);
         if constexpr (Group::by_groups) this->ranks().shard().take(this->ranks().parts(), model.parameters().data());
+        this->ranks().parameters_are_old(false);
     }
     /// The model as it stands; where ranks keep parts of it, all call it together.
     void store(ModelType& model, std::span<Scalar>) {
-        if constexpr (keeps_model_apart) {
-            model.make_room();
-            if (lost_) return;  // until a checkpoint is loaded
-            this->ranks().together([&] {
-                return this->ranks().share_owned(this->ranks().shard().parameters().data(), model.parameters().data()),
-                       true;
-            });
-        }
+        if constexpr (keeps_model_apart) model.make_room();
+        if constexpr (Group::by_groups)
+            if (this->ranks().gathers_now() && !lost_) {  // else a checkpoint will be loaded
+                this->ranks().together([&] {
+                    this->ranks().share_owned(this->ranks().shard().parameters().data(), model.parameters().data());
+                    return true;
+                });
+                this->ranks().parameters_are_old(false);
+            }
     }
     [[nodiscard]] std::size_t memory_bytes() const {
         return Base::memory_bytes() + this->ranks().shard().memory_bytes() + whole_gradient_.size() * sizeof(Gradient);
@@ -56,9 +59,12 @@ public:
 
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         check_state();
+        if constexpr (Group::by_groups)
+            this->ranks().shard().gather_into(keeps_model_apart ? nullptr : trainers(model).parameters().data());
         whole_ = !Group::sharded;
         if constexpr (Group::compressed) this->ranks().codes().begin(random.step, loss_scale);
         StepResult const result = Base::gradients(model, batch, random, loss_scale);
+        this->ranks().parameters_are_old(false);
         if constexpr (Group::compressed)
             if (result.finite) this->ranks().codes().keep();
         return result;
@@ -119,16 +125,22 @@ public:
                         return this->ranks().first(found);
                     });
                 if (fault) return fault;
-                if constexpr (Group::gathers_parameters)
+                if constexpr (Group::by_groups) {
                     this->ranks().shard().close();
-                else if constexpr (Group::by_groups)
-                    this->ranks().share_owned(std::as_const(parameters), model.parameters().data());
-                else
+                    this->ranks().parameters_are_old(true);
+                } else {
                     this->ranks().share_owned(model.parameters().data());
+                }
                 this->update_statistics(model);
                 return fault;
             });
         }
+    }
+
+    /// As CpuExecutor::evaluate, of the model as it stands.
+    StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Value* outputs) {
+        if constexpr (!keeps_model_apart) store(trainers(model), {});
+        return Base::evaluate(model, batch, predictions, outputs);
     }
 
     /// After RankLost, on all ranks that are left.
@@ -193,6 +205,8 @@ public:
     }
 
 private:
+    /// The model belongs to the trainer, which lets its executor bring it up to date.
+    static ModelType& trainers(ModelType const& model) { return const_cast<ModelType&>(model); }  // NOLINT
     STRATA_COLD void check_state() const {
         if (lost_) fail("training: a lost rank had a part of the state that no other has: load a checkpoint first");
     }

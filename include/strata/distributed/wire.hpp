@@ -13,7 +13,7 @@ struct Wire {
     friend constexpr bool operator==(Wire const&, Wire const&) = default;
 };
 
-/// The wire of a step of DataParallel on `rank` of `ranks`, with a batch of so many samples: gradients there and back, the
+/// The wire of a step of DataParallel on `rank` of `ranks`, behind another one, with a batch of so many samples: gradients there and back, the
 /// leaves' results, BatchNorm's sums. `ways` are what stands behind DataParallel's communicator; what ranks agree on under
 /// WhenLost::go_on is the engine's own and does not count. Codes of TopK's first steps are longer: at(step) says them.
 ///
@@ -63,16 +63,16 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways co
             }
             buffer = sums * bytes(range) + (codes - sums) * bytes(mine);
         }
-        if constexpr (level == 3) back = {};
+        if constexpr (level >= 2) back = {};
         wire.bytes += there.numbers * sizeof(Gradient) +
                       back.numbers * (sharded ? sizeof(typename Precision::master) : sizeof(Gradient));
         wire.messages += there.messages + back.messages;
         wire.buffer_bytes = (std::max)(wire.buffer_bytes, buffer);
     }
-    if constexpr (level == 3) {  // parameters come forward, and but for the last group's backward
+    if constexpr (level >= 2) {  // parameters come forward, and of level 3, but for the last group's, backward
         using Groups = ParameterGroups<Net>;
         auto const peers = static_cast<std::size_t>(ranks - 1);
-        for (int k = 0; k < 2 * Groups::count - 1; ++k)
+        for (int k = 0; k < (level == 3 ? 2 * Groups::count - 1 : Groups::count); ++k)
             parts.for_each_piece(Groups::parameters(k < Groups::count ? k : 2 * Groups::count - 2 - k),
                                  [&](int owner, int, OwnedRange piece) {
                                      if (owner != rank) return;

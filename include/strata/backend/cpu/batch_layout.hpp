@@ -34,8 +34,8 @@ struct BatchLayout {
                : step.fill         ? 0
                                    : ParameterGroups<Net>::count - 1;
     }
-    /// Where the phase that begins with a step ends: where batch-wide statistics are merged, or the backward pass, or
-    /// both, come to another group of parameters, for ranks that work on one at a time.
+    /// Where the phase that begins with a step ends: where batch-wide statistics are merged, or another group of parameters
+    /// begins, for ranks that work on one at a time.
     template <bool Training, class Ranks>
     static constexpr std::size_t phase_end(std::size_t end) {
         auto const steps = program<Training>.steps;
@@ -43,17 +43,16 @@ struct BatchLayout {
             auto const& step = steps[end++];
             if (step.reduction != Reduction::none) break;
             if constexpr (Ranks::by_groups)
-                if (end < steps.size() && group_of(steps[end]) != group_of(step) &&
-                    (Ranks::gathers_parameters || step.backward))
-                    break;
+                if (end < steps.size() && group_of(steps[end]) != group_of(step)) break;
         }
         return end;
     }
-    /// The parameters of the first other group after a phase that ends there; none at the end.
-    template <bool Training>
+    /// The parameters of the first other group after a phase that ends there, of the forward pass unless those of the
+    /// backward pass are gathered, too; none at the end.
+    template <bool Training, class Ranks>
     static constexpr OwnedRange next_parameters(std::size_t end) {
         auto const steps = program<Training>.steps;
-        for (std::size_t k = end; k < steps.size(); ++k)
+        for (std::size_t k = end; k < steps.size() && (Ranks::gathers_parameters || !steps[k].backward); ++k)
             if (int const group = group_of(steps[k]); group != group_of(steps[end - 1]))
                 return ParameterGroups<Net>::parameters(group);
         return {0, 0};

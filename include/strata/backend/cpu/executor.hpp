@@ -33,6 +33,7 @@ class CpuExecutor {
     using Context = detail::TileContext<Precision, Loss>;
     using Tiling = detail::Tiling;
     using Layout = detail::BatchLayout<Net, Precision, Loss>;
+    using Groups = ParameterGroups<Net>;
     using Gradient = typename Precision::accumulation;
     using Value = typename Precision::compute;
 
@@ -56,6 +57,7 @@ public:
     [[nodiscard]] int workers() const { return pass_.workers; }
     [[nodiscard]] Ranks const& ranks() const { return ranks_; }
     [[nodiscard]] Ranks& ranks() { return ranks_; }
+    [[nodiscard]] Loss const& loss() const { return loss_; }  // what ranks compare
     /// Leaves of a batch at most.
     [[nodiscard]] int most_leaves() const { return most_leaves_; }
     /// The samples of a batch of at most so many leaves that a rank looks at.
@@ -78,9 +80,8 @@ public:
                (pass_.parts.size() + statistics_.size()) * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand.
-    static constexpr std::size_t training_memory_bytes(int workers, int batch,
-                                                       int most_leaves = Layout::default_leaves) {
-        return Layout::training_memory_bytes(workers, batch, most_leaves);
+    static constexpr std::size_t training_memory_bytes(int workers, int batch, int leaves = Layout::default_leaves) {
+        return Layout::training_memory_bytes(workers, batch, leaves);
     }
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
@@ -171,7 +172,8 @@ private:
         detail::grow(pass_.parts, Layout::parts_size(tiling.tiles));
 
         bool const teams = Layout::template teams_pay<true>(S, team_flops_);
-        bool begun = false;
+        bool begun = false, gathers = false;
+        if constexpr (Ranks::by_groups) gathers = ranks_.gathers_now();
         pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
             detail::Share const share{worker, workers};  // how many they are is known here alone
             detail::Assignment runs{own.size(), workers, teams, false, (std::min)(gradients_.groups(), workers)};
@@ -187,7 +189,8 @@ private:
                 end = Layout::template phase_end<true, Ranks>(begin);
                 auto const phase = steps.subspan(begin, end - begin);
                 auto const& last = steps[end - 1];
-                if constexpr (Ranks::by_groups) work_on<true>(end, context, share);
+                if constexpr (Ranks::by_groups)
+                    work_on<true>(end, gathers && (Ranks::gathers_parameters || !phase[0].backward), context, share);
                 pass_.template prepare<true>(phase, context, tiling, S, share);
                 runs.for_each(worker, [&](int run, detail::Share team, int slot) {
                     gradients_.sum_run(
@@ -258,7 +261,7 @@ private:
             for (std::size_t begin = 0, end = steps.size(); begin < steps.size(); begin = end) {
                 if constexpr (Ranks::gathers_parameters) {
                     end = Layout::template phase_end<false, Ranks>(begin);
-                    work_on<false>(end, context, share);
+                    work_on<false>(end, true, context, share);
                 }
                 auto const phase = steps.subspan(begin, end - begin);
                 if (!ready) pass_.template prepare<false>(phase, context, tiling, S, share);
@@ -300,20 +303,20 @@ private:
     }
     /// Ranks that work on one group of parameters at a time: the phase that ends there is about one.
     template <bool Training>
-    void work_on(std::size_t end, Context& context, detail::Share share) {
-        auto const own =
-            ParameterGroups<Net>::parameters(Layout::group_of(Layout::template program<Training>.steps[end - 1]));
+    void work_on(std::size_t end, bool gathers, Context& context, detail::Share share) {
+        constexpr auto steps = Layout::template program<Training>.steps;
+        auto const own = Groups::parameters(Layout::group_of(steps[end - 1]));
         context.first_gradient = static_cast<int>(own.begin);
         context.polls = share.rank == 0;
-        if constexpr (Ranks::gathers_parameters) {
-            pass_.alone(share, [&] { ranks_.open_parameters(own, Layout::template next_parameters<Training>(end)); });
+        if (gathers) {
+            pass_.alone(share,
+                        [&] { ranks_.open_parameters(own, Layout::template next_parameters<Training, Ranks>(end)); });
             context.parameters = ranks_.opened_parameters();
             context.first_parameter = context.first_gradient;
         }
     }
     /// This rank has all its gradients of a group.
     void sum_group(int group, int leaves, detail::Share share) {
-        using Groups = ParameterGroups<Net>;
         auto const own = Groups::parameters(group);
         pass_.meet(share);
         gradients_.merge_runs(share, static_cast<std::ptrdiff_t>(own.size()));

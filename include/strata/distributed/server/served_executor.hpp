@@ -43,7 +43,6 @@ public:
                ServedRanks<Gradient>(backend.options.worker, backend.options.workers, backend.options.mode)),
           options_((backend.options.check(), backend.options)),
           worker_(options_, std::size_t{Net::parameter_count}),
-          loss_(loss),
           uncaught_(std::uncaught_exceptions()) {}
     ~Executor() {
         if (joined_ && std::uncaught_exceptions() == uncaught_) worker_.leave();
@@ -66,9 +65,6 @@ public:
         this->ranks().nodes().joined_at = clock;
         return clock;
     }
-
-    /// What workers compare.
-    [[nodiscard]] Loss const& loss() const { return loss_; }
 
     void go_on() { fail("go_on: the workers of parameter servers are started again instead"); }
     /// The optimizer's state is the servers'.
@@ -187,7 +183,6 @@ private:
 
     Served options_;
     ServedWorker<Scalar, Gradient> worker_;
-    Loss loss_;
     int uncaught_, batch_ = 1;
     double loss_scale_ = 1;
     bool joined_ = false, moved_ = false, lent_ = false;
