@@ -55,8 +55,6 @@ for ((i = 0; i < most; i++)); do
     ip netns exec "$host" ip link set line up
     # The kernel has it for everybody; without a new slow start after each computation.
     ip netns exec "$host" sysctl -qw net.ipv4.tcp_congestion_control=reno net.ipv4.tcp_slow_start_after_idle=0
-    ip netns exec "$host" tc qdisc add dev line root tbf rate "${mbit}mbit" burst 4kb latency 400ms
-    ip netns exec "$prefix-bridge" tc qdisc add dev "port$i" root tbf rate "${mbit}mbit" burst 4kb latency 400ms
 done
 # What mpirun takes for ssh: arguments are options, host and command.
 cat >"$agent" <<END
@@ -75,10 +73,21 @@ on_hosts() {
     shift
     timeout 600 ip netns exec "$prefix-0" mpirun -n "$count" -H "$(seq -f '10.78.0.%g:1' -s , "$count")" --bind-to none \
         --mca mpi_yield_when_idle 1 --mca plm_rsh_agent "$agent" --mca oob_tcp_if_include 10.78.0.0/24 --mca btl tcp,self \
-        --mca btl_tcp_if_include 10.78.0.0/24 ${STRATA_WITH:-} "$@"
+        --mca rtc ^hwloc --mca btl_tcp_if_include 10.78.0.0/24 ${STRATA_WITH:-} "$@"
 }
+# What messages and bytes take of the processors, which the hosts share, is measured before there are limits.
+declare -A costs
 for count in "${hosts[@]}"; do
-    [ "${SIZES:-}" = - ] || on_hosts "$count" "$build/benchmarks/exchange" "$mbit" ${SIZES:-}
+    [ "${SIZES:-}" = - ] || costs[$count]=$(on_hosts "$count" "$build/benchmarks/exchange" free)
+done
+for ((i = 0; i < most; i++)); do
+    ip netns exec "$prefix-$i" tc qdisc add dev line root tbf rate "${mbit}mbit" burst 4kb latency 400ms
+    ip netns exec "$prefix-bridge" tc qdisc add dev "port$i" root tbf rate "${mbit}mbit" burst 4kb latency 400ms
+done
+for count in "${hosts[@]}"; do
+    [ "${SIZES:-}" = - ] && break
+    echo "ranks=$count engine: microseconds a message : nanoseconds a byte = ${costs[$count]}"
+    on_hosts "$count" "$build/benchmarks/exchange" "$mbit:${costs[$count]}" ${SIZES:-}
 done
 steps=${STEPS:-10}
 if ((steps == 0)) || ! [[ " ${hosts[*]} " == *" 2 "* ]]; then exit 0; fi

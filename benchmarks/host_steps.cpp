@@ -101,7 +101,9 @@ int main(int argument_count, char** arguments) {
     return Mpi::run(argument_count, arguments, [&](Mpi communicator) {
         if (argument_count < 2 || std::atof(arguments[1]) <= 0) fail("usage: host_steps MBIT [STEPS]");
         if (leaves % communicator.size() != 0) fail("host_steps: ", communicator.size(), " ranks, expected 1, 2 or 4");
-        Link const link{.latency = 50e-6, .bandwidth = std::atof(arguments[1]) * 1e6 / 8 * 1448 / 1514};
+        Link const link{.latency = 50e-6,
+                        .bandwidth = std::atof(arguments[1]) * 1e6 / 8 * 1448 / 1514,
+                        .burst = 4096.0 * 1448 / 1514};
         int const steps = argument_count > 2 ? std::max(1, std::atoi(arguments[2])) : 10;
         measure(communicator, "plain", link, steps, detail::NoCode{});
         measure(communicator, "Float16", link, steps, Compressed<Float16>{});

@@ -69,10 +69,39 @@ TEST_CASE("a modelled clock: latency, bandwidth, one line each way") {
     Threads::run_ranks(1, [](Threads threads) {
         CHECK_THROWS_WITH_AS(
             Modelled(std::move(threads), Link{.bandwidth = 0}),
-            "Link: latency 0 s, bandwidth 0 byte/s, 0 s a byte, 0 s a message: expected no less than 0, "
+            "Link: latency 0 s, bandwidth 0 byte/s, 0 s a byte, 0 s a message, burst 0 byte: expected no less than 0, "
             "and a bandwidth above it",
             Error);
     });
+}
+
+TEST_CASE("a token bucket lets its bytes pass at once, and fills again in a pause") {
+    Link const bucket{.latency = 0.5, .bandwidth = 10, .burst = 20};
+    detail::Port port;
+    auto const send = [&](double bytes) {
+        port.send(bucket, bytes);
+        port.settle();
+        return port.clock();
+    };
+    CHECK(send(15) == 0);        // 5 are left
+    CHECK(send(25) == near(2));  // the other 20 wait
+    CHECK(send(10) == near(3));  // it is empty
+    port.advance(1);
+    CHECK(send(15) == near(4.5));  // 10 bytes came in meanwhile
+    detail::Port other;
+    other.receive(bucket, {other.clock() + 0.5, 30});
+    other.settle();
+    CHECK(other.clock() == near(1.5));
+    other.receive(bucket, {11.5, 20});  // all at once, but not before it is there
+    other.settle();
+    CHECK(other.clock() == near(11.5));
+    // A message each way: the second one is another rank's, whose bucket is full again.
+    std::size_t const parameters = 2 * 4096;
+    Simulation s{.ranks = 2, .parameters = parameters, .link = slow, .compute = 0, .steps = 1};
+    double const plain = simulate(s).seconds;
+    s.link.burst = 4096;
+    CHECK(simulate(s).seconds < plain - 4096 / slow.bandwidth * 0.99);
+    CHECK(modelled(2, 2, parameters, 1, 0, s.link) == near(simulate(s).seconds));
 }
 
 TEST_CASE("a real exchange on modelled links takes what the formula says, and what is simulated") {

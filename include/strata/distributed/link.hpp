@@ -16,12 +16,15 @@ struct Link {
     double bandwidth = std::numeric_limits<double>::infinity();  ///< each way, in bytes a second
     double seconds_per_byte = 0;                                 ///< of the receiver's processor
     double seconds_per_message = 0;                              ///< of the sender's processor
+    double burst = 0;  ///< bytes that pass at once after a pause, where token buckets limit the bandwidth
 
     /// Throws Error where a number is negative, or no number.
     void check() const {
-        if (!(latency >= 0) || !(bandwidth > 0) || !(seconds_per_byte >= 0) || !(seconds_per_message >= 0))
+        if (!(latency >= 0) || !(bandwidth > 0) || !(seconds_per_byte >= 0) || !(seconds_per_message >= 0) ||
+            !(burst >= 0))
             fail("Link: latency ", latency, " s, bandwidth ", bandwidth, " byte/s, ", seconds_per_byte, " s a byte, ",
-                 seconds_per_message, " s a message: expected no less than 0, and a bandwidth above it");
+                 seconds_per_message, " s a message, burst ", burst,
+                 " byte: expected no less than 0, and a bandwidth above it");
     }
 };
 
@@ -46,22 +49,26 @@ public:
     double send(Link const& link, double bytes) {
         clock_ += link.seconds_per_message;
         double const begin = (std::max)(clock_, out_);
-        out_ = begin + bytes / link.bandwidth;
+        out_ = (std::max)(clock_ - link.burst / link.bandwidth, out_) + bytes / link.bandwidth;
         return begin + link.latency;
     }
     /// A message that was waited for comes in.
     void receive(Link const& link, Arrival arrival) {
-        in_ = (std::max)(arrival.head, in_) + arrival.bytes / link.bandwidth;
+        in_ = (std::max)(arrival.head - link.burst / link.bandwidth, in_) + arrival.bytes / link.bandwidth;
+        here_ = (std::max)({here_, arrival.head, in_});
         work_ += arrival.bytes * link.seconds_per_byte;
     }
     /// All that was sent has gone and all that was received is here.
     void settle() {
-        clock_ = (std::max)({clock_, out_, in_}) + work_;
+        clock_ = (std::max)({clock_, out_, here_}) + work_;
         work_ = 0;
     }
 
 private:
-    double clock_ = 0, out_ = 0, in_ = 0;  // out_, in_: when the line is free again
+    double clock_ = 0;
+    // When the line is free again, or its bucket would be empty: it begins full.
+    double out_ = -std::numeric_limits<double>::infinity(), in_ = out_;
+    double here_ = 0;  // when the last message was there
     double work_ = 0;
 };
 
