@@ -84,65 +84,96 @@ private:
     static STRATA_INLINE detail::BitsOf<T> bits_of(T x) {
         return std::bit_cast<detail::BitsOf<T>>(x);
     }
+    /// Sums first, then all means, then what is left: no block waits for the means of another.
     template <class T>
     static void encode_signs(std::span<T const> gradient, T* left, std::byte* code) {
-        std::size_t const count = gradient.size();
-        std::byte *means = code, *signs = code + mean_bytes(count);
-        std::size_t at = 0;
-        for (; at + block <= count; at += block, means += 4, signs += block / 8)
-            encode_block(gradient.data() + at, left + at, block, means, signs);
-        if (std::size_t const rest = count - at; rest > 0) {
-            T last[block] = {}, its_left[block] = {};
-            std::byte its_signs[block / 8];
-            std::memcpy(last, gradient.data() + at, rest * sizeof(T));
-            std::memcpy(its_left, left + at, rest * sizeof(T));
-            encode_block(static_cast<T const*>(last), static_cast<T*>(its_left), rest, means,
-                         static_cast<std::byte*>(its_signs));
-            std::memcpy(left + at, its_left, rest * sizeof(T));
-            std::memcpy(signs, its_signs, detail::bytes_of_bits(rest, 1));
+        constexpr std::size_t blocks = code_chunk / block;
+        constexpr T part = T(1) / T(block);  // so that sums stay finite
+        std::size_t const count = gradient.size(), whole = count / block, rest = count % block;
+        std::byte* const signs = code + mean_bytes(count);
+        T sums[2][blocks] = {}, numbers[2][blocks] = {}, means[2][blocks], last[block] = {}, its_left[block] = {};
+        for (std::size_t k = 0; k < whole; ++k) {
+            std::uint64_t bits[2];
+            look(gradient.data() + k * block, left + k * block, part, sums[0][k], sums[1][k], bits);
+            std::memcpy(signs + k * block / 8, bits, sizeof bits);
+            auto const negative = std::popcount(bits[0]) + std::popcount(bits[1]);
+            numbers[0][k] = static_cast<T>(static_cast<int>(block) - negative);
+            numbers[1][k] = static_cast<T>(negative);
+        }
+        if (rest > 0) {
+            std::uint64_t bits[2];
+            std::memcpy(last, gradient.data() + whole * block, rest * sizeof(T));
+            std::memcpy(its_left, left + whole * block, rest * sizeof(T));
+            look(static_cast<T const*>(last), static_cast<T const*>(its_left), part, sums[0][whole], sums[1][whole],
+                 bits);
+            std::memcpy(signs + whole * block / 8, bits, detail::bytes_of_bits(rest, 1));
+            auto const negative = std::popcount(bits[0]) + std::popcount(bits[1]);  // zeros behind the end have no sign
+            numbers[0][whole] = static_cast<T>(static_cast<int>(rest) - negative);
+            numbers[1][whole] = static_cast<T>(negative);
+        }
+        std::uint16_t pairs[2 * blocks];
+        for (std::size_t sign = 0; sign < 2; ++sign)
+            for (std::size_t k = 0; k < blocks; ++k) {
+                T const number = numbers[sign][k] > T(1) ? numbers[sign][k] : T(1);  // of none the sum is 0
+                std::uint16_t const bits = detail::brain_bits(
+                    static_cast<float>(detail::limited(sums[sign][k] / (number * part), T(detail::largest_brain))));
+                means[sign][k] = static_cast<T>(detail::brain_value(bits));
+                pairs[2 * k + sign] = bits;
+            }
+        std::memcpy(code, pairs, mean_bytes(count));
+        for (std::size_t k = 0; k < whole; ++k)
+            subtract(gradient.data() + k * block, left + k * block, means[0][k], means[1][k]);
+        if (rest > 0) {
+            subtract(static_cast<T const*>(last), static_cast<T*>(its_left), means[0][whole], means[1][whole]);
+            std::memcpy(left + whole * block, its_left, rest * sizeof(T));
         }
     }
-    /// Of 128 numbers, of which `count` are there: the others are zeros, which do not count.
     template <class T>
-    static STRATA_INLINE void encode_block(T const* gradient, T* left, std::size_t count, std::byte* means,
-                                           std::byte* signs) {
+    static STRATA_INLINE T sum_of(T const (&x)[block]) {
+        using L = widest_lane<T>;
+        constexpr std::size_t half = block / 2;
+        L sums[2] = {load_lane<L>(x), load_lane<L>(x + half)};
+        for (std::size_t i = width_of<L>; i < half; i += width_of<L>) {
+            sums[0] = sums[0] + load_lane<L>(x + i);
+            sums[1] = sums[1] + load_lane<L>(x + half + i);
+        }
+        return sum(sums[0] + sums[1]);
+    }
+    /// All bits of a number with a sign.
+    template <class T>
+    static STRATA_INLINE detail::BitsOf<T> mask_of(T x) {
+        using Signed = std::make_signed_t<detail::BitsOf<T>>;
+        return static_cast<detail::BitsOf<T>>(static_cast<Signed>(bits_of(x)) >> (8 * sizeof(T) - 1));
+    }
+    /// Of 128 numbers the sums of those without and of those with a sign, times `part`, and which these are.
+    template <class T>
+    static STRATA_INLINE void look(T const* gradient, T const* left, T part, T& positive, T& negative,
+                                   std::uint64_t (&bits)[2]) {
         constexpr std::size_t half = detail::code_block;
-        constexpr T part = T(1) / T(block);  // so that sums stay finite
-        T all[block], sums[2][16] = {};
+        T all[block], positives[block], negatives[block];
         for (std::size_t i = 0; i < block; ++i) all[i] = gradient[i] + left[i];
-        for (std::size_t row = 0; row < block; row += 16)
-            for (std::size_t i = 0; i < 16; ++i) {
-                T const x = all[row + i] * part;
-                sums[0][i] += x > T(0) ? x : T(0);
-                sums[1][i] += x < T(0) ? x : T(0);
-            }
-        for (auto& its : sums)
-            for (std::size_t width = 8; width > 0; width /= 2)
-                for (std::size_t i = 0; i < width; ++i) its[i] += its[i + width];
-        std::uint64_t bits[2];
+        for (std::size_t i = 0; i < block; ++i) {
+            auto const its = bits_of(all[i] * part), mask = mask_of(all[i]);
+            positives[i] = std::bit_cast<T>(its & ~mask);
+            negatives[i] = std::bit_cast<T>(its & mask);
+        }
+        positive = sum_of(positives);
+        negative = sum_of(negatives);
         for (std::size_t k = 0; k < 2; ++k) {
             std::int32_t upper[half];
             for (std::size_t i = 0; i < half; ++i)
                 upper[i] = static_cast<std::int32_t>(bits_of(all[k * half + i]) >> (8 * sizeof(T) - 32));
             bits[k] = detail::sign_bits(upper);
         }
-        auto const negative = static_cast<std::size_t>(std::popcount(bits[0]) + std::popcount(bits[1]));
-        auto const mean_bits = [&](T sum, std::size_t number) {
-            T const mean = number > 0 ? sum / (static_cast<T>(number) * part) : T(0);
-            return detail::brain_bits(static_cast<float>(detail::limited(mean, T(detail::largest_brain))));
-        };
-        std::uint16_t const its[2] = {mean_bits(sums[0][0], count - negative), mean_bits(sums[1][0], negative)};
-        T const positive_mean = static_cast<T>(detail::brain_value(its[0])),
-                negative_mean = static_cast<T>(detail::brain_value(its[1]));
-        using Signed = std::make_signed_t<detail::BitsOf<T>>;
+    }
+    /// What is left of 128 numbers.
+    template <class T>
+    static STRATA_INLINE void subtract(T const* gradient, T* left, T positive_mean, T negative_mean) {
         auto const positive = bits_of(positive_mean), other = positive ^ bits_of(negative_mean);
-        for (std::size_t i = 0; i < block; ++i) {
-            auto const mask =
-                static_cast<detail::BitsOf<T>>(static_cast<Signed>(bits_of(all[i])) >> (8 * sizeof(T) - 1));
-            left[i] = all[i] - std::bit_cast<T>(positive ^ (other & mask));
-        }
-        std::memcpy(means, its, sizeof its);
-        std::memcpy(signs, bits, sizeof bits);
+        T all[block];
+        for (std::size_t i = 0; i < block; ++i) all[i] = gradient[i] + left[i];
+        for (std::size_t i = 0; i < block; ++i)
+            left[i] = all[i] - std::bit_cast<T>(positive ^ (other & mask_of(all[i])));
     }
     template <class T>
     static STRATA_INLINE void decode_block(std::byte const* means, std::byte const* signs, T* to) {
