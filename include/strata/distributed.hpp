@@ -4,6 +4,7 @@
 
 #include "distributed/code/bfloat16.hpp"
 #include "distributed/code/float16.hpp"
+#include "distributed/code/int4.hpp"
 #include "distributed/code/int8.hpp"
 #include "distributed/code/one_bit.hpp"
 #include "distributed/code/top_k.hpp"

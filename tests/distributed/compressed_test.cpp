@@ -94,7 +94,7 @@ TEST_CASE("numbers exchanged range after range have the bits of one call, and le
         }
     };
     check(Compressed<Int8>{.shards = 4});
-    check(Compressed<OneBit>{});
+    check(Compressed{OneBit{.momentum = 0.5, .warm_up_steps = 1}});
     check(Compressed{TopK{.fraction = 0.05, .momentum = 0.5}});
     Threads::run_ranks(1, [&](Threads communicator) {
         CompressedExchange<Int8, float> exchange(Compressed<Int8>{});
@@ -109,7 +109,8 @@ TEST_CASE("one code, any number of ranks: one set of bits") {
     check_same({1, 3}, Compressed<BFloat16>{});
     check_same({1, 2, 5}, Compressed<Int8>{.shards = 4});
     check_same({1, 2, 4, 8}, Compressed<OneBit>{});
-    check_same({1, 2, 3}, Compressed{TopK{.fraction = 0.05, .momentum = 0.5, .warm_up_steps = 4}});
+    check_same({1, 2, 4, 8}, Compressed{OneBit{.momentum = 0.5, .nesterov = true, .warm_up_steps = 3}});
+    check_same({1, 2, 4, 8}, Compressed{TopK{.fraction = 0.05, .momentum = 0.5, .nesterov = true, .warm_up_steps = 4}});
 }
 
 TEST_CASE("and with shards of any level") {
@@ -135,23 +136,24 @@ TEST_CASE("what is left of gradients is in the checkpoint: three ranks go on whe
     TemporaryDirectory const directory;
     auto const data = augmented_images(120);
     auto options = options_of(48);
+    Compressed const coarse{OneBit{.momentum = 0.5, .nesterov = true}};
     Snapshot expected;
     Threads::run_ranks(1, [&](Threads communicator) {
-        auto trainer = trainer_of<Net>(DataParallel{communicator, Compressed<OneBit>{}});
+        auto trainer = trainer_of<Net>(DataParallel{communicator, coarse});
         trainer.fit(data, options);
         expected = snapshot_of(trainer, directory);
     });
     CHECK(expected.entries.contains("tensor compression.shard7"));
     options.epochs = 1;
     Threads::run_ranks(2, [&](Threads communicator) {
-        auto trainer = trainer_of<Net>(DataParallel{communicator, Compressed<OneBit>{}});
+        auto trainer = trainer_of<Net>(DataParallel{communicator, coarse});
         trainer.fit(data, options);
         trainer.save_checkpoint(directory / "two");
     });
     options.epochs = 2;
     std::mutex checking;
     Threads::run_ranks(3, [&](Threads communicator) {
-        auto trainer = trainer_of<Net>(DataParallel{communicator, Compressed<OneBit>{}});
+        auto trainer = trainer_of<Net>(DataParallel{communicator, coarse});
         trainer.load_checkpoint(directory / "two");
         trainer.fit(data, options);
         auto const written = snapshot_of(trainer, directory);
@@ -190,6 +192,7 @@ TEST_CASE("the bytes and messages of a step are what wire_of says") {
     for (int const ranks : {2, 3, 4}) {
         check(ranks, Compressed<Int8>{.shards = 4});
         check(ranks, Compressed{TopK{.fraction = 0.02}});
+        check(ranks, Compressed<OneBit>{.shards = 5});
         check(ranks, Compressed<OneBit>{}, Sharded<1>{});
         check(ranks, Compressed<OneBit>{.shards = 3}, Sharded<2>{});
         check(ranks, Compressed{TopK{.fraction = 0.02}}, Sharded<3>{});

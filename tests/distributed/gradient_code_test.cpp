@@ -10,6 +10,7 @@
 #include <strata/core/random.hpp>
 #include <strata/distributed/code/bfloat16.hpp>
 #include <strata/distributed/code/float16.hpp>
+#include <strata/distributed/code/int4.hpp>
 #include <strata/distributed/code/int8.hpp>
 #include <strata/distributed/code/one_bit.hpp>
 #include <strata/distributed/code/top_k.hpp>
@@ -22,8 +23,8 @@ using namespace strata;
 
 namespace {
 
-static_assert(GradientCode<Float16> && GradientCode<BFloat16> && GradientCode<Int8> && GradientCode<OneBit> &&
-              GradientCode<TopK> && GradientCode<Uncompressed>);
+static_assert(GradientCode<Float16> && GradientCode<BFloat16> && GradientCode<Int8> && GradientCode<Int4> &&
+              GradientCode<OneBit> && GradientCode<TopK> && GradientCode<Uncompressed>);
 
 std::string error_of(auto const& action) {
     try {
@@ -87,13 +88,36 @@ T largest_of(std::vector<T> const& x) {
     for (T const value : x) largest = std::max(largest, std::abs(value));
     return largest;
 }
+/// A scale of each 64 numbers, up to its eight bits; numbers are the nearest multiples.
+template <class T>
+std::vector<T> expected(Int4 const&, std::vector<T> const& x) {
+    std::vector<T> y;
+    for (std::size_t from = 0; from < x.size(); from += 64) {
+        auto const begin = x.begin() + static_cast<std::ptrdiff_t>(from);
+        std::vector<T> const block(begin,
+                                   begin + static_cast<std::ptrdiff_t>(std::min<std::size_t>(64, x.size() - from)));
+        T const scale = nearest(largest_of(block) / 7, 8, -126);
+        for (T const value : block) y.push_back(scale > 0 ? std::nearbyint(value * (1 / scale)) * scale : T(0));
+    }
+    return y;
+}
+/// Of each 128 numbers the means of those with and those without a sign.
 template <class T>
 std::vector<T> expected(OneBit const&, std::vector<T> const& x) {
-    long double sum = 0;
-    for (T const value : x) sum += std::abs(static_cast<long double>(value));
-    auto const mean = static_cast<T>(sum / static_cast<long double>(x.size()));
     std::vector<T> y;
-    for (T const value : x) y.push_back(std::copysign(mean, value));
+    for (std::size_t from = 0; from < x.size(); from += 128) {
+        std::size_t const end = std::min(from + 128, x.size());
+        long double sums[2] = {};
+        int numbers[2] = {};
+        for (std::size_t i = from; i < end; ++i) {
+            sums[std::signbit(x[i])] += x[i];
+            ++numbers[std::signbit(x[i])];
+        }
+        for (std::size_t i = from; i < end; ++i) {
+            bool const negative = std::signbit(x[i]);
+            y.push_back(nearest(static_cast<T>(sums[negative] / numbers[negative]), 8, -126));
+        }
+    }
     return y;
 }
 template <class T>
@@ -131,9 +155,9 @@ void check_chunk(Code const& code, std::size_t count) {
             }
         } else {
             auto const wanted = expected(code, all);
-            for (std::size_t i = 0; i < count; ++i)  // of OneBit's mean sixteen bits
+            for (std::size_t i = 0; i < count; ++i)  // a mean on the edge may be rounded to the other side
                 wrong += std::abs(sent.decoded[i] - wanted[i]) >
-                                 (std::is_same_v<Code, OneBit> ? std::abs(wanted[i]) * T(0x1p-16) : T(0))
+                                 (std::is_same_v<Code, OneBit> ? std::abs(wanted[i]) * T(0x1p-7) : T(0))
                              ? 1
                              : 0;
         }
@@ -148,6 +172,7 @@ void for_each_code(F const& f) {
     f(Float16{});
     f(BFloat16{});
     f(Int8{});
+    f(Int4{});
     f(OneBit{});
     f(TopK{.fraction = 0.01});
     f(TopK{.fraction = 0.05});
@@ -168,7 +193,14 @@ TEST_CASE("bytes are what the codes say") {
     CHECK(encoded_bytes(Float16{}, 5000) == 10000);
     CHECK(encoded_bytes(BFloat16{}, 5000) == 10000);
     CHECK(encoded_bytes(Int8{}, 5000) == 5000 + 2 * 4);
-    CHECK(encoded_bytes(OneBit{}, 5000) == 512 + 113 + 2 * 4);
+    CHECK(encoded_bytes(Int4{}, 5000) == 2048 + 14 * 32 + 8 + 2 * (64 + 15));
+    CHECK(encoded_bytes(Int4{}, 63) == 32 + 2);
+    CHECK(encoded_bytes(OneBit{}, 5000) == 512 + 113 + 4 * (32 + 8));
+    CHECK(encoded_bytes(OneBit{.warm_up_steps = 3}, 5000) == 512 + 113 + 4 * (32 + 8));
+    CHECK(encoded_bytes(OneBit{.warm_up_steps = 3}.at(2), 5000) == 10000);
+    CHECK(encoded_bytes(OneBit{.warm_up_steps = 3}.at(3), 5000) == 512 + 113 + 4 * (32 + 8));
+    CHECK(encoded_bytes(TopK{.fraction = 0.01}.back(8), 4096) == 512 + 2 * 8 * 41);  // what eight codes have at most
+    CHECK(TopK{.fraction = 0.3}.back(8).kept(100) == 100);
     CHECK(encoded_bytes(TopK{.fraction = 0.01}, 5000) == 4 * (41 + 10));
     CHECK(encoded_bytes(TopK{.fraction = 0.25}, 4096) == 512 + 2 * 1024);  // a bit a number is shorter
     CHECK(encoded_bytes(Uncompressed{}, 5000) == 20000);
@@ -271,8 +303,10 @@ TEST_CASE("numbers beyond a code's range are sent by and by") {
     float const most = std::numeric_limits<float>::max();
     CHECK(send(BFloat16{}, {most}, large).decoded[0] == 0x1.fep127f);
     large[0] = 0;
-    CHECK(send(OneBit{}, {most}, large).decoded[0] == most);
-    large[0] = 0;
+    large = {0, 0};
+    CHECK(send(OneBit{}, {most}, large).decoded[0] == 0x1.fep127f);
+    CHECK(large[0] == most - 0x1.fep127f);
+    large = {0};
     CHECK(send(Int8{}, {1e-40f}, large).decoded[0] == 0);
     CHECK(large[0] == 1e-40f);
     for_each_code([](auto const& code) {  // in double too, where the scale is a float
@@ -284,31 +318,63 @@ TEST_CASE("numbers beyond a code's range are sent by and by") {
     });
 }
 
-TEST_CASE("TopK: momentum correction, and velocities that begin anew where a number was sent") {
+TEST_CASE("momentum before a code, and Nesterov's, are those of SGD") {
+    // Products are rounded in float alone.
     std::size_t const count = 200;
-    TopK const code{.fraction = 0.05, .momentum = 0.75};  // products are rounded in float alone
-    std::vector<float> state(2 * count), velocity(count), residual(count);
-    for (std::uint64_t step = 0; step < 20; ++step) {
-        auto const gradient = gradient_of<float>(count, step);
-        auto const sent = send(code, gradient, state);
-        for (std::size_t i = 0; i < count; ++i) {
+    auto const plus = [](float velocity, float gradient) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-            velocity[i] = std::fma(0.75f, velocity[i], gradient[i]);
+        return std::fma(0.75f, velocity, gradient);
 #else
-            velocity[i] = 0.75f * velocity[i] + gradient[i];
+        return 0.75f * velocity + gradient;
 #endif
-            residual[i] += velocity[i];
-        }
-        auto const wanted = expected(code, residual);
-        CHECK(sent.decoded == wanted);
-        for (std::size_t i = 0; i < count; ++i)
-            if (wanted[i] != 0) {
-                residual[i] -= wanted[i];
-                velocity[i] = 0;
+    };
+    auto const check = [&](auto const& code) {
+        CAPTURE(code.text());
+        std::vector<float> state(2 * count), velocity(count), residual(count);
+        for (std::uint64_t step = 0; step < 20; ++step) {
+            auto const gradient = gradient_of<float>(count, step);
+            auto const sent = send(code, gradient, state);
+            for (std::size_t i = 0; i < count; ++i) {
+                velocity[i] = plus(velocity[i], gradient[i]);
+                residual[i] += code.nesterov ? plus(velocity[i], gradient[i]) : velocity[i];
             }
-        CHECK(std::equal(residual.begin(), residual.end(), state.begin()));
-        CHECK(std::equal(velocity.begin(), velocity.end(), state.begin() + count));
+            if constexpr (std::is_same_v<decltype(code), TopK const&>) CHECK(sent.decoded == expected(code, residual));
+            for (std::size_t i = 0; i < count; ++i) residual[i] -= sent.decoded[i];
+            CHECK(std::equal(residual.begin(), residual.end(), state.begin()));
+            CHECK(std::equal(velocity.begin(), velocity.end(), state.begin() + count));
+        }
+    };
+    for (bool const nesterov : {false, true}) {
+        check(TopK{.fraction = 0.05, .momentum = 0.75, .nesterov = nesterov});
+        check(OneBit{.momentum = 0.75, .nesterov = nesterov});
+        check(OneBit{.momentum = 0.75, .nesterov = nesterov, .warm_up_steps = 1}.at(0));
     }
+}
+
+TEST_CASE("OneBit: a block's two means, of what is there") {
+    std::vector<float> state(2 * 130), gradient(130, 1.0f);
+    gradient[3] = 3;
+    gradient[5] = -7;
+    gradient[129] = -2;
+    auto const sent = send(OneBit{}, gradient, state).decoded;
+    CHECK(sent[0] == 1.015625f);  // 129 / 127, of eight bits
+    CHECK(sent[5] == -7);
+    CHECK(sent[128] == 1);
+    CHECK(sent[129] == -2);
+    CHECK(state[3] == 3 - 1.015625f);
+}
+
+TEST_CASE("TopK: the sum of several codes comes back whole") {
+    std::size_t const count = 566;
+    TopK const code{.fraction = 0.01, .momentum = 0.5};
+    std::vector<float> sum(count), back(2 * count);
+    for (std::uint64_t shard = 0; shard < 8; ++shard) {
+        std::vector<float> state(2 * count);
+        auto const sent = send(code, gradient_of<float>(count, shard), state);
+        for (std::size_t i = 0; i < count; ++i) sum[i] += sent.decoded[i];
+    }
+    auto const came = send(code.back(8), sum, back).decoded;
+    for (std::size_t i = 0; i < count; ++i) CHECK(came[i] == nearest(sum[i], 8, -126));
 }
 
 TEST_CASE("TopK: of equal numbers the first, and warm-up by quarters") {
@@ -360,7 +426,9 @@ TEST_CASE("a descent with each code ends where one without ends") {
     CHECK(distance(BFloat16{}, 2000) < 2e-3f);
     CHECK(distance(Int8{}, 2000) < 2e-3f);
     // Every step these are off by as much as a residual's share: a constant rate ends near the minimum.
+    CHECK(distance(Int4{}, 2000) < 0.1f);
     CHECK(distance(OneBit{}, 2000) < 0.1f);
+    CHECK(distance(OneBit{.momentum = 0.5, .nesterov = true}, 2000) < 0.2f);
     CHECK(distance(TopK{.fraction = 0.1}, 2000) < 0.5f);
     CHECK(distance(TopK{.fraction = 0.1, .momentum = 0.5}, 2000) < 0.5f);
 }
@@ -421,6 +489,10 @@ TEST_CASE("malformed codes, sizes and options are errors") {
     CHECK(error_of([] { TopK{.momentum = 1}.check(); }) ==
           "TopK: momentum is 1, expected a number of at least 0 and below 1");
     CHECK(error_of([] { TopK{.warm_up_steps = -1}.check(); }) == "TopK: warm_up_steps is -1, expected at least 0");
+    CHECK(error_of([] { TopK{.codes = 0}.check(); }) == "TopK: codes is 0, expected 1 to 64");
+    CHECK(error_of([] { OneBit{.nesterov = true}.check(); }) == "OneBit: nesterov is true without momentum");
+    CHECK(error_of([] { OneBit{.momentum = -1}.check(); }) ==
+          "OneBit: momentum is -1, expected a number of at least 0 and below 1");
     CHECK(error_of([] { Compressed<Int8>{.shards = 65}.check(); }) == "Compressed: shards is 65, expected 1 to 64");
     Compressed<TopK> const policy{.code = {.fraction = 0.1}, .shards = 4};
     policy.check();

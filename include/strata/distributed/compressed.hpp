@@ -18,6 +18,13 @@ struct Compressed {
         if (shards < 1 || shards > 64) fail("Compressed: shards is ", shards, ", expected 1 to 64");
         code.check();
     }
+    /// In what the sums of a step's codes come back: a code may say that, and leaves its momentum behind.
+    [[nodiscard]] constexpr auto back(Code const& of_step) const {
+        if constexpr (requires { of_step.back(shards); })
+            return of_step.back(shards);
+        else
+            return of_step;
+    }
     [[nodiscard]] STRATA_COLD std::string text() const { return concatenate(code.text(), ", shards ", shards); }
 };
 // clang++ 14 does not find them itself.

@@ -106,12 +106,12 @@ public:
     /// owner too. Throws RankLost.
     template <Communicator C>
     STRATA_COLD void gather(C& communicator, T* numbers) {
-        Code const code = on_the_way_back(code_);
+        auto const code = compressed_.back(code_);
         std::size_t const size = encoded_bytes<T>(code, count_);
         auto const offset_of = [&](std::size_t number) { return encoded_bytes<T>(code, number); };
         resize(encoded_, size);
         OwnedRange const part = owned();
-        if (new_left_back_.size() != left_back_.size()) new_left_back_ = AlignedVector<T>(left_back_.size());
+        if (new_left_back_.size() != left_back_.size()) new_left_back_ = AlignedVector<T>(left_back_.size(), T(0));
         encode_all(code, numbers + part.begin, T(1), left_back_.data(), new_left_back_.data(), part.size(),
                    encoded_.data() + offset_of(part.begin));
         auto const bytes_of = [&](OwnedRange range) {
@@ -137,7 +137,7 @@ public:
         return shards_with_leaves(rank_, leaves) * (bytes({0, count_}) - bytes(owned()));
     }
     [[nodiscard]] std::size_t gather_bytes() const {
-        Code const code = on_the_way_back(code_);
+        auto const code = compressed_.back(code_);
         return static_cast<std::size_t>(ranks_ - 1) *
                (encoded_bytes<T>(code, owned().end) - encoded_bytes<T>(code, owned().begin));
     }
@@ -185,24 +185,22 @@ private:
     }
     /// Of the code of numbers that begin with a chunk, and end with one or with all.
     [[nodiscard]] std::size_t bytes(OwnedRange range) const { return encoded_bytes<T>(code_, range.size()); }
-    /// Velocities have done their part on the way there.
-    static Code on_the_way_back(Code code) {
-        if constexpr (requires { code.momentum; }) code.momentum = 0;
-        return code;
-    }
     template <class Bytes>
     static void resize(Bytes& bytes, std::size_t size) {
         if (bytes.size() < size) bytes = Bytes(size);
     }
     /// Chunk after chunk; what was left before stays as it is.
-    static void encode_all(Code const& code, T const* numbers, T factor, T const* left, T* new_left, std::size_t count,
+    template <class Its>
+    static void encode_all(Its const& code, T const* numbers, T factor, T const* left, T* new_left, std::size_t count,
                            std::byte* to) {
+        constexpr auto own_states = static_cast<std::size_t>(Its::states);
+        static_assert(own_states <= states, "a code comes back in one that keeps no more than itself");
         T scaled[code_chunk];
         for (std::size_t at = 0; at < count; at += code_chunk) {
             std::size_t const n = (std::min)(code_chunk, count - at), size = code.template bytes<T>(n);
             for (std::size_t i = 0; i < n; ++i) scaled[i] = numbers[at + i] * factor;
-            std::copy_n(left + states * at, states * n, new_left + states * at);
-            code.encode(std::span<T const>(scaled, n), std::span<T>(new_left + states * at, states * n),
+            std::copy_n(left + states * at, own_states * n, new_left + states * at);
+            code.encode(std::span<T const>(scaled, n), std::span<T>(new_left + states * at, own_states * n),
                         std::span(to, size));
             to += size;
         }

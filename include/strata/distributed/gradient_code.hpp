@@ -5,7 +5,8 @@
 //   Float16       2                 11 bits, up to 65,504
 //   BFloat16      2                 8 bits, float's range
 //   Int8          1                 7 bits and a sign, of the chunk's largest number
-//   OneBit        1/8               the sign, and the chunk's mean magnitude
+//   Int4          1/2               2 bits and a sign, of the largest of 64 numbers
+//   OneBit        5/32              the sign, and the means of 128 numbers
 //   TopK          4 × fraction      8 bits of the largest numbers
 //
 // A chunk of at most 4096 numbers is encoded on its own; what its code does not say is added to the chunk's next
@@ -32,6 +33,7 @@ namespace strata::inline STRATA_ABI {
 ///     at(step)                  the code of a step, where it changes in time
 ///     check()                   throws Error where an option makes no sense
 ///     text()                    the code and its options, to be compared between ranks
+///     back(sums)                if there is one: the code in which sums of so many codes come back, with no more states
 ///
 /// for at most 4096 numbers of float or double. State begins with zeros.
 template <class C>

@@ -15,7 +15,8 @@ struct Wire {
 
 /// The wire of a step of DataParallel on `rank` of `ranks`, behind another one, with a batch of so many samples: gradients there and back, the
 /// leaves' results, BatchNorm's sums. `ways` are what stands behind DataParallel's communicator; what ranks agree on under
-/// WhenLost::go_on is the engine's own and does not count. Codes of TopK's first steps are longer: at(step) says them.
+/// WhenLost::go_on is the engine's own and does not count. Codes of steps in which OneBit or TopK
+/// warm up are longer: at(step) says them.
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
 ///     wire_of<LeNet>(256, 8, 3, Cpu{.leaves = 8}, Sharded<2>{}, Compressed<Int8>{}).messages;
@@ -42,8 +43,7 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways co
             buffer += static_cast<std::size_t>(rounds.nodes_of(rank).count()) * range.size() * sizeof(Gradient);
         if constexpr (compressed) {
             auto const bytes = [&](OwnedRange numbers) {
-                return encoded_bytes<Gradient>(compression.code, numbers.end) -
-                       encoded_bytes<Gradient>(compression.code, numbers.begin);
+                return encoded_bytes<Gradient>(compression.code, numbers.size());
             };
             detail::LeafRange const its = leaves_of(rank, ranks, shards);
             std::size_t sums = 0, others = 0, codes = 0;
@@ -58,10 +58,14 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways co
             wire.bytes += sums * (bytes(range) - bytes(mine));
             if constexpr (!sharded) {
                 auto const peers = static_cast<std::size_t>(mine.size() > 0 ? ranks - 1 : 0);
-                wire.bytes += peers * bytes(mine);
+                wire.bytes += peers * encoded_bytes<Gradient>(compression.back(compression.code), mine.size());
                 back = {0, peers};
             }
-            buffer = sums * bytes(range) + (codes - sums) * bytes(mine);
+            std::size_t const to_send = sums * bytes(range),
+                              to_gather =
+                                  sharded ? 0
+                                          : encoded_bytes<Gradient>(compression.back(compression.code), range.size());
+            buffer = (std::max)(to_send, to_gather) + (codes - sums) * bytes(mine);
         }
         if constexpr (level >= 2) back = {};
         wire.bytes += there.numbers * sizeof(Gradient) +

@@ -3,6 +3,7 @@
 
 #include "bfloat16.hpp"
 #include "largest.hpp"
+#include "velocity.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -11,22 +12,26 @@ namespace strata::inline STRATA_ABI {
 /// by 16 bits each, or by a bit for each number of the chunk where that is shorter: 4 bytes a number that is sent, or
 /// less.
 ///
-/// With momentum (Lin et al. 2018, section 3, "momentum correction" and "momentum factor masking") what is collected is
-/// velocity = momentum · velocity + gradient, in place of the gradient, and where a number is sent its velocity begins
-/// anew; the optimizer has to have no momentum of its own then. Over the first warm_up_steps the part that is sent falls
-/// from 25 % to `fraction`, to a quarter each time, after equal numbers of steps (ibid., "warm-up training").
+/// With momentum, and Nesterov's, what is collected is the gradient's velocity, and SGD has none of its own then (Lin et al.
+/// 2018, section 3, "momentum correction"; their "momentum factor masking", which stops what was sent, costs accuracy here).
+/// Over the first warm_up_steps the part that is sent falls from 25 % to `fraction`, to a quarter each time, after equal
+/// numbers of steps (ibid., "warm-up training"). Sums of several codes come back with all numbers that these have.
 struct TopK {
     static constexpr char const* name = "TopK";
     static constexpr int states = 2;  ///< what is left, and the velocity
     double fraction = 0.01;
     double momentum = 0;
+    bool nesterov = false;
     std::int64_t warm_up_steps = 0;
+    int codes = 1;  ///< it has room for the numbers of so many codes
 
     /// How many of `count` numbers are sent.
     [[nodiscard]] constexpr std::size_t kept(std::size_t count) const {
         double const exact = fraction * static_cast<double>(count);
         auto const whole = static_cast<std::size_t>(exact);
-        return static_cast<double>(whole) < exact ? whole + 1 : whole;
+        std::size_t const all =
+            static_cast<std::size_t>(codes) * (static_cast<double>(whole) < exact ? whole + 1 : whole);
+        return all < count ? all : count;
     }
     template <class T = float>
     [[nodiscard]] constexpr std::size_t bytes(std::size_t count) const {
@@ -36,10 +41,9 @@ struct TopK {
     void encode(std::span<T const> gradient, std::span<T> state, std::span<std::byte> code) const {
         detail::check_encode<T>(*this, gradient.size(), state.size(), code.size());
         if (gradient.empty()) return;
-        if (momentum != 0)
-            encode_with<true>(gradient, state, code);
-        else
-            encode_with<false>(gradient, state, code);
+        std::size_t const count = gradient.size();
+        detail::encode_moved<T>(momentum, nesterov, gradient, state.data() + count,
+                                [&](std::span<T const> moved) { return encode_largest(moved, state.data(), code); });
     }
     template <class T>
     void decode(std::span<std::byte const> code, std::span<T> numbers) const {
@@ -92,16 +96,18 @@ struct TopK {
             now.fraction /= 4;
         return now;
     }
+    /// The code in which sums of so many codes come back.
+    [[nodiscard]] constexpr TopK back(int sums) const { return {.fraction = fraction, .codes = sums}; }
     STRATA_COLD void check() const {
         if (!is_finite(fraction) || !(fraction > 0 && fraction <= 1))
             fail("TopK: fraction is ", fraction, ", expected a number above 0 and at most 1");
-        if (!is_finite(momentum) || !(momentum >= 0 && momentum < 1))
-            fail("TopK: momentum is ", momentum, ", expected a number of at least 0 and below 1");
-        if (warm_up_steps < 0) fail("TopK: warm_up_steps is ", warm_up_steps, ", expected at least 0");
+        if (codes < 1 || codes > 64) fail("TopK: codes is ", codes, ", expected 1 to 64");
+        detail::check_momentum(name, momentum, nesterov, warm_up_steps);
     }
     [[nodiscard]] STRATA_COLD std::string text() const {
-        return concatenate("TopK, fraction ", detail::exact_text(fraction), ", momentum ", detail::exact_text(momentum),
-                           ", warm_up_steps ", warm_up_steps);
+        return concatenate("TopK, fraction ", detail::exact_text(fraction),
+                           detail::momentum_text(momentum, nesterov, warm_up_steps),
+                           codes > 1 ? concatenate(", codes ", codes) : std::string());
     }
 
 private:
@@ -112,29 +118,23 @@ private:
         return has_indices(count) ? 2 * kept(count) : detail::bytes_of_bits(count, 1);
     }
 
-    template <bool HasMomentum, class T>
-    void encode_with(std::span<T const> gradient, std::span<T> state, std::span<std::byte> code) const {
+    /// Returns whether all is finite.
+    template <class T>
+    bool encode_largest(std::span<T const> gradient, T* residual, std::span<std::byte> code) const {
         constexpr std::size_t block = detail::code_block;
         using Signed = std::make_signed_t<detail::BitsOf<T>>;
         std::size_t const count = gradient.size(), k = kept(count), whole = (count + block - 1) / block * block;
-        T *const residual = state.data(), *const velocity = residual + count;
-        T const m = static_cast<T>(momentum);
         // Zeros behind the last number: of equal ones they are the last.
-        T all[code_chunk], moving[HasMomentum ? code_chunk : 1];
+        T all[code_chunk];
         std::int32_t keys[code_chunk];
         Signed largest = 0;
         std::size_t from = 0;
         do {  // once at least, so that compilers see the keys set
-            T g[block], left[block], v[block], its_all[block];
+            T g[block], left[block], its_all[block];
             std::int32_t its_keys[block];
             std::size_t const size = from + block <= count ? block : count - from;
             load(g, gradient.data() + from, size);
             load(left, residual + from, size);
-            if constexpr (HasMomentum) {
-                load(v, velocity + from, size);
-                for (std::size_t i = 0; i < block; ++i) g[i] = multiply_add(m, v[i], g[i]);
-                std::memcpy(moving + from, g, sizeof g);
-            }
             for (std::size_t i = 0; i < block; ++i) its_all[i] = left[i] + g[i];
             for (std::size_t i = 0; i < block; ++i) {
                 auto const magnitude = static_cast<Signed>(detail::magnitude_bits(its_all[i]));
@@ -151,7 +151,7 @@ private:
         std::memset(code.data(), 0, position_bytes(count));
         if (static_cast<detail::BitsOf<T>>(largest) >= detail::infinity_bits<T>) {
             for (std::size_t i = 0; i < k; ++i) put(code, values, i, i, 0x7fc0, count);
-            return;
+            return false;
         }
         auto const threshold = detail::Largest::of(keys, whole, k);
         std::size_t found = 0, ties = threshold.ties;
@@ -167,11 +167,10 @@ private:
                     detail::brain_bits(static_cast<float>(detail::limited(all[i], T(detail::largest_brain))));
                 put(code, values, found, i, bits, count);
                 all[i] -= static_cast<T>(detail::brain_value(bits));
-                if constexpr (HasMomentum) moving[i] = T(0);
             }
         }
         std::memcpy(residual, all, count * sizeof(T));
-        if constexpr (HasMomentum) std::memcpy(velocity, moving, count * sizeof(T));
+        return true;
     }
     /// A block of which `size` numbers are there.
     template <class T>
