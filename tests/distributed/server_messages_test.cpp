@@ -244,6 +244,19 @@ TEST_CASE("what is compared is compared or refused, however much there is of it"
     CHECK(message_text(longer) != message_text(longer + "c"));
 }
 
+TEST_CASE("changes of weights are encoded without the gradients' momentum") {
+    std::vector<float> const change(200, 0.25f);
+    for (ServedCode const& code : {ServedCode(OneBit{.momentum = 0.9, .nesterov = true}),
+                                   ServedCode(TopK{.fraction = 1, .momentum = 0.9, .nesterov = true})}) {
+        ServedCode const changes = code.without_momentum();
+        std::vector<float> state(change.size() * changes.states()), decoded(change.size());
+        std::vector<std::byte> bytes;
+        changes.encode<float>(0, change, state, bytes);
+        code.decode<float>(0, bytes, decoded);  // the worker's
+        CHECK(decoded == change);
+    }
+}
+
 TEST_CASE("a step of which no update was made leaves no trace in what codes have to say yet") {
     constexpr std::size_t count = 300;
     Random random(3, Purpose::user);

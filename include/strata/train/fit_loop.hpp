@@ -34,7 +34,7 @@ public:
                 trainer_.save_checkpoint(options_.checkpoint);
         do {
             trainer_.moved_ = false;
-            if (!replicated) {
+            if constexpr (!replicated) {
                 if (is_lost([&] { run_from_here(); })) load_last_checkpoint();
             } else {
                 run_from_here();
@@ -122,7 +122,7 @@ private:
             double const start = Progress::steady_seconds();
             StepResult result;
             bool any = false;
-            if (!replicated)
+            if constexpr (!replicated)
                 any = step(loader, result);
             else if (is_lost([&] { any = step(loader, result); }))
                 return;

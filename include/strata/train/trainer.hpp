@@ -304,7 +304,7 @@ private:
         return repeated([&] { return detail::evaluate_on(executor_, model_, input, data, size, state_.seed, strict); });
     }
 
-    [[nodiscard]] ScheduleValue scheduled() {
+    [[nodiscard]] STRATA_COLD ScheduleValue scheduled() {
         position_.step = state_.step;
         ScheduleValue const value = schedule_(optimizer_.learning_rate, position_);
         if (!is_finite(value.learning_rate) || (value.momentum && !is_finite(*value.momentum)))
@@ -343,7 +343,7 @@ private:
             host_is_old_ = true;
         }
     }
-    bool finish_step(ScheduleValue const& value) {
+    STRATA_COLD bool finish_step(ScheduleValue const& value) {
         PendingGradient const done = std::exchange(pending_, {});
         UpdateFault fault;
         if (done.finite) {

@@ -174,7 +174,7 @@ private:
         bool const teams = Layout::template teams_pay<true>(S, team_flops_);
         bool begun = false, gathers = false;
         if constexpr (Ranks::by_groups) gathers = ranks_.gathers_now();
-        pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
+        pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) STRATA_COLD {
             detail::Share const share{worker, workers};  // how many they are is known here alone
             detail::Assignment runs{own.size(), workers, teams, false, (std::min)(gradients_.groups(), workers)};
             if (worker == 0)

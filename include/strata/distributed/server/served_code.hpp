@@ -7,6 +7,7 @@
 
 #include "../code/bfloat16.hpp"
 #include "../code/float16.hpp"
+#include "../code/int4.hpp"
 #include "../code/int8.hpp"
 #include "../code/one_bit.hpp"
 #include "../code/top_k.hpp"
@@ -25,7 +26,7 @@ inline constexpr bool is_one_of<T, std::variant<All...>> = (std::is_same_v<T, Al
 /// One of the codes for gradients, chosen at run time: `.code = Int8{}`. Uncompressed, which is the default, keeps the bits
 /// of one process.
 class ServedCode {
-    using Any = std::variant<Uncompressed, Float16, BFloat16, Int8, OneBit, TopK>;
+    using Any = std::variant<Uncompressed, Float16, BFloat16, Int8, Int4, OneBit, TopK>;
 
 public:
     ServedCode() = default;
@@ -36,6 +37,19 @@ public:
     [[nodiscard]] bool is_exact() const { return std::holds_alternative<Uncompressed>(code_); }
     [[nodiscard]] STRATA_COLD std::string text() const {
         return std::visit([](auto const& code) { return code.text(); }, code_);
+    }
+    /// For what is no gradient: it has no momentum.
+    [[nodiscard]] STRATA_COLD ServedCode without_momentum() const {
+        ServedCode plain = *this;
+        std::visit(
+            [](auto& code) {
+                if constexpr (requires { code.momentum; }) {
+                    code.momentum = 0;
+                    code.nesterov = false;
+                }
+            },
+            plain.code_);
+        return plain;
     }
     /// Throws Error where an option makes no sense.
     STRATA_COLD void check() const {

@@ -38,6 +38,7 @@ public:
           workers_(workers),
           mode_(mode),
           code_(code),
+          changes_(code.without_momentum()),
           weights_(range.size()),
           state_(range.size() * static_cast<std::size_t>(states), Scalar(0)),
           seen_(code.is_exact() ? 0 : range.size()),
@@ -263,8 +264,8 @@ private:
         std::vector<Scalar> change(size), state(size * code_.states(), Scalar(0));
         for (std::size_t i = 0; i < size; ++i) change[i] = weights[i] - seen[i];  // with what was left out before
         auto& code = piece.codes.emplace_back();
-        code_.encode<Scalar>(piece.made, change, state, code);
-        code_.decode<Scalar>(piece.made, code, change);
+        changes_.encode<Scalar>(piece.made, change, state, code);
+        changes_.decode<Scalar>(piece.made, code, change);
         for (std::size_t i = 0; i < size; ++i) seen[i] += change[i];
         if (piece.codes.size() > most_codes) piece.codes.pop_front();
     }
@@ -357,7 +358,7 @@ private:
     Optimizer optimizer_;
     std::uint32_t workers_;
     Synchronisation mode_;
-    ServedCode code_;
+    ServedCode code_, changes_;  // of gradients, and of changes of weights
     AlignedVector<Scalar> weights_, state_;
     AlignedVector<Scalar> seen_;      // what workers have of the weights, where a code is not exact
     AlignedVector<Scalar> previous_;  // Bsp: what they had a version ago, for a worker that begins again in mid step
