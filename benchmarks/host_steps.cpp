@@ -1,7 +1,8 @@
 // Training steps of a network of 4.2 million parameters on hosts with slow lines: mpirun -n 2 host_steps MBIT [STEPS]
 //
 // Prints a line a way of sending gradients: the median step of the slowest rank, what simulate says of links of so many
-// Mbit/s and 50 µs with this rank's own computation, and the bytes that wire_of predicts. Codes have a shard a rank.
+// Mbit/s and 50 µs with this rank's own computation, and the bytes that wire_of predicts. Codes have a shard a rank. Then
+// large batches with the levels of Sharded, of which 2 and 3 exchange while they compute.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -95,6 +96,22 @@ void measure(Mpi& communicator, char const* name, Link const& link, int steps, C
     std::fflush(stdout);
 }
 
+/// Larger batches, whose computation takes as long as the wire on lines of a Gbit/s: what of the exchange is hidden behind it.
+template <class... Ways>
+void measure_large(Mpi& communicator, char const* name, int steps, Ways... ways) {
+    using Net = benchmark::WideMlp;
+    constexpr int large = 4 * batch;
+    Cpu const cpu{.threads = 1, .leaves = leaves};
+    double const measured = seconds_of(train<Net>(cpu, DataParallel{communicator, ways...}, sgd), large, steps,
+                                       [&](double seconds) { return slowest(communicator, seconds); });
+    int const ranks = communicator.size(), rank = communicator.rank();
+    Wire const wire = wire_of<Net>(large, ranks, rank, cpu, ways...);
+    if (rank == 0)
+        std::printf("step ranks=%d batch=%d %-13s measured_ms=%.0f bytes=%zu messages=%zu\n", ranks, large, name,
+                    measured * 1e3, wire.bytes, wire.messages);
+    std::fflush(stdout);
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -110,5 +127,9 @@ int main(int argument_count, char** arguments) {
         measure(communicator, "Int8", link, steps, Compressed<Int8>{});
         measure(communicator, "OneBit", link, steps, Compressed<OneBit>{});
         measure(communicator, "TopK of 1 %", link, steps, Compressed{TopK{.fraction = 0.01}});
+        measure_large(communicator, "plain", steps);
+        measure_large(communicator, "Sharded<1>", steps, Sharded<1>{});
+        measure_large(communicator, "Sharded<2>", steps, Sharded<2>{});
+        measure_large(communicator, "Sharded<3>", steps, Sharded<3>{});
     });
 }

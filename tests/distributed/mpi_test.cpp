@@ -118,7 +118,7 @@ int count(std::string const& text, std::string const& part) {
 
 }  // namespace
 
-TEST_CASE("processes train with the bits of one, BatchNorm included") {
+TEST_CASE("processes train with the bits of one, BatchNorm and shards included") {
     if (!has_ranks()) return;
     std::string const lenet = bits_after_training<SmallLeNet>(training_options()),
                       resnet = bits_after_training<SmallResNet>(training_options());
@@ -127,8 +127,8 @@ TEST_CASE("processes train with the bits of one, BatchNorm included") {
         auto const ended = on_ranks(ranks, "train");
         INFO(ended.printed);
         CHECK(ended.status == 0);
-        CHECK(count(ended.printed, lenet) == ranks);
-        CHECK(count(ended.printed, resnet) == ranks);
+        CHECK(count(ended.printed, lenet) == 2 * ranks);
+        CHECK(count(ended.printed, resnet) == 2 * ranks);
     }
 }
 
@@ -226,8 +226,11 @@ TEST_CASE("a rank of mpirun's" * doctest::skip()) {
     char** arguments = nullptr;
     int const status = Mpi::run(argument_count, arguments, [&](Mpi communicator) {
         if (role == "train") {
-            std::string const text = bits_after_training<SmallLeNet>(training_options(), DataParallel{communicator}) +
-                                     bits_after_training<SmallResNet>(training_options(), DataParallel{communicator});
+            std::string const text =
+                bits_after_training<SmallLeNet>(training_options(), DataParallel{communicator}) +
+                bits_after_training<SmallResNet>(training_options(), DataParallel{communicator}) +
+                bits_after_training<SmallLeNet>(training_options(), DataParallel{communicator, Sharded<2>{}}) +
+                bits_after_training<SmallResNet>(training_options(), DataParallel{communicator, Sharded<3>{}});
             std::fputs(text.c_str(), stdout);
         } else if (role == "killed") {
             train_and_be_killed(communicator);
@@ -241,6 +244,12 @@ TEST_CASE("a rank of mpirun's" * doctest::skip()) {
             communicator.agree(true);
         } else if (role == "sizes") {
             std::array<std::byte, 9> bytes{};
+            std::byte const sent{7};
+            communicator.post_receive(1 - communicator.rank(), std::span(bytes).first(1));
+            communicator.post_send(1 - communicator.rank(), std::span(&sent, 1));
+            while (!communicator.poll()) {}
+            communicator.wait();  // there is nothing left to wait for
+            CHECK(bytes[0] == sent);
             if (communicator.rank() == 0) {
                 communicator.post_send(1, std::span<std::byte const>(bytes).first(5));
                 communicator.wait();

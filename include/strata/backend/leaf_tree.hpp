@@ -73,7 +73,7 @@ constexpr int merge_nodes(std::span<TreeNode const> nodes, int leaves, int* left
 /// Adds the numbers of nodes, [nodes][count], that cover a tree: the sum is in the first array then, and the others hold
 /// parts of it. Throws Error where they do not lie side by side.
 template <class T>
-void add_nodes(std::span<TreeNode const> nodes, std::span<T* const> numbers, std::size_t count) {
+STRATA_HOT void add_nodes(std::span<TreeNode const> nodes, std::span<T* const> numbers, std::size_t count) {
     for (std::size_t k = 1; k < nodes.size(); ++k)
         if (nodes[k].first != nodes[k - 1].first + nodes[k - 1].size)
             fail("add_nodes: a node from leaf ", nodes[k].first, ", expected ", nodes[k - 1].first + nodes[k - 1].size);

@@ -17,6 +17,7 @@
 // STRATA_FINITE_MATH  1 where compilers take every number for finite (-ffast-math), else 0.
 // STRATA_COLD      marks what only arranges the work of others, or runs once a file, an epoch or a batch: compiled for
 //                  size and on its own. Big functions of it that grow into each other take long to compile.
+// STRATA_HOT       marks loops over numbers that only such functions call: compiled for speed all the same.
 #pragma once
 
 #include "identity.hpp"
@@ -57,6 +58,7 @@
 #endif
 
 #define STRATA_COLD __attribute__((cold, noinline))
+#define STRATA_HOT __attribute__((hot, noinline))
 
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #define STRATA_FINITE_MATH 1

@@ -191,8 +191,8 @@ private:
     }
     /// Chunk after chunk; what was left before stays as it is.
     template <class Its>
-    static void encode_all(Its const& code, T const* numbers, T factor, T const* left, T* new_left, std::size_t count,
-                           std::byte* to) {
+    STRATA_HOT static void encode_all(Its const& code, T const* numbers, T factor, T const* left, T* new_left,
+                                      std::size_t count, std::byte* to) {
         constexpr auto own_states = static_cast<std::size_t>(Its::states);
         static_assert(own_states <= states, "a code comes back in one that keeps no more than itself");
         T scaled[code_chunk];
@@ -206,7 +206,7 @@ private:
         }
     }
     /// result[i] is the sum of the i-th numbers of all codes, in a binary tree over them.
-    void add_codes(std::vector<std::byte const*> const& codes, OwnedRange part, T* result) {
+    STRATA_HOT void add_codes(std::vector<std::byte const*> const& codes, OwnedRange part, T* result) {
         resize(decoded_, (std::max)(codes.size(), std::size_t{1}) * code_chunk);
         for (std::size_t at = part.begin; at < part.end; at += code_chunk) {
             std::size_t const n = (std::min)(code_chunk, part.end - at), from = bytes({part.begin, at});

@@ -92,7 +92,7 @@ private:
     }
     /// A rank's node becomes the sum in ever smaller parts.
     template <Communicator C>
-    T const* halve(C& communicator, T* node) {
+    STRATA_HOT T const* halve(C& communicator, T* node) {
         for (int round = 0; round < rounds_.reduce_rounds(); ++round)
             rounds_.for_each_reduce(round, [&](Transfer const& transfer) {
                 OwnedRange const kept = transfer.received;

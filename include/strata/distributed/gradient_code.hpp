@@ -63,8 +63,8 @@ template <class T = float, GradientCode Code>
 /// Encodes numbers [count] to bytes [encoded_bytes(count)]. The state is [chunk][states][numbers of the chunk].
 /// Throws Error where the sizes do not fit.
 template <GradientCode Code, class T>
-void encode(Code const& code, std::type_identity_t<std::span<T const>> numbers, std::span<T> state,
-            std::span<std::byte> bytes) {
+STRATA_HOT void encode(Code const& code, std::type_identity_t<std::span<T const>> numbers, std::span<T> state,
+                       std::span<std::byte> bytes) {
     constexpr auto states = static_cast<std::size_t>(Code::states);
     if (state.size() != numbers.size() * states)
         fail(Code::name, ": ", state.size(), " numbers of state, expected ", numbers.size() * states);
@@ -82,7 +82,7 @@ void encode(Code const& code, std::type_identity_t<std::span<T const>> numbers, 
 
 /// The reverse. Throws Error where the sizes do not fit or the code is malformed.
 template <GradientCode Code, class T>
-void decode(Code const& code, std::span<std::byte const> bytes, std::span<T> numbers) {
+STRATA_HOT void decode(Code const& code, std::span<std::byte const> bytes, std::span<T> numbers) {
     if (bytes.size() != encoded_bytes<T>(code, numbers.size()))
         fail(Code::name, ": ", bytes.size(), " bytes for ", numbers.size(), " numbers, expected ",
              encoded_bytes<T>(code, numbers.size()));

@@ -137,7 +137,8 @@ public:
     bool poll() {
         int done = 0;
         std::vector<MPI_Status> statuses(requests_.size());
-        finish(MPI_Testall(count(), requests_.data(), &done, statuses.data()), statuses, done != 0);
+        int const error = MPI_Testall(count(), requests_.data(), &done, statuses.data());
+        finish(error, statuses, done != 0);
         return done != 0;
     }
     void wait() {

@@ -73,7 +73,7 @@ public:
         }
         std::copy_n(nodes_->own[0], count, gradient);
         for (std::size_t k = 1; k < nodes.size(); ++k)
-            for (std::size_t i = 0; i < count; ++i) gradient[i] += nodes_->own[k][i];
+            add_numbers(gradient, nodes_->own[k], 0, static_cast<std::ptrdiff_t>(count));
     }
     [[nodiscard]] OwnedRange summed(std::size_t count) const { return {0, count}; }
     [[nodiscard]] int shards() const { return 1; }
