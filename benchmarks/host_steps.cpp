@@ -28,8 +28,8 @@ double slowest(Mpi& communicator, double seconds) {
 
 /// The median of what `steps` steps take, each as long as `agree` says of this rank's.
 template <class Trainer, class Agree>
-double seconds_of(Trainer trainer, int samples, int steps, Agree const& agree) {
-    benchmark::Samples const data(benchmark::wide_mlp, samples);
+double seconds_of(Trainer trainer, int samples, int steps, Agree const& agree, int inputs = 3072) {
+    benchmark::Samples const data({"", {inputs}, {}}, samples);
     std::vector<double> times;
     double last = 0;
     for (int step = 0; step < steps + 3; ++step) {
@@ -96,16 +96,22 @@ void measure(Mpi& communicator, char const* name, Link const& link, int steps, C
     std::fflush(stdout);
 }
 
-/// Larger batches, whose computation takes as long as the wire on lines of a Gbit/s: what of the exchange is hidden behind it.
+/// As many parameters in layers of one size.
+using Eight = Sequential<Linear<512>, ReLU, Linear<512>, ReLU, Linear<512>, ReLU, Linear<512>, ReLU, Linear<512>, ReLU,
+                         Linear<512>, ReLU, Linear<512>, ReLU, Linear<512>, ReLU>;
+using DeepMlp = Network<Input<512>, Eight, Eight, Linear<10>>;
+
+/// Batches whose computation takes as long as the wire on lines of some hundred Mbit/s: what of the exchange is hidden
+/// behind it.
 template <class... Ways>
 void measure_large(Mpi& communicator, char const* name, int steps, Ways... ways) {
-    using Net = benchmark::WideMlp;
-    constexpr int large = 4 * batch;
+    constexpr int large = 8 * batch;
     Cpu const cpu{.threads = 1, .leaves = leaves};
-    double const measured = seconds_of(train<Net>(cpu, DataParallel{communicator, ways...}, sgd), large, steps,
-                                       [&](double seconds) { return slowest(communicator, seconds); });
+    double const measured = seconds_of(
+        train<DeepMlp>(cpu, DataParallel{communicator, ways...}, sgd), large, steps,
+        [&](double seconds) { return slowest(communicator, seconds); }, 512);
     int const ranks = communicator.size(), rank = communicator.rank();
-    Wire const wire = wire_of<Net>(large, ranks, rank, cpu, ways...);
+    Wire const wire = wire_of<DeepMlp>(large, ranks, rank, cpu, ways...);
     if (rank == 0)
         std::printf("step ranks=%d batch=%d %-13s measured_ms=%.0f bytes=%zu messages=%zu\n", ranks, large, name,
                     measured * 1e3, wire.bytes, wire.messages);
