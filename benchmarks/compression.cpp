@@ -59,7 +59,7 @@ int main(int argument_count, char** arguments) try {
     measure("Int8", data, seeds, epochs, false, heavy, Compressed<Int8>{});
     measure("plain, Nesterov", data, seeds, epochs, true, nesterov);
     measure("OneBit, Nesterov", data, seeds, epochs, true, alone,
-            Compressed{OneBit{.momentum = 0.9, .nesterov = true, .warm_up_steps = 200}});
+            Compressed{OneBit{.momentum = 0.9, .nesterov = true, .warm_up_steps = 390}});
     int const warm_up = 390 * (std::min)(4, 2 * epochs / 3);  // four epochs, as DGC, or two thirds of all
     measure("TopK 0.01, Nesterov", data, seeds, epochs, true, alone,
             Compressed{TopK{.fraction = 0.01, .momentum = 0.9, .nesterov = true, .warm_up_steps = warm_up}});

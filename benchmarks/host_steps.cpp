@@ -81,8 +81,11 @@ void measure(Mpi& communicator, char const* name, Link const& link, int steps, C
         compression.shards = 1;
         simulation.compute = computation(communicator, steps, compression);
         compression.shards = simulation.shards = ranks;
-        simulation.gradient_bytes = simulation.parameter_bytes =
+        simulation.gradient_bytes =
             static_cast<double>(encoded_bytes(compression.code, simulation.parameters)) / Net::parameter_count;
+        simulation.parameter_bytes =
+            static_cast<double>(encoded_bytes(compression.back(compression.code), simulation.parameters)) /
+            Net::parameter_count;
         wire = wire_of<Net>(batch, ranks, rank, cpu, compression);
         measured = seconds_of(train<Net>(cpu, DataParallel{communicator, compression}, sgd), batch, steps, together);
     }
