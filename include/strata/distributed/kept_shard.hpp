@@ -42,6 +42,7 @@ public:
         if (!all_ && next.size() < numbers.size()) next = AlignedVector<Scalar>(numbers.size());
         Scalar* const first = all_ ? all_ + numbers.begin : next.data();
         coming_ = numbers;
+        arrived_ = false;
         parts.for_each_piece(numbers, [&](int rank, int index, OwnedRange piece) {
             std::span const to(first + (piece.begin - numbers.begin), piece.size());
             if (rank != parts.rank()) return communicator.post_receive(rank, std::as_writable_bytes(to));
@@ -52,7 +53,10 @@ public:
                 communicator.post_send((rank + distance) % parts.ranks(), std::as_bytes(own));
         });
     }
-    /// Those that came, when the communicator has done all that was posted, are open.
+    /// The communicator has done all that was posted.
+    void arrive() { arrived_ = true; }
+    [[nodiscard]] bool has_arrived(OwnedRange numbers) const { return arrived_ && numbers == coming_; }
+    /// Those that have arrived are open.
     void open() {
         open_ = 1 - open_;
         opened_ = std::exchange(coming_, OwnedRange{0, 0});
@@ -74,6 +78,7 @@ private:
     Scalar* all_ = nullptr;
     AlignedVector<Gradient> gradient_;
     OwnedRange opened_{0, 0}, coming_{0, 0};
+    bool arrived_ = false;
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

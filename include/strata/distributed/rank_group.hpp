@@ -125,6 +125,7 @@ public:
     /// Waits for all that is under way: a group's gradient is in the shard, and parameters that were coming are here.
     STRATA_COLD void settle() {
         communicator_->wait();
+        shard_.arrive();
         if (int const group = std::exchange(reducing_, -1); group >= 0) {
             Gradient* const result = shard_.gradient().data() + parts().place(group);
             if constexpr (compressed)
@@ -133,12 +134,12 @@ public:
                 exchange_.finish(result);
         }
     }
-    /// Opens parameters from all ranks, where each keeps a part, and begins to gather the next ones, if any. Where they
-    /// were coming, all has been settled since.
+    /// Opens parameters from all ranks, where each keeps a part, and begins to gather the next ones, if any. Those that were
+    /// coming while a group's gradients were computed have arrived before these were posted, which need not be waited for.
     STRATA_COLD void open_parameters(OwnedRange numbers, OwnedRange next) {
         if (shard_.is_open(numbers)) return;
         if (!shard_.is_coming(numbers)) shard_.post_gather(*communicator_, parts(), numbers);
-        settle();
+        if (!shard_.has_arrived(numbers)) settle();
         shard_.open();
         if (next.size() > 0) shard_.post_gather(*communicator_, parts(), next);
     }
