@@ -103,6 +103,46 @@ TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
     static_assert(memory(Sharded<3>{}).parameters < 2 * layer + part);
 }
 
+namespace {
+/// Counts how often a rank waits.
+struct Waiting {
+    Threads threads;
+    int waits = 0;
+    [[nodiscard]] int rank() const { return threads.rank(); }
+    [[nodiscard]] int size() const { return threads.size(); }
+    void post_send(int to, std::span<std::byte const> bytes) { threads.post_send(to, bytes); }
+    void post_receive(int from, std::span<std::byte> bytes) { threads.post_receive(from, bytes); }
+    bool poll() { return threads.poll(); }
+    void wait() {
+        ++waits;
+        threads.wait();
+    }
+    bool agree(bool ok) { return threads.agree(ok); }
+    Waiting shrink() { return {threads.shrink()}; }
+};
+}  // namespace
+
+TEST_CASE("what is exchanged has a group's computation to arrive") {
+    using Layers = Network<Input<64>, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>>;
+    constexpr int groups = ParameterGroups<Layers>::count;
+    static_assert(groups == 4);
+    std::vector<float> const samples(64 * 32, 0.5f);
+    std::vector<int> const labels(32, 3);
+    std::mutex checking;
+    Threads::run_ranks(2, [&](Threads engine) {
+        Waiting communicator{std::move(engine)};
+        auto trainer =
+            train<Layers>(Cpu{.threads = 1}, SGD{.learning_rate = 0.1}, DataParallel{communicator, Sharded<3>{}});
+        trainer.train_step(samples, labels);
+        communicator.waits = 0;
+        trainer.train_step(samples, labels);
+        // Forward for each group's parameters, backward before each group's gradients leave, and for the last ones; for
+        // results, the largest gradient and the verdict.
+        std::lock_guard const lock(checking);
+        CHECK(communicator.waits == 2 * groups + 1 + 3);
+    });
+}
+
 TEST_CASE("a checkpoint of one level and number of ranks goes on with others, and without ranks") {
     TemporaryDirectory const directory;
     auto const data = augmented_images(100);
