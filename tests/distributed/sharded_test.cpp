@@ -201,6 +201,56 @@ TEST_CASE("weights from elsewhere are what ranks go on with") {
     });
 }
 
+TEST_CASE("after an epoch one rank may look at the model, elsewhere all of them or none") {
+    auto const data = small_images(96);
+    auto options = options_of(48);
+    auto alone = trainer_of<Net>();
+    alone.fit(data, options);
+    for (int const ranks : {2, 3}) {
+        std::mutex checking;
+        Threads::run_ranks(ranks, [&](Threads communicator) {
+            int const rank = communicator.rank();
+            auto trainer = trainer_of<Net>(DataParallel{communicator, Sharded<2>{}});
+            auto its = options;
+            its.on_epoch = [&](EpochRecord const&) {
+                if (rank == 0) static_cast<void>(trainer.model());
+            };
+            its.on_step = [&](StepEvent const& event) {
+                if (event.step == 3) trainer.stop();
+            };
+            trainer.fit(data, its);  // to the middle of an epoch
+            if (rank == 1) static_cast<void>(trainer.model());
+            its.on_step = {};
+            trainer.fit(data, its);
+            if (rank != 0) return;
+            std::lock_guard const lock(checking);
+            CHECK(same_bits<float>(trainer.model().parameters(), alone.model().parameters()));
+        });
+    }
+    // Their messages have one size, so that ranks would wait for ever.
+    using Even = Network<Input<2, 4, 8>, Flatten, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>>;
+    std::vector<float> const samples(16 * 64, 0.5f);
+    std::vector<int> const labels(16);
+    for (bool const looks_at_gradients : {false, true}) {
+        std::string const error = error_of([&] {
+            Threads::run_ranks(4, [&](Threads communicator) {
+                int const rank = communicator.rank();
+                auto trainer = train<Even>(Cpu{.threads = 1}, DataParallel{communicator, Sharded<2>{}});
+                for (int step = 0; step < 3; ++step) {
+                    trainer.train_step(samples, labels);
+                    if (rank > 0 || step == 0) continue;
+                    if (looks_at_gradients)
+                        static_cast<void>(trainer.gradient_norm());
+                    else
+                        static_cast<void>(trainer.model());
+                }
+            });
+        });
+        CHECK_MESSAGE(error.find(looks_at_gradients ? "gradients() gathers" : "model() gathers") != std::string::npos,
+                      error);
+    }
+}
+
 namespace {
 template <int Level>
 void check_faults() {

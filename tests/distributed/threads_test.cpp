@@ -79,7 +79,7 @@ TEST_CASE("what is wrong with a message is said") {
               if (c.rank() == 0) c.post_send(1, bytes_of(wide));
               if (c.rank() == 1) c.post_receive(0, room_of(narrow));
               c.wait();
-          }) == "rank 1: rank 0 sent 8 bytes, expected 4");
+          }) == "rank 1: rank 0 sent 8 bytes, expected 4: all ranks have to make the same calls");
     CHECK(run([](Threads c) {
               int value = 0;
               if (c.rank() == 1) c.post_send(2, bytes_of(value));

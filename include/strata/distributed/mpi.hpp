@@ -319,7 +319,8 @@ private:
         requests_.clear();
         posted_.clear();
         if (wrong < statuses.size())
-            fail("rank ", rank_, ": rank ", statuses[wrong].MPI_SOURCE, " sent ", got, " bytes, expected ", wanted);
+            fail("rank ", rank_, ": rank ", statuses[wrong].MPI_SOURCE, " sent ", got, " bytes, expected ", wanted,
+                 ": all ranks have to make the same calls");
     }
     /// Nothing of what was posted is looked at any more, nor does MPI write to the memory.
     void give_up() {

@@ -194,6 +194,19 @@ public:
         }
         communicator_->wait();
     }
+    /// Before what all ranks have to call together. Who calls it alone gets an Error, and so do the others: nothing else that
+    /// is sent has seven bytes.
+    STRATA_COLD void meet(char const* call) const {
+        constexpr std::size_t size_of_no_other = 7;
+        std::vector<char> const own(size_of_no_other);
+        std::vector<char> all(own.size() * static_cast<std::size_t>(size()));
+        try {
+            all_gather<C, char>(*communicator_, own, all);
+        } catch (RankLost const&) { throw; } catch (Error const& error) {
+            fail("rank ", rank(), ": ", call,
+                 " gathers what ranks keep parts of, so all of them have to call it together (", error.what(), ")");
+        }
+    }
     /// The largest of the ranks' magnitudes; NaN is more than infinity.
     [[nodiscard]] STRATA_COLD double largest(double magnitude) const {
         if constexpr (!sharded) return magnitude;

@@ -34,6 +34,7 @@ public:
         if constexpr (Group::by_groups)
             if (this->ranks().gathers_now() && !lost_) {  // else a checkpoint will be loaded
                 this->ranks().together([&] {
+                    this->ranks().meet("model()");
                     this->ranks().share_owned(this->ranks().shard().parameters().data(), model.parameters().data());
                     return true;
                 });
@@ -79,6 +80,7 @@ public:
         }
         if (!whole_ && !all.empty()) {
             this->ranks().together([&] {
+                this->ranks().meet("gradients()");
                 if constexpr (Group::by_groups)
                     this->ranks().share_owned(this->ranks().shard().gradient().data(), all.data());
                 else

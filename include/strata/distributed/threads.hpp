@@ -130,7 +130,8 @@ private:
             of(from).changed.notify_all();
             if (sent.size() != bytes.size()) {
                 forget(me);
-                fail("rank ", me, ": rank ", from, " sent ", sent.size(), " bytes, expected ", bytes.size());
+                fail("rank ", me, ": rank ", from, " sent ", sent.size(), " bytes, expected ", bytes.size(),
+                     ": all ranks have to make the same calls");
             }
             if (!bytes.empty()) std::memcpy(bytes.data(), sent.data(), bytes.size());
         }

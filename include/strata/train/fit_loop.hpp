@@ -110,6 +110,7 @@ private:
             if (elsewhere_ || state().batch < position().steps_per_epoch) return;
             finish_epoch();
         }
+        gather_model();
     }
 
     void train_epoch(Loader& loader) {
@@ -166,7 +167,15 @@ private:
         state().end_epoch(record);
         if (shows()) progress_.end_epoch(record);
         if (!options_.checkpoint.empty()) trainer_.save_checkpoint(options_.checkpoint);
+        gather_model();
         if (options_.on_epoch) options_.on_epoch(record);
+    }
+
+    /// Where parameters come under the next forward pass: so that model() needs no other rank after an epoch. Parameters that
+    /// are kept in parts alone stay so.
+    STRATA_COLD void gather_model() {
+        using Executor = typename Trainer::Executor;
+        if constexpr (shards_state<Executor>() && !keeps_model_apart<Executor>()) static_cast<void>(trainer_.model());
     }
 
     /// Calls f. True where a rank was lost meanwhile and the others go on: what f should have done is to be done again,
