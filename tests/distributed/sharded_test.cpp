@@ -94,6 +94,10 @@ TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
     };
     static_assert(bytes_of(Sharded<2>{}) == bytes_of(Sharded<1>{}));
     static_assert(bytes_of(Sharded<3>{}) == bytes_of(Sharded<1>{}) + count - NetGroups::parameters(2).size() * 4);
+    CHECK(error_of([] { static_cast<void>(wire_of<Net>(96, 0)); }) == "wire_of: 0 ranks, expected at least 1");
+    CHECK(error_of([] { static_cast<void>(memory_of<Net>(96, 2, 2)); }) == "memory_of: rank 2, expected one of 2");
+    CHECK(error_of([] { static_cast<void>(wire_of<Net>(96, 2, 0, Cpu{}, Compressed<Int8>{.shards = 0})); }) ==
+          "Compressed: shards is 0, expected 1 to 64");
     using Layers = Network<Input<256>, Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>, ReLU,
                            Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>, ReLU, Linear<256>>;
     constexpr auto memory = [](auto sharded) { return memory_of<Layers>(96, 8, 3, Cpu{.leaves = 8}, sharded); };

@@ -15,8 +15,8 @@ namespace strata::inline STRATA_ABI {
 ///    these: the bytes on the wire are those of whole gradients.
 /// 2: the gradient. The backward pass goes through groups of layers (ParameterGroups); a group's gradients are reduced when
 ///    they are there, while the next ones are computed, and only a rank's part is kept. Parameters come under the next
-///    forward pass, group by group: model() gathers those that are old, and is called on all ranks. The activations of a
-///    rank's part of the batch stay in memory.
+///    forward pass, group by group: after a step model() gathers those that are old, and is called on all ranks; behind
+///    fit's epochs it has been done. The activations of a rank's part of the batch stay in memory.
 /// 3: the parameters. They are gathered group by group, forward and backward: half as many bytes again on the wire.
 ///    model() gathers all of them: it is called on all ranks, and its parameters are there until the next step.
 ///
@@ -56,6 +56,16 @@ constexpr auto compression_among(Way const& way, Ways const&... ways) {
         return way;
     else
         return compression_among(ways...);
+}
+
+/// Throws Error where there is no such rank, or where an option makes no sense; in a constant it is no constant.
+template <class... Ways>
+constexpr void check_ranks(char const* what, int batch, int ranks, int rank, Ways const&... ways) {
+    if (batch < 1) fail(what, ": batch is ", batch, ", expected at least 1");
+    if (ranks < 1) fail(what, ": ", ranks, " ranks, expected at least 1");
+    if (rank < 0 || rank >= ranks) fail(what, ": rank ", rank, ", expected one of ", ranks);
+    if constexpr ((is_compression<Ways> || ... || false))
+        if (auto const way = compression_among(ways...); way.shards < 1 || way.shards > 64) way.check();
 }
 
 /// What each rank owns a part of: all numbers at once, or one group of layers after another.
@@ -110,7 +120,7 @@ struct Ranked {
 ///
 /// With Sharded or Compressed a lost rank's part of the state is gone: fit goes on from the last checkpoint of
 /// FitOptions::checkpoint; without one RankLost comes out. With Sharded gradients() and gradient_norm() are called on all
-/// ranks, and parameters come back as they are; without it the gradient comes back in the code too.
+/// ranks, from level 2 on model(), too; parameters come back as they are. Without it the gradient comes back in the code.
 template <Communicator C, class... Ways>
 class DataParallel {
     static_assert((detail::RankWay<Ways> && ...),

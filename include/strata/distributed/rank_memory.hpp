@@ -16,7 +16,7 @@ struct RankMemory {
 };
 
 /// The memory of a rank that trains batches of so many samples, with Cpu::threads workers (0 stands for one here). `ways`
-/// are what stands behind DataParallel's communicator.
+/// are what stands behind DataParallel's communicator. Throws Error where a number makes no sense.
 ///
 ///     static_assert(memory_of<Net>(256, 8, 0, Cpu{}, Sharded<3>{}).parameters < 1'000'000);
 template <class Net, class Precision = Float32, class... Ways>
@@ -27,6 +27,7 @@ constexpr RankMemory memory_of(int batch, int ranks, int rank = 0, Cpu cpu = {},
     using Storage = typename Precision::storage;
     using Groups = ParameterGroups<Net>;
     constexpr int level = (detail::shard_level<Ways> + ... + 0);
+    detail::check_ranks("memory_of", batch, ranks, rank, ways...);
     int const workers = cpu.threads > 0 ? cpu.threads : 1, leaves = Layout::most_leaves(cpu);
     detail::Tiling const tiling = Layout::tiling(batch, leaves);
     int shards = 0;

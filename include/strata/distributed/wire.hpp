@@ -16,7 +16,7 @@ struct Wire {
 /// The wire of a step of DataParallel on `rank` of `ranks`, behind another one, with a batch of so many samples: gradients there and back, the
 /// leaves' results, BatchNorm's sums. `ways` are what stands behind DataParallel's communicator; what ranks agree on under
 /// WhenLost::go_on is the engine's own and does not count. Codes of steps in which OneBit or TopK
-/// warm up are longer: at(step) says them.
+/// warm up are longer: at(step) says them. Throws Error where a number makes no sense.
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
 ///     wire_of<LeNet>(256, 8, 3, Cpu{.leaves = 8}, Sharded<2>{}, Compressed<Int8>{}).messages;
@@ -24,6 +24,7 @@ template <class Net, class Precision = Float32, class... Ways>
 constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways const&... ways) {
     using Gradient = typename Precision::accumulation;
     using Layout = detail::BatchLayout<Net, Precision, CrossEntropy>;
+    detail::check_ranks("wire_of", batch, ranks, rank, ways...);
     detail::Tiling const tiling = Layout::tiling(batch, Layout::most_leaves(cpu));
     auto const compression = detail::compression_among(ways...);
     constexpr bool compressed = (detail::is_compression<Ways> || ... || false);
