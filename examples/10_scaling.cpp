@@ -42,8 +42,10 @@ std::vector<Way> ways() {
         {"in step", "#000000", common},
         {"in step, sharded", "#0072b2", with([](Simulation& s) { s.synchronisation = SimulatedMode::sharded; })},
         {"in step, Int8", "#e69f00", with([](Simulation& s) { s.gradient_bytes = s.parameter_bytes = 1; })},
-        {"in step, OneBit", "#d55e00",
-         with([](Simulation& s) { s.gradient_bytes = s.parameter_bytes = 1.0 / 8 + 4.0 / 4096; })},
+        {"in step, OneBit", "#d55e00", with([](Simulation& s) {
+             s.gradient_bytes = 5.0 / 32;
+             s.parameter_bytes = 17.0 / 32;  // Int4
+         })},
         {"servers, 3 steps stale", "#009e73", with([](Simulation& s) { s.synchronisation = SimulatedMode::ssp; })},
         {"servers, asynchronous", "#cc79a7", with([](Simulation& s) { s.synchronisation = SimulatedMode::asp; })},
     };

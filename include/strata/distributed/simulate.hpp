@@ -148,7 +148,7 @@ inline Simulated simulate_servers(Simulation const& s) {
 /// Runs a training without its numbers. The same in every run. Throws Error where an option is out of range.
 ///
 ///     auto const run = simulate({.ranks = 1024, .parameters = 25'600'000, .jitter = 0.1});
-///     run.efficiency;  // 0.71: so much of 1024 times one rank's speed
+///     run.efficiency;  // 0.49: so much of 1024 times one rank's speed
 ///
 /// A step of `bsp` takes O(R log R) time, with `ring`, or `direct` up to 256 ranks, O(R²); 4096 ranks take a few seconds for
 /// 1000 steps.

@@ -10,10 +10,11 @@ namespace strata::inline STRATA_ABI {
 
 /// How ranks keep to one another.
 enum class SimulatedMode : unsigned char {
-    bsp,  ///< every step exchanges all gradients, as DataParallel does
-    sharded,  ///< the same, but what the owners make of them comes back under the next step's forward pass (Sharded<1> waits for it)
-    ssp,  ///< parameter servers; a step begins with all gradients but those of the last `staleness` steps
-    asp,  ///< parameter servers; nobody waits for anybody
+    bsp,      ///< every step exchanges all gradients, as DataParallel does
+    sharded,  ///< the same, but what the owners make of them comes back under the next step's forward pass, as with
+              ///< Sharded<2>, which sends gradients under the backward pass besides; Sharded<1> waits for both
+    ssp,      ///< parameter servers; a step begins with all gradients but those of the last `staleness` steps
+    asp,      ///< parameter servers; nobody waits for anybody
 };
 /// By which messages ranks exchange gradients.
 enum class Collective : unsigned char {
@@ -33,8 +34,8 @@ struct Simulation {
     int shards =
         0;  ///< codes of so many virtual shards, a multiple of the ranks, go to the owners; 0: sums of numbers do
     std::size_t parameters = 25'600'000;
-    double gradient_bytes = 4;   ///< on the wire, a parameter: 4 float, 1 Int8, 1/8 OneBit
-    double parameter_bytes = 4;  ///< on the way back
+    double gradient_bytes = 4;   ///< on the wire, a parameter: 4 float, 1 Int8, 5/32 OneBit
+    double parameter_bytes = 4;  ///< on the way back: 17/32 with OneBit
     Link link{.latency = 20e-6, .bandwidth = 25e9 / 8};
     double compute = 0.1;            ///< of a rank's part of a step
     double forward_share = 1.0 / 3;  ///< of `compute`

@@ -61,7 +61,8 @@ public:
 
     // ---- the model -------------------------------------------------------------------------------------------------
 
-    /// The weights as they stand, without a copy.
+    /// The weights as they stand, without a copy. From Sharded<2> on ranks keep parts of them: all call it together, or one
+    /// waits for the others for ever. (With Sharded<2> each may call it alone in on_epoch and after fit.)
     [[nodiscard]] ModelType const& model() const {
         if (host_is_old_) executor_.store(model_, optimizer_state_);
         host_is_old_ = false;
@@ -149,7 +150,8 @@ public:
         pending_.lent = true;
         return executor_.gradient();
     }
-    /// Norm of the gradient as it is now, or of the last step's. Throws Error before the first pass.
+    /// Norm of the gradient as it is now, or of the last step's. With Sharded all ranks call it, and
+    /// gradients(). Throws Error before the first pass.
     [[nodiscard]] double gradient_norm() const {
         if (!has_gradient_) fail("gradient_norm: there is no gradient yet, call backward first");
         return detail::norm_of(std::as_const(executor_).gradient());
