@@ -247,7 +247,10 @@ private:
     void check(int error, char const* what) const {
         if (error == MPI_SUCCESS) return;
         if (is_loss(error)) throw RankLost(concatenate("rank ", rank_, ": another rank is gone"));
-        fail("rank ", rank_, ": ", what, ": ", text_of(error));
+        int kind = MPI_SUCCESS;
+        MPI_Error_class(error, &kind);
+        fail("rank ", rank_, ": ", what, ": ", text_of(error),
+             kind == MPI_ERR_TRUNCATE ? ": all ranks have to make the same calls" : "");
     }
     void start(int error, char const* what) {
         if (error == MPI_SUCCESS) return;

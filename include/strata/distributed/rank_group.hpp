@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -197,11 +198,17 @@ public:
     /// Before what all ranks have to call together. Who calls it alone gets an Error, and so do the others: nothing else that
     /// is sent has seven bytes.
     STRATA_COLD void meet(char const* call) const {
-        constexpr std::size_t size_of_no_other = 7;
-        std::vector<char> const own(size_of_no_other);
-        std::vector<char> all(own.size() * static_cast<std::size_t>(size()));
+        // Open MPI 4 writes all of a message that is longer than what is expected, at most 61,440 bytes (Mpi's pieces).
+        constexpr std::size_t bytes = 7, room = 61'440;
+        std::byte const own[bytes] = {};
+        std::unique_ptr<std::byte[]> const all(new std::byte[room * static_cast<std::size_t>(size())]);
         try {
-            all_gather<C, char>(*communicator_, own, all);
+            for (int peer = 0; peer < size(); ++peer) {
+                if (peer == rank()) continue;
+                communicator_->post_receive(peer, {all.get() + room * static_cast<std::size_t>(peer), bytes});
+                communicator_->post_send(peer, own);
+            }
+            communicator_->wait();
         } catch (RankLost const&) { throw; } catch (Error const& error) {
             fail("rank ", rank(), ": ", call,
                  " gathers what ranks keep parts of, so all of them have to call it together (", error.what(), ")");
