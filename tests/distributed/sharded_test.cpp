@@ -285,6 +285,34 @@ void check_faults() {
 }
 }  // namespace
 
+TEST_CASE("a rank whose part becomes smaller forgets what was not finite in it") {
+    using Single = Network<Input<288>, Linear<40>>;  // three chunks
+    static_assert(owned_range(1, 5, Single::parameter_count).size() == 4096);
+    static_assert(owned_range(0, 4, Single::parameter_count).size() == 0);
+    TemporaryDirectory const directory;
+    std::string const file = directory / "checkpoint";
+    std::vector<float> x(80 * 288, 0.5f), bad = x;
+    bad[20] = std::numeric_limits<float>::infinity();
+    std::vector<int> const labels(80, 1);
+    std::mutex counting;
+    int finite = 0;
+    Threads::run_ranks(5, [&](Threads communicator) {
+        int const rank = communicator.rank();
+        auto trainer = train<Single>(Cpu{.threads = 1}, SGD{.learning_rate = 0.1}, NonFinite{.skip = true},
+                                     DataParallel{communicator, Sharded<2>{}, WhenLost::go_on});
+        trainer.save_checkpoint(file);
+        CHECK(!trainer.train_step(bad, labels).finite);
+        if (rank == 0) throw RankKilled();  // and the second one is the first, which owns nothing
+        CHECK_THROWS_AS(trainer.train_step(x, labels), RankLost);
+        trainer.go_on();
+        trainer.load_checkpoint(file);
+        bool const good = trainer.train_step(x, labels).finite;
+        std::lock_guard const lock(counting);
+        finite += good ? 1 : 0;
+    });
+    CHECK(finite == 4);
+}
+
 TEST_CASE("what would not be finite on one rank is written on none") {
     check_faults<1>();
     check_faults<2>();
