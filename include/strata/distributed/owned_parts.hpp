@@ -31,6 +31,8 @@ public:
         for (int k = 0; k < index; ++k) at += part(k).size();
         return at;
     }
+    /// All numbers.
+    [[nodiscard]] constexpr std::size_t numbers() const { return ranges_.back().end; }
     /// Numbers that this rank keeps.
     [[nodiscard]] constexpr std::size_t size() const { return place(ranges()); }
     /// Where in the arena the k-th of them is.
@@ -40,7 +42,7 @@ public:
             if (k < own.size()) return own.begin + k;
             k -= own.size();
         }
-        return ranges_.back().end;
+        return numbers();
     }
     /// This rank's parts of all numbers, side by side, and back to their places.
     template <class T>

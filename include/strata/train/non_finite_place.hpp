@@ -63,10 +63,11 @@ STRATA_COLD std::string non_finite_place(Model<Net, Precision> const&, Batch con
 template <class Executor, class Net, class Precision>
 STRATA_COLD std::string non_finite_place(Executor& executor, Model<Net, Precision> const& model, Batch const& batch,
                                          RandomKey key, StepResult const& result) {
-    auto place = non_finite_place(model, batch, executor.first_non_finite(model, batch, key));
+    std::string const in_gradient = non_finite_gradient<Net>(executor.gradient());  // ranks gather it together
+    auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch, key));
     if (!place.empty()) return place;
     if (!is_finite(result.loss)) return "the loss is not finite";
-    if (place = non_finite_gradient<Net>(executor.gradient()); !place.empty()) return place;
+    if (!in_gradient.empty()) return in_gradient;
     return "the gradient is not finite";
 }
 

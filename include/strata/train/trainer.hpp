@@ -61,8 +61,7 @@ public:
 
     // ---- the model -------------------------------------------------------------------------------------------------
 
-    /// The weights as they stand, without a copy. From Sharded<2> on ranks keep parts of them: all call it together, or one
-    /// waits for the others for ever. (With Sharded<2> each may call it alone in on_epoch and after fit.)
+    /// The weights as they stand, without a copy. Where ranks shard gradients all call it together (data_parallel.hpp).
     [[nodiscard]] ModelType const& model() const {
         if (host_is_old_) executor_.store(model_, optimizer_state_);
         host_is_old_ = false;
@@ -144,14 +143,13 @@ public:
         return backward(ArrayBatch<X, Y>(samples, answers, input.shape, outputs, "backward").batch());
     }
     /// The gradient, in the order of model().parameters(), to be read or changed before update(); valid until the next
-    /// pass. Throws Error where there was no backward since the last update().
+    /// pass. With Sharded all ranks call it together. Throws Error where there was no backward since the last update().
     [[nodiscard]] std::span<Gradient> gradients() {
         if (pending_.passes == 0) fail("gradients: there are none, call backward first");
         pending_.lent = true;
         return executor_.gradient();
     }
-    /// Norm of the gradient as it is now, or of the last step's. With Sharded all ranks call it, and
-    /// gradients(). Throws Error before the first pass.
+    /// Norm of the gradient as it is now, or of the last step's. Throws Error before the first pass.
     [[nodiscard]] double gradient_norm() const {
         if (!has_gradient_) fail("gradient_norm: there is no gradient yet, call backward first");
         return detail::norm_of(std::as_const(executor_).gradient());
@@ -209,7 +207,7 @@ public:
     {
         if (!executor_.ranks().goes_on()) fail("go_on: the ranks of this trainer are not WhenLost::go_on");
         executor_.go_on();
-        if (detail::keeps_part<Executor>()) pending_ = {};  // until a checkpoint is loaded
+        if (detail::keeps_part<Executor>()) pending_ = {}, has_gradient_ = false;  // until a checkpoint is loaded
         moved_ = true;
     }
 

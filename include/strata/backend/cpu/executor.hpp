@@ -225,10 +225,7 @@ private:
         });
         end_pass();
         if constexpr (Ranks::several) {
-            if constexpr (!Ranks::by_groups)
-                detail::sum_over_ranks(ranks_, gradients_, tiling.leaves);
-            else  // fewer ranks may have left this one a smaller part
-                std::fill(chunk_largest_.begin(), chunk_largest_.end(), 0.0);
+            if constexpr (!Ranks::by_groups) detail::sum_over_ranks(ranks_, gradients_, tiling.leaves);
             detail::unscale_own(ranks_, gradients_.gradient(), pass_.pool, pass_.workers, loss_scale_,
                                 chunk_largest_.data());
             share_results(tiling.leaves);

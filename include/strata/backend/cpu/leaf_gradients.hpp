@@ -235,6 +235,8 @@ STRATA_COLD void unscale_own(Ranks& ranks, std::span<Gradient> arena, WorkerPool
     if constexpr (Ranks::by_groups) {
         all = ranks.shard().gradient();
         own.end = all.size();
+        // After a loss the part may be another one, with fewer chunks.
+        std::fill_n(largest, parameter_chunks(static_cast<std::ptrdiff_t>(ranks.parts().numbers())), 0.0);
     } else {
         own = ranks.summed(all.size());
     }
