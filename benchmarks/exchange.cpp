@@ -80,7 +80,7 @@ int main(int argument_count, char** arguments) {
             double const measured = seconds_of(communicator, count, repetitions);
             if (communicator.rank() == 0)
                 std::printf("ranks=%d bytes=%ld measured_ms=%.2f simulated_ms=%.2f difference=%+.1f%%\n", ranks, bytes,
-                            measured * 1e3, simulated * 1e3, 100 * (simulated / measured - 1));
+                            measured * 1e3, simulated * 1e3, ranks > 1 ? 100 * (simulated / measured - 1) : 0.0);
         }
     });
 }
