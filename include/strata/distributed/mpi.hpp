@@ -136,14 +136,14 @@ public:
     }
     bool poll() {
         int done = 0;
-        std::vector<MPI_Status> statuses(requests_.size());
-        int const error = MPI_Testall(count(), requests_.data(), &done, statuses.data());
-        finish(error, statuses, done != 0);
+        statuses_.resize(requests_.size());
+        int const error = MPI_Testall(count(), requests_.data(), &done, statuses_.data());
+        finish(error, done != 0);
         return done != 0;
     }
     void wait() {
-        std::vector<MPI_Status> statuses(requests_.size());
-        finish(wait_all(requests_, statuses.data()), statuses, true);
+        statuses_.resize(requests_.size());
+        finish(wait_all(requests_, statuses_.data()), true);
     }
     bool agree(bool ok) {
         // For a rank that nobody looks after any more all others seem gone: it would train on beside those who were started
@@ -296,23 +296,23 @@ private:
              patience_, " s nothing has come: they stand still or cannot be reached (Mpi::patience)");
     }
     /// Ends what poll or wait were told about.
-    void finish(int error, std::vector<MPI_Status> const& statuses, bool done) {
+    void finish(int error, bool done) {
         if (error == MPI_SUCCESS && !done) return;
         int found = error;
-        std::size_t wrong = statuses.size();
-        for (std::size_t i = 0; i < statuses.size(); ++i) {
-            if (error == MPI_ERR_IN_STATUS && statuses[i].MPI_ERROR != MPI_SUCCESS &&
-                statuses[i].MPI_ERROR != MPI_ERR_PENDING && (found == error || is_loss(statuses[i].MPI_ERROR)))
-                found = statuses[i].MPI_ERROR;
+        std::size_t wrong = statuses_.size();
+        for (std::size_t i = 0; i < statuses_.size(); ++i) {
+            if (error == MPI_ERR_IN_STATUS && statuses_[i].MPI_ERROR != MPI_SUCCESS &&
+                statuses_[i].MPI_ERROR != MPI_ERR_PENDING && (found == error || is_loss(statuses_[i].MPI_ERROR)))
+                found = statuses_[i].MPI_ERROR;
             int bytes = 0;
             if (error == MPI_SUCCESS && posted_[i].bytes >= 0) {
-                MPI_Get_count(&statuses[i], MPI_BYTE, &bytes);
-                if (bytes != posted_[i].bytes && wrong == statuses.size()) wrong = i;
+                MPI_Get_count(&statuses_[i], MPI_BYTE, &bytes);
+                if (bytes != posted_[i].bytes && wrong == statuses_.size()) wrong = i;
             }
         }
         int got = 0, wanted = 0;
-        if (wrong < statuses.size()) {
-            MPI_Get_count(&statuses[wrong], MPI_BYTE, &got);
+        if (wrong < statuses_.size()) {
+            MPI_Get_count(&statuses_[wrong], MPI_BYTE, &got);
             wanted = posted_[wrong].bytes;
         }
         if (found != MPI_SUCCESS) {
@@ -321,8 +321,8 @@ private:
         }
         requests_.clear();
         posted_.clear();
-        if (wrong < statuses.size())
-            fail("rank ", rank_, ": rank ", statuses[wrong].MPI_SOURCE, " sent ", got, " bytes, expected ", wanted,
+        if (wrong < statuses_.size())
+            fail("rank ", rank_, ": rank ", statuses_[wrong].MPI_SOURCE, " sent ", got, " bytes, expected ", wanted,
                  ": all ranks have to make the same calls");
     }
     /// Nothing of what was posted is looked at any more, nor does MPI write to the memory.
@@ -345,7 +345,8 @@ private:
 
     MPI_Comm communicator_ = MPI_COMM_NULL;
     std::vector<MPI_Request> requests_;
-    std::vector<Posted> posted_;  // as they are
+    std::vector<MPI_Status> statuses_;  // of the last poll or wait
+    std::vector<Posted> posted_;        // as they are
     double patience_ = 0;
     int rank_ = 0, size_ = 1;
 };
