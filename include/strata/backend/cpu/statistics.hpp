@@ -20,8 +20,8 @@ struct StatisticsMerge {
     typename Precision::master* next_buffers;   ///< and after it
     /// Of the first leaf: sums over the whole batch are added once. Null on a rank that does not have it.
     typename Precision::accumulation* gradient;
-    int first_gradient;  ///< the network's number that it begins with
     Share share;
+    int first_gradient = 0;  ///< the network's number that `gradient` begins with
 };
 
 /// Forward: Chan, Golub and LeVeque's pairwise update over the tiles in order, in double.
