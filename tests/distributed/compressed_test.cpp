@@ -174,9 +174,8 @@ TEST_CASE("the bytes and messages of a step are what wire_of says") {
         Threads::run_ranks(ranks, [&](Threads threads) {
             Recorded communicator(std::move(threads));
             auto trainer = trainer_of<Net>(DataParallel{communicator, ways...});
-            Loader loader(data, {.batch_size = 128, .threads = 0});
-            loader.begin_epoch(0);
-            Batch const& batch = *loader.next();
+            OneBatch const samples(data);
+            Batch const& batch = *samples;
             trainer.train_step(batch);  // whose parameters come in the next one
             communicator.clear();
             trainer.train_step(batch);
@@ -223,9 +222,8 @@ TEST_CASE("a step that is not finite leaves what was kept as it was") {
 
 TEST_CASE("a loss scale does not change what is kept") {
     auto const data = small_images(64);
-    Loader loader(data, {.batch_size = 64, .threads = 0});
-    loader.begin_epoch(0);
-    Batch const& batch = *loader.next();
+    OneBatch const whole(data);
+    Batch const& batch = *whole;
     Model<SmallLeNet> expected;
     for (double const scale : {1.0, 1024.0})
         Threads::run_ranks(1, [&](Threads communicator) {

@@ -117,9 +117,7 @@ void check_wire(int batch_size) {
             Recorded communicator(std::move(threads));
             int const rank = communicator.rank();
             auto trainer = trainer_of<Net>(DataParallel{communicator, Ways{}...});
-            Loader loader(data, {.batch_size = batch_size, .threads = 0});
-            loader.begin_epoch(0);
-            Batch const* const batch = loader.next();
+            OneBatch const batch(data);
             communicator.clear();
             trainer.train_step(*batch);
             auto const& messages = communicator.messages();

@@ -27,9 +27,8 @@ void check_steps(int ranks, int threads = 1) {
     CAPTURE(Level);
     CAPTURE(ranks);
     auto const data = small_images(96);
-    Loader loader(data, {.batch_size = 96, .threads = 0});
-    loader.begin_epoch(0);
-    Batch const& batch = *loader.next();
+    OneBatch const whole(data);
+    Batch const& batch = *whole;
     auto const steps = [&](auto& trainer) {
         trainer.backward(batch);
         trainer.backward(batch);
@@ -107,25 +106,6 @@ TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
     static_assert(memory(Sharded<3>{}).parameters < 2 * layer + part);
 }
 
-namespace {
-/// Counts how often a rank waits.
-struct Waiting {
-    Threads threads;
-    int waits = 0;
-    [[nodiscard]] int rank() const { return threads.rank(); }
-    [[nodiscard]] int size() const { return threads.size(); }
-    void post_send(int to, std::span<std::byte const> bytes) { threads.post_send(to, bytes); }
-    void post_receive(int from, std::span<std::byte> bytes) { threads.post_receive(from, bytes); }
-    bool poll() { return threads.poll(); }
-    void wait() {
-        ++waits;
-        threads.wait();
-    }
-    bool agree(bool ok) { return threads.agree(ok); }
-    Waiting shrink() { return {threads.shrink()}; }
-};
-}  // namespace
-
 TEST_CASE("what is exchanged has a group's computation to arrive") {
     using Layers = Network<Input<64>, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>>;
     constexpr int groups = ParameterGroups<Layers>::count;
@@ -134,16 +114,16 @@ TEST_CASE("what is exchanged has a group's computation to arrive") {
     std::vector<int> const labels(32, 3);
     std::mutex checking;
     Threads::run_ranks(2, [&](Threads engine) {
-        Waiting communicator{std::move(engine)};
+        Recorded communicator(std::move(engine));
         auto trainer =
             train<Layers>(Cpu{.threads = 1}, SGD{.learning_rate = 0.1}, DataParallel{communicator, Sharded<3>{}});
         trainer.train_step(samples, labels);
-        communicator.waits = 0;
+        communicator.clear();
         trainer.train_step(samples, labels);
         // Forward for each group's parameters, backward before each group's gradients leave, and for the last ones; for
         // results, the largest gradient and the verdict.
         std::lock_guard const lock(checking);
-        CHECK(communicator.waits == 2 * groups + 1 + 3);
+        CHECK(communicator.waits() == 2 * groups + 1 + 3);
     });
 }
 
@@ -162,30 +142,23 @@ TEST_CASE("a checkpoint of one level and number of ranks goes on with others, an
         trainer.fit(data, half);
         trainer.save_checkpoint(file);
     });
-    auto const go_on = [&](auto& trainer) {
-        trainer.load_checkpoint(file);
-        trainer.fit(data, options);
-        Snapshot const written = snapshot_of(trainer, directory);
-        CHECK_MESSAGE(written == expected, difference(written, expected));
-    };
-    auto one = trainer_of<Branched>();
-    go_on(one);
     std::mutex checking;
-    Threads::run_ranks(3, [&](Threads communicator) {
-        auto trainer = trainer_of<Branched>(DataParallel{communicator, Sharded<2>{}});
+    auto const go_on = [&](auto trainer) {
         trainer.load_checkpoint(file);
         trainer.fit(data, options);
         Snapshot const written = snapshot_of(trainer, directory);
         std::lock_guard const lock(checking);
         CHECK_MESSAGE(written == expected, difference(written, expected));
-    });
+    };
+    go_on(trainer_of<Branched>());
+    Threads::run_ranks(
+        3, [&](Threads communicator) { go_on(trainer_of<Branched>(DataParallel{communicator, Sharded<2>{}})); });
 }
 
 TEST_CASE("weights from elsewhere are what ranks go on with") {
     auto const data = small_images(48);
-    Loader loader(data, {.batch_size = 48, .threads = 0});
-    loader.begin_epoch(0);
-    Batch const& batch = *loader.next();
+    OneBatch const whole(data);
+    Batch const& batch = *whole;
     auto const other = trainer_of<Branched>().snapshot();
     auto const step = [&](auto& trainer) {
         trainer.train_step(batch);
@@ -260,9 +233,8 @@ void check_faults() {
     CAPTURE(Level);
     using Small = Network<Input<2, 12, 12>, Flatten, Linear<60>, ReLU, Linear<5>>;
     auto const data = small_images(32);
-    Loader loader(data, {.batch_size = 32, .threads = 0});
-    loader.begin_epoch(0);
-    Batch const& batch = *loader.next();
+    OneBatch const whole(data);
+    Batch const& batch = *whole;
     std::mutex checking;
     Threads::run_ranks(2, [&](Threads communicator) {
         auto trainer = train<Small>(Cpu{.threads = 1}, SGD{.learning_rate = 1, .momentum = 0.9},

@@ -43,6 +43,21 @@ inline Dataset augmented_images(std::size_t count) {
     return small_images(count).with(RandomCrop{.padding = 2}, RandomHorizontalFlip{});
 }
 
+/// All of a dataset as one batch, which lasts as long as this.
+class OneBatch {
+public:
+    explicit OneBatch(Dataset const& data)
+        : loader_(data, {.batch_size = static_cast<int>(data.size()), .threads = 0}) {
+        loader_.begin_epoch(0);
+        batch_ = loader_.next();
+    }
+    [[nodiscard]] Batch const& operator*() const { return *batch_; }
+
+private:
+    Loader loader_;
+    Batch const* batch_;
+};
+
 template <class T>
 bool same_bits(std::span<T const> a, std::span<T const> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;

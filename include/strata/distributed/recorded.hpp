@@ -26,7 +26,12 @@ public:
     [[nodiscard]] std::vector<PostedMessage> const& messages() const { return messages_; }
     [[nodiscard]] std::uint64_t bytes_sent() const { return total(true); }
     [[nodiscard]] std::uint64_t bytes_received() const { return total(false); }
-    void clear() { messages_.clear(); }
+    /// How often this rank waited.
+    [[nodiscard]] int waits() const { return waits_; }
+    void clear() {
+        messages_.clear();
+        waits_ = 0;
+    }
 
     [[nodiscard]] int rank() const { return communicator_.rank(); }
     [[nodiscard]] int size() const { return communicator_.size(); }
@@ -39,7 +44,10 @@ public:
         communicator_.post_receive(from, bytes);
     }
     bool poll() { return communicator_.poll(); }
-    void wait() { communicator_.wait(); }
+    void wait() {
+        ++waits_;
+        communicator_.wait();
+    }
     void revoke()
     requires requires(C& c) { c.revoke(); }
     {
@@ -57,6 +65,7 @@ private:
 
     C communicator_;
     std::vector<PostedMessage> messages_;
+    int waits_ = 0;
 };
 
 }  // namespace strata::inline STRATA_ABI

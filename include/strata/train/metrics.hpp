@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/exact_text.hpp"
 #include "../core/finite.hpp"
 #include "../core/read_number.hpp"
 
@@ -141,12 +141,6 @@ struct EpochRecord {
 
 /// The epochs of a training, in order.
 using History = std::vector<EpochRecord>;
-
-/// A double in the fewest digits that restore every bit, whatever the locale.
-STRATA_COLD inline std::string exact_text(double value) {
-    char digits[40];
-    return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
-}
 
 /// The history as text for a checkpoint: one epoch a line, numbers exact.
 STRATA_COLD inline std::string to_text(History const& history) {

@@ -1,14 +1,13 @@
 // What policies do, as texts that ranks can compare: their bytes would not do, for some of them mean nothing.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "../backend/cpu/update.hpp"
+#include "../core/exact_text.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/checksum.hpp"
 #include "../loss/loss.hpp"
@@ -17,19 +16,12 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// A number in six digits where they say all of it, else in seventeen.
-STRATA_COLD inline std::string number_text(double value) {
-    char digits[32];
-    std::snprintf(digits, sizeof digits, "%g", value);
-    if (std::strtod(digits, nullptr) != value) std::snprintf(digits, sizeof digits, "%.17g", value);
-    return digits;
-}
 /// The options of a policy, as ", momentum 0.9": those that have one of the names that Strata's policies use.
 template <class Policy>
 STRATA_COLD std::string options_text(Policy const& policy) {
     std::string text;
     auto const add = [&](char const* name, auto value) {
-        append(text, ", ", name, ' ', number_text(static_cast<double>(value)));
+        append(text, ", ", name, ' ', exact_text(static_cast<double>(value)));
     };
     if constexpr (requires { double(policy.momentum); }) add("momentum", policy.momentum);
     if constexpr (requires { double(policy.dampening); }) add("dampening", policy.dampening);
@@ -47,7 +39,7 @@ STRATA_COLD std::string options_text(Policy const& policy) {
     if constexpr (requires { double(policy.output_layer); }) add("output_layer", policy.output_layer);
     if constexpr (requires { double(policy.label_smoothing); }) add("label_smoothing", policy.label_smoothing);
     if constexpr (requires { double(policy.rest.learning_rate); })
-        append(text, "; the rest: learning_rate ", number_text(policy.rest.learning_rate), options_text(policy.rest));
+        append(text, "; the rest: learning_rate ", exact_text(policy.rest.learning_rate), options_text(policy.rest));
     return text;
 }
 

@@ -38,7 +38,7 @@ STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double
     ranks.compare_ways();
     ranks.compare("the trainer", type_text<Trainer>());
     ranks.compare("the seed", concatenate(seed));
-    ranks.compare("the learning rate", number_text(learning_rate));
+    ranks.compare("the learning rate", exact_text(learning_rate));
     ranks.compare("Cpu::leaves", concatenate(leaves));
 }
 
@@ -54,8 +54,8 @@ STRATA_COLD std::int64_t begin_trainer(Executor& executor, Model& model, Optimiz
     executor.ranks().compare("the schedule", schedule_text(schedule));
     executor.ranks().compare("NonFinite::skip", concatenate(int{skips}));
     executor.ranks().compare("the loss scale",
-                             concatenate(number_text(scaling.initial), ", growth ", number_text(scaling.growth),
-                                         ", backoff ", number_text(scaling.backoff), ", interval ", scaling.interval));
+                             concatenate(exact_text(scaling.initial), ", growth ", exact_text(scaling.growth),
+                                         ", backoff ", exact_text(scaling.backoff), ", interval ", scaling.interval));
     if constexpr (requires { executor.join(model, optimizer, seed); }) return executor.join(model, optimizer, seed);
     return 0;
 }

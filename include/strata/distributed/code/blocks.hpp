@@ -5,12 +5,12 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string>
 
 #include "../../core/error.hpp"
+#include "../../core/exact_text.hpp"
 #include "../../core/lane.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -116,14 +116,6 @@ STRATA_INLINE std::uint64_t sign_bits(std::int32_t const (&numbers)[code_block])
 #endif
     }
     return bits;
-}
-
-/// A number as text that gives the same number when it is read.
-STRATA_COLD inline std::string exact_text(double value) {
-    char digits[32];
-    std::snprintf(digits, sizeof digits, "%g", value);
-    if (std::strtod(digits, nullptr) != value) std::snprintf(digits, sizeof digits, "%.17g", value);
-    return digits;
 }
 
 /// Throws Error where the parts of a chunk do not fit together.

@@ -105,7 +105,7 @@ struct TopK {
         detail::check_momentum(name, momentum, nesterov, warm_up_steps);
     }
     [[nodiscard]] STRATA_COLD std::string text() const {
-        return concatenate("TopK, fraction ", detail::exact_text(fraction),
+        return concatenate("TopK, fraction ", exact_text(fraction),
                            detail::momentum_text(momentum, nesterov, warm_up_steps),
                            codes > 1 ? concatenate(", codes ", codes) : std::string());
     }
