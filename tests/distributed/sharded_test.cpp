@@ -107,6 +107,30 @@ TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
     static_assert(memory(Sharded<3>{}).parameters < 2 * layer + part);
 }
 
+TEST_CASE("gradients are clipped by the norm of all ranks' parts") {
+    auto const data = small_images(64);
+    OneBatch const batch(data);
+    auto alone = trainer_of<Net>(ClipNorm{0.01});
+    double const norms[] = {alone.train_step(*batch).gradient_norm, alone.train_step(*batch).gradient_norm};
+    std::mutex checking;
+    auto const check = [&](int ranks, auto... ways) {
+        Threads::run_ranks(ranks, [&](Threads communicator) {
+            auto trainer = trainer_of<Net>(ClipNorm{0.01}, DataParallel{communicator, ways...});
+            OneBatch const its(data);
+            double const its_norms[] = {trainer.train_step(*its).gradient_norm, trainer.train_step(*its).gradient_norm};
+            auto const& model = trainer.model();
+            std::lock_guard const lock(checking);
+            CHECK(std::equal(norms, norms + 2, its_norms));
+            CHECK(same_bits<float>(model.parameters(), alone.model().parameters()));
+        });
+    };
+    CHECK(norms[1] > 0.02);
+    check(2);
+    check(2, Sharded<1>{});
+    check(3, Sharded<2>{});
+    check(3, Sharded<3>{});
+}
+
 TEST_CASE("what is exchanged has a group's computation to arrive") {
     using Layers = Network<Input<64>, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>, ReLU, Linear<64>>;
     constexpr int groups = ParameterGroups<Layers>::count;

@@ -139,6 +139,22 @@ TEST_CASE("SOAP's training does not depend on threads, and goes on where it stop
     check_determinism(SOAP{.learning_rate = 1e-2, .every = 2});
 }
 
+TEST_CASE("gradients are clipped before matrices see them") {
+    auto const data = small_images(30);
+    OneBatch const batch(data);
+    auto clipped = train<Net>(Shampoo{}, ClipNorm{0.01});
+    auto by_hand = train<Net>(Shampoo{});
+    for (int step = 0; step < 2; ++step) {
+        CHECK(clipped.train_step(*batch).gradient_norm > 0.02);
+        by_hand.backward(*batch);
+        auto const factor = static_cast<float>(0.01 / (by_hand.gradient_norm() + 1e-6));
+        for (float& g : by_hand.gradients()) g *= factor;
+        by_hand.update();
+    }
+    auto const a = clipped.model().parameters(), b = by_hand.model().parameters();
+    CHECK(std::equal(a.begin(), a.end(), b.begin()));
+}
+
 TEST_CASE("what is no matrix, and Muon's output layer, are the rest's") {
     // One step from the same gradient: what the rest moves is where AdamW alone moves it.
     auto const data = small_images(20);

@@ -8,6 +8,7 @@
 //   gradient()                              that gradient, on the host, which may be changed before update
 //   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics; where a
 //                                           number would not be finite, nothing but the UpdateFault that says which
+//   gradient_norm()                         its norm; where it is missing, that of gradient() is computed
 //   statistics_fault(model)                 the running statistic that would not be finite
 //   update_statistics(model)                the latter alone
 //   evaluate(model, batch, predictions, outputs)
@@ -19,6 +20,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "../core/error.hpp"
@@ -37,6 +39,8 @@ struct StepResult {
     std::int64_t correct = 0;
     int samples = 0;
     bool finite = true;  ///< false: loss, a gradient or a number to be written is NaN or infinite
+    /// Of train_step's gradient, before it is clipped, where the training has a ClipNorm; else NaN.
+    double gradient_norm = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// What a backend runs a network with, as it is described above.

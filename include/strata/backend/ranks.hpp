@@ -1,6 +1,7 @@
 // The ranks of a training, as an executor sees them.
 #pragma once
 
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -38,6 +39,8 @@ struct Alone {
     static auto together(F const& f) {
         return f();
     }
+    [[nodiscard]] static constexpr double largest(double magnitude) { return magnitude; }
+    static constexpr void add_to_each(std::span<double>) {}
 };
 
 /// What an executor's ranks are: Alone for those who know none.

@@ -220,6 +220,16 @@ public:
         auto const all = gathered(magnitude);
         return largest_magnitude(all.data(), all.data() + all.size());
     }
+    /// The sums of all ranks' parts of numbers, 0 elsewhere, on each of them.
+    STRATA_COLD void add_to_each(std::span<double> numbers) const {
+        if constexpr (!sharded) return;
+        std::vector<double> all(numbers.size() * static_cast<std::size_t>(size()));
+        all_gather<C, double>(*communicator_, numbers, all);
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            numbers[i] = 0;
+            for (std::size_t k = i; k < all.size(); k += numbers.size()) numbers[i] += all[k];
+        }
+    }
     /// The first of the faults that ranks found, on all of them.
     [[nodiscard]] STRATA_COLD UpdateFault first(UpdateFault const& fault) const {
         struct Place {

@@ -96,6 +96,28 @@ public:
         return const_cast<RankedExecutor*>(this)->gradient();  // NOLINT: what is gathered is a cache
     }
 
+    /// Before what sharded ranks call together: an Error where one calls it alone.
+    void meet(char const* call) {
+        if constexpr (Group::sharded)
+            this->ranks().together([&] {
+                this->ranks().meet(call);
+                return true;
+            });
+    }
+    /// The whole batch's gradient's norm; where it is sharded, of what each rank has, without gathering it.
+    [[nodiscard]] double gradient_norm() {
+        if constexpr (!Group::sharded) {
+            return Base::gradient_norm();
+        } else {
+            std::vector<GradientPiece<Gradient>> pieces;
+            for (int k = 0; k < parts().ranges(); ++k) {
+                Gradient const* const own = own_gradient() + (Group::by_groups ? parts().place(k) : 0);
+                pieces.push_back({parts().part(k).begin, {own, parts().part(k).size()}});
+            }
+            return this->ranks().together([&] { return this->norm_of(pieces); });
+        }
+    }
+
     /// One update of this rank's shard, and all parameters from all ranks; as CpuExecutor::update.
     template <class Optimizer>
     UpdateFault update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state,
@@ -105,18 +127,12 @@ public:
         } else {
             check_state();
             if (auto const fault = this->statistics_fault(model)) return fault;
+            Gradient const* const gradient = own_gradient();
             Scalar* parameters = nullptr;
-            Gradient const* gradient = nullptr;
-            if constexpr (Group::by_groups) {
-                auto& shard = this->ranks().shard();
-                if (whole_) shard.take_gradient(parts(), whole_gradient_.data());  // others may have changed it
-                parameters = shard.parameters().data();
-                gradient = shard.gradient().data();
-            } else {
-                std::size_t const begin = parts().part(0).begin;
-                parameters = model.parameters().data() + begin;
-                gradient = std::as_const(*this).Base::gradient().data() + begin;
-            }
+            if constexpr (Group::by_groups)
+                parameters = this->ranks().shard().parameters().data();
+            else
+                parameters = model.parameters().data() + parts().part(0).begin;
             return this->ranks().together([&] {
                 UpdateFault const fault = this->update_part(
                     optimizer, step, parameters, gradient, state.data(), static_cast<std::ptrdiff_t>(parts().size()),
@@ -216,6 +232,16 @@ private:
         if constexpr (Group::compressed) this->ranks().codes().deal(this->ranks().rank(), this->ranks().size(), count);
     }
     [[nodiscard]] OwnedParts parts() const { return this->ranks().parts(); }
+    /// This rank's part of the gradient, as it is now.
+    [[nodiscard]] Gradient const* own_gradient() {
+        if constexpr (Group::by_groups) {
+            auto& shard = this->ranks().shard();
+            if (whole_) shard.take_gradient(parts(), whole_gradient_.data());  // others may have changed it
+            return shard.gradient().data();
+        } else {
+            return std::as_const(*this).Base::gradient().data() + parts().part(0).begin;
+        }
+    }
 
     AlignedVector<Gradient> whole_gradient_;  // by groups: where somebody asked for it
     bool whole_ = !Group::sharded;

@@ -45,6 +45,7 @@ struct OptimizerStep {
     double learning_rate = 0;
     std::optional<double> momentum{};  ///< takes the place of momentum (or Adam's beta1) where it is given
     std::int64_t index = 0;            ///< updates made before this one
+    double gradient_norm = 0;          ///< where the optimizer clips by it (clip.hpp)
 };
 
 namespace detail {

@@ -7,8 +7,10 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -21,6 +23,8 @@ struct SchedulePosition {
     std::int64_t epoch = 0;            ///< epochs done before this one
     std::int64_t steps_per_epoch = 0;  ///< 0 if unknown
     std::int64_t total_steps = 0;      ///< steps planned for the whole training, 0 if unknown
+    /// Of each epoch done: on the test data, or in training where there are none. Loops of one's own set it.
+    std::span<double const> losses{};
 };
 
 /// What a schedule says about the coming step.

@@ -26,8 +26,9 @@ public:
     }
 
     void run() {
-        trainer_.stopped_ = false;
-        if (state().epoch >= options_.epochs)
+        check_places();
+        trainer_.stopped_ = stops_early();
+        if (!trainer_.stopped_ && state().epoch >= options_.epochs)
             print(concatenate("nothing to train: ", state().epoch, " epochs are done, epochs is ", options_.epochs));
         if constexpr (!replicated)  // what is at its place may be another training's
             if (!options_.checkpoint.empty() && trainer_.executor_.ranks().goes_on())
@@ -60,6 +61,15 @@ private:
     }
     void show_progress() {
         if (shows()) progress_.update(state().progress(options_.epochs, samples_, classifies));
+    }
+    /// Throws Error where what the options name cannot be written: before it is trained for.
+    STRATA_COLD void check_places() {
+        if (!options_.checkpoint.empty())
+            trainer_.on_first_rank("a look at the checkpoint's place",
+                                   [&] { trainer_.checkpoint_state().check(options_.checkpoint, state()); });
+        if (!options_.keep_best.file.empty())
+            trainer_.on_first_rank("a look at the best weights' place",
+                                   [&] { check_safetensors(options_.keep_best.file, trainer_.model_.tensors()); });
     }
     /// Says which ranks have nothing to do, and later which are gone.
     STRATA_COLD void look_at_ranks() {
@@ -115,6 +125,11 @@ private:
 
     void train_epoch(Loader& loader) {
         position().epoch = state().epoch;
+        auto& losses = trainer_.losses_;
+        losses.clear();
+        for (auto const& record : state().history)
+            losses.push_back(is_nan(record.test_loss) ? record.train_loss : record.test_loss);
+        position().losses = losses;
         loader.begin_epoch(static_cast<int>(state().epoch), static_cast<int>(state().batch));
         show_progress();
         seconds_ = 0;
@@ -150,6 +165,17 @@ private:
         return batch != nullptr;
     }
 
+    /// True, and said, where early_stopping ends the training.
+    STRATA_COLD bool stops_early() {
+        auto const& [patience, min_delta, monitor] = options_.early_stopping;
+        if (patience <= 0) return false;
+        BestEpoch const best(state().history, monitor, min_delta);
+        if (best.since < patience) return false;
+        print(concatenate("training ends after epoch ", state().epoch, ": the ", name_of(monitor), " of ", best.value,
+                          " after epoch ", best.epoch, " was the best for ", best.since, " epochs"));
+        return true;
+    }
+
     STRATA_COLD void finish_epoch() {
         EpochRecord record = state().epoch_record(classifies);
         record.seconds = seconds_;
@@ -166,9 +192,14 @@ private:
         }
         state().end_epoch(record);
         if (shows()) progress_.end_epoch(record);
+        // Before the checkpoint: an epoch that is trained again writes them again.
+        auto const& best = options_.keep_best;
+        if (!best.file.empty() && BestEpoch(state().history, best.monitor).epoch == record.epoch)
+            trainer_.save_model(best.file);
         if (!options_.checkpoint.empty()) trainer_.save_checkpoint(options_.checkpoint);
         gather_model();
         if (options_.on_epoch) options_.on_epoch(record);
+        trainer_.stopped_ = trainer_.stopped_ || stops_early();
     }
 
     /// Where parameters come under the next forward pass: so that model() needs no other rank after an epoch. Parameters that

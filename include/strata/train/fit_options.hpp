@@ -7,6 +7,7 @@
 #include "../core/error.hpp"
 #include "../core/function.hpp"
 #include "metrics.hpp"
+#include "monitor.hpp"
 #include "progress.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -30,6 +31,8 @@ struct FitOptions {
     ProgressStyle progress = ProgressStyle::automatic;
     std::string checkpoint = {};        ///< file written after every epoch and every checkpoint_steps steps
     std::int64_t checkpoint_steps = 0;  ///< 0: after epochs only
+    EarlyStopping early_stopping = {};
+    KeepBest keep_best = {};
     Function<void(StepEvent const&)> on_step = {};
     Function<void(EpochRecord const&)> on_epoch = {};
     // Who makes the options calls fit, and most likely compiled the kernels: units of one program may differ in this.
@@ -48,6 +51,18 @@ struct FitOptions {
             fail("fit: evaluation_batch_size is ", evaluation_batch_size, ", expected at least 1");
         if (checkpoint_steps < 0) fail("fit: checkpoint_steps is ", checkpoint_steps, ", expected at least 0");
         if (checkpoint_steps > 0 && checkpoint.empty()) fail("fit: checkpoint_steps is given, but no checkpoint file");
+        if (early_stopping.patience < 0)
+            fail("fit: early_stopping.patience is ", early_stopping.patience, ", expected at least 0");
+        if (!is_finite(early_stopping.min_delta) || !(early_stopping.min_delta >= 0))
+            fail("fit: early_stopping.min_delta is ", early_stopping.min_delta, ", expected at least 0");
+        if (!keep_best.file.empty() && keep_best.file == checkpoint)
+            fail("fit: keep_best.file and checkpoint are both ", checkpoint);
+    }
+    /// Throws Error where what is to be looked at after epochs is never there.
+    STRATA_COLD void check_monitors(bool classifies, bool has_test) const {
+        if (early_stopping.patience > 0)
+            detail::check_monitor("early_stopping", early_stopping.monitor, classifies, has_test);
+        if (!keep_best.file.empty()) detail::check_monitor("keep_best", keep_best.monitor, classifies, has_test);
     }
 };
 

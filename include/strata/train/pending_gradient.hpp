@@ -1,13 +1,13 @@
 // The gradient between backward and update.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "../backend/backend.hpp"
+#include "../backend/gradient_norm.hpp"
 #include "../core/tensor.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -51,20 +51,15 @@ STRATA_COLD void add_gradients(std::span<Gradient> sum, Gradient const* earlier)
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += earlier[i];
 }
 
-/// The root of the sum of all squares, in double, also where that sum is no number of it.
-template <class Gradient>
-STRATA_COLD double norm_of(std::span<Gradient const> gradient) {
-    double squares = 0, largest = 0;
-    for (Gradient const g : gradient) {
-        auto const value = static_cast<double>(g);
-        squares += value * value;
-        largest = std::abs(value) > largest ? std::abs(value) : largest;
-    }
-    if (sizeof(Gradient) < 8 || (squares > 1e-280 && squares < 1e300) || largest == 0) return std::sqrt(squares);
-    squares = 0;
-    for (Gradient const g : gradient)
-        squares += (static_cast<double>(g) / largest) * (static_cast<double>(g) / largest);
-    return largest * std::sqrt(squares);
+/// The norm of an executor's gradient; `asked` for by the program, which may ask on one rank alone.
+template <class Executor>
+double gradient_norm_of(Executor& executor, bool asked = false) {
+    if constexpr (requires { executor.meet(""); })
+        if (asked) executor.meet("gradient_norm()");
+    if constexpr (requires { executor.gradient_norm(); })
+        return executor.gradient_norm();
+    else
+        return norm_of(std::as_const(executor).gradient());
 }
 }  // namespace detail
 

@@ -20,6 +20,20 @@ struct LossCheck {
                   "loss of a row of K outputs");
 };
 
+/// Whether a network can be trained with a loss, which may have a message of its own.
+template <class Net, class Precision, class LossType>
+consteval bool is_trained() {
+    static_assert(Net::valid, "Trainer: a layer of this network is misused, see the first error");
+    if constexpr (Net::valid) {
+        using Got = got<typename Net::OutputShape>;
+        if constexpr (requires { typename LossType::template Check<Got>; })
+            static_assert(LossType::template Check<Got>::ok);
+        static_assert(knows_classes<LossType, Net, typename Precision::compute>,
+                      "a loss over more than 2^24 classes needs Float64: float does not know their numbers apart");
+    }
+    return true;
+}
+
 /// The same for the other policies of a training.
 template <class Net, class BackendType, class PrecisionType, class LossType, class OptimizerType, class ScheduleType,
           class LossScaleType>

@@ -38,6 +38,8 @@ STRATA_COLD std::string options_text(Policy const& policy) {
     if constexpr (requires { static_cast<double>(policy.scale); }) add("scale", policy.scale);
     if constexpr (requires { double(policy.output_layer); }) add("output_layer", policy.output_layer);
     if constexpr (requires { double(policy.label_smoothing); }) add("label_smoothing", policy.label_smoothing);
+    if constexpr (requires { double(policy.clip.max_norm); }) add("max_norm", policy.clip.max_norm);
+    if constexpr (requires { double(policy.clip.max_value); }) add("max_value", policy.clip.max_value);
     if constexpr (requires { double(policy.rest.learning_rate); })
         append(text, "; the rest: learning_rate ", exact_text(policy.rest.learning_rate), options_text(policy.rest));
     return text;

@@ -75,13 +75,17 @@ STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, Align
     sum.add(model.buffers().data(), model.buffers().size_bytes());
     if (!Ranks::sharded) sum.add(optimizer_state.data(), optimizer_state.size() * sizeof(Scalar));
     sum.add(train.labels().data(), train.labels().size_bytes());
-    ranks.compare(
-        "the training",
-        concatenate(train.size(), " samples, ", test ? test->size() : 0, " for tests, epochs ", options.epochs,
-                    ", batch_size ", options.batch_size, ", shuffle ", int{options.shuffle}, ", drop_last ",
-                    int{options.drop_last}, ", evaluation_batch_size ", options.evaluation_batch_size, ", checkpoint ",
-                    int{!options.checkpoint.empty()}, ", checkpoint_steps ", options.checkpoint_steps, ", step ",
-                    state.step, ", weights, optimizer state and labels of checksum ", sum.value()));
+    ranks.compare("the training",
+                  concatenate(train.size(), " samples, ", test ? test->size() : 0, " for tests, epochs ",
+                              options.epochs, ", batch_size ", options.batch_size, ", shuffle ", int{options.shuffle},
+                              ", drop_last ", int{options.drop_last}, ", evaluation_batch_size ",
+                              options.evaluation_batch_size, ", checkpoint ", int{!options.checkpoint.empty()},
+                              ", checkpoint_steps ", options.checkpoint_steps, ", early_stopping ",
+                              options.early_stopping.patience, ' ', exact_text(options.early_stopping.min_delta), ' ',
+                              int{static_cast<unsigned char>(options.early_stopping.monitor)}, ", keep_best ",
+                              int{!options.keep_best.file.empty()}, ' ',
+                              int{static_cast<unsigned char>(options.keep_best.monitor)}, ", step ", state.step,
+                              ", weights, optimizer state and labels of checksum ", sum.value()));
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -5,6 +5,7 @@
 #include "../io/model_file.hpp"
 #include "../loss/loss.hpp"
 #include "../network/optimizer_state.hpp"
+#include "../optimizer/clip.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../precision/loss_scale.hpp"
 #include "../schedule/schedule.hpp"
@@ -22,16 +23,7 @@ namespace strata::inline STRATA_ABI {
 
 template <class Net, class Backend, class Precision, class Loss, class Optimizer, class Schedule>
 class Trainer {
-    static_assert(Net::valid, "Trainer: a layer of this network is misused, see the first error");
-    template <class Got>
-    static constexpr bool checked = [] {  // the loss has a message of its own
-        if constexpr (Net::valid && requires { typename Loss::template Check<Got>; })
-            static_cast<void>(Loss::template Check<Got>::ok);
-        return true;
-    }();
-    static_assert(checked<got<typename Net::OutputShape>>);
-    static_assert(detail::knows_classes<Loss, Net, typename Precision::compute>,
-                  "a loss over more than 2^24 classes needs Float64: float does not know their numbers apart");
+    static_assert(detail::is_trained<Net, Precision, Loss>());
 
 public:
     using ModelType = Model<Net, Precision>;
@@ -107,7 +99,7 @@ public:
         zero_gradients();
         ScheduleValue const value = scheduled();
         StepResult result = pass(batch);
-        result.finite = finish_step(value);
+        result.finite = finish_step(value, &result.gradient_norm);
         return result;
     }
     /// The same on arrays: samples [batch][C][H][W], and labels [batch] or targets [batch][outputs] (see ArrayBatch).
@@ -149,10 +141,11 @@ public:
         pending_.lent = true;
         return executor_.gradient();
     }
-    /// Norm of the gradient as it is now, or of the last step's. Throws Error before the first pass.
+    /// Norm of the gradient as it is now, or of the last step's, before it is clipped: root of the sum of all squares. The
+    /// same bits for any number of threads and ranks, which call it together. Throws Error before the first pass.
     [[nodiscard]] double gradient_norm() const {
         if (!has_gradient_) fail("gradient_norm: there is no gradient yet, call backward first");
-        return detail::norm_of(std::as_const(executor_).gradient());
+        return detail::gradient_norm_of(executor_, true);
     }
     /// The part of gradients() of one parameter tensor, by its name in model().tensors(): `gradient("fc1.weight")`.
     /// Throws Error where no parameter is called so.
@@ -245,6 +238,11 @@ public:
         all.gather();
         on_first_rank("writing the checkpoint", [&] { all.write(path, state_); });
     }
+    /// Writes the weights alone, as save(model(), path) does; with ranks all call it together, and one writes.
+    STRATA_COLD void save_model(std::string const& path) const {
+        auto const& weights = model();
+        on_first_rank("writing the weights", [&] { save(weights, path); });
+    }
     /// Continues from a checkpoint of the same network, optimizer and type of the master weights (Float32 and Mixed
     /// share theirs); hyperparameters and schedule are this trainer's. May be called from callbacks. Throws Error, the
     /// trainer untouched, when the file is torn, foreign or of another network.
@@ -266,14 +264,12 @@ private:
         input.check(train, "fit");
         if (test) input.check(*test, "fit (test data)");
         options.check();
+        options.check_monitors(Loss::classifies, test != nullptr);
         if constexpr (several_ranks)
             repeated([&] {
                 detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
                 return true;
             });
-        if (!options.checkpoint.empty())
-            on_first_rank("a look at the checkpoint's place",
-                          [&] { checkpoint_state().check(options.checkpoint, state_); });
         struct Fitting {
             bool& now;
             ~Fitting() { now = false; }
@@ -343,12 +339,15 @@ private:
             host_is_old_ = true;
         }
     }
-    STRATA_COLD bool finish_step(ScheduleValue const& value) {
+    STRATA_COLD bool finish_step(ScheduleValue const& value, double* norm = nullptr) {
         PendingGradient const done = std::exchange(pending_, {});
         UpdateFault fault;
         if (done.finite) {
-            fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_),
-                                     {value.learning_rate, value.momentum, state_.updates});
+            OptimizerStep step{value.learning_rate, value.momentum, state_.updates};
+            if constexpr (detail::clips_by_norm<Optimizer>) step.gradient_norm = detail::gradient_norm_of(executor_);
+            if (norm && detail::clips_by_norm<Optimizer>) *norm = step.gradient_norm;
+            detail::clip_tensors(optimizer_, executor_, step);
+            fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_), step);
             if (fault && !non_finite_.skip)
                 fail("training step ", state_.step, ": ", strata::non_finite_place(model(), fault),
                      " would not be finite");
@@ -395,6 +394,7 @@ private:
     PendingGradient pending_;
     TrainingState state_;
     SchedulePosition position_;
+    std::vector<double> losses_;  // of the epochs that fit has seen or finished, for schedules
 };
 
 }  // namespace strata::inline STRATA_ABI

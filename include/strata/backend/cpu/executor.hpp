@@ -9,22 +9,13 @@
 
 #include "../../loss/loss.hpp"
 #include "../../optimizer/optimizer.hpp"
+#include "../gradient_norm.hpp"
 #include "batch_layout.hpp"
-#include "bfloat16_convolution.hpp"
-#include "bfloat16_linear.hpp"
-#include "depthwise_convolution.hpp"
-#include "direct_convolution.hpp"
-#include "global_average_kernel.hpp"
-#include "linear_kernel.hpp"
+#include "kernels.hpp"
 #include "matrix_update.hpp"
-#include "padded_pooling_kernel.hpp"
-#include "pointwise_convolution.hpp"
-#include "pooling_kernel.hpp"
 #include "statistics.hpp"
 #include "tile_pass.hpp"
 #include "update.hpp"
-#include "winograd_row_gradient_kernel.hpp"
-#include "winograd_row_kernel.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -36,6 +27,7 @@ class CpuExecutor {
     using Groups = ParameterGroups<Net>;
     using Gradient = typename Precision::accumulation;
     using Value = typename Precision::compute;
+    using Piece = detail::GradientPiece<Gradient>;
 
 public:
     using ModelType = Model<Net, Precision>;
@@ -51,7 +43,7 @@ public:
           cache_(Ranks::gathers_parameters ? 0 : Layout::cached_parameters),
           gradients_(Layout::template arena_numbers<Ranks>, most_leaves_, pass_.workers),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
-          chunk_largest_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
+          chunk_numbers_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
           next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
 
     [[nodiscard]] int workers() const { return pass_.workers; }
@@ -74,6 +66,8 @@ public:
         largest_gradient_ = detail::unknown_magnitude;
         return gradients_.gradient();
     }
+    /// Its Euclidean norm.
+    [[nodiscard]] double gradient_norm() { return norm_of(std::array{Piece{0, gradients_.gradient()}}); }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
         return pass_.memory.bytes() + cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
@@ -85,7 +79,6 @@ public:
     }
 
     /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
-    /// Throws Error where a BatchNorm would see one value a channel.
     /// The loss's gradient is multiplied by `loss_scale`, and the gradient of the batch divided by it.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         check_batch(batch.size);
@@ -131,20 +124,27 @@ public:
         return ranks_.together([&] { return evaluate_tiles(model, batch, predictions, outputs); });
     }
 
-    /// For messages: the first operation whose output in a training pass is not finite, -1 if there is none.
-    STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, RandomKey random) {
+    /// For messages: the first operation whose output is not finite, in a training pass or, without `random`, in evaluation
+    /// mode; -1 if there is none.
+    template <class... Random>
+    STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch, Random... random) {
         int found = Net::operation_count;
-        ranks_.together([&] { return train_tiles(model, batch, random, &found); });
-        return found == Net::operation_count ? -1 : found;
-    }
-    /// The same in evaluation mode.
-    STRATA_COLD int first_non_finite(ModelType const& model, Batch const& batch) {
-        int found = Net::operation_count;
-        ranks_.together([&] { return evaluate_tiles(model, batch, nullptr, nullptr, &found); });
+        ranks_.together([&] {
+            if constexpr (sizeof...(Random) > 0)
+                return train_tiles(model, batch, random..., &found);
+            else
+                return evaluate_tiles(model, batch, nullptr, nullptr, &found);
+        });
         return found == Net::operation_count ? -1 : found;
     }
 
 protected:
+    /// The norm of the batch's gradient, of which these pieces are here.
+    [[nodiscard]] double norm_of(std::span<Piece const> pieces) {
+        return detail::norm_of_pieces(
+            pieces, std::span(chunk_numbers_.data(), chunk_numbers_.size()), ranks_,
+            [&](std::ptrdiff_t count, auto const& f) { detail::for_parts(pass_.pool, pass_.workers, count, f); });
+    }
     /// The update of `count` parameters alone; agree(fault) says what was found, the same for all who update a part.
     template <class Optimizer, class Agree>
     UpdateFault update_part(Optimizer const& optimizer, OptimizerStep const& step, Scalar* parameters,
@@ -221,16 +221,16 @@ private:
             }
             if constexpr (!Ranks::several)
                 detail::unscale(gradient_data(), Net::parameter_count, loss_scale_, share, 0, Net::parameter_count,
-                                chunk_largest_.data());
+                                chunk_numbers_.data());
         });
         end_pass();
         if constexpr (Ranks::several) {
             if constexpr (!Ranks::by_groups) detail::sum_over_ranks(ranks_, gradients_, tiling.leaves);
             detail::unscale_own(ranks_, gradients_.gradient(), pass_.pool, pass_.workers, loss_scale_,
-                                chunk_largest_.data());
+                                chunk_numbers_.data());
             share_results(tiling.leaves);
         }
-        largest_gradient_ = detail::largest_magnitude(chunk_largest_.begin(), chunk_largest_.end());
+        largest_gradient_ = detail::largest_magnitude(chunk_numbers_.begin(), chunk_numbers_.end());
         if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
         return detail::merged_result(pass_.results.data(), batch.size, tiling.leaves, largest_gradient_);
     }
@@ -389,12 +389,12 @@ private:
     detail::TilePass<Net, Precision, Loss> pass_;
     detail::PreparationCache<Precision, Loss> cache_;  // of inference's prepared parameters, in its memory
     detail::LeafGradients<Gradient> gradients_;
-    FixedArray<double> statistics_, chunk_largest_;
+    FixedArray<double> statistics_;
+    FixedArray<double> chunk_numbers_;  // of the gradient's chunks: their largest magnitudes, or sums of squares
     AlignedVector<Scalar> next_buffers_;
     AlignedVector<Scalar> before_update_;  // by a matrix optimizer
     detail::UpdateRange range_;
-    double largest_gradient_ = 0;
-    double loss_scale_ = 1;
+    double largest_gradient_ = 0, loss_scale_ = 1;
 };
 
 }  // namespace strata::inline STRATA_ABI

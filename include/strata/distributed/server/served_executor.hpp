@@ -55,6 +55,9 @@ public:
             strata::Optimizer<Optimizer>,
             "Served: servers move weights one by one, as SGD, Adam and AdamW do; a matrix optimizer needs whole "
             "tensors: use DataParallel");
+        static_assert(!is_clipped<Optimizer>,
+                      "Served: a worker does not know the sum of all workers' gradients, which is what ClipNorm and "
+                      "ClipValue are about: train without them, or with DataParallel");
         auto items = identity_items<Net, Precision>(optimizer);
         for (auto& item : this->ranks().nodes().items)
             if (!options_.mode.is_asynchronous() || item.what != "the seed") items.push_back(std::move(item));
