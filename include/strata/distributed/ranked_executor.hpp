@@ -182,6 +182,15 @@ public:
         });
         return all;
     }
+    /// One of the states [count], on all ranks, which call it together.
+    STRATA_COLD void whole_state_on_all(std::span<Scalar const> state, std::size_t k, Scalar* all) const {
+        check_state();
+        this->ranks().together([&] {
+            this->ranks().meet("averaged()");
+            this->ranks().share_owned(state.data() + k * parts().size(), all);
+            return true;
+        });
+    }
     /// This rank's part of it.
     [[nodiscard]] STRATA_COLD AlignedVector<Scalar> part_of_state(std::span<Scalar const> all, std::size_t states) {
         AlignedVector<Scalar> part(states * parts().size());

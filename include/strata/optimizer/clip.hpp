@@ -78,6 +78,7 @@ struct NoClipping {
 /// optimizers, which see whole tensors.
 template <class Optimizer, class Clipping>
 struct Clipped : Optimizer {
+    static constexpr bool clipping_needs_norm = Clipping::needs_norm;
     Clipping clip;
 
     Clipped(Optimizer const& optimizer, Clipping const& clipping) : Optimizer(optimizer), clip(clipping) {}
@@ -116,10 +117,12 @@ template <class Optimizer>
 inline constexpr bool is_clipped = false;
 template <class Optimizer>
 inline constexpr bool clips_by_norm = false;
-template <class Optimizer, class Clipping>
-inline constexpr bool is_clipped<Clipped<Optimizer, Clipping>> = true;
-template <class Optimizer, class Clipping>
-inline constexpr bool clips_by_norm<Clipped<Optimizer, Clipping>> = Clipping::needs_norm;
+template <class Optimizer>
+requires requires { Optimizer::clipping_needs_norm; }
+inline constexpr bool is_clipped<Optimizer> = true;
+template <class Optimizer>
+requires requires { Optimizer::clipping_needs_norm; }
+inline constexpr bool clips_by_norm<Optimizer> = Optimizer::clipping_needs_norm;
 /// For an optimizer that sees tensors the gradient is clipped where an executor has it.
 template <class Optimizer, class Executor>
 STRATA_COLD void clip_tensors(Optimizer const& optimizer, Executor& executor, OptimizerStep const& step) {

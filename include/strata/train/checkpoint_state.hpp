@@ -42,6 +42,16 @@ std::size_t kept_state_size(Executor const& executor, Optimizer const& optimizer
         return optimizer_state_size<Net>(optimizer);
 }
 
+/// Copies one of the optimizer's states, whole, on every rank.
+template <class Executor, class Scalar>
+STRATA_COLD void copy_state(Executor& executor, AlignedVector<Scalar> const& kept, int state, std::span<Scalar> to) {
+    auto const k = static_cast<std::size_t>(state);
+    if constexpr (shards_state<Executor>())
+        executor.whole_state_on_all(kept, k, to.data());
+    else
+        std::copy_n(kept.data() + k * to.size(), to.size(), to.begin());
+}
+
 /// What a checkpoint holds of a trainer, from all ranks.
 template <class Net, class Executor, class Optimizer, class ModelType>
 class CheckpointState {

@@ -51,6 +51,17 @@ STRATA_COLD void add_gradients(std::span<Gradient> sum, Gradient const* earlier)
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += earlier[i];
 }
 
+/// A pass whose loss is scaled, by backends that can.
+template <class Executor, class Model>
+StepResult scaled_gradients(Executor& executor, Model const& model, Batch const& batch, RandomKey key, double scale) {
+    if constexpr (requires { executor.gradients(model, batch, key, 1.0); }) {
+        return executor.gradients(model, batch, key, scale);
+    } else {
+        if (scale != 1) fail("training step ", key.step, ": this backend does not scale losses");
+        return executor.gradients(model, batch, key);
+    }
+}
+
 /// The norm of an executor's gradient; `asked` for by the program, which may ask on one rank alone.
 template <class Executor>
 double gradient_norm_of(Executor& executor, bool asked = false) {

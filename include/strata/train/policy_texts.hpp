@@ -38,6 +38,7 @@ STRATA_COLD std::string options_text(Policy const& policy) {
     if constexpr (requires { static_cast<double>(policy.scale); }) add("scale", policy.scale);
     if constexpr (requires { double(policy.output_layer); }) add("output_layer", policy.output_layer);
     if constexpr (requires { double(policy.label_smoothing); }) add("label_smoothing", policy.label_smoothing);
+    if constexpr (requires { double(policy.average.decay); }) add("ema", policy.average.decay);
     if constexpr (requires { double(policy.clip.max_norm); }) add("max_norm", policy.clip.max_norm);
     if constexpr (requires { double(policy.clip.max_value); }) add("max_value", policy.clip.max_value);
     if constexpr (requires { double(policy.rest.learning_rate); })

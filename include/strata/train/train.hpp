@@ -5,6 +5,7 @@
 #include "../loss/cross_entropy.hpp"
 #include "../optimizer/adam.hpp"
 #include "../optimizer/clip.hpp"
+#include "../optimizer/ema.hpp"
 #include "../schedule/constant.hpp"
 #include "policy_check.hpp"
 #include "trainer.hpp"
@@ -47,23 +48,23 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 
 /// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01},
 /// StepLR{.step_size = 5})`. Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer
-/// Adam{} (learning rate 0.001), gradients that are not clipped (else ClipNorm{1.0} or ClipValue{1.0}), schedule
+/// Adam{} (learning rate 0.001), gradients that are not clipped (else ClipNorm{1.0} or ClipValue{1.0}) and weights that are not averaged (else Ema{0.999}), schedule
 /// ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
     static_assert(network, "train: the first template argument is a Network<Input<…>, layers…>");
-    static_assert(
-        known,
-        "train takes policies: a backend, a precision, a loss, an optimizer, ClipNorm or ClipValue, a schedule, a "
-        "loss scale, DataParallel, Seed, NonFinite");
+    static_assert(known,
+                  "train takes policies: a backend, a precision, a loss, an optimizer, ClipNorm or ClipValue, Ema, a "
+                  "schedule, a loss scale, DataParallel, Seed, NonFinite");
     if constexpr (network && known) {
         constexpr bool single =
             detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
             detail::at_most_one<LossPolicy, Policies...> && detail::at_most_one<OptimizerPolicy, Policies...> &&
             detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
             detail::at_most_one<NonFinitePolicy, Policies...> && detail::at_most_one<LossScalePolicy, Policies...> &&
-            detail::at_most_one<RanksPolicy, Policies...> && detail::at_most_one<ClippingPolicy, Policies...>;
+            detail::at_most_one<RanksPolicy, Policies...> && detail::at_most_one<ClippingPolicy, Policies...> &&
+            detail::at_most_one<AveragingPolicy, Policies...>;
         static_assert(single, "train: two policies of the same kind");
         if constexpr (single) {
             auto const backend = detail::over_ranks(detail::policy_or<BackendPolicy>(Cpu{}, policies...),
@@ -71,8 +72,9 @@ template <class Net, class... Policies>
             auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
             auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
             auto const optimizer =
-                detail::clipped(detail::policy_or<OptimizerPolicy>(Adam{}, policies...),
-                                detail::policy_or<ClippingPolicy>(detail::NoClipping{}, policies...));
+                detail::averaged(detail::clipped(detail::policy_or<OptimizerPolicy>(Adam{}, policies...),
+                                                 detail::policy_or<ClippingPolicy>(detail::NoClipping{}, policies...)),
+                                 detail::policy_or<AveragingPolicy>(detail::NoAveraging{}, policies...));
             auto const schedule = detail::policy_or<SchedulePolicy>(ConstantLR{}, policies...);
             auto const loss_scale = detail::policy_or<LossScalePolicy>(NoLossScale{}, policies...);
             constexpr bool is_loss = Loss<std::remove_const_t<decltype(loss)>, typename Net::OutputShape>;

@@ -59,8 +59,16 @@ public:
         host_is_old_ = false;
         return model_;
     }
-    /// The weights as they stand now, as a value of its own.
-    [[nodiscard]] ModelType snapshot() const { return model(); }
+    [[nodiscard]] ModelType snapshot() const { return model(); }  ///< the same as a value of its own
+    /// The average of the weights so far, of a training with Ema, and buffers as they stand. Ranks call it together.
+    [[nodiscard]] STRATA_COLD ModelType averaged() const
+    requires(detail::is_averaged<Optimizer>)
+    {
+        ModelType all = model();
+        if (state_.updates > 0)
+            detail::copy_state(executor_, optimizer_state_, Optimizer::states - 1, all.parameters());
+        return all;
+    }
     /// Starts from these weights; optimizer state, position and a gradient that waits for update() stay. May be called
     /// from callbacks.
     void set_model(ModelType const& model) {
@@ -69,7 +77,7 @@ public:
         device_is_old_ = true;
         pending_.statistics = false;  // of the weights before
     }
-    /// Starts from weights in a file; the model is untouched when the file does not fit.
+    /// The same from a file; the model is untouched when the file does not fit.
     LoadReport load_weights(std::string const& path, LoadOptions const& options = {}) {
         static_cast<void>(model());
         auto report = load_into(model_, path, options);
@@ -316,7 +324,8 @@ private:
         PendingGradient pending = std::exchange(pending_, {});  // whatever is thrown leaves none behind
         auto const step = static_cast<std::uint32_t>(state_.step);
         RandomKey const key{state_.seed + 0x9E3779B97F4A7C15u * pending.passes, 0, step};
-        StepResult result = scaled_gradients(batch, key);
+        if (loss_scaling_.is_dynamic()) state_.loss_scale = loss_scale();
+        StepResult result = detail::scaled_gradients(executor_, model_, batch, key, loss_scale());
         UpdateFault const fault = result.finite ? executor_.statistics_fault(model_) : UpdateFault{};
         if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result))))
             fail("training step ", state_.step, ": ",
@@ -361,15 +370,6 @@ private:
         state_.learning_rate = value.learning_rate;
         ++state_.step;
         return done.finite && !fault;
-    }
-    StepResult scaled_gradients(Batch const& batch, RandomKey key) {
-        if (loss_scaling_.is_dynamic()) state_.loss_scale = loss_scale();
-        if constexpr (requires { executor_.gradients(model_, batch, key, 1.0); }) {
-            return executor_.gradients(model_, batch, key, loss_scale());
-        } else {
-            if (loss_scale() != 1) fail("training step ", state_.step, ": this backend does not scale losses");
-            return executor_.gradients(model_, batch, key);
-        }
     }
     /// Whether a smaller loss scale may help: the loss itself does not depend on it, and 1 scales nothing up.
     [[nodiscard]] bool scale_is_to_blame(StepResult const& result) const {

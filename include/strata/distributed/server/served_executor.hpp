@@ -55,6 +55,9 @@ public:
             strata::Optimizer<Optimizer>,
             "Served: servers move weights one by one, as SGD, Adam and AdamW do; a matrix optimizer needs whole "
             "tensors: use DataParallel");
+        static_assert(!is_averaged<Optimizer>,
+                      "Served: the optimizer's state is the servers', and Ema's average is a part of it: train without "
+                      "it, or with DataParallel");
         static_assert(!is_clipped<Optimizer>,
                       "Served: a worker does not know the sum of all workers' gradients, which is what ClipNorm and "
                       "ClipValue are about: train without them, or with DataParallel");

@@ -1,4 +1,4 @@
-// ClipNorm and ClipValue: the bits of a loop that clips as PyTorch does, before update(), whatever the optimizer.
+// ClipNorm and ClipValue: the bits of a loop that clips as PyTorch does, before update(), whatever the optimizer. Ema.
 #include "small_training.hpp"
 
 using namespace strata;
@@ -129,4 +129,43 @@ TEST_CASE("limits that make no sense") {
     CHECK(error_of([] { static_cast<void>(train<SmallLeNet>(ClipValue{HUGE_VAL})); }) ==
           "ClipValue: max_value is inf, expected a finite number above 0");
     CHECK_THROWS_AS(static_cast<void>(train<SmallLeNet>(SGD{.learning_rate = -1.0}, ClipNorm{})), Error);
+}
+
+TEST_CASE("weights are averaged") {
+    TemporaryDirectory const directory;
+    auto const fresh = [] { return train<SmallLeNet>(Adam{.learning_rate = 0.01}, Ema{.decay = 0.75}, ClipNorm{0.1}); };
+    auto trainer = fresh(), second = fresh();
+    auto plain = train<SmallLeNet>(Adam{.learning_rate = 0.01}, ClipNorm{0.1});
+    auto const untrained = trainer.averaged();
+    CHECK(std::equal(plain.model().parameters().begin(), plain.model().parameters().end(),
+                     untrained.parameters().begin()));
+    std::vector<double> expected;
+    for (std::uint64_t step = 0; step < 4; ++step) {
+        auto const data = small_images(40, step + 1);
+        CHECK(trainer.train_step(*OneBatch(data)).gradient_norm == plain.train_step(*OneBatch(data)).gradient_norm);
+        auto const weights = plain.model().parameters();
+        if (step == 0) expected.assign(weights.begin(), weights.end());
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            expected[i] = 0.75 * expected[i] + 0.25 * static_cast<double>(weights[i]);
+        auto const average = trainer.averaged();
+        double worst = 0;
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            worst = std::max(worst, std::abs(static_cast<double>(average.parameters()[i]) - expected[i]));
+        CHECK(worst < 2e-7);  // roundings of weights below 1
+        if (step == 1) {      // the average is in checkpoints
+            trainer.save_checkpoint(directory / "checkpoint");
+            second.load_checkpoint(directory / "checkpoint");
+        }
+        if (step > 1) static_cast<void>(second.train_step(*OneBatch(data)));
+    }
+    // The weights do not know of it.
+    CHECK(std::equal(plain.model().parameters().begin(), plain.model().parameters().end(),
+                     trainer.model().parameters().begin()));
+    auto const a = trainer.averaged(), b = second.averaged();
+    CHECK(std::equal(a.parameters().begin(), a.parameters().end(), b.parameters().begin()));
+    CheckpointFile const file(directory / "checkpoint");
+    CHECK(file.tensors().find("optimizer.ema.0.weight") != nullptr);
+    CHECK(file.tensors().find("optimizer.exp_avg.0.weight") != nullptr);
+    CHECK(error_of([] { static_cast<void>(train<SmallLeNet>(Ema{1.0})); }) ==
+          "Ema: decay is 1, expected a number of at least 0 and below 1");
 }
