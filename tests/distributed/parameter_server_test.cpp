@@ -645,6 +645,10 @@ TEST_CASE("old logs are removed, and those of which the snapshot is gone are not
     }
     server = std::make_unique<Stored>(options, plain);
     CHECK(say_hello(*server, 0, 1) == 0);
+    // Another number of servers would begin anew beside it.
+    ServerOptions const two{.servers = 2, .storage = storage};
+    CHECK_CONTAINS(error_of([&] { Stored(two, plain); }),
+                   "server-0-of-1.snapshot is there, of a training with another");
 }
 
 TEST_CASE("a server that is started after all workers have left ends, unless one comes again") {

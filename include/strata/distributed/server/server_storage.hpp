@@ -20,8 +20,8 @@ namespace strata::inline STRATA_ABI::detail {
 
 class ServerStorage {
 public:
-    /// In a directory, which is made where it is not there. Throws Error where another process has it, or where there are
-    /// pushes in a log whose snapshot is gone.
+    /// In a directory, which is made where it is not there. Throws Error where another process has it, where there are
+    /// pushes in a log whose snapshot is gone, or where another number of servers has stored there.
     ServerStorage(std::string const& directory, std::uint32_t server, std::uint32_t servers, bool durable)
         : path_(concatenate(directory, "/server-", server, "-of-", servers)),
           durable_(durable),
@@ -30,7 +30,9 @@ public:
             if (errno != EWOULDBLOCK) fail_with_errno(path_, "cannot lock the storage");
             fail(path_, ": another process serves from this storage");
         }
-        if (!is_there()) check_logs();
+        if (is_there()) return;
+        check_logs();
+        check_others(concatenate("-of-", servers, ".snapshot"));
     }
 
     /// The snapshot's file, which is there once begin was called.
@@ -68,22 +70,34 @@ private:
     [[nodiscard]] std::string log_path(std::uint64_t generation) const {
         return concatenate(path_, ".log-", generation);
     }
+    template <class F>
+    void for_each_name(F const& f) const {
+        auto const place = path_.substr(0, path_.rfind('/') + 1);
+        std::unique_ptr<DIR, int (*)(DIR*)> const directory(::opendir(place.c_str()), &::closedir);
+        if (!directory) fail_with_errno(path_, "cannot list the storage");
+        while (auto const* const entry = ::readdir(directory.get())) f(std::string_view(entry->d_name));
+    }
     /// Generations of the logs that are there.
     [[nodiscard]] std::vector<std::uint64_t> logs() const {
         std::vector<std::uint64_t> all;
-        auto const slash = path_.rfind('/') + 1;
-        std::string const begins = path_.substr(slash) + ".log-";
-        std::unique_ptr<DIR, int (*)(DIR*)> const directory(::opendir(path_.substr(0, slash).c_str()), &::closedir);
-        if (!directory) fail_with_errno(path_, "cannot list the storage");
-        while (auto const* const entry = ::readdir(directory.get())) {
-            std::string_view const name = entry->d_name;
+        std::string const begins = path_.substr(path_.rfind('/') + 1) + ".log-";
+        for_each_name([&](std::string_view name) {
             std::uint64_t generation = 0;
             if (name.starts_with(begins) &&
                 read_number(name.data() + begins.size(), name.data() + name.size(), generation).ptr ==
                     name.data() + name.size())
                 all.push_back(generation);
-        }
+        });
         return all;
+    }
+    /// As many servers as before are to go on; others would begin anew beside what is there.
+    void check_others(std::string_view own) const {
+        for_each_name([&](std::string_view name) {
+            if (name.starts_with("server-") && name.ends_with(".snapshot") && !name.ends_with(own))
+                fail(path_, ": ", name,
+                     " is there, of a training with another number of servers: start as many, or "
+                     "take another storage to begin anew");
+        });
     }
     /// Without a snapshot nobody was told of a push, and there is at most the first log with at most its first worker.
     void check_logs() const {
