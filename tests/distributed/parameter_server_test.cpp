@@ -771,6 +771,8 @@ TEST_CASE("who does not know the key is not served, and without one a server sta
           std::string::npos);
     CHECK(error_of([&] { Server({.address = servers.addresses[0]}, sgd); }).find("cannot listen at tcp://127.0.0.1") !=
           std::string::npos);
+    for (char const* const address : {"tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:70000", "tcp://[::1]"})
+        CHECK_CONTAINS(error_of([&] { Server({.address = address}, sgd); }), "with a port of at most 65535");
     CHECK(error_of([] { Server({.address = "tcp://0.0.0.0:5555"}, sgd); }).find("server_key()") != std::string::npos);
     CHECK(error_of([] { Server({.address = "tcp://127.0.0.1:*", .key = "secret"}, sgd); }).find("40 characters") !=
           std::string::npos);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "../../core/error.hpp"
+#include "../../core/read_number.hpp"
 #include "../../io/file_descriptor.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -58,9 +59,18 @@ inline bool is_loopback(std::string_view address) {
         if (address.starts_with(own)) return true;
     return false;
 }
+/// ZeroMQ takes the last 16 bits of any number. A server may say * for any port that is free.
+inline bool ends_with_port(std::string_view address) {
+    std::string_view const port = address.substr(address.rfind(':') + 1);
+    int number = 0;
+    auto const [end, error] = read_number(port.data(), port.data() + port.size(), number);
+    return port == "*" || (error == std::errc{} && end == port.data() + port.size() && number >= 0 && number <= 65535);
+}
 inline void check_address(std::string const& address, std::string const& key, char const* who) {
     if (!address.starts_with("tcp://") && !address.starts_with("ipc://"))
         fail(who, ": the address is ", address, ", expected tcp://host:port or ipc://file");
+    if (address.starts_with("tcp://") && !ends_with_port(address))
+        fail(who, ": the address is ", address, ", expected tcp://host:port with a port of at most 65535");
     if (key.empty() && !is_loopback(address))
         fail(who, ": ", address,
              " is reached from other machines: give servers and workers a key (server_key() makes one)");
