@@ -151,6 +151,16 @@ TEST_CASE("what is left of gradients is in the checkpoint: three ranks go on whe
         trainer.fit(data, options);
         trainer.save_checkpoint(directory / "two");
     });
+    Threads::run_ranks(1, [&](Threads communicator) {
+        auto const error_with = [&](auto const& ranks) {
+            auto trainer = trainer_of<Net>(ranks);
+            return error_of([&] { trainer.load_checkpoint(directory / "two"); });
+        };
+        std::string const written = directory / "two: the checkpoint was written with Compressed and 8 shards";
+        CHECK(error_with(DataParallel{communicator, Compressed{OneBit{.momentum = 0.5, .nesterov = true}, 4}}) ==
+              written + ", this trainer is one with Compressed and 4 shards");
+        CHECK(error_with(DataParallel{communicator}) == written + ", this trainer is one without a code");
+    });
     options.epochs = 2;
     std::mutex checking;
     Threads::run_ranks(3, [&](Threads communicator) {

@@ -52,6 +52,19 @@ STRATA_COLD void copy_state(Executor& executor, AlignedVector<Scalar> const& kep
         std::copy_n(kept.data() + k * to.size(), to.size(), to.begin());
 }
 
+/// What codes left of gradients is kept shard by shard. Throws Error where a file has another number of them.
+STRATA_COLD inline void check_shards(SafetensorsFile const& file, std::vector<TensorView> const& targets) {
+    static constexpr std::string_view shard = "compression.shard";
+    int written = 0, own = 0;
+    for (auto const& [name, tensor] : file.tensors()) written += name.starts_with(shard) ? 1 : 0;
+    for (auto const& target : targets) own += target.name.starts_with(shard) ? 1 : 0;
+    auto const text = [](int shards) {
+        return shards > 0 ? concatenate("with Compressed and ", shards, " shards") : std::string("without a code");
+    };
+    if (written != own)
+        fail(file.path(), ": the checkpoint was written ", text(written), ", this trainer is one ", text(own));
+}
+
 /// What a checkpoint holds of a trainer, from all ranks.
 template <class Net, class Executor, class Optimizer, class ModelType>
 class CheckpointState {
@@ -83,7 +96,9 @@ public:
         check_written_with(file.metadata(), path, "precision", dtype_name(data_type_of<Scalar>));
         make_room();
         bool const flat_states = file.tensors().find("optimizer.0") != nullptr;  // an older one
-        load_tensors(file.tensors(), tensors(flat_states));
+        auto const targets = tensors(flat_states);
+        check_shards(file.tensors(), targets);
+        load_tensors(file.tensors(), targets);
         if constexpr (shards) kept_ = executor_.part_of_state(state_, states());
         if constexpr (has_codes) executor_.restored(code_state_);
         return training;
