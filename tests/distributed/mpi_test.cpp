@@ -172,6 +172,7 @@ TEST_CASE(
     INFO(ended.printed);
     CHECK(ended.status == 0);
     CHECK(count(ended.printed, "rank 0: waits for rank 1, and for 2 s nothing has come") == 1);
+    CHECK(count(ended.printed, "rank 0: rank 0") == 0);
     CHECK(count(ended.printed, "strata_run: ranks were lost: restart 1 of 1") == 1);
     CHECK(count(ended.printed, expected) == 2);
 }

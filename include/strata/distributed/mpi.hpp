@@ -29,6 +29,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -204,7 +205,8 @@ private:
 
     Mpi() = default;
     static void end_all(int rank, char const* what, int status) {
-        std::fprintf(stderr, "rank %d: %s\n", rank, what);
+        std::string const who = concatenate("rank ", rank, ": ");  // which Errors of the exchange say themselves
+        std::fprintf(stderr, "%s%s\n", std::string_view(what).starts_with(who) ? "" : who.c_str(), what);
         MPI_Abort(MPI_COMM_WORLD, status);
     }
     void take_over() {
@@ -293,7 +295,8 @@ private:
         posted_.clear();
         out_of_patience = true;
         fail("rank ", rank_, ": waits for ", peers.empty() ? "all others to agree" : "rank" + peers, ", and for ",
-             patience_, " s nothing has come: they stand still or cannot be reached (Mpi::patience)");
+             patience_,
+             " s nothing has come: they stand still, cannot be reached, or do not make the same calls (Mpi::patience)");
     }
     /// Ends what poll or wait were told about.
     void finish(int error, bool done) {
