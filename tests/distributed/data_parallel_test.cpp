@@ -326,7 +326,8 @@ TEST_CASE("progress is one rank's, and says who has nothing to do and who is gon
     close(file);
     std::string const printed = read_bytes(directory / "out");
     for (char const* const line :
-         {"1 of 3 ranks have no part of a batch of 30 samples and wait for the others\nepoch 1/2  train loss",
+         {"1 of 3 ranks have no part of a batch of 30 samples and wait for the others: a larger one has more parts\n"
+          "epoch 1/2  train loss",
           "\n1 of 3 ranks are gone; 2 go on after step 3\nepoch 2/2  train loss"}) {
         CHECK_CONTAINS(printed, line);
         CHECK(printed.find(line) == printed.rfind(line));

@@ -79,14 +79,18 @@ private:
                 print(concatenate(ranks_ - deal.ranks, " of ", ranks_, " ranks are gone; ", deal.ranks,
                                   " go on after step ", state().step));
             int idle = 0;
+            int const leaves = trainer_.executor_.most_leaves();
             for (deal.rank = 0; deal.rank < deal.ranks && ranks_ == 0; ++deal.rank) {
-                auto const own =
-                    Trainer::Executor::own_samples(deal, options_.batch_size, trainer_.executor_.most_leaves());
+                auto const own = Trainer::Executor::own_samples(deal, options_.batch_size, leaves);
                 idle += own.begin == own.end ? 1 : 0;
             }
             if (idle > 0)
-                print(concatenate(idle, " of ", deal.ranks, " ranks have no part of a batch of ", options_.batch_size,
-                                  " samples and wait for the others"));
+                print(concatenate(
+                    idle, " of ", deal.ranks, " ranks have no part of a batch of ", options_.batch_size,
+                    " samples and wait for the others: ",
+                    leaves < deal.ranks ? concatenate("no batch has more parts than ", leaves, " (Cpu::leaves)")
+                    : deal.shards > 0 && deal.shards < deal.ranks ? concatenate("Compressed::shards is ", deal.shards)
+                                                                  : "a larger one has more parts"));
             ranks_ = deal.ranks;
         }
     }
