@@ -17,6 +17,12 @@ if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
     exit 2
 fi
 servers=${SERVERS:-2} workers=${WORKERS:-4} mode=${MODE:-bsp} epochs=${EPOCHS:-1} port=${PORT:-5555}
+for number in "$servers" "$workers" "$epochs" "$port"; do
+    if ! [[ $number =~ ^[1-9][0-9]{0,8}$ ]]; then
+        echo "parameter_server.sh: SERVERS, WORKERS, EPOCHS and PORT are whole numbers of at least 1, not $number" >&2
+        exit 2
+    fi
+done
 
 install_missing c++=g++ cmake=cmake make=make header:zlib.h=zlib1g-dev header:zmq.h=libzmq3-dev
 data=${1:-/usr/share/datasets/fashion-mnist}
