@@ -4,6 +4,8 @@
 #include <exception>
 
 #include "../../backend/cpu/executor.hpp"
+#include "../../optimizer/clip.hpp"
+#include "../../optimizer/ema.hpp"
 #include "served.hpp"
 #include "served_identity.hpp"
 #include "served_ranks.hpp"
