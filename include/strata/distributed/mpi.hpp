@@ -27,7 +27,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,6 +56,8 @@ public:
         std::swap(communicator_, other.communicator_);
         std::swap(requests_, other.requests_);
         std::swap(posted_, other.posted_);
+        std::swap(rooms_, other.rooms_);
+        std::swap(used_rooms_, other.used_rooms_);
         std::swap(patience_, other.patience_);
         std::swap(rank_, other.rank_);
         std::swap(size_, other.size_);
@@ -120,7 +124,7 @@ public:
     void post_send(int to, std::span<std::byte const> bytes) {
         for_pieces(bytes, [&](auto piece) {
             requests_.push_back(MPI_REQUEST_NULL);
-            posted_.push_back({to, -1});
+            posted_.push_back({to, -1, nullptr, nullptr});
             start(MPI_Isend(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, checked(to), 0, communicator_,
                             &requests_.back()),
                   "MPI_Isend");
@@ -129,9 +133,11 @@ public:
     void post_receive(int from, std::span<std::byte> bytes) {
         for_pieces(bytes, [&](auto piece) {
             requests_.push_back(MPI_REQUEST_NULL);
-            posted_.push_back({from, static_cast<int>(piece.size())});
-            start(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, checked(from), 0, communicator_,
-                            &requests_.back()),
+            // A rank that makes other calls may send a longer message, all of which Open MPI 4 writes over shared memory.
+            std::byte* const room = piece.size() < piece_bytes ? next_room() : nullptr;
+            posted_.push_back({from, static_cast<int>(piece.size()), piece.data(), room});
+            start(MPI_Irecv(room ? room : piece.data(), static_cast<int>(piece_bytes), MPI_BYTE, checked(from), 0,
+                            communicator_, &requests_.back()),
                   "MPI_Irecv");
         });
     }
@@ -200,10 +206,17 @@ private:
     struct Posted {
         int peer;
         int bytes;  // that are received, -1 where they are sent
+        std::byte* to;
+        std::byte const* room;  // where they arrive before, if not null
     };
     using Clock = std::chrono::steady_clock;
 
     Mpi() = default;
+    /// Memory for any message, until all that was posted is done.
+    std::byte* next_room() {
+        if (used_rooms_ == rooms_.size()) rooms_.emplace_back(new std::byte[piece_bytes]);
+        return rooms_[used_rooms_++].get();
+    }
     static void end_all(int rank, char const* what, int status) {
         std::string const who = concatenate("rank ", rank, ": ");  // which Errors of the exchange say themselves
         std::fprintf(stderr, "%s%s\n", std::string_view(what).starts_with(who) ? "" : who.c_str(), what);
@@ -291,8 +304,9 @@ private:
                 is_pending(requests[i]) && (peers + " ").find(peer + " ") == std::string::npos)
                 peers += peer;
         // MPI would wait for them once more to give this up: it stays as it is, until Mpi::run ends the process.
-        requests_.clear();
-        posted_.clear();
+        for (auto& room : rooms_) static_cast<void>(room.release());
+        rooms_.clear();
+        forget();
         out_of_patience = true;
         fail("rank ", rank_, ": waits for ", peers.empty() ? "all others to agree" : "rank" + peers, ", and for ",
              patience_,
@@ -322,8 +336,10 @@ private:
             give_up();
             check(found, "a message");
         }
-        requests_.clear();
-        posted_.clear();
+        for (auto const& posted : posted_)
+            if (posted.room && posted.bytes > 0 && wrong == statuses_.size())
+                std::memcpy(posted.to, posted.room, static_cast<std::size_t>(posted.bytes));
+        forget();
         if (wrong < statuses_.size())
             fail("rank ", rank_, ": rank ", statuses_[wrong].MPI_SOURCE, " sent ", got, " bytes, expected ", wanted,
                  ": all ranks have to make the same calls");
@@ -338,8 +354,12 @@ private:
                 MPI_Cancel(&request);
                 MPI_Wait(&request, MPI_STATUS_IGNORE);
             }
+        forget();
+    }
+    void forget() {
         requests_.clear();
         posted_.clear();
+        used_rooms_ = 0;
     }
 
     static inline bool any_lost = false;  // of this process's peers
@@ -350,6 +370,8 @@ private:
     std::vector<MPI_Request> requests_;
     std::vector<MPI_Status> statuses_;  // of the last poll or wait
     std::vector<Posted> posted_;        // as they are
+    std::vector<std::unique_ptr<std::byte[]>> rooms_;
+    std::size_t used_rooms_ = 0;
     double patience_ = 0;
     int rank_ = 0, size_ = 1;
 };

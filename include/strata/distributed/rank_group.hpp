@@ -198,14 +198,13 @@ public:
     /// Before what all ranks have to call together. Who calls it alone gets an Error, and so do the others: nothing else that
     /// is sent has seven bytes.
     STRATA_COLD void meet(char const* call) const {
-        // Open MPI 4 writes all of a message that is longer than what is expected, at most 61,440 bytes (Mpi's pieces).
-        constexpr std::size_t bytes = 7, room = 61'440;
+        constexpr std::size_t bytes = 7;
         std::byte const own[bytes] = {};
-        std::unique_ptr<std::byte[]> const all(new std::byte[room * static_cast<std::size_t>(size())]);
+        std::vector<std::byte> all(bytes * static_cast<std::size_t>(size()));
         try {
             for (int peer = 0; peer < size(); ++peer) {
                 if (peer == rank()) continue;
-                communicator_->post_receive(peer, {all.get() + room * static_cast<std::size_t>(peer), bytes});
+                communicator_->post_receive(peer, {all.data() + bytes * static_cast<std::size_t>(peer), bytes});
                 communicator_->post_send(peer, own);
             }
             communicator_->wait();
