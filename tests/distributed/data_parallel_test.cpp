@@ -85,7 +85,6 @@ TEST_CASE("labels that are ignored and classes with weights: one divisor on all 
     struct Done {
         std::vector<float> parameters;
         std::vector<double> losses;
-        bool operator==(Done const&) const = default;
     };
     auto const steps = [&](auto& trainer) {
         Done done;
@@ -117,7 +116,7 @@ TEST_CASE("labels that are ignored and classes with weights: one divisor on all 
             auto const got = steps(trainer);
             std::lock_guard const lock(checking);
             CHECK(same_bits<float>(got.parameters, expected.parameters));
-            CHECK(got == expected);
+            CHECK(got.losses == expected.losses);
         });
     }
 }

@@ -203,6 +203,16 @@ TEST_CASE("an epoch's loss is divided by what its batches weigh, after a resume 
     other.load_checkpoint(directory / "middle");
     other.fit(data, quiet(1, 16));
     CHECK(other.state().history[0].train_loss == loss);
+    // A checkpoint of before there were weights: each of its samples has weighed 1.
+    TrainingState state;
+    state.epoch_samples = 12;
+    state.epoch_weight = 7;
+    Metadata const all = to_metadata(state);
+    Metadata older;
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (all.key(i) != "epoch_weight") older.add(all.key(i), all.text(i));
+    CHECK(training_state_from(all, "new").epoch_weight == 7);
+    CHECK(training_state_from(older, "old").epoch_weight == 12);
     // Of an epoch without labels nothing is known but that it cost nothing.
     auto nothing = make();
     std::vector<float> const x(2 * 288);
