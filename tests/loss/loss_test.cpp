@@ -211,6 +211,7 @@ TEST_CASE("an infinite output costs nothing where the target leaves it out, and 
         CHECK(std::isnan(of(Huber{}, {nan, 1}, {target, 1})));
         CHECK(std::isnan(of(SmoothL1{}, {1, nan}, {1, target})));
         CHECK(std::isnan(of(BCEWithLogits{}, {nan, 1}, {target, 1})));
+        CHECK(std::isnan(of(BCEWithLogits{.pos_weight = 0}, {nan, 1}, {target, 1})));
         CHECK(std::isnan(of(KLDiv{}, {1, nan}, {1, target})));
         CHECK(std::isnan(of(SoftCrossEntropy{}, {nan, 1}, {target, 1})));
     }
