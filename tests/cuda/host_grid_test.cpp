@@ -6,8 +6,10 @@
 #include <strata/backend/cpu/executor.hpp>
 #include <strata/backend/cuda/executor.hpp>
 #include <strata/backend/cuda/host_device.hpp>
+#include <strata/loss/bce_with_logits.hpp>
 #include <strata/loss/cross_entropy.hpp>
 #include <strata/loss/mse.hpp>
+#include <strata/loss/weighted_cross_entropy.hpp>
 #include <strata/optimizer/adam.hpp>
 #include <strata/optimizer/adamw.hpp>
 #include <strata/optimizer/sgd.hpp>
@@ -42,6 +44,8 @@ void check_gradients(Loss loss, int size, bool as_bytes = false) {
     StepResult const a = cpu.gradients(model, samples.batch, key), b = grid.gradients(model, samples.batch, key);
     CHECK(std::fabs(a.loss - b.loss) <= rounding * std::fabs(a.loss));
     CHECK(a.correct == b.correct);
+    CHECK(a.ignored == b.ignored);
+    CHECK(a.weight() == b.weight());
     CHECK(b.finite);
     CHECK(b.samples == size);
     CHECK(difference(grid.gradient(), cpu.gradient()) <= rounding);
@@ -122,6 +126,16 @@ TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
                          SGD{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}, 33);
 }
 
+TEST_CASE("ignored labels and weights of classes") {
+    for (int size : {2, 17, 130}) {
+        check_gradients<Seam>(CrossEntropy{.ignore_index = 1}, size);
+        std::vector<double> weights(static_cast<std::size_t>(Seam::OutputShape::size));
+        for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = 0.5 * static_cast<double>(k);
+        ClassWeights<Seam::OutputShape::size> const of_classes(weights);
+        check_gradients<Seam>(WeightedCrossEntropy<Seam::OutputShape::size>{of_classes, 0.1, 1}, size);
+    }
+}
+
 TEST_CASE("LeNet") {
     for (int size : {1, 4, 15, 33}) check_gradients<SmallLeNet>(CrossEntropy{}, size);
     check_gradients<SmallLeNet>(CrossEntropy{}, 16, true);
@@ -135,6 +149,7 @@ TEST_CASE("ResNet with every kind of shortcut") {
 
 TEST_CASE("regression with Dropout and one's own activation") {
     for (int size : {1, 7, 140}) check_gradients<Regression>(MSE{}, size);
+    check_gradients<Regression>(BCEWithLogits{.pos_weight = 2}, 7);
     check_training<Regression>(MSE{}, AdamW{.learning_rate = 0.01}, 21);
 }
 

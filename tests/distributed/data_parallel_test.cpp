@@ -72,6 +72,55 @@ TEST_CASE("targets, and gradients between backward and update, on ranks") {
     }
 }
 
+TEST_CASE("labels that are ignored and classes with weights: one divisor on all ranks") {
+    using Net = Network<Input<6>, Linear<9>, ReLU, Linear<4>>;
+    WeightedCrossEntropy<4> const loss{{1, 0.3, 2.7, 0.1}, 0.05, 7};
+    std::vector<float> x(120 * 6);
+    std::vector<int> y(120);
+    Random random(3, Purpose::user);
+    for (float& value : x) value = static_cast<float>(random.normal());
+    for (int& label : y) label = static_cast<int>(random.below(4));
+    for (std::size_t i = 0; i < 40; ++i) y[i] = 7;  // most of what the first ranks have of the batches below
+    auto const data = from_memory(x, {6}, y, 4, 7);
+    struct Done {
+        std::vector<float> parameters;
+        std::vector<double> losses;
+    };
+    auto const steps = [&](auto& trainer) {
+        Done done;
+        FitOptions options = options_of(80);  // five leaves
+        options.shuffle = false;
+        options.on_step = [&](StepEvent const& event) {
+            done.losses.insert(done.losses.end(), {event.result.loss, event.result.label_weight});
+            done.losses.push_back(event.result.ignored);
+        };
+        trainer.fit(data, data, options);
+        for (EpochRecord const& record : trainer.state().history)
+            done.losses.insert(done.losses.end(), {record.train_loss, record.train_accuracy, record.test_loss});
+        auto const parameters = trainer.model().parameters();
+        done.parameters.assign(parameters.begin(), parameters.end());
+        return done;
+    };
+    auto const optimizer = SGD{.learning_rate = 0.05, .momentum = 0.9};
+    auto alone = train<Net>(loss, optimizer, Cpu{.threads = 1});
+    auto const expected = steps(alone);
+    CHECK(expected.losses[2] == 40);
+    for (auto const& count : {std::pair{1, 3}, {2, 1}, {2, 2}, {3, 1}, {4, 2}}) {
+        int const ranks = count.first, threads = count.second;
+        CAPTURE(ranks);
+        CAPTURE(threads);
+        std::mutex checking;
+        Threads::run_ranks(ranks, [&](Threads communicator) {
+            auto trainer =
+                train<Net>(loss, optimizer, Cpu{.threads = threads, .team_flops = 0}, DataParallel{communicator});
+            auto const got = steps(trainer);
+            std::lock_guard const lock(checking);
+            CHECK(same_bits<float>(got.parameters, expected.parameters));
+            CHECK(got.losses == expected.losses);
+        });
+    }
+}
+
 TEST_CASE("a checkpoint of three ranks goes on with one, and the other way round") {
     TemporaryDirectory const directory;
     auto const data = augmented_images(120);

@@ -240,6 +240,38 @@ TEST_CASE("Bsp has the bits of one process: weights, optimizer state, evaluation
     check_bits<Mlp>(sgd, 64, 128, Bsp{}, {{1, 1}, {2, 2}});
 }
 
+TEST_CASE("Bsp: the mean is divided by what the labels of the whole batch weigh, a worker's loss by its own") {
+    using Net = Network<Input<6>, Linear<4>>;
+    WeightedCrossEntropy<4> const loss{{1, 0.3, 2.7, 0.1}, 0.05};
+    std::vector<float> x(64 * 6);
+    std::vector<int> y(64);
+    Random random(3, Purpose::user);
+    for (float& value : x) value = static_cast<float>(random.normal());
+    for (int& label : y) label = static_cast<int>(random.below(4));
+    for (std::size_t i = 0; i < 40; ++i) y[i] = -100;  // all that the first worker has
+    auto alone = train<Net>(Cpu{.threads = 1}, Seed{7}, sgd, loss);
+    StepResult expected;
+    for (int step = 0; step < 3; ++step) expected = alone.train_step(x, y);
+    Servers<Net, SGD> all(1, {.workers = 2}, sgd);
+    StepResult results[2];
+    char same[2] = {};
+    run_workers(2, [&](int worker) {
+        auto trainer = train<Net>(Cpu{.threads = 1}, Seed{7}, sgd, loss,
+                                  Served{.servers = all.addresses, .worker = worker, .workers = 2});
+        for (int step = 0; step < 3; ++step) results[worker] = trainer.train_step(x, y);
+        same[worker] = same_bits<float>(trainer.model().parameters(), alone.model().parameters());
+    });
+    all.join();
+    CHECK(same[0] == 1);
+    CHECK(same[1] == 1);
+    CHECK(results[0].counted() == 0);
+    CHECK(results[0].weight() == 0);
+    CHECK(results[0].loss == 0);
+    CHECK(results[1].ignored == 8);
+    CHECK(results[1].weight() == doctest::Approx(expected.weight()).epsilon(1e-14));
+    CHECK(results[1].loss == doctest::Approx(expected.loss).epsilon(1e-14));
+}
+
 TEST_CASE("Ssp without staleness, and with one worker, is Bsp") {
     check_bits<SmallLeNet>(adamw, 64, 150, Ssp{0}, {{2, 3}});
     check_bits<SmallLeNet>(adamw, 64, 150, Ssp{2}, {{1, 1}});

@@ -92,6 +92,10 @@ TEST_CASE("the defaults are those of docs/reference.md") {
     CHECK(OneCycleLR{}.div_factor == 25);
     CHECK(WarmupOptions{}.steps == 5);
     CHECK(CrossEntropy{}.label_smoothing == 0);
+    CHECK(CrossEntropy{}.ignore_index == -100);
+    CHECK(BCEWithLogits{}.pos_weight == 1);
+    CHECK(Huber{}.delta == 1);
+    CHECK(SmoothL1{}.beta == 1);
     CHECK(DynamicLossScale{}.interval == 2000);
     CHECK(FitOptions{}.batch_size == 64);
     CHECK(FitOptions{}.evaluation_batch_size == 256);

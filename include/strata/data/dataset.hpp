@@ -46,10 +46,14 @@ public:
     [[nodiscard]] int classes() const { return classes_; }
     /// One name a class, or empty.
     [[nodiscard]] std::vector<std::string> const& class_names() const { return notes_->class_names; }
-    /// [N] labels in 0 … classes - 1, or empty.
+    /// [N] labels in 0 … classes - 1, or ignore_index(); or empty.
     [[nodiscard]] std::span<std::int32_t const> labels() const {
         return classes_ > 0 ? std::span(notes_->labels.data(), size_) : std::span<std::int32_t const>();
     }
+    /// The label of samples that are of no class, which losses leave out (CrossEntropy::ignore_index).
+    [[nodiscard]] int ignore_index() const { return ignore_index_; }
+    /// Whether there are such labels.
+    [[nodiscard]] bool has_ignored() const { return has_ignored_; }
     /// Values of one target row, 0 when there are no targets.
     [[nodiscard]] int outputs() const { return outputs_; }
     /// float32 or float64.
@@ -169,7 +173,7 @@ public:
     }
 
     friend Dataset from_memory(Samples samples, SampleShape shape);
-    friend Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes);
+    friend Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes, int ignore_index);
     friend Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs);
 
 private:
@@ -226,19 +230,22 @@ private:
             fail("a dataset has at most 2147483647 samples, not ", count);
     }
 
-    STRATA_COLD void set_labels(Labels const& labels, int classes) {
+    STRATA_COLD void set_labels(Labels const& labels, int classes, int ignore_index) {
         if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
         if (labels.values.size() != size_)
             fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
         notes_->labels = AlignedVector<std::int32_t>(size_);
         for (std::size_t i = 0; i < size_; ++i) {
             auto const label = labels.values[i];
-            if (label < 0 || label >= classes)
+            bool const is_class = label >= 0 && label < classes;
+            has_ignored_ = has_ignored_ || !is_class;
+            if (!is_class && label != ignore_index)
                 fail("from_memory: label ", label, " of sample ", i, " is not in 0 to ", classes - 1, " (", classes,
                      " classes)");
             notes_->labels[i] = static_cast<std::int32_t>(label);
         }
         classes_ = classes;
+        ignore_index_ = ignore_index;
     }
 
     STRATA_COLD void set_targets(Targets targets, int outputs) {
@@ -258,7 +265,8 @@ private:
     DataType type_ = DataType::float32, target_type_ = DataType::float32;
     SampleShape shape_;
     std::size_t size_ = 0;
-    int classes_ = 0, outputs_ = 0;
+    int classes_ = 0, outputs_ = 0, ignore_index_ = -100;
+    bool has_ignored_ = false;
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
     detail::Owner notes_owner_;
@@ -272,10 +280,12 @@ private:
 /// not a whole number of samples.
 inline Dataset from_memory(Samples samples, SampleShape shape) { return {std::move(samples), shape}; }
 
-/// Samples with labels 0 … classes - 1, which are copied. Throws Error on a wrong count or a label out of range.
-inline Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes) {
+/// Samples with labels 0 … classes - 1, which are copied. Throws Error on a wrong count or a label out of range; only
+/// `ignore_index` may be, for samples that the loss is to leave out: its ignore_index, -100 too unless it says another one.
+inline Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes,
+                           int ignore_index = -100) {
     Dataset dataset(std::move(samples), shape);
-    dataset.set_labels(labels, classes);
+    dataset.set_labels(labels, classes, ignore_index);
     return dataset;
 }
 

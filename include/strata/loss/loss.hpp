@@ -6,7 +6,11 @@
 //   operator()<K>(io) const            the loss of a row of K outputs; it sets io.dx, times io.scale, unless that is
 //                                      null. Marked STRATA_HD, as is all that it calls, to run on GPUs.
 //
-// It may have check() const, which throws Error where a hyperparameter makes no sense.
+// It may have check() const, which throws Error where a hyperparameter makes no sense. One that classifies may have (loss_mean.hpp)
+//
+//   ignore_index                       a number: samples of that label are left out, by the executor: it divides by the
+//                                      number of the others, and sets the row's gradient to 0
+//   label_weight(label) const          what a sample of that label counts in the divisor, on the host
 #pragma once
 
 #include <concepts>
@@ -27,7 +31,7 @@ struct LossInput {
     DX dx;
     Target target;  ///< regression targets; NoTarget for classification
     L label;        ///< class index of each sample, as a number; unused for regression
-    L scale;        ///< factor of the gradient: 1 / batch size, 0 in empty lanes
+    L scale;        ///< factor of the gradient: 1 / batch size (or the sum of the labels' weights), 0 in empty lanes
 };
 
 /// Stands for the targets of a loss that classifies.

@@ -128,7 +128,7 @@ public:
             for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), Net::InputShape::size);
             merge(step);
         }
-        return result_.loss / Samples;
+        return loss_mean(loss_, batch_).of(result_.loss);
     }
 
     /// A forward pass in evaluation mode: leaves outputs.
@@ -164,6 +164,7 @@ private:
         c.stride = S;
         c.random = {.seed = 5, .operation = 0, .step = 3};
         c.loss = &loss_;
+        c.mean = loss_mean(loss_, batch_);
         c.result = &result_;
         c.outputs = outputs.data();
         return c;

@@ -32,7 +32,7 @@ template <class Net, class Precision, class... Policies>
             typename std::remove_const_t<decltype(backend)>::template Executor<Net, Precision, Loss> executor(backend,
                                                                                                               loss);
             executor.load(model, {});
-            return detail::evaluate_on(executor, model, input_check_of<Net, Loss>, data, 256, 0);
+            return detail::evaluate_on(executor, model, input_check_of<Net>(loss), data, 256, 0);
         }
     }
 }

@@ -16,16 +16,19 @@ namespace strata::inline STRATA_ABI {
 
 /// The result of evaluate.
 struct Evaluation {
-    double loss = std::numeric_limits<double>::quiet_NaN();  ///< mean over the samples
-    double accuracy = std::numeric_limits<double>::quiet_NaN();
+    double loss = std::numeric_limits<double>::quiet_NaN();      ///< mean over the samples, or as the loss weighs them
+    double accuracy = std::numeric_limits<double>::quiet_NaN();  ///< of the counted samples
     std::int64_t correct = 0, samples = 0;
-    std::vector<std::int32_t> predictions;  ///< [samples]; empty for regression
-    std::vector<std::int32_t> labels;       ///< [samples]
+    std::int64_t counted = 0;                          ///< samples whose label the loss does not ignore
+    std::vector<std::int32_t> predictions;             ///< [samples]; empty for regression
+    std::vector<std::int32_t> labels;                  ///< [samples]
+    std::int64_t ignore_index = InputCheck::no_label;  ///< the label that is not counted
 
-    /// Throws Error when nothing was classified.
+    /// Of the counted samples. Throws Error when nothing was classified.
     [[nodiscard]] ConfusionMatrix confusion(int classes) const {
         ConfusionMatrix matrix(classes);
-        for (std::size_t i = 0; i < predictions.size(); ++i) matrix.add(labels[i], predictions[i]);
+        for (std::size_t i = 0; i < predictions.size(); ++i)
+            if (labels[i] != ignore_index) matrix.add(labels[i], predictions[i]);
         return matrix;
     }
 };
@@ -64,7 +67,7 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
     input.check(data, "evaluate");
     Evaluation all;
     if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
-    double loss = 0;
+    double loss = 0, weight = 0;
     for_each_batch(executor, data, batch_size, seed, [&](Batch const& batch) {
         std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
@@ -72,13 +75,16 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
             auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch));
             fail("evaluate: ", place.empty() ? "the loss is not finite" : place);
         }
-        loss += result.loss * batch.size;
+        loss += result.loss * result.weight();
+        weight += result.weight();
         all.correct += result.correct;
+        all.counted += result.counted();
         all.samples += batch.size;
     });
-    all.loss = loss / static_cast<double>(all.samples);
+    all.loss = weight > 0 ? loss / weight : 0;
+    all.ignore_index = input.ignore_index;
     if (data.classes() > 0) {
-        all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.samples);
+        if (all.counted > 0) all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.counted);
         all.labels = std::vector<std::int32_t>(data.size());
         std::copy_n(data.labels().data(), data.size(), all.labels.data());
     }

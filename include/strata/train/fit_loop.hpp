@@ -147,7 +147,7 @@ private:
             else if (is_lost([&] { any = step(loader, result); }))
                 return;
             if (!any) break;
-            state().end_batch(result.finite, result.loss, result.correct, result.samples);
+            state().end_batch(result.finite, result.loss, result.weight(), result.correct, result.counted());
             seconds_ += Progress::steady_seconds() - start;
             timed_ += result.samples;
             show_progress();

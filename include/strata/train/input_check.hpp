@@ -3,6 +3,7 @@
 
 #include "../backend/backend.hpp"
 #include "../data/dataset.hpp"
+#include "../loss/loss_mean.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -16,10 +17,12 @@ STRATA_COLD inline std::string name_of_sample(Batch const& batch, std::int64_t s
 /// What a network and its loss ask of samples, labels and targets. Every check throws Error
 /// that says what was expected.
 struct InputCheck {
-    SampleShape shape;  ///< of one sample
-    bool flat;          ///< a flat network takes images of as many values
-    int outputs;        ///< of the network
-    bool classifies;    ///< labels are wanted, else targets
+    SampleShape shape;                     ///< of one sample
+    bool flat;                             ///< a flat network takes images of as many values
+    int outputs;                           ///< of the network
+    bool classifies;                       ///< labels are wanted, else targets
+    std::int64_t ignore_index = no_label;  ///< a label that the loss leaves out
+    static constexpr std::int64_t no_label = (std::numeric_limits<std::int64_t>::min)();
 
     STRATA_COLD void check(SampleShape got, char const* who) const {
         if (got == shape || (flat && got.size() == shape.size())) return;
@@ -43,6 +46,11 @@ struct InputCheck {
             fail(who, ": the loss needs labels, the dataset has ", data.outputs() > 0 ? "targets" : "none");
         if (data.classes() > outputs)
             fail(who, ": the dataset has ", data.classes(), " classes, the network ", outputs, " outputs");
+        if (data.has_ignored() && data.ignore_index() != ignore_index) {
+            auto const its = ignore_index == no_label ? std::string("none") : concatenate(ignore_index);
+            fail(who, ": the dataset has labels ", data.ignore_index(), ", to be ignored, the loss's ignore_index is ",
+                 its);
+        }
     }
     void check(Batch const& batch, char const* who) const {
         if (batch.size < 1) fail(who, ": a batch of ", batch.size, " samples, expected at least 1");
@@ -54,23 +62,21 @@ struct InputCheck {
         }
         if (!batch.labels) fail(who, ": the loss needs labels, the batch has ", batch.targets ? "targets" : "none");
         for (int i = 0; i < batch.size; ++i)
-            if (batch.labels[i] < 0 || batch.labels[i] >= outputs)
+            if ((batch.labels[i] < 0 || batch.labels[i] >= outputs) && batch.labels[i] != ignore_index)
                 fail(who, ": label ", batch.labels[i], " of ", name_of_sample(batch, i), ", expected 0 to ",
                      outputs - 1);
     }
 };
 
-/// What training `Net` with `Loss` asks.
+/// What training `Net` with a loss asks.
 template <class Net, class Loss>
-inline constexpr InputCheck input_check_of{[] {
-                                               using In = typename Net::InputShape;
-                                               if constexpr (In::rank == 3)
-                                                   return SampleShape{In::template extent<0>, In::template extent<1>,
-                                                                      In::template extent<2>};
-                                               else
-                                                   return SampleShape{1, 1, In::size};
-                                           }(),
-                                           Net::InputShape::rank == 1, Net::OutputShape::size, Loss::classifies};
+constexpr InputCheck input_check_of(Loss const& loss) {
+    using In = typename Net::InputShape;
+    InputCheck check{{1, 1, In::size}, In::rank == 1, Net::OutputShape::size, Loss::classifies};
+    if constexpr (In::rank == 3) check.shape = {In::template extent<0>, In::template extent<1>, In::template extent<2>};
+    if constexpr (IgnoresLabels<Loss>) check.ignore_index = loss.ignore_index;
+    return check;
+}
 
 /// The first sample of a batch of which a number, as a network stores it in a T, is not finite, in words; empty where
 /// all are. Doubles may be finite and still too large.

@@ -41,6 +41,15 @@ STRATA_COLD std::string options_text(Policy const& policy) {
     if constexpr (requires { double(policy.average.decay); }) add("ema", policy.average.decay);
     if constexpr (requires { double(policy.clip.max_norm); }) add("max_norm", policy.clip.max_norm);
     if constexpr (requires { double(policy.clip.max_value); }) add("max_value", policy.clip.max_value);
+    if constexpr (requires { double(policy.ignore_index); }) add("ignore_index", policy.ignore_index);
+    if constexpr (requires { double(policy.pos_weight); }) add("pos_weight", policy.pos_weight);
+    if constexpr (requires { double(policy.delta); }) add("delta", policy.delta);
+    if constexpr (requires { double(policy.beta); }) add("beta", policy.beta);
+    if constexpr (requires { policy.class_weights.values; }) {
+        Checksum sum;
+        sum.add(policy.class_weights.values, sizeof policy.class_weights.values);
+        append(text, ", class_weights of checksum ", hexadecimal(sum.value()));
+    }
     if constexpr (requires { double(policy.rest.learning_rate); })
         append(text, "; the rest: learning_rate ", exact_text(policy.rest.learning_rate), options_text(policy.rest));
     return text;

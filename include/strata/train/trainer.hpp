@@ -42,6 +42,7 @@ public:
           non_finite_(non_finite),
           loss_scaling_(loss_scaling),
           executor_(backend, loss),
+          input_(input_check_of<Net>(loss)),
           optimizer_state_(detail::kept_state_size<Net>(executor_, optimizer), Scalar(0)) {
         if constexpr (requires { loss.check(); }) loss.check();
         if constexpr (requires { optimizer.check(); }) optimizer.check();
@@ -103,7 +104,7 @@ public:
     /// NonFinite{.skip = true}); nothing has been written then. A gradient that
     /// overflows for a dynamic loss scale is no error: the step is left out and the scale reduced.
     StepResult train_step(Batch const& batch) {
-        input.check(batch, "train_step");
+        input_.check(batch, "train_step");
         zero_gradients();
         ScheduleValue const value = scheduled();
         StepResult result = pass(batch);
@@ -113,13 +114,13 @@ public:
     /// The same on arrays: samples [batch][C][H][W], and labels [batch] or targets [batch][outputs] (see ArrayBatch).
     template <class X, class Y>
     StepResult train_step(X const& samples, Y const& answers) {
-        return train_step(ArrayBatch<X, Y>(samples, answers, input.shape, outputs, "train_step").batch());
+        return train_step(ArrayBatch<X, Y>(samples, answers, input_.shape, outputs, "train_step").batch());
     }
 
     /// The first half of a training step: forward and backward, which leave the gradient of the mean loss in gradients(),
     /// added to it where there was no update() since, as in PyTorch. Throws as train_step, the gradient gone then.
     StepResult backward(Batch const& batch) {
-        input.check(batch, "backward");
+        input_.check(batch, "backward");
         if (pending_.passes == 0) return pass(batch);
         auto const sum = executor_.gradient();
         AlignedVector<Gradient> earlier(sum.size());
@@ -140,7 +141,7 @@ public:
     /// The same on arrays, as train_step takes them.
     template <class X, class Y>
     StepResult backward(X const& samples, Y const& answers) {
-        return backward(ArrayBatch<X, Y>(samples, answers, input.shape, outputs, "backward").batch());
+        return backward(ArrayBatch<X, Y>(samples, answers, input_.shape, outputs, "backward").batch());
     }
     /// The gradient, in the order of model().parameters(), to be read or changed before update(); valid until the next
     /// pass. With Sharded all ranks call it together. Throws Error where there was no backward since the last update().
@@ -224,7 +225,7 @@ public:
     /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
     [[nodiscard]] std::vector<Value> predict(Dataset const& data, int batch_size = 256) const {
         if (data.size() == 0) fail("predict: the dataset is empty");
-        input.check(data.shape(), "predict");
+        input_.check(data.shape(), "predict");
         std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
         to_device();
         return repeated([&] {
@@ -265,12 +266,10 @@ public:
 private:
     friend class detail::FitLoop<Trainer>;
 
-    static constexpr InputCheck input = input_check_of<Net, Loss>;
-
     STRATA_COLD History const& fit(Dataset const& train, Dataset const* test, FitOptions const& options) {
         if (fitting_) fail("fit: this trainer is in fit already, whose callbacks cannot call it again");
-        input.check(train, "fit");
-        if (test) input.check(*test, "fit (test data)");
+        input_.check(train, "fit");
+        if (test) input_.check(*test, "fit (test data)");
         options.check();
         options.check_monitors(Loss::classifies, test != nullptr);
         if constexpr (several_ranks)
@@ -303,9 +302,9 @@ private:
         else
             f();
     }
-    [[nodiscard]] Evaluation evaluation_of(Dataset const& data, int size, bool strict) const {
+    [[nodiscard]] Evaluation evaluation_of(Dataset const& data, int n, bool strict) const {
         to_device();
-        return repeated([&] { return detail::evaluate_on(executor_, model_, input, data, size, state_.seed, strict); });
+        return repeated([&] { return detail::evaluate_on(executor_, model_, input_, data, n, state_.seed, strict); });
     }
 
     [[nodiscard]] STRATA_COLD ScheduleValue scheduled() {
@@ -387,6 +386,7 @@ private:
     NonFinite non_finite_;
     LossScaling loss_scaling_;
     mutable Executor executor_;
+    InputCheck input_;
     mutable AlignedVector<Scalar> optimizer_state_;
     mutable bool host_is_old_ = false, device_is_old_ = true;
     bool fitting_ = false, stopped_ = false, has_gradient_ = false;

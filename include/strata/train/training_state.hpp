@@ -26,8 +26,9 @@ struct TrainingState {
     std::int64_t batch = 0;                       ///< batches of the current epoch finished
     double learning_rate = EpochRecord::unknown;  ///< of the last step
     // Sums over the current epoch, so that its record is the same after a resume.
-    double epoch_loss = 0;  ///< sum over samples
-    std::int64_t epoch_correct = 0, epoch_samples = 0;
+    double epoch_loss = 0;    ///< sum over samples
+    double epoch_weight = 0;  ///< what it is divided by: the samples, or their labels' weights
+    std::int64_t epoch_correct = 0, epoch_samples = 0;  ///< without ignored ones
     // What the position in an epoch means depends on these.
     std::int64_t batch_size = 0, dataset_size = 0, shuffle = 1, drop_last = 0;
     double loss_scale = 0;  ///< a dynamic one; 0 before the first step
@@ -41,7 +42,7 @@ struct TrainingState {
         record.step = step;
         record.learning_rate = learning_rate;
         if (epoch_samples == 0) return record;
-        record.train_loss = epoch_loss / static_cast<double>(epoch_samples);
+        record.train_loss = epoch_weight > 0 ? epoch_loss / epoch_weight : 0;
         if (classifies) record.train_accuracy = static_cast<double>(epoch_correct) / static_cast<double>(epoch_samples);
         return record;
     }
@@ -71,18 +72,19 @@ struct TrainingState {
         shuffle = shuffled;
         drop_last = without_last;
     }
-    /// Counts a batch of the current epoch; its samples only where it was trained on.
-    void end_batch(bool trained, double loss, std::int64_t correct, int samples) {
+    /// Counts a batch of the current epoch, as its StepResult has it; its samples only where it was trained on.
+    void end_batch(bool trained, double loss, double weight, std::int64_t correct, int counted) {
         ++batch;
         if (!trained) return;
-        epoch_loss += loss * samples;
+        epoch_loss += loss * weight;
+        epoch_weight += weight;
         epoch_correct += correct;
-        epoch_samples += samples;
+        epoch_samples += counted;
     }
     void end_epoch(EpochRecord const& record) {
         ++epoch;
         batch = 0;
-        epoch_loss = 0;
+        epoch_loss = epoch_weight = 0;
         epoch_correct = epoch_samples = 0;
         history.push_back(record);
     }
@@ -103,6 +105,7 @@ inline constexpr StateNumber state_numbers[] = {{"step", &TrainingState::step},
                                                 {"batch", &TrainingState::batch},
                                                 {"learning_rate", nullptr, &TrainingState::learning_rate},
                                                 {"epoch_loss", nullptr, &TrainingState::epoch_loss},
+                                                {"epoch_weight", nullptr, &TrainingState::epoch_weight, true},
                                                 {"epoch_correct", &TrainingState::epoch_correct},
                                                 {"epoch_samples", &TrainingState::epoch_samples},
                                                 {"batch_size", &TrainingState::batch_size},
@@ -147,6 +150,7 @@ STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, s
         read(number.name, state.*number.count);
         if (state.*number.count < 0) fail(source, ": the checkpoint's entry \"", number.name, "\" is negative");
     }
+    if (!metadata.find("epoch_weight")) state.epoch_weight = static_cast<double>(state.epoch_samples);
     state.history = history_from_text(text_of("history"));
     return state;
 }

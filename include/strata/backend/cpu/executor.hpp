@@ -166,7 +166,7 @@ private:
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
         pass_.template begin<true>(keeps_batch ? tiles.size() : (std::min)(pass_.workers, tiles.size()), S,
-                                   tiling.leaves, watch);
+                                   tiling.leaves, detail::loss_mean(loss_, batch), watch);
         if constexpr (Ranks::by_groups) pass_.template poll_in_between<Ranks>(ranks_);
         cache_.forget();
         detail::grow(pass_.parts, Layout::parts_size(tiling.tiles));
@@ -232,7 +232,7 @@ private:
         }
         largest_gradient_ = detail::largest_magnitude(chunk_numbers_.begin(), chunk_numbers_.end());
         if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
-        return detail::merged_result(pass_.results.data(), batch.size, tiling.leaves, largest_gradient_);
+        return detail::merged_result(pass_.results.data(), pass_.mean, batch.size, tiling.leaves, largest_gradient_);
     }
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
@@ -243,7 +243,7 @@ private:
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
         pass_.template begin<false>(Ranks::gathers_parameters ? tiles.size() : (std::min)(pass_.workers, tiling.tiles),
-                                    S, tiling.leaves, watch);
+                                    S, tiling.leaves, detail::loss_mean(loss_, batch), watch);
         if constexpr (Ranks::gathers_parameters) pass_.template poll_in_between<Ranks>(ranks_);
         detail::evaluation_statistics<Net>(model.buffers().data(), statistics_.data());
         bool const teams = Layout::template teams_pay<false>(S, team_flops_);
@@ -284,7 +284,7 @@ private:
             if (predictions) ranks_.gather(predictions, 1, samples);
             if (outputs) ranks_.gather(outputs, Net::OutputShape::size, samples);
         }
-        return detail::merged_result(pass_.results.data(), batch.size, tiling.leaves, 0);
+        return detail::merged_result(pass_.results.data(), pass_.mean, batch.size, tiling.leaves, 0);
     }
 
     /// Throws what a worker has thrown.

@@ -39,6 +39,7 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
         T label[N] = {}, loss[N] = {}, best[N] = {};
         if (c.batch->labels)
             for (int s = 0; s < real; ++s) label[s] = static_cast<T>(c.batch->labels[c.first + first + s]);
+        auto const left_out = [&](int s) { return c.loss && ignores(*c.loss, c.batch->labels[c.first + first + s]); };
         using X = PartialTileView<OutputShape, L, Storage const>;
         X const x{values + first, S, there};
         store_lane(best, predicted_class<outputs>(x));
@@ -55,17 +56,22 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
                 dx.data = gradient ? reinterpret_cast<T*>(c.scratch) : nullptr;
             Target target{};
             if constexpr (!Loss::classifies) target = {targets ? targets + first : nullptr, S, there};
-            L const scale =
-                select(first_lanes<L>(real), L(static_cast<T>(1.0 / c.batch->size * c.loss_scale)), L(T(0)));
+            L const scale = select(first_lanes<L>(real), L(static_cast<T>(c.mean.factor() * c.loss_scale)), L(T(0)));
             LossInput<X, DX, Target> const io{x, dx, target, load_lane<L>(label), scale};
             store_lane(loss, L(c.loss->template operator()<outputs>(io)));
+            // Written, not multiplied by 0: what is left out may be no number.
+            if constexpr (IgnoresLabels<Loss>)
+                for (int s = 0; c.mean.ignored > 0 && dx.data && s < real; ++s)
+                    for (int k = 0; left_out(s) && k < outputs; ++k)
+                        dx.data[static_cast<std::ptrdiff_t>(k) * dx.stride + s] = T(0);
             if constexpr (!direct)
                 for (int k = 0; gradient && k < outputs; ++k) store_first(gradient + k * S + first, dx[k], there);
         }
         for (int s = 0; s < real; ++s) {
+            if (c.predictions) c.predictions[c.first + first + s] = static_cast<std::int32_t>(best[s]);
+            if (c.mean.ignored > 0 && left_out(s)) continue;
             if (c.loss) c.result->loss += static_cast<double>(loss[s]);
             if (c.batch->labels && best[s] == label[s]) ++c.result->correct;
-            if (c.predictions) c.predictions[c.first + first + s] = static_cast<std::int32_t>(best[s]);
         }
     }
 }

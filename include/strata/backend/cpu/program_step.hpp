@@ -1,7 +1,7 @@
 // One step of a tile's program: what it works on, and how it runs, alone or in a chain with its neighbours.
 #pragma once
 
-#include "../../loss/loss.hpp"
+#include "../../loss/loss_mean.hpp"
 #include "../../network/model.hpp"
 #include "batch_norm_kernel.hpp"
 #include "tile.hpp"
@@ -17,7 +17,8 @@ struct BatchResult {
 
 /// The result of a batch from those of its leaves, which are merged in one binary tree; `gradient` is the gradient's
 /// largest magnitude.
-STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int leaves, double gradient) {
+STRATA_COLD inline StepResult merged_result(BatchResult* results, LossMean const& mean, int batch, int leaves,
+                                            double gradient) {
     for (int distance = 1; distance < leaves; distance *= 2)
         for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance) {
             results[leaf].loss += results[leaf + distance].loss;
@@ -25,7 +26,9 @@ STRATA_COLD inline StepResult merged_result(BatchResult* results, int batch, int
         }
     StepResult result;
     result.samples = batch;
-    result.loss = results[0].loss / batch;
+    result.ignored = mean.ignored;
+    result.label_weight = mean.label_weight;
+    result.loss = mean.of(results[0].loss);
     result.correct = results[0].correct;
     result.finite = is_finite(result.loss) && is_finite(gradient);
     return result;
@@ -60,6 +63,7 @@ struct TileContext {
     BatchResult* result = nullptr;
     std::int32_t* predictions = nullptr;             ///< [batch], null when not wanted
     typename Precision::compute* outputs = nullptr;  ///< [batch][outputs], null when not wanted
+    LossMean mean;                                   ///< of the batch
     double loss_scale = 1;                           ///< factor of the loss's gradient
 };
 

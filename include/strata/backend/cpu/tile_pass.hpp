@@ -25,7 +25,8 @@ struct TilePass {
 
     /// Room for a pass that holds so many tiles at a time.
     template <bool Training>
-    void begin(int tiles, int samples, int leaves, int* first_non_finite) {
+    void begin(int tiles, int samples, int leaves, LossMean of_losses, int* first_non_finite) {
+        mean = of_losses;
         watch = first_non_finite;
         memory.template make_room<Training>(workers, tiles, samples);
         std::fill_n(results.begin(), leaves, BatchResult{});
@@ -73,6 +74,7 @@ struct TilePass {
         meet(slot, team.size);
         c.share = team;
         c.result = &results[static_cast<std::size_t>(leaf)];
+        c.mean = mean;
         for (int tile = leaf * tiling.leaf_tiles; tile < (std::min)((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
              ++tile) {
             c.first = tile * S;
@@ -110,6 +112,7 @@ struct TilePass {
     PassMemory<Layout> memory;
     FixedArray<double> parts;  ///< of batch-wide statistics, by tile
     FixedArray<BatchResult> results;
+    LossMean mean;  ///< of the batch's losses
     void (*poll)(void*) = nullptr;
     void* polled = nullptr;
     int* watch = nullptr;  ///< of this pass: the first operation whose output is not finite

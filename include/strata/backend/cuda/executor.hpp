@@ -325,13 +325,14 @@ private:
         if constexpr (!Loss::classifies)
             if (batch.targets) targets = batch_.targets(*device_, batch, Net::OutputShape::size);
         bool const has_loss = Training || batch.labels || batch.targets;
+        mean_ = detail::loss_mean(loss_, batch);
         losses_.grow(*device_, samples);
         hits_.grow(*device_, samples);
         predictions_.grow(*device_, samples);
         device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
             loss_, at(plan<Training>().value[Net::operation_count]),
             Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets, labels,
-            has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(), samples_});
+            has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(), mean_.factor(), samples_});
         if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_});
         device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_});
         return has_loss;
@@ -341,7 +342,9 @@ private:
         device_->download(report_values_.data(), report_.data(), entries * sizeof(double));
         StepResult result;
         result.samples = samples;
-        result.loss = has_loss ? report_values_[0] / samples : 0;
+        result.ignored = mean_.ignored;
+        result.label_weight = mean_.label_weight;
+        result.loss = has_loss ? mean_.of(report_values_[0]) : 0;
         result.correct = static_cast<std::int64_t>(report_values_[1]);
         result.finite = is_finite(result.loss);
         if (entries == report_size) {
@@ -359,6 +362,7 @@ private:
     std::size_t state_size_ = 0;
     int samples_ = 0;
     detail::UpdateRange range_;
+    LossMean mean_;
     double largest_gradient_ = 0;
     bool buffers_are_finite_ = true;
     Buffer<Scalar> parameters_, state_, buffers_, next_buffers_;

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "../../loss/loss.hpp"
+#include "../../loss/loss_mean.hpp"
 #include "body.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -54,6 +54,7 @@ struct LossBody {
     double* losses;              ///< [sample], null when there is nothing to compare with
     double* hits;                ///< [sample]
     std::int32_t* predictions;   ///< [sample]
+    double factor;               ///< of the gradient
     int samples;
 
     [[nodiscard]] long threads() const { return samples; }
@@ -64,15 +65,21 @@ struct LossBody {
         Compute const best = predicted_class<OutputShape::size>(row);
         Compute const label = labels ? static_cast<Compute>(labels[thread]) : Compute(-1);
         predictions[thread] = static_cast<std::int32_t>(best);
-        hits[thread] = best == label ? 1 : 0;
+        bool const counts = !labels || !ignores(loss, labels[thread]);
+        hits[thread] = counts && best == label ? 1 : 0;
         if (!losses) return;
         LossInput<X, DX, target_view<Loss, OutputShape, Compute, Storage>> const io{
             row,
             {dx ? dx + thread : nullptr, samples},
             view_targets<Loss, OutputShape, Compute>(targets ? targets + thread : nullptr, samples),
             label,
-            static_cast<Compute>(1.0 / samples)};
+            static_cast<Compute>(factor)};
         losses[thread] = static_cast<double>(loss.template operator()<OutputShape::size>(io));
+        if constexpr (IgnoresLabels<Loss>) {
+            if (counts) return;
+            losses[thread] = 0;
+            for (int k = 0; dx && k < OutputShape::size; ++k) io.dx.set(k, Compute(0));
+        }
     }
 };
 

@@ -107,9 +107,11 @@ public:
         compare();
         StepResult result = Base::gradients(model, batch, random, loss_scale);
         auto const own = Base::own_samples(this->ranks(), batch.size, this->most_leaves());
-        int const samples = own.end - own.begin;
-        if (samples > 0) result.loss *= static_cast<double>(batch.size) / samples;
-        result.samples = samples;
+        LossMean const mean = loss_mean(this->loss(), batch, own);
+        if (mean.divisor > 0) result.loss *= loss_mean(this->loss(), batch).divisor / mean.divisor;
+        result.samples = own.end - own.begin;
+        result.ignored = mean.ignored;
+        result.label_weight = mean.label_weight;
         batch_ = batch.size;
         loss_scale_ = loss_scale;
         lent_ = false;

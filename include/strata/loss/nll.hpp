@@ -1,0 +1,40 @@
+// NLL: negative log-likelihood of outputs that are log-probabilities, as torch.nn.NLLLoss (mean over the batch's samples but
+// those that are ignored; of a batch of which all are, loss and gradient are 0, where PyTorch's are not numbers).
+//
+//   loss = -x(label),  dx(k) = -[k = label] / batch
+#pragma once
+
+#include "loss.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+struct NLL {
+    using policy = LossPolicy;
+    static constexpr bool classifies = true;
+    int ignore_index = -100;  ///< samples of this label are left out; it need not be a class
+
+    void check() const {}
+
+    /// Refuses networks whose outputs are not one log-probability a class.
+    template <class Got>
+    struct Check {
+        static constexpr bool ok = Got::type::rank == 1;
+        static_assert(ok, "NLL needs a flat output, one log-probability a class: end the network in Linear or Flatten");
+    };
+
+    template <int K, class Io>
+    STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {
+        using L = typename Io::L;
+        using T = scalar_of<L>;
+        L loss(T(0));
+        STRATA_ROLLED
+        for (int k = 0; k < K; ++k) {
+            auto const hit = io.label == L(static_cast<T>(k));
+            loss = select(hit, -io.x[k], loss);
+            if (io.dx.data) io.dx.set(k, select(hit, -io.scale, L(T(0))));
+        }
+        return loss;
+    }
+};
+
+}  // namespace strata::inline STRATA_ABI

@@ -1,0 +1,7 @@
+// expect: WeightedCrossEntropy<Classes> needs a weight for each output of the network: Classes is another number
+#include <strata/strata.hpp>
+
+using namespace strata;
+using Net = Network<Input<8>, Linear<4>>;
+
+int main() { train<Net>(WeightedCrossEntropy<3>{.class_weights = {1, 2, 3}}).train_step(Batch{}); }
