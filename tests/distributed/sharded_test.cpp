@@ -326,6 +326,33 @@ TEST_CASE(
     check_kills<Net, Sharded<3>>(3, 20);
 }
 
+TEST_CASE("a rank that is lost while the others begin at their checkpoint") {
+    TemporaryDirectory const directory;
+    auto const data = augmented_images(120);
+    auto alone = trainer_of<Net>();
+    alone.fit(data, options_of(48));
+    Snapshot const expected = snapshot_of(alone, directory);
+    std::mutex checking;
+    int ended = 0;
+    Threads::run_ranks(4, [&](Threads threads) {
+        int const rank = threads.rank();
+        Recovery recovery;
+        Noticing<Threads> communicator{&recovery, std::move(threads), rank == 1};
+        auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on, Sharded<1>{}});
+        auto options = options_of(48);
+        options.checkpoint = directory / "on the way";
+        options.on_step = [&](StepEvent const& event) {
+            if (rank == 0 && event.step == 4) throw RankKilled();
+        };
+        trainer.fit(data, options);
+        Snapshot const written = snapshot_of(trainer, directory);
+        std::lock_guard const lock(checking);
+        ++ended;
+        CHECK_MESSAGE(written == expected, difference(written, expected));
+    });
+    CHECK(ended == 2);
+}
+
 TEST_CASE("what another training left at the checkpoint's place is not what they go on from") {
     TemporaryDirectory const directory;
     auto const data = small_images(64);

@@ -36,7 +36,10 @@ public:
         do {
             trainer_.moved_ = false;
             if constexpr (!replicated) {
-                if (is_lost([&] { run_from_here(); })) load_last_checkpoint();
+                if (is_lost([&] { run_from_here(); })) {
+                    check_last_checkpoint();
+                    while (is_lost([&] { load_last_checkpoint(); })) {}  // another one meanwhile
+                }
             } else {
                 run_from_here();
             }
@@ -226,11 +229,13 @@ private:
     }
 
     /// A lost rank had a part of the state that no other has.
-    STRATA_COLD void load_last_checkpoint() {
+    STRATA_COLD void check_last_checkpoint() const {
         if (options_.checkpoint.empty() || ::access(options_.checkpoint.c_str(), F_OK) != 0)
             throw RankLost(
                 "fit: a lost rank had a part of the state that no other has, and there is no checkpoint "
                 "(FitOptions::checkpoint) to go on from");
+    }
+    STRATA_COLD void load_last_checkpoint() {
         trainer_.load_checkpoint(options_.checkpoint);
         trainer_.stopped_ = false;
         if constexpr (Trainer::several_ranks)  // each has read a file of its own
