@@ -231,6 +231,31 @@ TEST_CASE("a step that is not finite leaves what was kept as it was") {
         });
 }
 
+TEST_CASE("a step whose weights would not be finite leaves what was kept as it was") {
+    TemporaryDirectory const directory;
+    auto const data = small_images(48);
+    OneBatch const whole(data);
+    auto const check = [&](auto... ways) {
+        Threads::run_ranks(1, [&](Threads communicator) {
+            auto trainer = train<SmallLeNet>(Cpu{.threads = 1}, SGD{.learning_rate = 1e-37, .momentum = 0.9},
+                                             DataParallel{communicator, ways...});
+            auto const updates = [&] {
+                trainer.backward(*whole);
+                for (float& g : trainer.gradients()) g = 0;
+                trainer.gradients().back() = 3e38f;  // with the momentum of one before, more than there is
+                trainer.update();
+            };
+            updates();
+            auto const before = snapshot_of(trainer, directory);
+            CHECK(error_of(updates).find("would not be finite") != std::string::npos);
+            auto const after = snapshot_of(trainer, directory);
+            CHECK_MESSAGE(after == before, difference(before, after));
+        });
+    };
+    check(Compressed<OneBit>{});
+    check(Compressed<Int8>{}, Sharded<2>{});
+}
+
 TEST_CASE("a loss scale does not change what is kept") {
     auto const data = small_images(64);
     OneBatch const whole(data);

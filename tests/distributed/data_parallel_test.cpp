@@ -305,6 +305,13 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
         CHECK(error.find("64 samples") != std::string::npos);
     });
     Threads::run_ranks(2, [&](Threads communicator) {
+        auto trainer = train<Network<Input<2>, Linear<1>>>(Cpu{.threads = 1}, MSE{}, SGD{}, DataParallel{communicator});
+        std::vector<double> const x(2 * 32, 0.5), y(32, communicator.rank() == 1 ? 1.0 : 2.0);
+        std::string const error = error_of([&] { trainer.fit(from_memory(x, {2}, y, 1), options_of(32)); });
+        std::lock_guard const lock(checking);
+        CHECK(error.find("targets of checksum") != std::string::npos);
+    });
+    Threads::run_ranks(2, [&](Threads communicator) {
         auto trainer = trainer_of<SmallLeNet>(DataParallel{communicator});
         auto options = options_of(32);
         if (communicator.rank() == 0) options.checkpoint = "only here";

@@ -144,7 +144,8 @@ void check_bits(Optimizer const& optimizer, int batch, std::size_t samples, Sync
             auto trainer =
                 train<Net>(Cpu{.threads = 1}, Seed{7}, optimizer, CosineAnnealingLR{.t_max = 3},
                            Served{.servers = all.addresses, .worker = worker, .workers = workers, .mode = mode});
-            trainer.fit(data, options_of(batch));
+            trainer.fit(data, options_of(batch, 1));
+            trainer.fit(data, options_of(batch));  // is compared behind the first steps
             auto const its = trainer.evaluate(tests, 30);
             same[static_cast<std::size_t>(worker)] = same_bits<float>(trainer.model().parameters(), expected.weights) &&
                                                      its.loss == evaluation.loss &&

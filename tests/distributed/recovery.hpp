@@ -15,6 +15,7 @@ public:
         if (!lost_) since_ = Clock::now();
         lost_ = true;
     }
+    [[nodiscard]] bool has_noticed() const { return lost_; }
     void end() {
         if (lost_) milliseconds_.push_back(std::chrono::duration<double, std::milli>(Clock::now() - since_).count());
         lost_ = false;
@@ -28,20 +29,22 @@ private:
     std::vector<double> milliseconds_;
 };
 
-/// A communicator that notes in its recovery when it has heard of a loss.
+/// A communicator that notes in its recovery when it has heard of a loss; its rank may be killed then, in the first message
+/// behind it.
 template <Communicator C>
 struct Noticing {
     Recovery* recovery;
     C communicator;
+    bool is_killed_then = false;
 
     [[nodiscard]] int rank() const { return communicator.rank(); }
     [[nodiscard]] int size() const { return communicator.size(); }
     void post_send(int to, std::span<std::byte const> bytes) {
-        recovery->end();
+        begin_message();
         noticing([&] { return communicator.post_send(to, bytes), true; });
     }
     void post_receive(int from, std::span<std::byte> bytes) {
-        recovery->end();
+        begin_message();
         noticing([&] { return communicator.post_receive(from, bytes), true; });
     }
     bool poll() {
@@ -55,9 +58,16 @@ struct Noticing {
         if (!all) recovery->notice();
         return all;
     }
-    Noticing shrink() { return {recovery, communicator.shrink()}; }
+    Noticing shrink() { return {recovery, communicator.shrink(), is_killed_then}; }
 
 private:
+    void begin_message() {
+        if (is_killed_then && recovery->has_noticed()) {
+            { C const gone = std::move(communicator); }
+            throw RankKilled();
+        }
+        recovery->end();
+    }
     bool noticing(auto const& action) {
         try {
             return action();

@@ -326,6 +326,79 @@ TEST_CASE(
     check_kills<Net, Sharded<3>>(3, 20);
 }
 
+TEST_CASE("a rank that is lost while the others begin at their checkpoint") {
+    TemporaryDirectory const directory;
+    auto const data = augmented_images(120);
+    auto alone = trainer_of<Net>();
+    alone.fit(data, options_of(48));
+    Snapshot const expected = snapshot_of(alone, directory);
+    std::mutex checking;
+    int ended = 0;
+    Threads::run_ranks(4, [&](Threads threads) {
+        int const rank = threads.rank();
+        Recovery recovery;
+        Noticing<Threads> communicator{&recovery, std::move(threads), rank == 1};
+        auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on, Sharded<1>{}});
+        auto options = options_of(48);
+        options.checkpoint = directory / "on the way";
+        options.on_step = [&](StepEvent const& event) {
+            if (rank == 0 && event.step == 4) throw RankKilled();
+        };
+        trainer.fit(data, options);
+        Snapshot const written = snapshot_of(trainer, directory);
+        std::lock_guard const lock(checking);
+        ++ended;
+        CHECK_MESSAGE(written == expected, difference(written, expected));
+    });
+    CHECK(ended == 2);
+}
+
+namespace {
+/// Kills its rank, when it is told to, in the next message of one byte: behind what the first rank did alone.
+template <Communicator C>
+struct KilledBehind {
+    bool const* dies;
+    C communicator;
+
+    [[nodiscard]] int rank() const { return communicator.rank(); }
+    [[nodiscard]] int size() const { return communicator.size(); }
+    void post_send(int to, std::span<std::byte const> bytes) {
+        if (*dies && bytes.size() == 1) {
+            { C const gone = std::move(communicator); }
+            throw RankKilled();
+        }
+        communicator.post_send(to, bytes);
+    }
+    void post_receive(int from, std::span<std::byte> bytes) { communicator.post_receive(from, bytes); }
+    bool poll() { return communicator.poll(); }
+    void wait() { communicator.wait(); }
+    bool agree(bool ok) { return communicator.agree(ok); }
+    KilledBehind shrink() { return {dies, communicator.shrink()}; }
+};
+}  // namespace
+
+TEST_CASE("a rank that is lost when an epoch's checkpoint is written: its callback is called all the same") {
+    TemporaryDirectory const directory;
+    auto const data = small_images(96);
+    std::mutex checking;
+    int ended = 0;
+    Threads::run_ranks(3, [&](Threads threads) {
+        bool dies = false;
+        bool const is_first = threads.rank() == 0;
+        KilledBehind<Threads> communicator{&dies, std::move(threads)};
+        auto trainer = trainer_of<Net>(DataParallel{communicator, WhenLost::go_on, Sharded<1>{}});
+        auto options = options_of(48);
+        options.checkpoint = directory / "on the way";
+        options.on_step = [&](StepEvent const& event) { dies = is_first && event.step == 2; };
+        options.on_epoch = [&](EpochRecord const&) { trainer.stop(); };
+        trainer.fit(data, options);
+        std::lock_guard const lock(checking);
+        ++ended;
+        CHECK(trainer.state().history.size() == 1);
+    });
+    CHECK(ended == 2);
+}
+
 TEST_CASE("what another training left at the checkpoint's place is not what they go on from") {
     TemporaryDirectory const directory;
     auto const data = small_images(64);

@@ -66,8 +66,10 @@ public:
         if constexpr (Group::compressed) this->ranks().codes().begin(random.step, loss_scale);
         StepResult const result = Base::gradients(model, batch, random, loss_scale);
         this->ranks().parameters_are_old(false);
-        if constexpr (Group::compressed)
-            if (result.finite) this->ranks().codes().keep();
+        if constexpr (Group::compressed) {
+            kept_ = result.finite && !this->statistics_fault(model);
+            if (kept_) this->ranks().codes().keep();
+        }
         return result;
     }
     /// The whole batch's gradient; where it is sharded, all ranks ask for it together.
@@ -123,7 +125,7 @@ public:
     UpdateFault update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state,
                        OptimizerStep const& step) {
         if constexpr (!Group::sharded) {
-            return Base::update(model, optimizer, state, step);
+            return noted(Base::update(model, optimizer, state, step));
         } else {
             check_state();
             if (auto const fault = this->statistics_fault(model)) return fault;
@@ -133,7 +135,7 @@ public:
                 parameters = this->ranks().shard().parameters().data();
             else
                 parameters = model.parameters().data() + parts().part(0).begin;
-            return this->ranks().together([&] {
+            return noted(this->ranks().together([&] {
                 UpdateFault const fault = this->update_part(
                     optimizer, step, parameters, gradient, state.data(), static_cast<std::ptrdiff_t>(parts().size()),
                     [&](UpdateFault found) {
@@ -151,7 +153,7 @@ public:
                 }
                 this->update_statistics(model);
                 return fault;
-            });
+            }));
         }
     }
 
@@ -237,6 +239,12 @@ private:
     STRATA_COLD void check_state() const {
         if (lost_) fail("training: a lost rank had a part of the state that no other has: load a checkpoint first");
     }
+    /// What became of an update: where nothing was written, the codes of the pass before it have left out nothing either.
+    UpdateFault noted(UpdateFault const& fault) {
+        if constexpr (Group::compressed)
+            if (std::exchange(kept_, false) && fault) this->ranks().codes().keep();
+        return fault;
+    }
     void deal_codes() {
         if constexpr (Group::compressed) this->ranks().codes().deal(this->ranks().rank(), this->ranks().size(), count);
     }
@@ -255,6 +263,7 @@ private:
     AlignedVector<Gradient> whole_gradient_;  // by groups: where somebody asked for it
     bool whole_ = !Group::sharded;
     bool lost_ = false;  // a part of the state, with a rank
+    bool kept_ = false;  // what the codes of the last pass left out
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 #include "../data/loader.hpp"
 #include "../schedule/schedule.hpp"
 #include "checkpoint_state.hpp"
@@ -33,14 +35,22 @@ public:
         if constexpr (!replicated)  // what is at its place may be another training's
             if (!options_.checkpoint.empty() && trainer_.executor_.ranks().goes_on())
                 trainer_.save_checkpoint(options_.checkpoint);
+        told_ = state().epoch;
         do {
             trainer_.moved_ = false;
             if constexpr (!replicated) {
-                if (is_lost([&] { run_from_here(); })) load_last_checkpoint();
+                if (is_lost([&] { run_from_here(); })) {
+                    check_last_checkpoint();
+                    bool const stopped = trainer_.stopped_;
+                    std::int64_t const step = state().step;
+                    while (is_lost([&] { load_last_checkpoint(); })) {}  // another one meanwhile
+                    trainer_.stopped_ = (stopped && state().step == step) || stops_early();
+                    epoch_is_due_ = state().batch == 0 && state().epoch > told_;
+                }
             } else {
                 run_from_here();
             }
-        } while (trainer_.moved_ && !trainer_.stopped_);
+        } while (trainer_.moved_ && (!trainer_.stopped_ || epoch_is_due_));
     }
 
 private:
@@ -118,6 +128,8 @@ private:
         position().steps_per_epoch = loader.batches_per_epoch();
         position().total_steps = position().steps_per_epoch * options_.epochs;
         samples_ = options_.drop_last ? position().steps_per_epoch * options_.batch_size : size;
+        if constexpr (!replicated)
+            if (std::exchange(epoch_is_due_, false)) tell_epoch(EpochRecord(state().history.back()));
         while (state().epoch < options_.epochs && !trainer_.stopped_ && !trainer_.moved_) {
             train_epoch(loader);
             // Where all its steps are done, the epoch is, whoever was lost behind the last one.
@@ -201,8 +213,12 @@ private:
         if (!best.file.empty() && BestEpoch(state().history, best.monitor).epoch == record.epoch)
             trainer_.save_model(best.file);
         if (!options_.checkpoint.empty()) trainer_.save_checkpoint(options_.checkpoint);
+        tell_epoch(record);
+    }
+    STRATA_COLD void tell_epoch(EpochRecord const& record) {
         gather_model();
         if (options_.on_epoch) options_.on_epoch(record);
+        told_ = state().epoch;
         trainer_.stopped_ = trainer_.stopped_ || stops_early();
     }
 
@@ -230,13 +246,14 @@ private:
     }
 
     /// A lost rank had a part of the state that no other has.
-    STRATA_COLD void load_last_checkpoint() {
+    STRATA_COLD void check_last_checkpoint() const {
         if (options_.checkpoint.empty() || ::access(options_.checkpoint.c_str(), F_OK) != 0)
             throw RankLost(
                 "fit: a lost rank had a part of the state that no other has, and there is no checkpoint "
                 "(FitOptions::checkpoint) to go on from");
+    }
+    STRATA_COLD void load_last_checkpoint() {
         trainer_.load_checkpoint(options_.checkpoint);
-        trainer_.stopped_ = false;
         if constexpr (Trainer::several_ranks)  // each has read a file of its own
             compare_trainings(trainer_.executor_.ranks(), trainer_.model(), trainer_.optimizer_state_, state(), train_,
                               test_, options_);
@@ -247,11 +264,13 @@ private:
     Dataset const* test_;  // null: none
     FitOptions const& options_;
     Progress progress_;
-    std::int64_t samples_ = 0;  // of an epoch
-    double seconds_ = 0;        // of this call's part of an epoch
-    std::int64_t timed_ = 0;    // samples in them
-    bool elsewhere_ = false;    // a callback loaded a checkpoint
-    int ranks_ = 0;             // at the last look, 0 before the first
+    std::int64_t samples_ = 0;   // of an epoch
+    double seconds_ = 0;         // of this call's part of an epoch
+    std::int64_t timed_ = 0;     // samples in them
+    bool elsewhere_ = false;     // a callback loaded a checkpoint
+    int ranks_ = 0;              // at the last look, 0 before the first
+    std::int64_t told_ = 0;      // epochs whose callback was called
+    bool epoch_is_due_ = false;  // a rank was lost between an epoch's checkpoint and its callback
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -75,6 +75,9 @@ STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, Align
     sum.add(model.buffers().data(), model.buffers().size_bytes());
     if (!Ranks::sharded) sum.add(optimizer_state.data(), optimizer_state.size() * sizeof(Scalar));
     sum.add(train.labels().data(), train.labels().size_bytes());
+    // Of targets, which may be much, some thousand rows: those of other data differ everywhere.
+    std::size_t const row = static_cast<std::size_t>(train.outputs()) * size_of(train.target_type());
+    for (std::size_t k = 0; row > 0 && k < train.size(); k += train.size() / 4096 + 1) sum.add(train.target(k), row);
     ranks.compare("the training",
                   concatenate(train.size(), " samples, ", test ? test->size() : 0, " for tests, epochs ",
                               options.epochs, ", batch_size ", options.batch_size, ", shuffle ", int{options.shuffle},
@@ -85,7 +88,7 @@ STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, Align
                               int{static_cast<unsigned char>(options.early_stopping.monitor)}, ", keep_best ",
                               int{!options.keep_best.file.empty()}, ' ',
                               int{static_cast<unsigned char>(options.keep_best.monitor)}, ", step ", state.step,
-                              ", weights, optimizer state and labels of checksum ", sum.value()));
+                              ", weights, optimizer state, labels and targets of checksum ", sum.value()));
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
