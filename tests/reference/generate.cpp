@@ -1,10 +1,12 @@
 // Computes tests/reference/values.txt with LibTorch, in float64 and with one thread: results of layers, blocks, losses,
-// optimizers and whole networks that Strata's tests compare against. Schedules come from generate_schedules.py.
+// optimizers and whole networks that Strata's tests compare against. Schedules come from generate_schedules.py, the younger
+// optimizers from generate_optimizers.py.
 //
 //   apt-get install libtorch-dev python3-torch          (1.13.1 was used)
 //   cmake -S tests/reference -B build-reference && cmake --build build-reference
 //   build-reference/generate > tests/reference/values.txt
-//   /usr/bin/python3 tests/reference/generate_schedules.py >> tests/reference/values.txt
+//   python3 tests/reference/generate_optimizers.py >> tests/reference/values.txt
+//   python3 tests/reference/generate_schedules.py >> tests/reference/values.txt
 //
 // Format: one entry a line, "name count value value ...", values row-major in PyTorch's layouts, shortest decimal form
 // that reads back as the same double.

@@ -1,7 +1,7 @@
 """Appends the learning-rate schedules to tests/reference/values.txt (PyTorch, float64); generate.cpp writes the rest.
 
-    apt-get install python3-torch          (1.13.1 was used)
-    /usr/bin/python3 tests/reference/generate_schedules.py >> tests/reference/values.txt
+    pip install torch          (2.15.0 was used; 1.13.1 gives the same up to warmup4_from0.1_cosine_t20)
+    python3 tests/reference/generate_schedules.py >> tests/reference/values.txt
 
 Same format as generate.cpp: "name count value value ...". Base learning rate 0.1, momentum 0.9. Entry
 schedule/<case>/lr holds the learning rate that optimizer step 0, 1, 2, ... uses, with one scheduler step after each
@@ -22,12 +22,21 @@ optimizer step: 25 of them, or as many as OneCycleLR allows. schedule/one_cycle.
     warmup5_cosine_t20                 the same warm-up, at step 5 replaced (SequentialLR) by CosineAnnealingLR(T_max=20)
     warmup5_step_s3_g0.1               the same warm-up, at step 5 replaced by StepLR(step_size=3, gamma=0.1)
     warmup4_from0.1_cosine_t20         LinearLR(start_factor=0.1, total_iters=4), at step 4 CosineAnnealingLR(T_max=20)
-In the last three the second schedule counts its steps from the replacement on.
+    multi_step_m4_9_9_17_g0.5          MultiStepLR(milestones=[4, 9, 9, 17], gamma=0.5)
+    exponential_g0.8                   ExponentialLR(gamma=0.8)
+    polynomial_t20, polynomial_t20_p2.5     PolynomialLR(total_iters=20, power=1 or 2.5)
+    restarts_t4, restarts_t3_x2_min0.01     CosineAnnealingWarmRestarts(T_0=4), (T_0=3, T_mult=2, eta_min=0.01)
+    sequence_exponential4_restarts10_multi_step     SequentialLR([ExponentialLR(gamma=0.8),
+                                       CosineAnnealingWarmRestarts(T_0=4), MultiStepLR(milestones=[3, 7])], [4, 10])
+    sequence_constant6_one_cycle_t19   SequentialLR([LambdaLR(1), OneCycleLR(max_lr=2.5, total_steps=19)], [6]); its initial
+                                       learning rate is the base of 0.1; momentum of steps 6 to 24
+A schedule behind another one counts its steps from the replacement on.
 """
 import warnings
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, OneCycleLR, SequentialLR, StepLR
+from torch.optim.lr_scheduler import (CosineAnnealingLR, CosineAnnealingWarmRestarts, ExponentialLR, LambdaLR, LinearLR,
+                                      MultiStepLR, OneCycleLR, PolynomialLR, SequentialLR, StepLR)
 
 warnings.filterwarnings("ignore")  # SequentialLR of 1.13 calls step(epoch) of its own members
 
@@ -55,6 +64,10 @@ def after_warmup(second, steps=5, start_factor=1 / 3):
     return make
 
 
+def sequence(milestones, *schedules):
+    return lambda o: SequentialLR(o, [make(o) for make in schedules], milestones=milestones)
+
+
 def one_cycle(name, total_steps, max_lr=0.1, **options):
     record(name, lambda o: OneCycleLR(o, max_lr=max_lr, total_steps=total_steps, **options), total_steps, momentum=True)
 
@@ -74,3 +87,15 @@ record("warmup5_constant", lambda o: LinearLR(o, start_factor=1 / 3, total_iters
 record("warmup5_cosine_t20", after_warmup(lambda o: CosineAnnealingLR(o, 20)))
 record("warmup5_step_s3_g0.1", after_warmup(lambda o: StepLR(o, 3, gamma=0.1)))
 record("warmup4_from0.1_cosine_t20", after_warmup(lambda o: CosineAnnealingLR(o, 20), steps=4, start_factor=0.1))
+record("multi_step_m4_9_9_17_g0.5", lambda o: MultiStepLR(o, [4, 9, 9, 17], gamma=0.5))
+record("exponential_g0.8", lambda o: ExponentialLR(o, 0.8))
+record("polynomial_t20", lambda o: PolynomialLR(o, 20))
+record("polynomial_t20_p2.5", lambda o: PolynomialLR(o, 20, 2.5))
+record("restarts_t4", lambda o: CosineAnnealingWarmRestarts(o, 4))
+record("restarts_t3_x2_min0.01", lambda o: CosineAnnealingWarmRestarts(o, 3, 2, 0.01))
+record("sequence_exponential4_restarts10_multi_step",
+       sequence([4, 10], lambda o: ExponentialLR(o, 0.8), lambda o: CosineAnnealingWarmRestarts(o, 4),
+                lambda o: MultiStepLR(o, [3, 7])))
+record("sequence_constant6_one_cycle_t19",
+       sequence([6], lambda o: LambdaLR(o, lambda step: 1.0), lambda o: OneCycleLR(o, 2.5, total_steps=19)),
+       momentum=True)

@@ -8,8 +8,13 @@
 
 #include "strata/schedule/constant.hpp"
 #include "strata/schedule/cosine_annealing.hpp"
+#include "strata/schedule/cosine_annealing_warm_restarts.hpp"
+#include "strata/schedule/exponential_lr.hpp"
 #include "strata/schedule/linear_warmup.hpp"
+#include "strata/schedule/multi_step_lr.hpp"
 #include "strata/schedule/one_cycle.hpp"
+#include "strata/schedule/polynomial_lr.hpp"
+#include "strata/schedule/sequential_lr.hpp"
 #include "strata/schedule/step_lr.hpp"
 
 using namespace strata;
@@ -22,7 +27,8 @@ constexpr double tolerance = 1e-14;
 
 /// `every` tells what the reference counts as a step: the schedule must give the same values in either unit.
 template <Schedule S>
-void check_schedule(S const& schedule, std::string const& name, bool momentum = false, Every every = Every::step) {
+void check_schedule(S const& schedule, std::string const& name, bool momentum = false, Every every = Every::step,
+                    std::size_t first_momentum = 0) {
     CAPTURE(name);
     auto const& rates = reference("schedule/" + name + "/lr");
     for (std::size_t i = 0; i < rates.size(); ++i) {
@@ -33,7 +39,7 @@ void check_schedule(S const& schedule, std::string const& name, bool momentum = 
                                   : SchedulePosition{.step = 7 * tick, .epoch = tick, .steps_per_epoch = 7};
         auto const value = schedule(0.1, position);
         CHECK(std::abs(value.learning_rate - rates[i]) <= tolerance);
-        if (momentum)
+        if (momentum && i >= first_momentum)
             CHECK(std::abs(value.momentum.value() - reference("schedule/" + name + "/momentum")[i]) <= tolerance);
         else
             CHECK_FALSE(value.momentum);
@@ -81,4 +87,47 @@ TEST_CASE("LinearWarmup equals PyTorch's LinearLR followed by another schedule")
     check_schedule(
         LinearWarmup(CosineAnnealingLR{.t_max = 20, .every = Every::step}, {.steps = 4, .start_factor = 0.1}),
         "warmup4_from0.1_cosine_t20");
+}
+
+TEST_CASE("schedules of one formula equal PyTorch's, in steps and in epochs") {
+    for (Every const every : {Every::step, Every::epoch}) {
+        check_schedule(MultiStepLR{.milestones = {4, 9, 9, 17}, .gamma = 0.5, .every = every},
+                       "multi_step_m4_9_9_17_g0.5", false, every);
+        check_schedule(ExponentialLR{.gamma = 0.8, .every = every}, "exponential_g0.8", false, every);
+        check_schedule(PolynomialLR{.total_iters = 20, .every = every}, "polynomial_t20", false, every);
+        check_schedule(PolynomialLR{.total_iters = 20, .power = 2.5, .every = every}, "polynomial_t20_p2.5", false,
+                       every);
+        check_schedule(CosineAnnealingWarmRestarts{.t_0 = 4, .every = every}, "restarts_t4", false, every);
+        check_schedule(CosineAnnealingWarmRestarts{.t_0 = 3, .t_mult = 2, .eta_min = 0.01, .every = every},
+                       "restarts_t3_x2_min0.01", false, every);
+    }
+}
+
+TEST_CASE("SequentialLR equals PyTorch's, whatever its milestones and its schedules count") {
+    for (Every const every : {Every::step, Every::epoch}) {
+        check_schedule(
+            SequentialLR({.milestones = {4, 10}, .every = every}, ExponentialLR{.gamma = 0.8, .every = every},
+                         CosineAnnealingWarmRestarts{.t_0 = 4, .every = every},
+                         MultiStepLR{.milestones = {3, 7}, .every = every}),
+            "sequence_exponential4_restarts10_multi_step", false, every);
+        // Without the momentum that PyTorch's OneCycleLR sets when it is made, long before its turn.
+        check_schedule(SequentialLR({.milestones = {6}, .every = every}, ConstantLR{},
+                                    OneCycleLR{.max_learning_rate = 2.5, .total_steps = 19, .every = every}),
+                       "sequence_constant6_one_cycle_t19", true, every, 6);
+    }
+    // A warm-up is a part like others, and what PyTorch makes of it and a cosine.
+    check_schedule(SequentialLR({.milestones = {5}, .every = Every::step}, LinearWarmup(ConstantLR{}),
+                                CosineAnnealingLR{.t_max = 20, .every = Every::step}),
+                   "warmup5_cosine_t20");
+    // Milestones in epochs of seven steps, parts in steps.
+    SequentialLR const mixed({.milestones = {1, 3}}, ExponentialLR{.gamma = 0.9, .every = Every::step},
+                             StepLR{.step_size = 2, .every = Every::step}, StepLR{.step_size = 1});
+    auto const rate = [&](std::int64_t step) {
+        return mixed(0.1, {.step = step, .epoch = step / 7, .steps_per_epoch = 7}).learning_rate;
+    };
+    CHECK(rate(6) == 0.1 * std::pow(0.9, 6));
+    CHECK(rate(7) == 0.1);
+    CHECK(rate(9) == 0.1 * 0.1);
+    CHECK(rate(21) == 0.1);
+    CHECK(rate(28) == 0.1 * 0.1);
 }

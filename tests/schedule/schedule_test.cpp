@@ -7,9 +7,14 @@
 
 #include "strata/schedule/constant.hpp"
 #include "strata/schedule/cosine_annealing.hpp"
+#include "strata/schedule/cosine_annealing_warm_restarts.hpp"
+#include "strata/schedule/exponential_lr.hpp"
 #include "strata/schedule/lambda_lr.hpp"
 #include "strata/schedule/linear_warmup.hpp"
+#include "strata/schedule/multi_step_lr.hpp"
 #include "strata/schedule/one_cycle.hpp"
+#include "strata/schedule/polynomial_lr.hpp"
+#include "strata/schedule/sequential_lr.hpp"
 #include "strata/schedule/step_lr.hpp"
 
 using namespace strata;
@@ -53,6 +58,8 @@ double rate(auto const& schedule, SchedulePosition const& position) { return sch
 }  // namespace
 
 static_assert(Schedule<ConstantLR> && Schedule<StepLR> && Schedule<CosineAnnealingLR> && Schedule<OneCycleLR>);
+static_assert(Schedule<MultiStepLR> && Schedule<ExponentialLR> && Schedule<PolynomialLR>);
+static_assert(Schedule<CosineAnnealingWarmRestarts> && Schedule<SequentialLR<StepLR, LinearWarmup<MultiStepLR>>>);
 static_assert(Schedule<LinearWarmup<StepLR>> && !Schedule<int> && !Schedule<SchedulePosition>);
 
 TEST_CASE("ConstantLR leaves learning rate and momentum to the optimizer") {
@@ -236,4 +243,75 @@ TEST_CASE("LambdaLR multiplies the base") {
     CHECK(rate(schedule, {.epoch = 2}) == 0.1);
     CHECK(rate(schedule, {.epoch = 3}) == 0.025);
     CHECK_FALSE(schedule(0.1, {}).momentum);
+}
+
+TEST_CASE("PolynomialLR spans the whole training where no length is given") {
+    CHECK(rate(PolynomialLR{.every = Every::step}, {.step = 30, .total_steps = 40}) == 0.025);
+    CHECK(rate(PolynomialLR{.power = 2}, {.step = 30, .epoch = 3, .steps_per_epoch = 10, .total_steps = 35}) ==
+          doctest::Approx(0.1 / 16).epsilon(1e-12));
+    CHECK(rate(PolynomialLR{.total_iters = 4}, {.epoch = 9}) == 0);
+    CHECK(message_of([] { rate(PolynomialLR{}, {}); }) ==
+          "PolynomialLR: total_iters is 0 (the whole training), but the length of training is unknown here; give "
+          "total_iters in epochs");
+    CHECK(message_of([] { rate(PolynomialLR{.every = Every::step}, {.step = 11, .total_steps = 10}); }) ==
+          "PolynomialLR: asked for the learning rate after 11 steps of a training of 10; give total_iters");
+    CHECK(message_of([] { rate(PolynomialLR{.total_iters = -1}, {}); }) ==
+          "PolynomialLR: total_iters is -1, expected at least 1, or 0 for the whole training");
+    CHECK(message_of([] { rate(PolynomialLR{.total_iters = 2, .power = -1}, {}); }) ==
+          "PolynomialLR: power is -1, expected a number of at least 0");
+}
+
+TEST_CASE("MultiStepLR, ExponentialLR and CosineAnnealingWarmRestarts say what is wrong") {
+    CHECK(message_of([] { rate(MultiStepLR{}, {}); }) ==
+          "MultiStepLR: milestones is empty, expected at least one (epochs)");
+    CHECK(message_of([] { rate(MultiStepLR{.milestones = {30, 20}}, {}); }) ==
+          "MultiStepLR: milestones has 20 behind 30, expected numbers of at least 0 that rise");
+    CHECK(message_of([] { rate(MultiStepLR{.milestones = {-1}}, {}); }) ==
+          "MultiStepLR: milestones has -1 behind 0, expected numbers of at least 0 that rise");
+    CHECK(message_of([] { rate(ExponentialLR{}, {}); }) == "ExponentialLR: gamma is 0, expected a number above 0");
+    CHECK(message_of([] { rate(CosineAnnealingWarmRestarts{}, {}); }) ==
+          "CosineAnnealingWarmRestarts: t_0 is 0, expected at least 1 (epochs)");
+    CHECK(message_of([] { rate(CosineAnnealingWarmRestarts{.t_0 = 5, .t_mult = 0, .every = Every::step}, {}); }) ==
+          "CosineAnnealingWarmRestarts: t_mult is 0, expected at least 1");
+    // Periods that no number holds are longer than every training.
+    CHECK(rate(CosineAnnealingWarmRestarts{.t_0 = 2, .t_mult = std::int64_t{1} << 62}, {.epoch = 1000}) ==
+          doctest::Approx(0.1));
+}
+
+TEST_CASE("SequentialLR: the whole training of a part is the time up to the next one") {
+    SequentialLR const steps({.milestones = {10, 30}, .every = Every::step}, PolynomialLR{.every = Every::step},
+                             CosineAnnealingLR{.every = Every::step}, PolynomialLR{.power = 2, .every = Every::step});
+    auto const at = [&](std::int64_t step) { return rate(steps, {.step = step, .total_steps = 50}); };
+    CHECK(at(5) == doctest::Approx(0.05));
+    CHECK(at(10) == doctest::Approx(0.1));
+    CHECK(at(20) == doctest::Approx(0.05));
+    CHECK(at(30) == doctest::Approx(0.1));
+    CHECK(at(40) == doctest::Approx(0.025));
+    SequentialLR const epochs({.milestones = {3}}, CosineAnnealingLR{}, CosineAnnealingLR{});
+    auto const in_epoch = [&](std::int64_t epoch) {
+        return rate(epochs, {.step = 10 * epoch, .epoch = epoch, .steps_per_epoch = 10, .total_steps = 70});
+    };
+    CHECK(in_epoch(3) == doctest::Approx(0.1));
+    CHECK(in_epoch(5) == doctest::Approx(0.05));
+    CHECK(in_epoch(7) == doctest::Approx(0).epsilon(1e-12));
+    // A warm-up in front leads to the first part's initial learning rate.
+    LinearWarmup const warm(SequentialLR({.milestones = {20}, .every = Every::step},
+                                         OneCycleLR{.max_learning_rate = 1, .total_steps = 20}, ConstantLR{}),
+                            {.steps = 4, .start_factor = 0.5});
+    CHECK(rate(warm, {}) == doctest::Approx(0.5 / 25));
+    CHECK(rate(warm, {.step = 4}) == doctest::Approx(1.0 / 25));
+    CHECK_FALSE(warm(0.1, {.step = 24}).momentum);
+    CHECK(warm(0.1, {.step = 23}).momentum.has_value());
+}
+
+TEST_CASE("SequentialLR says what is wrong at once") {
+    CHECK(message_of([] { SequentialLR({.milestones = {3, 5}}, ConstantLR{}, ConstantLR{}); }) ==
+          "SequentialLR: 2 milestones between 2 schedules, expected 1");
+    CHECK(message_of([] { SequentialLR({.milestones = {5, 5}}, ConstantLR{}, ConstantLR{}, ConstantLR{}); }) ==
+          "SequentialLR: milestones has 5 behind 5, expected numbers above 0 that rise");
+    CHECK(message_of([] { SequentialLR({.milestones = {0}}, ConstantLR{}, ConstantLR{}); }) ==
+          "SequentialLR: milestones has 0 behind 0, expected numbers above 0 that rise");
+    // An impossible part is found at the first step, not at its milestone.
+    CHECK(message_of([] { rate(SequentialLR({.milestones = {3}}, ConstantLR{}, StepLR{}), {}); }) ==
+          "StepLR: step_size is 0, expected at least 1 (epochs)");
 }

@@ -8,22 +8,19 @@
 
 #include <limits>
 
-#include "optimizer.hpp"
+#include "adam_moments.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-/// One Adam update of parameter, gradient and moments; `decoupled` is AdamW's decay, `decay` Adam's.
+/// One Adam update of parameter, gradient and moments; `decoupled` is AdamW's decay, that of the moments Adam's.
 template <class T>
 struct AdamUpdate {
-    T rate, beta1, beta2, one_minus_beta1, one_minus_beta2, inverse_root, epsilon, decay, decoupled;
+    AdamMoments<T> moments;
+    T rate, inverse_root, epsilon, decoupled;
 
     template <class L>
     STRATA_HD STRATA_INLINE void operator()(L& w, L gradient, L (&state)[2]) const {
-        // What is switched off is left out: 0 times an infinite number, a masked class's bias, would be NaN.
-        L const g = decay != T(0) ? multiply_add(L(decay), w, gradient) : gradient;
-        L const first = L(one_minus_beta1) * g, second = L(one_minus_beta2) * g * g;
-        state[0] = beta1 != T(0) ? multiply_add(L(beta1), state[0], first) : first;
-        state[1] = beta2 != T(0) ? multiply_add(L(beta2), state[1], second) : second;
+        moments(w, gradient, state);
         // Every product with a sum is said as one multiply_add: what compilers contract by themselves differs between
         // vectors and scalars, and so would an element's bits.
         L const step = L(rate) * state[0] / multiply_add(sqrt(state[1]), L(inverse_root), L(epsilon));
@@ -33,9 +30,7 @@ struct AdamUpdate {
     double bound(double& w, double gradient, double (&state)[2]) const {
         if (!(epsilon > T(0))) return (std::numeric_limits<double>::max)();
         auto const of = [](T x) { return static_cast<double>(x); };
-        double const g = gradient + of(decay) * w;
-        state[0] = of(beta1) * state[0] + of(one_minus_beta1) * g;
-        state[1] = of(beta2) * state[1] + of(one_minus_beta2) * g * g;
+        double const g = moments.bound(w, gradient, state);
         double const product = of(rate) * state[0], root = std::sqrt(state[1]) * of(inverse_root);
         w = std::fabs(of(decoupled)) * w + product / of(epsilon);
         return g + state[0] + state[1] + product + root + w;
@@ -67,8 +62,11 @@ struct Adam {
         auto const t = static_cast<double>(step.index + 1);
         double const correction1 = 1 - std::pow(b1, t), correction2 = 1 - std::pow(beta2, t);
         auto const as = [](double v) { return static_cast<T>(v); };
-        return {as(step.learning_rate / correction1), as(b1),      as(beta2),        as(1 - b1), as(1 - beta2),
-                as(1 / std::sqrt(correction2)),       as(epsilon), as(weight_decay), T(1)};
+        return {{b1, beta2, weight_decay},
+                as(step.learning_rate / correction1),
+                as(1 / std::sqrt(correction2)),
+                as(epsilon),
+                T(1)};
     }
 };
 

@@ -34,12 +34,10 @@ public:
 
     ScheduleValue operator()(double base_learning_rate, SchedulePosition const& position) const {
         auto const tick = ticks_done(position, options_.every);
-        if (tick >= options_.steps) return next_(base_learning_rate, after_warmup(position));
+        if (tick >= options_.steps)
+            return next_(base_learning_rate, position_after(position, options_.steps, options_.every));
 
-        auto start = position;
-        start.step = start.epoch = 0;
-        start.total_steps = remaining(position.total_steps, warmup_steps(position));
-        auto value = next_(base_learning_rate, start);
+        auto value = next_(base_learning_rate, beginning_after(position, options_.steps, options_.every));
         auto const share = static_cast<double>(tick) / static_cast<double>(options_.steps);
         auto const target = [&] {
             if constexpr (requires { next_.initial_learning_rate(base_learning_rate); })
@@ -51,29 +49,10 @@ public:
         return value;
     }
 
+    [[nodiscard]] WarmupOptions const& options() const { return options_; }
+    [[nodiscard]] Next const& next() const { return next_; }
+
 private:
-    [[nodiscard]] std::int64_t warmup_steps(SchedulePosition const& position) const {
-        return options_.every == Every::step ? options_.steps : options_.steps * position.steps_per_epoch;
-    }
-
-    /// An unknown length stays unknown; a training shorter than its warm-up leaves `next` one step.
-    static std::int64_t remaining(std::int64_t total, std::int64_t done) {
-        if (total <= 0) return 0;
-        return total > done ? total - done : 1;
-    }
-
-    [[nodiscard]] SchedulePosition after_warmup(SchedulePosition position) const {
-        auto const done = warmup_steps(position);
-        position.step -= done;
-        position.total_steps = remaining(position.total_steps, done);
-        if (options_.every == Every::epoch)
-            position.epoch -= options_.steps;
-        else if (position.steps_per_epoch > 0)
-            position.epoch = position.step / position.steps_per_epoch;
-        // Otherwise the length of an epoch is unknown, and the caller's epoch is the best there is.
-        return position;
-    }
-
     Next next_;
     WarmupOptions options_;
 };

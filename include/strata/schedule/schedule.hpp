@@ -56,6 +56,37 @@ constexpr std::int64_t ticks_planned(SchedulePosition const& position, Every eve
     return (position.total_steps + position.steps_per_epoch - 1) / position.steps_per_epoch;
 }
 
+/// Optimizer steps in `ticks` ticks, 0 if unknown.
+constexpr std::int64_t steps_in(SchedulePosition const& position, std::int64_t ticks, Every every) {
+    return every == Every::step ? ticks : ticks * position.steps_per_epoch;
+}
+
+/// `position` as a schedule sees it that begins after `ticks` ticks, as if training began there: its epochs are counted
+/// from there with their losses, and its training is what is left. An unknown length stays unknown; a training that is
+/// over by then leaves one step.
+constexpr SchedulePosition position_after(SchedulePosition position, std::int64_t ticks, Every every) {
+    auto const steps = steps_in(position, ticks, every), epochs = position.epoch;
+    position.step -= steps;
+    if (position.total_steps > 0)
+        position.total_steps = position.total_steps > steps ? position.total_steps - steps : 1;
+    if (every == Every::epoch)
+        position.epoch -= ticks;
+    else if (position.steps_per_epoch > 0)
+        position.epoch = position.step / position.steps_per_epoch;
+    // Otherwise the length of an epoch is unknown, and the caller's epoch is the best there is.
+    auto const before = static_cast<std::size_t>(epochs > position.epoch ? epochs - position.epoch : 0);
+    position.losses = position.losses.subspan(before < position.losses.size() ? before : position.losses.size());
+    return position;
+}
+
+/// The first position of a schedule that begins after `ticks` ticks.
+constexpr SchedulePosition beginning_after(SchedulePosition position, std::int64_t ticks, Every every) {
+    position = position_after(position, ticks, every);
+    position.step = position.epoch = 0;
+    position.losses = {};
+    return position;
+}
+
 /// "epochs" or "steps", for messages.
 constexpr char const* ticks_name(Every every) { return every == Every::epoch ? "epochs" : "steps"; }
 

@@ -25,12 +25,21 @@ STRATA_COLD std::string options_text(Policy const& policy) {
     };
     if constexpr (requires { double(policy.momentum); }) add("momentum", policy.momentum);
     if constexpr (requires { double(policy.dampening); }) add("dampening", policy.dampening);
+    if constexpr (requires { double(policy.alpha); }) add("alpha", policy.alpha);
     if constexpr (requires { double(policy.beta1); }) add("beta1", policy.beta1);
     if constexpr (requires { double(policy.beta2); }) add("beta2", policy.beta2);
     if constexpr (requires { double(policy.shampoo_beta); }) add("shampoo_beta", policy.shampoo_beta);
     if constexpr (requires { double(policy.epsilon); }) add("epsilon", policy.epsilon);
     if constexpr (requires { double(policy.weight_decay); }) add("weight_decay", policy.weight_decay);
+    if constexpr (requires { double(policy.decoupled_weight_decay); })
+        add("decoupled_weight_decay", policy.decoupled_weight_decay);
+    if constexpr (requires { double(policy.momentum_decay); }) add("momentum_decay", policy.momentum_decay);
+    if constexpr (requires { double(policy.lr_decay); }) add("lr_decay", policy.lr_decay);
+    if constexpr (requires { double(policy.initial_accumulator_value); })
+        add("initial_accumulator_value", policy.initial_accumulator_value);
+    if constexpr (requires { double(policy.trust_coefficient); }) add("trust_coefficient", policy.trust_coefficient);
     if constexpr (requires { double(policy.nesterov); }) add("nesterov", policy.nesterov);
+    if constexpr (requires { double(policy.centered); }) add("centered", policy.centered);
     if constexpr (requires { double(policy.steps); }) add("steps", policy.steps);
     if constexpr (requires { double(policy.every); }) add("every", policy.every);
     if constexpr (requires { double(policy.longest); }) add("longest", policy.longest);
@@ -102,7 +111,41 @@ STRATA_COLD std::string loss_text(Loss const& loss) {
     }
     return concatenate("one", options_text(loss), " (checksum ", hexadecimal(sum.value()), ")");
 }
-/// A schedule by its rates at some places of a training.
+/// The options of a schedule, with those of the schedules that it is made of.
+template <class Schedule>
+STRATA_COLD std::string schedule_options(Schedule const& schedule) {
+    std::string text;
+    if constexpr (requires { schedule.options(); }) append(text, schedule_options(schedule.options()));
+    auto const add = [&](char const* name, auto value) {
+        append(text, ", ", name, ' ', exact_text(static_cast<double>(value)));
+    };
+    if constexpr (requires { double(schedule.every); }) add("every", schedule.every);
+    if constexpr (requires { double(schedule.steps); }) add("steps", schedule.steps);
+    if constexpr (requires { double(schedule.start_factor); }) add("start_factor", schedule.start_factor);
+    if constexpr (requires { double(schedule.step_size); }) add("step_size", schedule.step_size);
+    if constexpr (requires { double(schedule.gamma); }) add("gamma", schedule.gamma);
+    if constexpr (requires { double(schedule.t_max); }) add("t_max", schedule.t_max);
+    if constexpr (requires { double(schedule.t_0); }) add("t_0", schedule.t_0);
+    if constexpr (requires { double(schedule.t_mult); }) add("t_mult", schedule.t_mult);
+    if constexpr (requires { double(schedule.eta_min); }) add("eta_min", schedule.eta_min);
+    if constexpr (requires { double(schedule.total_iters); }) add("total_iters", schedule.total_iters);
+    if constexpr (requires { double(schedule.total_steps); }) add("total_steps", schedule.total_steps);
+    if constexpr (requires { double(schedule.power); }) add("power", schedule.power);
+    if constexpr (requires { double(schedule.factor); }) add("factor", schedule.factor);
+    if constexpr (requires { double(schedule.patience); }) add("patience", schedule.patience);
+    if constexpr (requires { double(schedule.threshold); }) add("threshold", schedule.threshold);
+    if constexpr (requires { double(schedule.cooldown); }) add("cooldown", schedule.cooldown);
+    if constexpr (requires { double(schedule.min_learning_rate); }) add("min_learning_rate", schedule.min_learning_rate);
+    if constexpr (requires { double(*schedule.milestones.begin()); }) {
+        text += ", milestones";
+        for (auto const milestone : schedule.milestones) append(text, ' ', milestone);
+    }
+    if constexpr (requires { schedule.next(); }) append(text, ", then (", schedule_options(schedule.next()), ")");
+    if constexpr (requires { schedule.for_each_schedule([](auto const&) {}); })
+        schedule.for_each_schedule([&](auto const& part) { append(text, ", (", schedule_options(part), ")"); });
+    return text;
+}
+/// A schedule by its rates at some places of a training, and by its options: it may change at other places.
 template <class Schedule>
 STRATA_COLD std::string schedule_text(Schedule const& schedule) {
     Checksum sum;
@@ -117,7 +160,8 @@ STRATA_COLD std::string schedule_text(Schedule const& schedule) {
         } catch (Error const&) { text += " none"; }  // a place that it does not have
         sum.add(numbers, sizeof numbers);
     }
-    return concatenate(text, " in epochs 0 1 2 3 5 10 30 60 90 from 0.1 (checksum ", hexadecimal(sum.value()), ")");
+    return concatenate(text, " in epochs 0 1 2 3 5 10 30 60 90 from 0.1 (checksum ", hexadecimal(sum.value()), ")",
+                       schedule_options(schedule));
 }
 
 /// Two texts that differ, to be shown: of long ones what is around the first difference.

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "../../core/lane.hpp"
+#include "../../core/for_lanes.hpp"
 #include "../../core/thread.hpp"
 #include "../update_range.hpp"
 #include "worker_pool.hpp"
@@ -14,17 +14,6 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
 
 namespace strata::inline STRATA_ABI::detail {
-
-/// Calls f<L>(i) for whole vectors of the numbers [begin, end), then f<T>(i) for each that is left.
-template <class T, class F>
-STRATA_INLINE void for_lanes(std::ptrdiff_t begin, std::ptrdiff_t end, F const& f) {
-    using L = widest_lane<T>;
-    for (; begin + width_of<L> <= end; begin += width_of<L>) f.template operator()<L>(begin);
-    for (; begin < end; ++begin) {
-        STRATA_SCALAR;
-        f.template operator()<T>(begin);
-    }
-}
 
 /// The largest magnitude of the numbers it has seen, by their bits: NaN is more than infinity.
 template <class T>
