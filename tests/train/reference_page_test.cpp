@@ -88,7 +88,18 @@ TEST_CASE("the defaults are those of docs/reference.md") {
     CHECK(SGD{}.learning_rate == 1e-3);
     CHECK(Adam{}.learning_rate == 1e-3);
     CHECK(AdamW{}.weight_decay == 1e-2);
+    CHECK(RMSprop{}.alpha == 0.99);
+    CHECK(Adagrad{}.epsilon == 1e-10);
+    CHECK(NAdam{}.learning_rate == 2e-3);
+    CHECK(NAdam{}.momentum_decay == 4e-3);
+    CHECK(RAdam{}.learning_rate == 1e-3);
+    CHECK(Lion{}.beta2 == 0.99);
+    CHECK(LAMB{}.rest.epsilon == 1e-6);
+    CHECK(LARS{}.trust_coefficient == 1e-3);
     CHECK(StepLR{}.gamma == 0.1);
+    CHECK(MultiStepLR{}.gamma == 0.1);
+    CHECK(PolynomialLR{}.total_iters == 0);
+    CHECK(CosineAnnealingWarmRestarts{}.t_mult == 1);
     CHECK(OneCycleLR{}.div_factor == 25);
     CHECK(WarmupOptions{}.steps == 5);
     CHECK(CrossEntropy{}.label_smoothing == 0);

@@ -128,7 +128,7 @@ public:
     UpdateFault update(ModelType& model, Optimizer const& optimizer, std::span<Scalar> state,
                        OptimizerStep const& step) {
         static_assert(!MatrixOptimizer<Optimizer>,
-                      "Cuda: matrix optimizers (Muon, Shampoo, SOAP) work on the CPU alone");
+                      "Cuda: matrix optimizers (LAMB, LARS, Muon, Shampoo, SOAP) work on the CPU alone");
         if (loaded_ != &model || state_size_ != state.size()) load(model, state);
         device_->activate();
         if (std::exchange(gradient_is_here_, false))
