@@ -159,7 +159,8 @@ TEST_CASE("what ranks compare knows all options of optimizers and schedules") {
          {schedule(MultiStepLR{.milestones = {40, 200}}), schedule(MultiStepLR{.milestones = {41, 200}}),
           schedule(MultiStepLR{.milestones = {40, 201}}), schedule(ExponentialLR{.gamma = 0.9}),
           schedule(ExponentialLR{.gamma = 0.9 + 1e-15}), schedule(PolynomialLR{.total_iters = 10}),
-          schedule(PolynomialLR{.total_iters = 10, .power = 1 + 1e-15}),
+          schedule(PolynomialLR{.total_iters = 10, .power = 1 + 1e-15}), schedule(ReduceLROnPlateau{}),
+          schedule(ReduceLROnPlateau{.patience = 11}), schedule(ReduceLROnPlateau{.cooldown = 1}),
           schedule(CosineAnnealingWarmRestarts{.t_0 = 200}),
           schedule(CosineAnnealingWarmRestarts{.t_0 = 200, .t_mult = 2}), sequence(20, 200, 0.5),
           sequence(21, 200, 0.5), sequence(20, 201, 0.5), sequence(20, 200, 0.4)})

@@ -14,6 +14,7 @@
 #include "strata/schedule/multi_step_lr.hpp"
 #include "strata/schedule/one_cycle.hpp"
 #include "strata/schedule/polynomial_lr.hpp"
+#include "strata/schedule/reduce_lr_on_plateau.hpp"
 #include "strata/schedule/sequential_lr.hpp"
 #include "strata/schedule/step_lr.hpp"
 
@@ -314,4 +315,28 @@ TEST_CASE("SequentialLR says what is wrong at once") {
     // An impossible part is found at the first step, not at its milestone.
     CHECK(message_of([] { rate(SequentialLR({.milestones = {3}}, ConstantLR{}, StepLR{}), {}); }) ==
           "StepLR: step_size is 0, expected at least 1 (epochs)");
+}
+
+TEST_CASE("a schedule that begins later sees the losses of its own epochs") {
+    std::vector<double> const losses{1, 2, 2, 2, 0.5};  // with patience 1 the fourth epoch is too many, or the third
+    ReduceLROnPlateau const plateau{.factor = 0.5, .patience = 1};
+    auto const at = [&](auto const& schedule, std::size_t epochs) {
+        auto const epoch = static_cast<std::int64_t>(epochs);
+        return rate(schedule, {.step = 10 * epoch,
+                               .epoch = epoch,
+                               .steps_per_epoch = 10,
+                               .total_steps = 100,
+                               .losses = std::span(losses).first(epochs)});
+    };
+    CHECK(at(plateau, 2) == 0.1);
+    CHECK(at(plateau, 3) == 0.05);
+    auto const check = [&](auto const& schedule) {
+        CHECK(at(schedule, 3) == 0.1);
+        CHECK(at(schedule, 4) == 0.05);
+        CHECK(at(schedule, 5) == 0.05);
+    };
+    check(SequentialLR({.milestones = {1}}, ConstantLR{}, plateau));
+    check(SequentialLR({.milestones = {10}, .every = Every::step}, ConstantLR{}, plateau));
+    check(LinearWarmup(plateau, {.steps = 10}));
+    check(LinearWarmup(plateau, {.steps = 1, .every = Every::epoch}));
 }

@@ -135,7 +135,8 @@ STRATA_COLD std::string schedule_options(Schedule const& schedule) {
     if constexpr (requires { double(schedule.patience); }) add("patience", schedule.patience);
     if constexpr (requires { double(schedule.threshold); }) add("threshold", schedule.threshold);
     if constexpr (requires { double(schedule.cooldown); }) add("cooldown", schedule.cooldown);
-    if constexpr (requires { double(schedule.min_learning_rate); }) add("min_learning_rate", schedule.min_learning_rate);
+    if constexpr (requires { double(schedule.min_learning_rate); })
+        add("min_learning_rate", schedule.min_learning_rate);
     if constexpr (requires { double(*schedule.milestones.begin()); }) {
         text += ", milestones";
         for (auto const milestone : schedule.milestones) append(text, ' ', milestone);
