@@ -8,6 +8,9 @@
 
 #include "matrix_optimizer.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI {
 
 /// Tag of the policies that average weights.
@@ -109,3 +112,5 @@ constexpr auto averaged(Optimizer const& optimizer, Averaging const& averaging) 
 }  // namespace detail
 
 }  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop
