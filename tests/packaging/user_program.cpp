@@ -49,7 +49,10 @@ int main() {
     failed += use<Images>(data, AdamW{}, CosineAnnealingLR{.every = Every::step}) +
               use<Images>(data, Float64{}, Adam{}, OneCycleLR{.total_steps = 10}, StaticLossScale{}) +
               use<Rows>(table, MSE{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, StepLR{}) +
-              use<Rows>(table, MSE{}, Float64{}, LinearWarmup(ConstantLR{}, {.steps = 2}));
+              use<Rows>(table, MSE{}, Float64{}, LinearWarmup(ConstantLR{}, {.steps = 2})) +
+              use<Rows>(table, Huber{}, RMSprop{}, ClipNorm{}, Ema{}, ReduceLROnPlateau{}) +
+              use<Rows>(table, BCEWithLogits{}, LAMB{}, ClipValue{},
+                        SequentialLR({.milestones = {1}}, ExponentialLR{.gamma = 0.9}, PolynomialLR{}));
     Model<Images> const model = load<Images>("user_program.safetensors");
     auto const served = fold_batch_norm(model);
     Workspace<FoldedNetwork<Images>> workspace;
