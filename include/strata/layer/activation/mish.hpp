@@ -19,7 +19,7 @@ struct Mish {
     STRATA_HD static STRATA_INLINE L backward(L x, L, L dy) {
         L const e = power(x), n = e * (e + L(2)), inverse = L(1) / (n + L(2));
         L const slope = (e + L(1)) * inverse * (e * inverse) * L(4);
-        return dy * multiply_add(x, slope, n * inverse);
+        return dy * select(x > L(20), L(1), multiply_add(x, slope, n * inverse));
     }
 
 private:
