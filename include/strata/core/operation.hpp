@@ -19,7 +19,7 @@
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
 // io.extra, with `set`), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a
-// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp, log or tanh).
+// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or log).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
 // order, on SIMD lanes, GPU threads or doubles. They are marked STRATA_HD, as is all that they call, to run on GPUs.
