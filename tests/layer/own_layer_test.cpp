@@ -46,7 +46,7 @@ struct Everything {
         sum -= tanh(x) * sigmoid(x) + log(exp(x) + 1.0);
         sum *= L(1) + log1p(absolute(x)) * rsqrt(x * x + L(1));
         sum /= sqrt(L(2) + x);
-        return select(is_nan(x) | !is_finite(x), x, sum);
+        return select(is_nan(x), x, select(is_finite(x), sum, x));
     }
 };
 

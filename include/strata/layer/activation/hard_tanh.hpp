@@ -20,7 +20,8 @@ struct HardTanh {
     }
     template <class L>
     STRATA_HD static STRATA_INLINE L backward(L, L y, L dy) {
-        return select((y > lowest<L>()) & (y < highest<L>()), dy, L(0));
+        L const low = lowest<L>(), high = highest<L>();
+        return select((y > low) & (y < high), dy, L(0));
     }
 
 private:
