@@ -14,30 +14,24 @@
 
 using namespace strata;
 
-// An activation is an empty struct with forward(x) and backward(x, y, dy), which gives dx.
-// SiLU: y = x s with s = 1 / (1 + exp(-x)); dx = dy s (1 + x (1 - s)).
-struct SiLU {
-    static constexpr Keep keep = Keep::input;  // backward reads x, not y; without this line both are kept
-    static constexpr std::string_view type = "SiLU";
+// An activation is an empty struct with forward(x); its numbers are template arguments. The gradient follows from forward.
+// Who knows a faster formula adds backward(x, y, dy), which gives dx, and says in `keep` which of x and y it reads.
+// Snake (Ziyin et al., arXiv:2006.08195): y = x + sin(a x)^2 / a.
+template <Real Frequency>
+struct Snake {
+    static constexpr std::string_view type = "Snake";
 
     template <class L>
-    STRATA_HD static L sigmoid(L x) {
-        return L(1) / (L(1) + exp(-x));
-    }
-    template <class L>
     STRATA_HD L forward(L x) const {
-        return x * sigmoid(x);
-    }
-    template <class L>
-    STRATA_HD L backward(L x, L, L dy) const {
-        L const s = sigmoid(x);
-        return dy * s * (L(1) + x * (L(1) - s));
+        constexpr auto a = static_cast<scalar_of<L>>(Frequency.value);
+        L const wave = sin(x * a);
+        return x + wave * wave / a;
     }
 };
 
 // A layer is a type with a template On<X>: what it is for an input of shape X. Each body gives one element and gathers
 // all that it depends on, so that elements may be computed in any order.
-// PReLU with a slope a channel, as torch.nn.PReLU(channels): y = x where x > 0, else slope x.
+// y = x where x > 0, else slope x, with a slope a channel, which is what PReLU<PerChannel> does.
 template <class X>
 struct ParametricRectifier {
     using Input = X;
@@ -50,7 +44,7 @@ struct ParametricRectifier {
     // These three have defaults: both x and y are kept, two operations an output element, "layer".
     static constexpr Keep keep = Keep::input;  // what backward reads besides dy
     static constexpr double flops = 2.0 * X::size;
-    static constexpr std::string_view type = "PReLU";
+    static constexpr std::string_view type = "LearnedSlopes";
 
     template <class Io>
     STRATA_HD static auto forward(Position<3> at, Io const& io) {
@@ -79,7 +73,7 @@ struct ParametricRectifier {
         return sum;
     }
 };
-struct PReLU {
+struct LearnedSlopes {
     template <class X>
     using On = ParametricRectifier<X>;
 };
@@ -131,17 +125,18 @@ struct Lion {
 };
 
 // They go into a network or a training like any others.
-using Classifier = Network<Input<1, 28, 28>, Conv2d<8, 3, Stride<2>>, Named<"slope", PReLU>, MaxPool2d<2>, Flatten,
-                           Linear<64>, SiLU, Linear<10>>;
+using Classifier = Network<Input<1, 28, 28>, Conv2d<8, 3, Stride<2>>, Named<"slope", LearnedSlopes>, MaxPool2d<2>,
+                           Flatten, Linear<64>, Snake<0.5>, Linear<10>>;
 
 int main(int argument_count, char** arguments) try {
     // Gradients by hand deserve a check: against differences of the loss, in double. It also looks at what bodies read
     // in evaluation. The loss is checked on the way.
     auto const check =
-        check_gradients<Network<Input<2, 5, 4>, PReLU, Flatten, Linear<6>, SiLU, Linear<3>>>(SquaredHinge{});
+        check_gradients<Network<Input<2, 5, 4>, LearnedSlopes, Flatten, Linear<6>, Snake<0.5>, Linear<3>>>(
+            SquaredHinge{});
     std::printf("gradient check of %d numbers: the worst error is %.1e, at %s\n\n", check.elements, check.error,
                 check.where.c_str());
-    if (check.error > 1e-6) fail("the gradients of SiLU, PReLU or SquaredHinge are wrong");
+    if (check.error > 1e-6) fail("the gradients of Snake, LearnedSlopes or SquaredHinge are wrong");
 
     auto const data = argument_count > 1 ? fashion_mnist(arguments[1]) : fashion_mnist();
     std::puts(summary<Classifier>().c_str());

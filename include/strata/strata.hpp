@@ -2,6 +2,21 @@
 // without a chain of headers in between.
 #pragma once
 
+#include "layer/activation/elu.hpp"
+#include "layer/activation/gelu.hpp"
+#include "layer/activation/gelu_tanh.hpp"
+#include "layer/activation/hard_sigmoid.hpp"
+#include "layer/activation/hard_swish.hpp"
+#include "layer/activation/hard_tanh.hpp"
+#include "layer/activation/leaky_relu.hpp"
+#include "layer/activation/mish.hpp"
+#include "layer/activation/prelu.hpp"
+#include "layer/activation/relu6.hpp"
+#include "layer/activation/selu.hpp"
+#include "layer/activation/sigmoid.hpp"
+#include "layer/activation/silu.hpp"
+#include "layer/activation/softplus.hpp"
+#include "layer/activation/tanh.hpp"
 #include "layer/avg_pool2d.hpp"
 #include "layer/batch_norm.hpp"
 #include "layer/conv2d.hpp"

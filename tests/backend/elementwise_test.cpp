@@ -9,7 +9,7 @@ using namespace strata;
 
 namespace {
 // exp of a vector and of a scalar differ in their last bits: a team's split must not move a number between the two.
-struct SiLU {
+struct Swish {
     template <class L>
     static L forward(L x) {
         return x / (L(1) + exp(-x));
@@ -20,7 +20,7 @@ struct SiLU {
         return dy * s * (L(1) + x * (L(1) - s));
     }
 };
-using Net = Network<Input<19>, Linear<37>, SiLU, Linear<3>>;
+using Net = Network<Input<19>, Linear<37>, Swish, Linear<3>>;
 
 std::vector<float> trained(int batch, int threads) {
     Random random(3, Purpose::user);

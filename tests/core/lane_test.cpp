@@ -1,6 +1,6 @@
 // labels: isa
 // The lane vocabulary: every function of every width, element by element, against plain scalars.
-#include "strata/core/lane.hpp"
+#include "strata/core/functions.hpp"
 
 #include <doctest/doctest.h>
 

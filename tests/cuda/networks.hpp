@@ -8,6 +8,9 @@
 
 #include <strata/core/random.hpp>
 #include <strata/core/tensor.hpp>
+#include <strata/layer/activation/gelu.hpp>
+#include <strata/layer/activation/prelu.hpp>
+#include <strata/layer/activation/softplus.hpp>
 #include <strata/layer/avg_pool2d.hpp>
 #include <strata/layer/batch_norm.hpp>
 #include <strata/layer/conv2d.hpp>
@@ -40,7 +43,7 @@ using SmallResNet =
             GlobalAvgPool2d, Linear<3>>;
 
 // A user's own activation.
-struct Tanh {
+struct OwnTanh {
     template <class L>
     STRATA_HD L forward(L x) const {
         return tanh(x);
@@ -50,7 +53,8 @@ struct Tanh {
         return dy * (L(1) - y * y);
     }
 };
-using Regression = Network<Input<6>, Linear<9>, Tanh, Dropout<0.3>, Linear<8, NoBias>, Dropout<0.5>, Linear<2>>;
+using Regression = Network<Input<6>, Linear<9>, OwnTanh, Dropout<0.3>, Linear<8, NoBias>, GELU, PReLU<>, Dropout<0.5>,
+                           Linear<7>, Softplus, Linear<2>>;
 
 using Windows = Network<Input<4, 9, 7>, Conv2d<6, 3, Groups<2>, Stride<2, 1>, Padding<1>>,
                         AvgPool2d<2, Stride<1>, Padding<1>, ExcludePadding>,

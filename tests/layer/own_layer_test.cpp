@@ -10,7 +10,7 @@ using namespace strata;
 namespace {
 
 /// The smallest activation: two functions over lanes.
-struct Softplus {
+struct OwnSoftplus {
     template <class L>
     static L forward(L x) {
         return log(L(1) + exp(x));
@@ -22,9 +22,9 @@ struct Softplus {
 };
 
 /// One that says what it keeps, and what it is called.
-struct Tanh {
+struct OwnTanh {
     static constexpr Keep keep = Keep::output;
-    static constexpr std::string_view type = "Tanh";
+    static constexpr std::string_view type = "OwnTanh";
     template <class L>
     static L forward(L x) {
         return tanh(x);
@@ -32,6 +32,21 @@ struct Tanh {
     template <class L>
     static L backward(L, L y, L dy) {
         return dy * (L(1) - y * y);
+    }
+};
+
+/// One that leaves its gradient to forward, which uses all that lanes have; its `keep` does not count then.
+struct Everything {
+    static constexpr Keep keep = Keep::output;
+    template <class L>
+    static L forward(L x) {
+        using T = scalar_of<L>;
+        L sum = select(x > L(0.2), T(0.5) * x, minimum(maximum(x, L(-0.55)), L(0.15)) / T(3));
+        sum += multiply_add(sin(x), cos(x * x), -erf(x)) / (L(2) + expm1(x)) - L(0.1);
+        sum -= tanh(x) * sigmoid(x) + log(exp(x) + 1.0);
+        sum *= L(1) + log1p(absolute(x)) * rsqrt(x * x + L(1));
+        sum /= sqrt(L(2) + x);
+        return select(is_nan(x), x, select(is_finite(x), sum, x));
     }
 };
 
@@ -137,15 +152,31 @@ std::string error_of_check() {
 }  // namespace
 
 TEST_CASE("activations") {
-    CHECK(check_gradients<Network<Input<5>, Softplus>>().error < 1e-6);
-    CHECK(check_gradients<Network<Input<2, 3, 2>, Tanh, Softplus>, 5, 4>().error < 1e-6);
-    using Net = Network<Input<5>, Linear<4>, Tanh>;
-    CHECK(Net::OperationAt<1>::type == "Tanh");
+    CHECK(check_gradients<Network<Input<5>, OwnSoftplus>>().error < 1e-6);
+    CHECK(check_gradients<Network<Input<2, 3, 2>, OwnTanh, OwnSoftplus>, 5, 4>().error < 1e-6);
+    using Net = Network<Input<5>, Linear<4>, OwnTanh>;
+    CHECK(Net::OperationAt<1>::type == "OwnTanh");
     static_assert(Net::training_plan.in_place[1], "it keeps its output only, so it may run in Linear's place");
 }
 
+TEST_CASE("an activation needs no backward") {
+    CHECK(check_gradients<Network<Input<2, 3, 7>, Everything>, 5, 4>().error < 1e-6);
+    using Op = ElementwiseOperation<Everything, Shape<3>>;
+    static_assert(Op::keep == Keep::input && Op::type == "activation");
+    // The slope of a number is what central differences give; more digits than those have.
+    auto const slope = Everything::forward(Dual<double>(0.7, 1.0)).slope, step = 1e-6;
+    CHECK(slope == doctest::Approx((Everything::forward(0.7 + step) - Everything::forward(0.7 - step)) / (2 * step))
+                       .epsilon(1e-8));
+    // At kinks, and where a branch that is not taken has no slope.
+    CHECK(absolute(Dual<double>(0, 1)).slope == 0);
+    CHECK(absolute(Dual<double>(-2, 1)).slope == -1);
+    CHECK(maximum(Dual<double>(1, 3), Dual<double>(1, 5)).slope == 5);
+    CHECK(select(Dual<double>(800, 1) > 20, Dual<double>(800, 1), log1p(exp(Dual<double>(800, 1)))).slope == 1);
+    CHECK((Dual<double>(std::numeric_limits<double>::infinity(), 1) * 0.5).slope == 0.5);
+}
+
 TEST_CASE("a layer with parameters") {
-    using Net = Network<Input<6>, Named<"mix", ScaleAndMix>, Softplus, Linear<2>>;
+    using Net = Network<Input<6>, Named<"mix", ScaleAndMix>, OwnSoftplus, Linear<2>>;
     CHECK(check_gradients<Net>().error < 1e-6);
     CHECK(check_gradients<Network<Input<6>, ScaleAndMix, ScaleAndMix>, 9, 8>().error < 1e-6);
     static_assert(Net::parameter_count == 6 + 14);

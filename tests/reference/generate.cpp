@@ -1,6 +1,6 @@
 // Computes tests/reference/values.txt with LibTorch, in float64 and with one thread: results of layers, blocks, losses,
 // optimizers and whole networks that Strata's tests compare against. Schedules come from generate_schedules.py, the younger
-// optimizers from generate_optimizers.py.
+// optimizers from generate_optimizers.py, losses from generate_losses.py, activations from generate_activations.py.
 //
 //   apt-get install libtorch-dev python3-torch          (1.13.1 was used)
 //   cmake -S tests/reference -B build-reference && cmake --build build-reference

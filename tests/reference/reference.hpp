@@ -1,5 +1,5 @@
 // The values that LibTorch computed (values.txt), by name. What each name means and which inputs belong to it stands at
-// the top of generate.cpp, generate_optimizers.py and generate_schedules.py; the inputs come from inputs.hpp.
+// the top of generate.cpp and of the scripts beside it; the inputs come from inputs.hpp.
 #pragma once
 
 #include <unistd.h>

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <span>
+#include <type_traits>
 
 #include "random.hpp"
 
@@ -14,6 +15,9 @@ namespace strata::inline STRATA_ABI {
 struct Real {
     double value;
     constexpr Real(double v) : value(v) {}  // NOLINT: stands for the number
+    template <class Integer>
+    requires std::is_integral_v<Integer>
+    constexpr Real(Integer v) : value(static_cast<double>(v)) {}  // NOLINT: the same, `ELU<1>`
 };
 
 /// Fan of a tensor: how many inputs feed one output, and how many outputs one input feeds.

@@ -5,7 +5,7 @@
 //   multiply_add      a * b + c in one rounding where the hardware has it
 //   comparisons       < <= > >= == != give a mask; masks know & | !
 //   select            select(mask, yes, no)
-//   functions         maximum minimum absolute exp log tanh sqrt is_finite is_nan
+//   functions         maximum minimum absolute exp log sqrt is_finite is_nan; functions.hpp has more
 //   memory            load_lane<L>(pointer), store_lane(pointer, lane), sum(lane), transpose, deinterleave,
 //                     interleave, lane_index, first_lanes
 //
@@ -112,11 +112,6 @@ struct Lane {
     friend STRATA_INLINE Lane absolute(Lane a) { return from_bits(a.bits() & ~Lane(T(-0.0)).bits()); }
     friend STRATA_INLINE Lane exp(Lane a) { return lane_detail::exponential(a); }
     friend STRATA_INLINE Lane log(Lane a) { return lane_detail::logarithm(a); }
-    friend STRATA_INLINE Lane tanh(Lane a) {
-        STRATA_UNROLL
-        for (int k = 0; k < N; ++k) a.v[k] = std::tanh(a.v[k]);
-        return a;
-    }
     friend STRATA_INLINE Lane sqrt(Lane a) { return Lane(lane_detail::square_root(a.v)); }
     /// The sum of the samples, in a fixed order.
     friend STRATA_INLINE T sum(Lane a) {

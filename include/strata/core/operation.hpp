@@ -19,7 +19,7 @@
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
 // io.extra, with `set`), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a
-// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp, log or tanh).
+// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or log).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
 // order, on SIMD lanes, GPU threads or doubles. They are marked STRATA_HD, as is all that they call, to run on GPUs.
@@ -32,6 +32,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "dual.hpp"
 #include "initialization.hpp"
 #include "random.hpp"
 #include "shape.hpp"
@@ -225,12 +226,19 @@ struct Poison {};
 
 // ---- one's own activation ------------------------------------------------------------------------------------------
 
-/// An activation is any empty struct with forward(x) and backward(x, y, dy) over lanes; both may be templates.
+namespace detail {
 template <class A>
-concept Activation = std::is_empty_v<A> && requires(A a, double x) {
-    a.forward(x);
-    a.backward(x, x, x);
-};
+concept WritesBackward = requires(A a, double x) { a.backward(x, x, x); };
+/// A backward that nobody would call.
+template <class A>
+concept MisspellsBackward =
+    !WritesBackward<A> && (requires { &A::backward; } || requires { &A::template backward<double>; });
+}  // namespace detail
+
+/// An activation is any empty struct with forward(x) over lanes, a template where it writes no backward(x, y, dy), which
+/// then follows from forward (dual.hpp); backward may be a template too.
+template <class A>
+concept Activation = std::is_empty_v<A> && requires(A a, double x) { a.forward(x); } && !detail::MisspellsBackward<A>;
 
 /// An activation bound to a shape: elementwise, without parameters.
 template <class A, class X>
@@ -240,7 +248,7 @@ struct ElementwiseOperation {
     using Output = X;
     using Parameters = NoParameters;
     using IsElementwise = void;
-    static constexpr Keep keep = detail::keep_of<A>();
+    static constexpr Keep keep = detail::WritesBackward<A> ? detail::keep_of<A>() : Keep::input;
     static constexpr double flops = X::size;
     static constexpr bool same_in_every_lane = detail::is_same_in_every_lane<A>();
     static constexpr std::string_view type = [] {
@@ -256,7 +264,11 @@ struct ElementwiseOperation {
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {
-        return typename Io::L(A{}.backward(kept_x(at, io), kept_y(at, io), io.dy[at[0]]));
+        using L = typename Io::L;
+        if constexpr (detail::WritesBackward<A>)
+            return L(A{}.backward(kept_x(at, io), kept_y(at, io), io.dy[at[0]]));
+        else
+            return L(A{}.forward(Dual<L>(io.x[at[0]], L(1))).slope * io.dy[at[0]]);
     }
 
     /// What backward is given of input and output: 0 where it is not kept.

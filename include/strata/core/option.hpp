@@ -26,6 +26,7 @@ struct MomentumKind {};
 struct EpsilonKind {};
 struct AffineKind {};
 struct CountPaddingKind {};
+struct SharingKind {};
 
 template <int Height, int Width = Height>
 struct Stride {
@@ -88,6 +89,15 @@ struct Affine {
 struct NoAffine {
     using kind = AffineKind;
     static constexpr bool value = false;
+};
+/// PReLU learns one weight for all (PyTorch's default) or, with PerChannel, one for each channel.
+struct OneForAll {
+    using kind = SharingKind;
+    static constexpr bool value = false;
+};
+struct PerChannel {
+    using kind = SharingKind;
+    static constexpr bool value = true;
 };
 /// AvgPool2d divides by the window's size (PyTorch's default) or, with this, by the pixels inside the image.
 struct ExcludePadding {

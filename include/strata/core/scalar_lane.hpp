@@ -45,10 +45,6 @@ STRATA_HD STRATA_INLINE L log(L a) {
     return std::log(a);
 }
 template <ScalarLane L>
-STRATA_HD STRATA_INLINE L tanh(L a) {
-    return std::tanh(a);
-}
-template <ScalarLane L>
 STRATA_HD STRATA_INLINE L sqrt(L a) {
     return std::sqrt(a);
 }

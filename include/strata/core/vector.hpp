@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "config.hpp"
+#include "scalar_lane.hpp"
 
 #ifdef __SSE2__
 #include <immintrin.h>
@@ -46,7 +46,8 @@ STRATA_INLINE V shuffle(V a, V b) {
 
 // ---- what the language does not say --------------------------------------------------------------------------------
 
-/// a * b + c, in one rounding where the hardware has it.
+/// a * b + c, in one rounding where the hardware has it; of scalars as scalar_lane.hpp has it.
+using STRATA_ABI::multiply_add;
 template <class V>
 STRATA_INLINE V multiply_add(V a, V b, V c) {
     return a * b + c;

@@ -79,10 +79,15 @@ STRATA_DEVICE inline auto forward_of(Position<forward_domain<Op>::rank> at, Io c
 template <class Op, class Io>
 STRATA_DEVICE inline auto input_gradient_of(Position<backward_domain<Op>::rank> at, Io const& io) {
     using L = typename Io::L;
-    if constexpr (requires { typename Op::ActivationType; })
-        return L(typename Op::ActivationType{}.backward(Op::kept_x(at, io), Op::kept_y(at, io), io.dy[at[0]]));
-    else
+    if constexpr (requires { typename Op::ActivationType; }) {
+        using A = typename Op::ActivationType;
+        if constexpr (WritesBackward<A>)
+            return L(A{}.backward(Op::kept_x(at, io), Op::kept_y(at, io), io.dy[at[0]]));
+        else
+            return L(A{}.forward(Dual<L>(io.x[at[0]], L(1))).slope * io.dy[at[0]]);
+    } else {
         return Op::input_gradient(at, io);
+    }
 }
 
 /// y of an operation.
