@@ -1,7 +1,7 @@
 // Memory: what training takes is known beforehand, and no step allocates any, on any thread.
 #include <atomic>
 
-#include "../train/small_training.hpp"
+#include "../train/joined_network.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
 #define NO_MALLOC_OF_OUR_OWN 1
@@ -69,7 +69,8 @@ TEST_CASE("the count sees every way to allocate") {
     CHECK(allocations == (before += 2));
 }
 
-TEST_CASE_TEMPLATE("training allocates nothing from the second step on", Net, SmallLeNet, SmallResNet, SmallVgg) {
+TEST_CASE_TEMPLATE("training allocates nothing from the second step on", Net, SmallLeNet, SmallResNet, SmallVgg,
+                   JoinedNetwork) {
     auto const data = augmented_images(200).with([](std::span<float> x, SampleShape, Random&) { x[0] += 1; });
     for (int const threads : {1, 2})
         for (int const batch_size : {2, 4, 50})
@@ -186,6 +187,16 @@ TEST_CASE("a batch-wide network takes the memory of its plan: one workspace a ti
     };
     CHECK(bytes(1, 65) - bytes(1, 64) ==
           16 * SmallResNet::training_bytes_per_sample<float> + sizeof(double) * SmallResNet::statistic_count);
+    {  // and the gradients of its samples, where it wants them
+        using Joined = decltype(train<JoinedNetwork>(SGD{.momentum = 0.9}))::Executor;
+        auto trainer = train<JoinedNetwork>(Cpu{.threads = 2}, SGD{.momentum = 0.9});
+        OneBatch const batch(small_images(37));
+        trainer.train_step(*batch);
+        CHECK(trainer.executor().memory_bytes() == Joined::training_memory_bytes(2, 37));
+        CHECK(Joined::training_memory_bytes(1, 65) - Joined::training_memory_bytes(1, 64) ==
+              16 * JoinedNetwork::training_bytes_per_sample<float> + sizeof(double) * JoinedNetwork::statistic_count +
+                  sizeof(float) * 288);
+    }
     for (int const batch_size : {2, 64}) {
         CAPTURE(batch_size);
         auto trainer = train<SmallResNet>(Cpu{.threads = 2}, SGD{.momentum = 0.9}, CosineAnnealingLR{.t_max = 9});

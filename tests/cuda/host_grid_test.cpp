@@ -158,6 +158,21 @@ TEST_CASE("windows: groups, strides, dilation, average and overlapping maximum p
     check_training<Windows>(CrossEntropy{}, AdamW{.learning_rate = 0.01}, 9);
 }
 
+TEST_CASE("branches that meet, and the input's gradient") {
+    for (int size : {1, 5, 18}) check_gradients<Joined>(CrossEntropy{}, size);
+    check_training<Joined>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 12);
+    Samples<Joined> const samples(18, 4);
+    Model<Joined, Float64> const model(3);
+    CpuExecutor<Joined, Float64, CrossEntropy> cpu(Cpu{.threads = 1}, CrossEntropy{});
+    OnGrid<Joined, CrossEntropy> grid(Cuda{}, CrossEntropy{});
+    CHECK(grid.input_gradients().empty());
+    cpu.gradients(model, samples.batch, {});
+    grid.gradients(model, samples.batch, {});
+    grid.evaluate(model, samples.batch, nullptr, nullptr);
+    CHECK(cpu.input_gradients().size() == 18 * 90);
+    CHECK(difference(grid.input_gradients(), cpu.input_gradients()) <= rounding);
+}
+
 TEST_CASE("the first layer that is not finite") {
     Samples<Seam> const samples(8, 2);
     Model<Seam, Float64> model(3);

@@ -21,6 +21,8 @@
 #include <strata/layer/max_pool2d.hpp>
 #include <strata/layer/relu.hpp>
 #include <strata/layer/zero_pad_shortcut.hpp>
+#include <strata/network/concat.hpp>
+#include <strata/network/multiply.hpp>
 #include <strata/network/network.hpp>
 
 namespace cuda_tests {
@@ -60,6 +62,12 @@ using Windows = Network<Input<4, 9, 7>, Conv2d<6, 3, Groups<2>, Stride<2, 1>, Pa
                         AvgPool2d<2, Stride<1>, Padding<1>, ExcludePadding>,
                         Conv2d<4, Size{3, 2}, Dilation<2, 1>, SamePadding>, ReLU, MaxPool2d<3, Stride<2>, Padding<1>>,
                         Dropout<0.25>, AvgPool2d<2, Stride<1>, Padding<1>>, Flatten, Linear<3>>;
+
+// Branches that meet: parts in their place and copied, products of both kinds, a gradient of the input.
+using Joined = Network<RequiresGrad<Input<3, 6, 5>>, Concat<Branch<>, Branch<Conv2d<4, 3, Padding<1>>, ReLU>>,
+                       Residual<Main<Concat<Branch<>, Branch<Conv2d<2, 1>, Tanh>>, Conv2d<7, 1>>>,
+                       Multiply<Branch<>, Branch<GlobalAvgPool2d, Linear<7>, Tanh>>,
+                       Multiply<ReLU, Branch<Conv2d<7, 1>, Tanh>>, GlobalAvgPool2d, Linear<3>>;
 
 /// A batch with memory of its own; inputs uint8 where Bytes, else double; labels and targets both.
 template <class Net>

@@ -24,18 +24,30 @@ struct Play {
     std::array<OperationFacts, N> const& ops;
     Plan<N> const& plan;
     int input_size;
-    bool training;
+    bool training, of_input = false;
     std::vector<Content> memory = std::vector<Content>(static_cast<std::size_t>(plan.size));
-    int errors = 0;
+    int errors = 0, copies = 0;
 
     static std::size_t index(int i) { return static_cast<std::size_t>(i); }
     [[nodiscard]] OperationFacts const& op(int i) const { return ops[index(i)]; }
     [[nodiscard]] int size_of_value(int v) const { return v == 0 ? input_size : op(v - 1).output_size; }
     /// Views hold what their source holds.
-    [[nodiscard]] int content_of(int v) const { return v > 0 && op(v - 1).is_view ? content_of(op(v - 1).input) : v; }
+    [[nodiscard]] int content_of(int v) const {
+        return v > 0 && op(v - 1).is_view ? content_of(op(v - 1).inputs[0]) : v;
+    }
+    [[nodiscard]] bool is_concatenation(int v) const { return v > 0 && op(v - 1).is_concatenation; }
+    /// f(k, part, offset in the whole) for each part of a concatenation.
+    template <class F>
+    void for_parts(int v, F const& f) const {
+        for (int k = 0, offset = 0; k < op(v - 1).inputs.count; ++k) {
+            int const part = op(v - 1).inputs[k];
+            f(k, part, offset);
+            offset += size_of_value(part);
+        }
+    }
 
     void write(int offset, int size, Content what) {
-        if (offset < 0 || offset % 16 != 0 || offset + size > plan.size) {
+        if (offset < 0 || offset + size > plan.size) {
             ++errors;
             return;
         }
@@ -48,22 +60,37 @@ struct Play {
         }
         for (int k = 0; k < size; ++k) errors += memory[index(offset + k)] == what ? 0 : 1;
     }
-    void expect_value(int v) { expect(plan.value[index(v)], size_of_value(v), {Content::value, content_of(v)}); }
+    /// A concatenation holds what its parts hold.
+    void expect_value(int v) { expect_value(v, plan.value[index(v)]); }
+    void expect_value(int v, int offset) {
+        v = content_of(v);
+        if (is_concatenation(v))
+            for_parts(v, [&](int, int part, int at) { expect_value(part, offset + at); });
+        else
+            expect(offset, size_of_value(v), {Content::value, v});
+    }
+    void write_value(int v, int offset) {
+        v = content_of(v);
+        if (is_concatenation(v))
+            for_parts(v, [&](int, int part, int at) { write_value(part, offset + at); });
+        else
+            write(offset, size_of_value(v), {Content::value, v});
+    }
 
     /// How many times the gradient of a content is written: once by each operation that reads it,
-    /// twice if through both inputs.
+    /// twice if through two inputs.
     [[nodiscard]] int contributions(int content) const {
         int count = content_of(N) == content ? 1 : 0;
-        for (auto const& o : ops) {
-            if (!o.is_view && content_of(o.input) == content) ++count;
-            if (o.other >= 0 && content_of(o.other) == content) ++count;
-        }
+        for (auto const& o : ops)
+            for (int const v : o.inputs)
+                if (!o.is_view && content_of(v) == content) ++count;
         return count;
     }
     [[nodiscard]] bool wants_gradient(int v) const {
-        if (v == 0) return false;
+        if (v == 0) return of_input;
         auto const& o = op(v - 1);
-        return o.has_parameters || wants_gradient(o.input) || (o.other >= 0 && wants_gradient(o.other));
+        return o.has_parameters ||
+               std::any_of(o.inputs.begin(), o.inputs.end(), [&](int x) { return wants_gradient(x); });
     }
     void write_gradient(int v, GradientWrite how, bool in_place) {
         int const content = content_of(v), offset = plan.gradient[index(v)];
@@ -86,12 +113,20 @@ struct Play {
         write(plan.value[0], input_size, {Content::value, 0});
         for (int i = 0; i < N; ++i) {
             auto const& o = op(i);
-            expect_value(o.input);
-            if (o.other >= 0) expect_value(o.other);
-            if (o.is_view)
-                errors += plan.value[index(i + 1)] == plan.value[index(o.input)] ? 0 : 1;
-            else
-                write(plan.value[index(i + 1)], o.output_size, {Content::value, i + 1});
+            for (int const v : o.inputs) expect_value(v);
+            int const y = plan.value[index(i + 1)];
+            if (o.is_concatenation) {
+                for_parts(i + 1, [&](int, int part, int at) {
+                    if (plan.value[index(part)] == y + at) return;
+                    ++copies;
+                    write_value(part, y + at);
+                });
+                expect_value(i + 1);
+            } else if (o.is_view) {
+                errors += y == plan.value[index(o.inputs[0])] ? 0 : 1;
+            } else {
+                write(y, o.output_size, {Content::value, i + 1});
+            }
             if (o.keeps_extra && training) write(plan.extra[index(i)], o.output_size, {Content::extra, i});
         }
         expect_value(N);
@@ -109,24 +144,46 @@ struct Play {
                 expect(plan.gradient[index(i + 1)], o.output_size, {Content::gradient, y, contributions(y)});
             };
             expect_dy();
-            if (keeps_input(o.keep)) expect_value(o.input);
+            if (o.is_concatenation) {
+                pass_on_to_parts(i);
+                continue;
+            }
+            if (keeps_input(o.keep))
+                for (int const v : o.inputs) expect_value(v);
             if (keeps_output(o.keep)) expect_value(i + 1);
             if (o.keeps_extra) expect(plan.extra[index(i)], o.output_size, {Content::extra, i});
-            // The second input first where the first shares dy's memory: the executor's order does not matter then.
+            // The first input last where it shares dy's memory.
             bool const shares = plan.in_place[index(i)];
-            if (!shares) write_gradient(o.input, plan.write[index(i)], false);
-            if (o.other >= 0) {
+            for (int k = shares ? 1 : 0; k < o.inputs.count; ++k) {
                 expect_dy();
-                write_gradient(o.other, plan.write_other[index(i)], false);
+                write_gradient(o.inputs[k], plan.write[index(i)][index(k)], false);
             }
             if (shares) {
-                errors += plan.write[index(i)] == GradientWrite::none ? 0 : 1;
-                if (wants_gradient(o.input)) {
-                    errors += plan.gradient[index(o.input)] == plan.gradient[index(i + 1)] ? 0 : 1;
-                    write_gradient(o.input, GradientWrite::none, true);
+                errors += plan.write[index(i)][0] == GradientWrite::none ? 0 : 1;
+                if (wants_gradient(o.inputs[0])) {
+                    errors += plan.gradient[index(o.inputs[0])] == plan.gradient[index(i + 1)] ? 0 : 1;
+                    write_gradient(o.inputs[0], GradientWrite::none, true);
                 }
             }
         }
+        if (of_input) expect(plan.gradient[0], input_size, {Content::gradient, 0, contributions(0)});
+    }
+    /// Where nothing is written, a part of dy becomes the first contribution to an input's gradient.
+    void pass_on_to_parts(int i) {
+        int const y = i + 1, dy = plan.gradient[index(y)];
+        for (bool const copied : {false, true})
+            for_parts(y, [&](int k, int part, int at) {
+                auto const how = plan.write[index(i)][index(k)];
+                if ((how != GradientWrite::none) != copied) return;
+                if (copied) {
+                    ++copies;
+                    expect(dy + at, size_of_value(part), {Content::gradient, y, contributions(y)});
+                    write_gradient(part, how, false);
+                } else if (wants_gradient(part)) {
+                    errors += plan.gradient[index(part)] == dy + at ? 0 : 1;
+                    write(dy + at, size_of_value(part), {Content::gradient, content_of(part), 1});
+                }
+            });
     }
 };
 
@@ -154,7 +211,7 @@ struct RandomList {
         return ++count;
     }
     int layer(int x) {
-        OperationFacts o{.input = x, .output_size = size_of_value(x)};
+        OperationFacts o{.inputs = {x}, .output_size = size_of_value(x)};
         switch (below(6)) {
             case 0:  // matrix layers
                 o.output_size = 1 + below(40);
@@ -181,20 +238,27 @@ struct RandomList {
     }
     int chain(int x, int length, int depth) {
         for (int k = 0; k < length && count < N; ++k)
-            x = depth > 0 && below(3) == 0 ? residual(x, depth - 1) : layer(x);
+            x = depth == 0 || below(3) > 0 ? layer(x) : below(2) == 0 ? residual(x, depth - 1) : concat(x, depth - 1);
         return x;
+    }
+    int concat(int x, int depth) {
+        OperationFacts o{.inputs = {}, .is_concatenation = true};
+        for (int k = 1 + below(4); k > 0; --k) {
+            o.inputs.add(chain(x, below(3), depth));
+            o.output_size += size_of_value(o.inputs[o.inputs.count - 1]);
+        }
+        return append(o);
     }
     int residual(int x, int depth) {
         int const main = chain(x, below(4), depth), shortcut = below(2) == 0 ? x : chain(x, 1 + below(2), depth);
         if (size_of_value(main) == size_of_value(shortcut))
-            return append(
-                {.input = main, .other = shortcut, .output_size = size_of_value(main), .is_elementwise = true});
+            return append({.inputs = {main, shortcut},
+                           .output_size = size_of_value(main),
+                           .is_elementwise = true,
+                           .keep = below(2) == 0 ? Keep::nothing : Keep::input});
         // No sum can join them: a matrix layer reads both, so that nothing is left unread.
-        return append({.input = main,
-                       .other = shortcut,
-                       .output_size = 1 + below(40),
-                       .has_parameters = true,
-                       .keep = Keep::input});
+        return append(
+            {.inputs = {main, shortcut}, .output_size = 1 + below(40), .has_parameters = true, .keep = Keep::input});
     }
 };
 
@@ -229,8 +293,7 @@ template <int N>
 bool all_read(std::array<OperationFacts, N> const& ops) {
     std::array<bool, N + 1> read{};
     for (auto const& o : ops) {
-        read[static_cast<std::size_t>(o.input)] = true;
-        if (o.other >= 0) read[static_cast<std::size_t>(o.other)] = true;
+        for (int const v : o.inputs) read[static_cast<std::size_t>(v)] = true;
     }
     for (std::size_t v = 0; v < N; ++v)
         if (!read[v]) return false;
@@ -244,12 +307,14 @@ int play_random_lists(std::uint32_t lists) {
         RandomList<N> const list(seed);
         if (!all_read<N>(list.ops)) continue;
         ++played;
-        for (bool const training : {true, false}) {
-            auto const plan = detail::make_plan<N>(list.ops, list.input_size, training);
-            CAPTURE(seed);
-            CAPTURE(training);
-            CHECK(Play<N>{list.ops, plan, list.input_size, training}.run() == 0);
-        }
+        for (bool const training : {true, false})
+            for (bool const of_input : {true, false}) {
+                auto const plan = detail::make_plan<N>(list.ops, list.input_size, training, of_input);
+                CAPTURE(seed);
+                CAPTURE(training);
+                CAPTURE(of_input);
+                CHECK(Play<N>{list.ops, plan, list.input_size, training, of_input}.run() == 0);
+            }
     }
     return played;
 }
@@ -304,10 +369,10 @@ TEST_CASE("the play itself sees a plan that is wrong") {
 
 TEST_CASE("a chain of activations runs in one place, and pooling keeps its winners only in training") {
     std::array<OperationFacts, 4> const ops{
-        {{.input = 0, .output_size = 20, .has_parameters = true, .keep = Keep::input},
-         {.input = 1, .output_size = 20, .is_elementwise = true, .keep = Keep::output},
-         {.input = 2, .output_size = 10, .keeps_extra = true},
-         {.input = 3, .output_size = 10, .is_view = true}}};
+        {{.inputs = {0}, .output_size = 20, .has_parameters = true, .keep = Keep::input},
+         {.inputs = {1}, .output_size = 20, .is_elementwise = true, .keep = Keep::output},
+         {.inputs = {2}, .output_size = 10, .keeps_extra = true},
+         {.inputs = {3}, .output_size = 10, .is_view = true}}};
     auto const training = detail::make_plan<4>(ops, 48, true), inference = detail::make_plan<4>(ops, 48, false);
     CHECK(training.in_place == std::array{false, true, false, false});
     CHECK(training.value[1] == training.value[2]);
@@ -316,4 +381,50 @@ TEST_CASE("a chain of activations runs in one place, and pooling keeps its winne
     CHECK(inference.extra[2] == -1);
     CHECK(training.gradient[0] == -1);  // nobody wants the gradient of the images
     CHECK(inference.size == 48 + 32);   // pooling writes where the images were
+}
+
+TEST_CASE("parts are made where the whole lies, and so are their gradients") {
+    using Facts = OperationFacts;
+    auto const layer = [](int x, int size) {
+        return Facts{.inputs = {x}, .output_size = size, .has_parameters = true, .keep = Keep::input};
+    };
+    auto const relu = [](int x, int size) {
+        return Facts{.inputs = {x}, .output_size = size, .is_elementwise = true, .keep = Keep::output};
+    };
+    auto const concat = [](ValueList parts, int size) {
+        return Facts{.inputs = parts, .output_size = size, .is_concatenation = true};
+    };
+    auto const copies = []<std::size_t Count>(std::array<Facts, Count> const& ops, bool training) {
+        constexpr int N = Count;
+        auto const plan = detail::make_plan<N>(ops, 20, training);
+        Play<N> play{ops, plan, 20, training};
+        CHECK(play.run() == 0);
+        return play.copies;
+    };
+    SUBCASE("a DenseNet: one memory for all that it joins, in order") {
+        std::array<Facts, 8> const ops{layer(0, 24), layer(1, 8),        relu(2, 8),  concat({1, 3}, 32),
+                                       layer(4, 8),  concat({4, 5}, 40), layer(6, 8), concat({6, 7}, 48)};
+        auto const training = detail::make_plan<8>(ops, 20, true);
+        for (auto const* places : {&training.value, &training.gradient}) {
+            int const whole = (*places)[8];
+            CHECK(*places ==
+                  std::array{(*places)[0], whole, whole + 24, whole + 24, whole, whole + 32, whole, whole + 40, whole});
+        }
+        CHECK(training.size == 32 + 2 * 48);
+        CHECK(copies(ops, true) + copies(ops, false) == 0);
+    }
+    SUBCASE("the network's input and what is a part already are copied") {
+        CHECK(copies(std::array<Facts, 2>{layer(0, 4), concat({0, 1}, 24)}, true) == 1);
+        CHECK(copies(std::array<Facts, 2>{layer(0, 4), concat({1, 1}, 8)}, false) == 1);
+        CHECK(copies(std::array<Facts, 2>{layer(0, 4), concat({1, 1}, 8)}, true) == 2);
+    }
+    SUBCASE("a gradient that is begun later is not a part") {
+        std::array<Facts, 4> const ops{layer(0, 8), concat({1}, 8), layer(1, 8), concat({2, 3}, 16)};
+        CHECK(detail::make_plan<4>(ops, 20, true).write[1][0] == GradientWrite::add);
+        CHECK(copies(ops, false) == 0);
+    }
+    SUBCASE("nothing runs in the place of a whole: its parts may be wanted") {
+        std::array<Facts, 3> const ops{layer(0, 8), concat({1}, 8), relu(2, 8)};
+        CHECK(!detail::make_plan<3>(ops, 20, false).in_place[2]);
+    }
 }

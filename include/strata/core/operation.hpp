@@ -15,11 +15,18 @@
 //                                   or parameter, whichever are more
 //   static constexpr auto type      the layer's name for people; "layer"
 //
+// An operation with several inputs lists them, `using Inputs = ShapeList<Shape<8, 4, 4>, Shape<8>>` instead of Input. Its
+// bodies read input K as io.template input<K>() (io.x is input 0), and where the gradients differ, or the shapes do,
+// `input_gradient<K>(at, io)` is an element of that input's. `keep` is about all of them. Join (network/composite.hpp)
+// puts such an operation behind branches.
+//
 // and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
 // io.extra, with `set`), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a
-// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or log).
+// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or log),
+// `using PassesGradient` (the gradient of every input is dy itself), `using IsConcatenation` (the output is the inputs
+// one behind the other, and there are no bodies).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
 // order, on SIMD lanes, GPU threads or doubles. They are marked STRATA_HD, as is all that they call, to run on GPUs.
@@ -32,11 +39,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "body_input.hpp"
 #include "dual.hpp"
-#include "initialization.hpp"
-#include "random.hpp"
-#include "shape.hpp"
-#include "view.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -44,68 +48,6 @@ namespace strata::inline STRATA_ABI {
 enum class Keep : std::uint8_t { nothing = 0, input = 1, output = 2, both = 3 };
 constexpr bool keeps_input(Keep k) { return (static_cast<int>(k) & 1) != 0; }
 constexpr bool keeps_output(Keep k) { return (static_cast<int>(k) & 2) != 0; }
-
-/// One parameter tensor of a layer. Layers derive named types from it: `struct Weight : Parameter<"weight", …> {};`
-template <FixedString Name, class S, class Scheme, int FanIn, int FanOut>
-struct Parameter {
-    static constexpr std::string_view name = Name.view();
-    using Extents = S;
-    using Initialization = Scheme;
-    static constexpr Fan fan{FanIn, FanOut};
-};
-
-/// The parameter tensors of one layer, contiguous in this order.
-template <class... Ps>
-struct ParameterList {
-    static constexpr int count = sizeof...(Ps);
-    static constexpr int size = (0 + ... + Ps::Extents::size);
-    /// Offset of a parameter's first scalar inside the layer.
-    template <class P>
-    static constexpr int offset = [] {
-        int at = 0, found = -1;
-        ((found = std::is_same_v<P, Ps> ? at : found, at += Ps::Extents::size), ...);
-        return found;
-    }();
-    template <class F>
-    static constexpr void for_each(F&& f) {
-        (f(Ps{}), ...);
-    }
-};
-using NoParameters = ParameterList<>;
-
-/// A layer's parameters as a body sees them: `io.p(Weight{})(o, c, p, q)`.
-template <class List, class Compute, class T>
-struct ParametersView {
-    T const* data;
-    template <class P>
-    STRATA_HD STRATA_INLINE ParameterView<typename P::Extents, Compute, T> operator()(P) const {
-        return {data + List::template offset<P>};
-    }
-};
-
-/// The key of a step's random numbers: word w of element e of a sample is a function of these alone.
-struct RandomKey {
-    std::uint64_t seed = 0;
-    std::uint32_t operation = 0;  ///< index in the op list
-    std::uint32_t step = 0;
-};
-
-/// Everything a body may read, and the one thing besides its result that it may write, `extra`. X, Y: TileView, E:
-/// ExtraView, P: ParametersView. Views that a pass does not provide are null.
-template <class X, class Y, class E, class P>
-struct BodyInput {
-    X x;      ///< input
-    X other;  ///< second input of two-input operations
-    Y y;      ///< output
-    Y dy;     ///< gradient of the output
-    E extra;  ///< one value an output element that forward may leave for backward (`keeps_extra`)
-    P p;      ///< parameters
-    double const* statistics = nullptr;  ///< batch-wide operations: what their reductions gave, a block a channel
-    RandomKey random{};
-    int sample = 0;  ///< index in the batch of the lane's first sample
-
-    using L = typename X::LaneType;
-};
 
 namespace detail {
 template <class Op>
@@ -148,6 +90,14 @@ constexpr bool is_view() {
     return requires { typename Op::IsView; };
 }
 template <class Op>
+constexpr bool is_concatenation() {
+    return requires { typename Op::IsConcatenation; };
+}
+template <class Op>
+constexpr bool passes_gradient() {
+    return requires { typename Op::PassesGradient; };
+}
+template <class Op>
 constexpr bool is_batch_wide() {
     return requires { Op::statistics_per_channel; };
 }
@@ -174,14 +124,68 @@ consteval auto domain_of() {
 }
 template <class Op>
 using forward_domain = decltype(domain_of<Op, typename Op::Output>());
+/// The shape of the gradient that input_gradient(at, io) is about.
 template <class Op>
-using backward_domain = decltype(domain_of<Op, typename Op::Input>());
+struct GradientShape {
+    using type = input_of<Op>;
+};
+template <class Op>
+requires requires { typename Op::Input; }
+struct GradientShape<Op> {
+    using type = typename Op::Input;
+};
+template <class Op>
+using backward_domain = decltype(domain_of<Op, typename GradientShape<Op>::type>());
+
+/// The list that BodyInput is given: none for one input, so that its type does not depend on the operation.
+template <class Op>
+struct SeveralInputs {
+    using type = ShapeList<>;
+};
+template <class Op>
+requires requires { typename Op::Inputs; }
+struct SeveralInputs<Op> {
+    using type = typename Op::Inputs;
+};
 
 /// What bodies are called with where only their signatures are asked for.
 template <class Op>
 using body_input_in_double =
-    BodyInput<TileView<typename Op::Input, double, double const>, TileView<typename Op::Output, double, double const>,
-              ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>>;
+    BodyInput<TileView<input_of<Op>, double, double const>, TileView<typename Op::Output, double, double const>,
+              ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>,
+              typename SeveralInputs<Op>::type>;
+
+/// An operation as its input K sees it: with that input's shape and gradient.
+template <class Op, int K>
+struct SeenFromInput : Op {
+    using Operation = Op;
+    using Input = input_of<Op, K>;
+    static constexpr int seen_from = K;
+    static constexpr bool of_its_own =
+        requires(Position<backward_domain<SeenFromInput>::rank> at, body_input_in_double<Op> const& io) {
+            Op::template input_gradient<K>(at, io);
+        };
+    template <class At, class Io>
+    STRATA_HD static STRATA_INLINE auto input_gradient(At at, Io const& io) {
+        if constexpr (of_its_own)
+            return Op::template input_gradient<K>(at, io);
+        else
+            return Op::input_gradient(at, io);
+    }
+};
+/// The operation whose input_gradient is that of input K: the operation itself, where all inputs have one gradient.
+template <class Op, int K>
+struct GradientOperation {
+    using type = Op;
+};
+template <class Op, int K>
+requires(input_count<Op> > 1 && (!std::is_same_v<input_of<Op, K>, input_of<Op>> || SeenFromInput<Op, K>::of_its_own))
+struct GradientOperation<Op, K> {
+    using type = SeenFromInput<Op, K>;
+};
+template <class Op, int K>
+using gradient_operation = typename GradientOperation<Op, K>::type;
+
 template <class Op, class Io, class List>
 inline constexpr bool has_parameter_gradients = false;
 template <class Op, class Io, class... Ps>
@@ -197,19 +201,31 @@ consteval bool is_result() {
     else
         return false;
 }
+template <class Op, class Io>
+concept HasInputGradient = requires(Position<backward_domain<Op>::rank> from, Io const& io) {
+    requires is_result<Op, decltype(Op::input_gradient(from, io))>();
+};
+template <class Op, class Io>
+consteval bool has_input_gradients() {
+    if constexpr (input_count<Op> == 1)
+        return HasInputGradient<Op, Io>;
+    else
+        return for_all_inputs<Op>([]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });
+}
 template <class Op, class Io = body_input_in_double<Op>>
-concept HasBodies =
-    requires(Position<forward_domain<Op>::rank> at, Position<backward_domain<Op>::rank> from, Io const& io) {
-        requires is_result<Op, decltype(Op::forward(at, io))>();
-        requires is_result<Op, decltype(Op::input_gradient(from, io))>();
-        requires is_batch_wide<Op>() || has_parameter_gradients<Op, Io, typename Op::Parameters>;
-    };
+concept HasBodies = requires(Position<forward_domain<Op>::rank> at, Io const& io) {
+    requires is_result<Op, decltype(Op::forward(at, io))>();
+    requires has_input_gradients<Op, Io>();
+    requires is_batch_wide<Op>() || has_parameter_gradients<Op, Io, typename Op::Parameters>;
+};
 }  // namespace detail
 
 /// A layer bound to the shape of its input, as it is described above.
 template <class Op>
-concept Operation = requires { requires Op::Input::size > 0 && Op::Output::size > 0 && Op::Parameters::size >= 0; } &&
-                    (detail::is_view<Op>() || detail::HasBodies<Op>);
+concept Operation =
+    (requires { typename Op::Input; } || requires { typename Op::Inputs; }) &&
+    requires { requires detail::input_of<Op>::size > 0 && Op::Output::size > 0 && Op::Parameters::size >= 0; } &&
+    (detail::is_view<Op>() || detail::is_concatenation<Op>() || detail::HasBodies<Op>);
 
 // ---- misuse --------------------------------------------------------------------------------------------------------
 
@@ -219,6 +235,10 @@ template <int... Index>
 struct layer;
 template <class S>
 struct got {
+    using type = S;
+};
+template <int Index, class S>
+struct branch {
     using type = S;
 };
 /// Output of a misused layer: whatever is bound to it is silent, so that the first message stays the only one.

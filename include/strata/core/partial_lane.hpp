@@ -56,6 +56,10 @@ struct PartialTileView {
         store_first(data + static_cast<std::ptrdiff_t>(element) * stride, value, count);
     }
     STRATA_INLINE void add(int element, L value) const { set(element, (*this)[element] + value); }
+    template <class Other>
+    STRATA_INLINE PartialTileView<Other, L, T> as() const {
+        return {data, stride, count};
+    }
 };
 
 /// An ExtraView of such lanes.

@@ -27,6 +27,11 @@ struct TileView {
         store_lane(data + static_cast<std::ptrdiff_t>(element) * stride, value);
     }
     STRATA_HD STRATA_INLINE void add(int element, L value) const { set(element, (*this)[element] + value); }
+    /// The same memory as a value of another shape.
+    template <class Other>
+    STRATA_HD STRATA_INLINE TileView<Other, L, T> as() const {
+        return {data, stride};
+    }
 };
 
 /// A lane's view of the values that forward leaves for backward, one an output element. In inference nobody asks for

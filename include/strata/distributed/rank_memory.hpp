@@ -61,6 +61,7 @@ constexpr RankMemory memory_of(int batch, int ranks, int rank = 0, Cpu cpu = {},
              static_cast<std::size_t>(workers) * Layout::template scratch_size<true>() +
              Layout::template prepared_size<true>()) +
         (level == 3 ? 0 : sizeof(Scalar) * Layout::cached_parameters) +
+        sizeof(typename Precision::compute) * Layout::input_gradients(batch) +
         sizeof(double) * (Layout::parts_size(tiling.tiles) + static_cast<std::size_t>(Net::statistic_count) + 1);
     return memory;
 }

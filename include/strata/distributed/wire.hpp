@@ -93,6 +93,8 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways co
         wire.messages += others;
     };
     gather(own.size(), sizeof(detail::BatchResult));
+    SampleRange const samples = Layout::samples_of(own, batch, Layout::most_leaves(cpu));
+    gather(samples.end - samples.begin, sizeof(typename Precision::compute) * Layout::input_gradients(1));
     std::size_t widest = 0;
     int const tiles = detail::tiles_of_leaves(own, tiling).size();
     for (std::size_t i = 0; i + 1 < Net::statistic_offset.size(); ++i) {

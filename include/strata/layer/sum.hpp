@@ -8,10 +8,11 @@ namespace strata::inline STRATA_ABI {
 /// The sum of two values of shape X; its gradient for either input is dy.
 template <class X>
 struct Sum {
-    using Input = X;
+    using Inputs = ShapeList<X, X>;
     using Output = X;
     using Parameters = NoParameters;
     using IsElementwise = void;
+    using PassesGradient = void;
     static constexpr Keep keep = Keep::nothing;
     static constexpr bool same_in_every_lane = true;
     static constexpr double flops = X::size;
@@ -19,7 +20,7 @@ struct Sum {
 
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<1> at, Io const& io) {
-        return io.x[at[0]] + io.other[at[0]];
+        return io.x[at[0]] + io.template input<1>()[at[0]];
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {

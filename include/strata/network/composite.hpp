@@ -12,6 +12,11 @@ struct Input {
     using Extent = Shape<Extents...>;
 };
 
+/// The input of a network whose training passes give the gradient of the loss with respect to the samples, too:
+/// `Network<RequiresGrad<Input<1, 28, 28>>, …>`. All else is as without; model files are the same.
+template <class In>
+struct RequiresGrad {};
+
 template <class... Layers>
 struct Sequential;
 template <int N, class... Layers>
@@ -69,5 +74,16 @@ struct After {};
 /// Identity, ZeroPadShortcut, Shortcut<…> or any Named layer.
 template <class... Parts>
 struct Residual {};
+
+/// One of the branches of a Join, Concat or Multiply, a group of layers like Sequential; `Branch<>` is what came in.
+template <class... Layers>
+struct Branch {};
+
+/// Branches from one value, and a layer that reads what they make: its On<X0, X1, …>, bound to their shapes, is an
+/// operation with as many Inputs. Branches may be any layers. They are named as the modules in an nn.Sequential or
+/// nn.ModuleList, in the Join's own scope: by their indices (3.0.1.weight), or by their names where they are Named
+/// (3.pool.1.weight).
+template <class Layer, class... Branches>
+struct Join {};
 
 }  // namespace strata::inline STRATA_ABI

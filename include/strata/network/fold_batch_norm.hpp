@@ -106,6 +106,12 @@ template <class... Parts>
 struct FoldedLayer<Residual<Parts...>> {
     using type = Residual<typename FoldedLayer<Parts>::type...>;
 };
+template <class... Layers>
+struct FoldedLayer<Branch<Layers...>> : Regroup<Branch, typename FoldedList<List<>, Layers...>::type> {};
+template <class Layer, class... Branches>
+struct FoldedLayer<Join<Layer, Branches...>> {
+    using type = Join<Layer, typename FoldedLayer<Branches>::type...>;
+};
 template <int N, class Layers>
 struct RepeatOf;
 template <int N, class... Layers>

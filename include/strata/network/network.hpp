@@ -2,8 +2,10 @@
 #pragma once
 
 #include "expand.hpp"
+#include "join.hpp"
 #include "layer_table.hpp"
 #include "plan.hpp"
+#include "residual.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -12,6 +14,12 @@ template <class T>
 inline constexpr bool is_input = false;
 template <int... E>
 inline constexpr bool is_input<Input<E...>> = true;
+template <class In>
+inline constexpr bool is_input<RequiresGrad<In>> = is_input<In>;
+template <class T>
+inline constexpr bool requires_grad = false;
+template <class In>
+inline constexpr bool requires_grad<RequiresGrad<In>> = true;
 /// The input's shape; anything else has said that it is none.
 template <class T>
 struct InputExtentOf {
@@ -21,6 +29,8 @@ template <int... E>
 struct InputExtentOf<Input<E...>> {
     using type = Shape<E...>;
 };
+template <class In>
+struct InputExtentOf<RequiresGrad<In>> : InputExtentOf<In> {};
 
 template <class P>
 consteval std::size_t name_characters() {
@@ -51,13 +61,13 @@ consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> con
     std::array<OperationFacts, N> all{};
     for (std::size_t i = 0; i < N; ++i) {
         auto const& row = rows[i];
-        all[i] = {.input = row.input,
-                  .other = row.other,
+        all[i] = {.inputs = row.inputs,
                   .output_size = row.output_size,
                   .has_parameters = row.parameters > 0,
                   .is_view = row.is_view || (row.is_training_only && !training),
                   .is_elementwise = row.is_elementwise,
                   .keeps_extra = row.keeps_extra,
+                  .is_concatenation = row.is_concatenation,
                   .keep = row.keep};
     }
     return all;
@@ -88,11 +98,12 @@ public:
     static constexpr int operation_count = Contents::count;
     template <int Index>
     using OperationAt = typename detail::OperationIn<Index, Contents>::type;
-    /// An entry of the op list. Other is -1 for operations with one input.
+    /// An entry of the op list.
     template <int Index>
     struct NodeAt {
         using Op = OperationAt<Index>;
-        static constexpr int input = op_list.rows[Index].input, other = op_list.rows[Index].other;
+        static constexpr ValueList inputs = op_list.rows[Index].inputs;
+        static constexpr int input = inputs[0];
     };
 
     using InputShape = InputExtent;
@@ -135,8 +146,11 @@ public:
     }();
     static constexpr double training_flops = 3 * flops;
 
-    static constexpr Plan<operation_count> training_plan =
-        detail::make_plan<operation_count>(detail::facts_of(op_list.rows, true), InputShape::size, true);
+    /// True where training passes give the gradient of the samples, too.
+    static constexpr bool has_input_gradient = detail::requires_grad<In>;
+
+    static constexpr Plan<operation_count> training_plan = detail::make_plan<operation_count>(
+        detail::facts_of(op_list.rows, true), InputShape::size, true, has_input_gradient);
     static constexpr Plan<operation_count> inference_plan =
         detail::make_plan<operation_count>(detail::facts_of(op_list.rows, false), InputShape::size, false);
 

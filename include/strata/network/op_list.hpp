@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "../core/operation.hpp"
+#include "value_list.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
@@ -34,8 +35,9 @@ struct OperationRow {
     bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
     double flops = 0;                                 ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
-    bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false;
-    int input = 0, other = -1;           ///< values read; -1 for operations with one input
+    bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
+         is_concatenation = false;
+    ValueList inputs{};                  ///< values read
     std::size_t name = 0, name_end = 0;  ///< its characters
 };
 
@@ -53,7 +55,8 @@ constexpr OperationRow make_row() {
                      .is_view = is_view<Op>(),
                      .is_elementwise = is_elementwise<Op>(),
                      .is_training_only = training_only,
-                     .keeps_extra = keeps_extra<Op>()};
+                     .keeps_extra = keeps_extra<Op>(),
+                     .is_concatenation = is_concatenation<Op>()};
     if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
     if constexpr (is_batch_wide<Op>()) row.statistics = Op::channels * Op::statistics_per_channel;
     return row;
@@ -75,15 +78,14 @@ struct OpListWriter {
     int operations = 0;
     std::size_t characters = 0;
 
-    /// Appends an operation that reads values `input` and `other`; returns the value that it makes.
-    constexpr int add(OperationRow const& operation, LayerPath const& at, int input, int other = -1) {
+    /// Appends an operation that reads some values; returns the value that it makes.
+    constexpr int add(OperationRow const& operation, LayerPath const& at, ValueList const& inputs) {
         std::size_t const begin = characters;
         write(at);
         if (rows != nullptr) {
             auto& row = rows[operations];
             row = operation;
-            row.input = input;
-            row.other = other;
+            row.inputs = inputs;
             row.name = begin;
             row.name_end = characters;
         }

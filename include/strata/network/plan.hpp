@@ -3,12 +3,13 @@
 //
 // One plan is a whole step of one tile: fill, forward, loss, backward. Values die after their last reader, views and
 // in-place results share their source's memory, and the first gradient of a value overwrites, later ones add, in
-// reverse op order.
+// reverse op order. What a concatenation joins is made where the whole lies, at an offset, and so are the gradients.
 #pragma once
 
 #include <array>
 
 #include "../core/operation.hpp"
+#include "value_list.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -17,9 +18,9 @@ namespace strata::inline STRATA_ABI {
 
 /// What the plan needs to know of an operation.
 struct OperationFacts {
-    int input = 0, other = -1;  ///< values read
+    ValueList inputs{0};
     int output_size = 0;
-    bool has_parameters = false, is_view = false, is_elementwise = false, keeps_extra = false;
+    bool has_parameters = false, is_view = false, is_elementwise = false, keeps_extra = false, is_concatenation = false;
     Keep keep = Keep::nothing;
 };
 
@@ -28,12 +29,12 @@ enum class GradientWrite : std::uint8_t { none, overwrite, add };
 /// The plan of a network with N operations; values are 0 (the input) to N (the output).
 template <int N>
 struct Plan {
-    std::array<int, N + 1> value{};                       ///< offset of each value
-    std::array<int, N + 1> gradient{};                    ///< offset of each value's gradient; -1 where none is needed
-    std::array<int, N> extra{};                           ///< offset of what the operation keeps besides; -1
-    std::array<GradientWrite, N> write{}, write_other{};  ///< how backward writes the input gradients
-    std::array<bool, N> in_place{};                       ///< forward and backward run in the input's memory
-    int size = 0;                                         ///< scalars a sample
+    std::array<int, N + 1> value{};     ///< offset of each value
+    std::array<int, N + 1> gradient{};  ///< offset of each value's gradient; -1 where none is needed
+    std::array<int, N> extra{};         ///< offset of what the operation keeps besides; -1
+    std::array<std::array<GradientWrite, ValueList::most>, N> write{};  ///< how backward writes each input's gradient
+    std::array<bool, N> in_place{};  ///< forward and backward run in the first input's memory
+    int size = 0;                    ///< scalars a sample
 };
 
 namespace detail {
@@ -87,59 +88,120 @@ public:
     }
 };
 
-/// Plans a step. With `training` off there is no loss and no backward pass.
+/// Memory that values share: views and in-place results with their source, parts with the whole that they lie in.
 template <int N>
-constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_size, bool training) {
+struct SharedPlaces {
+    std::array<int, N + 1> root{};           ///< of each value, the first one with its memory
+    std::array<int, N + 1> whole{}, at{};    ///< of each root that is a part, the whole's root and where it begins; -1
+    std::array<int, N + 1> owner{}, from{};  ///< of each value, the outermost whole, and where it begins there
+
+    constexpr SharedPlaces() {
+        for (int v = 0; v <= N; ++v) root[static_cast<std::size_t>(v)] = v;
+        for (auto& w : whole) w = -1;
+    }
+    /// A value becomes a part, unless it is one already.
+    constexpr bool put(int value, int in, int offset) {
+        auto const r = static_cast<std::size_t>(root[static_cast<std::size_t>(value)]);
+        if (whole[r] >= 0) return false;
+        whole[r] = in;
+        at[r] = offset;
+        return true;
+    }
+    [[nodiscard]] constexpr bool is_part(int value, int in, int offset) const {
+        auto const r = static_cast<std::size_t>(root[static_cast<std::size_t>(value)]);
+        return whole[r] == in && at[r] == offset;
+    }
+    /// Wholes are made after their parts.
+    constexpr void find_owners() {
+        for (int v = N; v >= 0; --v) {
+            auto const i = static_cast<std::size_t>(v), w = static_cast<std::size_t>(whole[i] < 0 ? v : whole[i]);
+            owner[i] = whole[i] < 0 ? v : owner[w];
+            from[i] = whole[i] < 0 ? 0 : from[w] + at[i];
+        }
+        for (int v = 0; v <= N; ++v) {
+            auto const i = static_cast<std::size_t>(v), r = static_cast<std::size_t>(root[i]);
+            owner[i] = owner[r];
+            from[i] = from[r];
+        }
+    }
+};
+
+/// Plans a step. With `training` off there is no loss and no backward pass; `of_input` wants the input's gradient, too.
+template <int N>
+constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_size, bool training,
+                            bool of_input = false) {
     using std::size_t;
     Plan<N> plan{};
-    std::array<int, N + 1> readers{}, root{}, sizes{};
+    std::array<int, N + 1> readers{}, sizes{};
     std::array<bool, N + 1> wants_gradient{}, kept_by_maker{};
     sizes[0] = input_size;
+    wants_gradient[0] = of_input && training;
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
-        ++readers[static_cast<size_t>(op.input)];
-        if (op.other >= 0) ++readers[static_cast<size_t>(op.other)];
         auto const y = static_cast<size_t>(i + 1);
         sizes[y] = op.output_size;
-        wants_gradient[y] = op.has_parameters || wants_gradient[static_cast<size_t>(op.input)] ||
-                            (op.other >= 0 && wants_gradient[static_cast<size_t>(op.other)]);
+        wants_gradient[y] = op.has_parameters;
+        for (int const v : op.inputs) {
+            ++readers[static_cast<size_t>(v)];
+            wants_gradient[y] = wants_gradient[y] || wants_gradient[static_cast<size_t>(v)];
+        }
         kept_by_maker[y] = training && keeps_output(op.keep);
     }
     // Views share their source; an elementwise result takes its source's place where nobody
-    // needs the source afterwards.
-    for (int v = 0; v <= N; ++v) root[static_cast<size_t>(v)] = v;
+    // needs the source afterwards. Of a concatenation somebody may need a part.
+    SharedPlaces<N> places;
+    std::array<int, N + 1> last_reader{};  // of each root
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
-        auto const x = static_cast<size_t>(op.input);
-        bool const in_place = op.is_elementwise && op.input > 0 && readers[x] == 1 && !kept_by_maker[x] &&
-                              op.input != op.other && !(training && keeps_input(op.keep)) && !ops[x - 1].is_view;
+        auto const x = static_cast<size_t>(op.inputs[0]);
+        bool in_place = op.is_elementwise && x > 0 && readers[x] == 1 && !kept_by_maker[x] &&
+                        !(training && keeps_input(op.keep)) && !ops[x - 1].is_view && !ops[x - 1].is_concatenation;
         plan.in_place[static_cast<size_t>(i)] = in_place;
-        if (op.is_view || in_place) root[static_cast<size_t>(i + 1)] = root[x];
+        if (op.is_view || in_place) places.root[static_cast<size_t>(i + 1)] = places.root[x];
+        for (int const v : op.inputs) last_reader[static_cast<size_t>(places.root[static_cast<size_t>(v)])] = i;
     }
-    // Time: 0 fill, 1…N forward, N + 1 loss, N + 2 … 2 N + 1 backward of the operations from the last to the first.
-    int const loss_time = N + 1;
+    last_reader[static_cast<size_t>(places.root[N])] = N;  // the loss
+    // The network's input is where it is filled in. A gradient is made in the whole's where all other contributions to it
+    // come later, when the whole's is complete.
+    auto gradient_places = places;
+    for (int i = 0; i < N; ++i) {
+        auto const& op = ops[static_cast<size_t>(i)];
+        if (!op.is_concatenation) continue;
+        int offset = 0;
+        for (int const v : op.inputs) {
+            int const r = places.root[static_cast<size_t>(v)];
+            if (r > 0) places.put(v, i + 1, offset);
+            if (last_reader[static_cast<size_t>(r)] == i && wants_gradient[static_cast<size_t>(v)])
+                gradient_places.put(v, i + 1, offset);
+            offset += sizes[static_cast<size_t>(v)];
+        }
+    }
+    places.find_owners();
+    gradient_places.find_owners();
+    // Time: 0 fill, 1…N forward, N + 1 loss, N + 2 … 2 N + 1 backward of the operations from the last to the first, then
+    // the input's gradient is read.
+    int const loss_time = N + 1, end_time = 2 * N + 2;
     auto const backward_time = [](int i) { return 2 * N + 1 - i; };
     std::array<int, N + 1> death{}, first_gradient{}, gradient_death{};
-    for (auto& t : first_gradient) t = 2 * N + 2;
+    for (auto& t : first_gradient) t = end_time;
     auto const use = [&](int v, int time) {
-        int& d = death[static_cast<size_t>(root[static_cast<size_t>(v)])];
+        int& d = death[static_cast<size_t>(places.owner[static_cast<size_t>(v)])];
         d = time > d ? time : d;
     };
     use(N, loss_time);
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
         use(i + 1, i + 1);
-        use(op.input, i + 1);
-        if (op.other >= 0) use(op.other, i + 1);
-        if (training && keeps_input(op.keep)) use(op.input, backward_time(i));
+        for (int const v : op.inputs) use(v, training && keeps_input(op.keep) ? backward_time(i) : i + 1);
         if (training && keeps_output(op.keep)) use(i + 1, backward_time(i));
     }
     Allocator<3 * N + 2> memory;
     std::array<int, N + 1> placed{};
+    for (auto& p : placed) p = -1;
     for (int v = 0; v <= N; ++v) {
-        auto const at = static_cast<size_t>(v);
-        if (root[at] == v) placed[at] = memory.allocate(sizes[at], v, death[at]);
-        plan.value[at] = placed[static_cast<size_t>(root[at])];
+        auto const at = static_cast<size_t>(v), owner = static_cast<size_t>(places.owner[at]);
+        if (placed[owner] < 0) placed[owner] = memory.allocate(sizes[owner], v, death[owner]);
+        plan.value[at] = placed[owner] + places.from[at];
         if (v == 0) continue;
         auto const& op = ops[at - 1];
         plan.extra[at - 1] = op.keeps_extra && training ? memory.allocate(op.output_size, v, backward_time(v - 1)) : -1;
@@ -148,32 +210,50 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
     if (training) {
         std::array<bool, N + 1> written{};
         auto const write = [&](int v, int time) {
-            auto const r = static_cast<size_t>(root[static_cast<size_t>(v)]);
-            if (!wants_gradient[static_cast<size_t>(v)]) return GradientWrite::none;
-            first_gradient[r] = time < first_gradient[r] ? time : first_gradient[r];
-            bool const first = !written[r];
-            written[r] = true;
-            return first ? GradientWrite::overwrite : GradientWrite::add;
+            auto const at = static_cast<size_t>(v);
+            if (!wants_gradient[at]) return GradientWrite::none;
+            int& first_time = first_gradient[static_cast<size_t>(gradient_places.owner[at])];
+            first_time = time < first_time ? time : first_time;
+            bool& has_some = written[static_cast<size_t>(places.root[at])];
+            auto const how = has_some ? GradientWrite::add : GradientWrite::overwrite;
+            has_some = true;
+            return how;
         };
         write(N, loss_time);
         for (int i = N - 1; i >= 0; --i) {
             auto const& op = ops[static_cast<size_t>(i)];
             auto const at = static_cast<size_t>(i);
-            auto const r = static_cast<size_t>(root[at + 1]);
-            gradient_death[r] = backward_time(i) > gradient_death[r] ? backward_time(i) : gradient_death[r];
-            bool const shares = op.is_view || plan.in_place[at];
-            plan.write[at] = shares ? GradientWrite::none : write(op.input, backward_time(i));
-            plan.write_other[at] = op.other >= 0 ? write(op.other, backward_time(i)) : GradientWrite::none;
+            int& last = gradient_death[static_cast<size_t>(gradient_places.owner[at + 1])];
+            last = backward_time(i) > last ? backward_time(i) : last;
+            // Parts of the output's gradient are there; of inputs that share its memory there is nothing to write.
+            std::array<bool, ValueList::most> is_there{op.is_view || plan.in_place[at]};
+            for (int k = 0, offset = 0; op.is_concatenation && k < op.inputs.count; ++k) {
+                auto const x = static_cast<size_t>(op.inputs[k]);
+                auto const part = static_cast<size_t>(k);
+                is_there[part] = gradient_places.is_part(op.inputs[k], i + 1, offset);
+                if (is_there[part]) written[static_cast<size_t>(places.root[x])] = true;
+                offset += sizes[x];
+            }
+            for (int k = 0; k < op.inputs.count; ++k)
+                if (!is_there[static_cast<size_t>(k)])
+                    plan.write[at][static_cast<size_t>(k)] = write(op.inputs[k], backward_time(i));
         }
-        std::array<int, N + 1> gradient_place{};
+        if (of_input) gradient_death[static_cast<size_t>(gradient_places.owner[0])] = end_time;
+        std::array<int, N + 1> last_maker{}, gradient_place{};  // of each owner
         for (int v = N; v >= 0; --v) {
             auto const at = static_cast<size_t>(v);
-            if (root[at] == v && written[at])
-                gradient_place[at] = memory.allocate(sizes[at], first_gradient[at], gradient_death[at]);
+            if (written[at]) last_maker[static_cast<size_t>(gradient_places.owner[at])] = v;
+        }
+        for (int v = N; v >= 0; --v) {
+            auto const at = static_cast<size_t>(v), owner = static_cast<size_t>(gradient_places.owner[at]);
+            if (written[at] && last_maker[owner] == v)
+                gradient_place[owner] = memory.allocate(sizes[owner], first_gradient[owner], gradient_death[owner]);
         }
         for (int v = 0; v <= N; ++v) {
             auto const at = static_cast<size_t>(v);
-            if (wants_gradient[at]) plan.gradient[at] = gradient_place[static_cast<size_t>(root[at])];
+            if (wants_gradient[at])
+                plan.gradient[at] =
+                    gradient_place[static_cast<size_t>(gradient_places.owner[at])] + gradient_places.from[at];
         }
     }
     plan.size = memory.size;

@@ -36,6 +36,10 @@ struct AuditedView {
     double operator()(Indices... position) const {
         return (*this)[S::index(position...)];
     }
+    template <class Other>
+    AuditedView<Other> as() const {
+        return {data, reader, name, absent};
+    }
     void set(int element, double value) const {
         check(" sets", element);
         if (data) data[element] = value;
@@ -56,21 +60,21 @@ private:
 struct AuditedOperation {
     std::string_view layer;
     int index;
-    std::vector<double>&x, &other, &y;
+    std::array<double*, ValueList::most> inputs;
+    std::vector<double>& y;
     double const *parameters, *statistics;
 };
 
 /// Runs the bodies of an operation for one sample: what it makes of x is left in y.
 template <class Op>
-STRATA_COLD void audit_operation(AuditedOperation const& a, bool has_other) {
-    using X = AuditedView<typename Op::Input>;
+STRATA_COLD void audit_operation(AuditedOperation const& a) {
+    using X = AuditedView<input_of<Op>>;
     using Y = AuditedView<typename Op::Output>;
     using P = ParametersView<typename Op::Parameters, double, double>;
-    using Io = BodyInput<X, Y, Y, P>;
+    using Io = BodyInput<X, Y, Y, P, typename SeveralInputs<Op>::type>;
     AuditedBody body{a.layer, type_of<Op>(), "forward"};
     std::vector<double> extra(static_cast<std::size_t>(Op::Output::size), 0.25);
-    Io io{{a.x.data(), &body, "x", nullptr},
-          {a.other.data(), &body, "other", has_other ? nullptr : "but has one input"},
+    Io io{{a.inputs[0], &body, "x", nullptr},
           {a.y.data(), &body, "y", "which is what it returns"},
           {a.y.data(), &body, "dy", "which is there in backward only"},
           {nullptr, &body, "extra", "which is there in backward only"},
@@ -78,6 +82,9 @@ STRATA_COLD void audit_operation(AuditedOperation const& a, bool has_other) {
           a.statistics,
           {.seed = 5, .operation = static_cast<std::uint32_t>(a.index), .step = 3},
           0};
+    static constexpr char const* names[] = {"input<1>()", "input<2>()", "input<3>()", "input<4>()",
+                                            "input<5>()", "input<6>()", "input<7>()"};
+    for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {a.inputs[k + 1], &body, names[k], nullptr};
     auto const run = [](auto domain, auto const& f, std::vector<double>& result) {
         constexpr int block = block_of<Op>();
         for (int item = 0; item < domain.size; ++item) {
@@ -99,13 +106,17 @@ STRATA_COLD void audit_operation(AuditedOperation const& a, bool has_other) {
     constexpr Keep keep = keep_of<Op>();
     constexpr auto not_kept = "but its `keep` does not say so";
     io.x.absent = keeps_input(keep) ? nullptr : not_kept;
-    io.other.absent = "which is there in forward only";
+    for (auto& view : io.more) view.absent = io.x.absent;
     io.y.absent = keeps_output(keep) ? nullptr : not_kept;
     io.dy.absent = nullptr;  // any finite numbers will do, y for example
     io.extra.absent = keeps_extra<Op>() ? nullptr : "but it does not say `keeps_extra`";
     body.body = "input_gradient";
-    std::vector<double> dx(static_cast<std::size_t>(Op::Input::size));
-    run(backward_domain<Op>{}, [&](auto at) { return Op::input_gradient(at, io); }, dx);
+    static_cast<void>(for_all_inputs<Op>([&]<int K>() {
+        using Seen = gradient_operation<Op, K>;
+        std::vector<double> dx(static_cast<std::size_t>(input_of<Op, K>::size));
+        run(backward_domain<Seen>{}, [&](auto at) { return Seen::input_gradient(at, io); }, dx);
+        return true;
+    }));
     if constexpr (Op::Parameters::size > 0 && !is_batch_wide<Op>()) {
         body.body = "parameter_gradient";
         Op::Parameters::for_each([&]<class P0>(P0 parameter) {
@@ -131,15 +142,20 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
     Net::for_each_operation([&]<int Index>() {
         using Node = typename Net::template NodeAt<Index>;
         using Op = typename Node::Op;
-        constexpr auto input = static_cast<std::size_t>(Node::input),
-                       other = static_cast<std::size_t>((std::max)(Node::other, 0));
-        if constexpr (detail::is_view<Op>())
-            values[Index + 1] = values[input];
-        else
-            detail::audit_operation<Op>({name_of(Net::layer_table[Index].name), Index, values[input], values[other],
-                                         values[Index + 1], model.parameters().data() + Net::parameter_offset[Index],
-                                         statistics.data() + Net::statistic_offset[Index]},
-                                        Node::other >= 0);
+        auto& y = values[Index + 1];
+        if constexpr (detail::is_view<Op>() || detail::is_concatenation<Op>()) {
+            for (int const v : Node::inputs) {
+                auto const& part = values[static_cast<std::size_t>(v)];
+                y.insert(y.end(), part.begin(), part.end());
+            }
+        } else {
+            std::array<double*, ValueList::most> inputs{};
+            for (int k = 0; k < Node::inputs.count; ++k)
+                inputs[static_cast<std::size_t>(k)] = values[static_cast<std::size_t>(Node::inputs[k])].data();
+            detail::audit_operation<Op>({name_of(Net::layer_table[Index].name), Index, inputs, y,
+                                         model.parameters().data() + Net::parameter_offset[Index],
+                                         statistics.data() + Net::statistic_offset[Index]});
+        }
     });
 }
 

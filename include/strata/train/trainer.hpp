@@ -12,6 +12,7 @@
 #include "evaluation.hpp"
 #include "fit_loop.hpp"
 #include "fit_options.hpp"
+#include "input_gradients.hpp"
 #include "non_finite_place.hpp"
 #include "pending_gradient.hpp"
 #include "policy_check.hpp"
@@ -22,7 +23,7 @@
 namespace strata::inline STRATA_ABI {
 
 template <class Net, class Backend, class Precision, class Loss, class Optimizer, class Schedule>
-class Trainer {
+class Trainer : public InputGradients<Trainer<Net, Backend, Precision, Loss, Optimizer, Schedule>, Net> {
     static_assert(detail::is_trained<Net, Precision, Loss>());
 
 public:
@@ -195,8 +196,7 @@ public:
     [[nodiscard]] double loss_scale() const {
         return loss_scaling_.is_dynamic() && state_.loss_scale > 0 ? state_.loss_scale : loss_scaling_.initial;
     }
-    /// Steps, epochs and history so far.
-    [[nodiscard]] TrainingState const& state() const { return state_; }
+    [[nodiscard]] TrainingState const& state() const { return state_; }  ///< steps, epochs and history so far
     /// Makes fit return after the current step; to be called from callbacks.
     void stop() { stopped_ = true; }
     [[nodiscard]] Executor const& executor() const { return executor_; }

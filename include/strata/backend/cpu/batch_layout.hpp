@@ -105,6 +105,12 @@ struct BatchLayout {
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>((std::max)(tiles, 2));
     }
 
+    /// Numbers of the samples' gradients, where the network wants them.
+    static constexpr std::size_t input_gradients(int batch) {
+        return Net::has_input_gradient
+                   ? static_cast<std::size_t>(Net::InputShape::size) * static_cast<std::size_t>(batch)
+                   : 0;
+    }
     /// Bytes that training a batch takes on one rank. A streaming network's do not depend on the batch once it fills
     /// tiles of the most samples for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch, int most_leaves) {
@@ -116,8 +122,8 @@ struct BatchLayout {
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiles : (std::min)(workers, tiles)) +
                sizeof(Storage) * (static_cast<std::size_t>(workers) * scratch_size<true>() + prepared_size<true>()) +
-               sizeof(Scalar) * cached_parameters + static_cast<std::size_t>(arenas) * arena +
-               sizeof(double) * (parts_size(tiles) + statistics + 1);
+               sizeof(typename Precision::compute) * input_gradients(batch) + sizeof(Scalar) * cached_parameters +
+               static_cast<std::size_t>(arenas) * arena + sizeof(double) * (parts_size(tiles) + statistics + 1);
     }
 };
 

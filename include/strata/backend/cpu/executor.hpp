@@ -1,10 +1,5 @@
-// The CPU executor: runs the program of a network over the tiles of a batch with any number of workers, and gives the
-// same bits for each of them.
-//
-// Tiles are grouped into leaves of consecutive tiles; a leaf's gradient is summed tile by tile, and the leaves are
-// merged in one binary tree over the leaf index (leaf_gradients.hpp). How many leaves a batch has depends on the network and the batch
-// alone. Networks without batch-wide layers stream: a worker takes a tile through the whole program, and memory does
-// not grow with the batch.
+// The CPU executor: runs the program of a network over the tiles of a batch, with the same bits for any number of workers.
+// A worker takes a tile through the whole program, unless layers are batch-wide.
 #pragma once
 
 #include "../../loss/loss.hpp"
@@ -68,18 +63,22 @@ public:
     }
     /// Its Euclidean norm.
     [[nodiscard]] double gradient_norm() { return norm_of(std::array{Piece{0, gradients_.gradient()}}); }
+    /// [batch][inputs] of the last training pass, for networks that want it.
+    [[nodiscard]] std::span<Value const> input_gradients() const {
+        return {pass_.input_gradients.data(), pass_.input_size};
+    }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
-        return pass_.memory.bytes() + cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
-               (pass_.parts.size() + statistics_.size()) * sizeof(double);
+        return pass_.bytes() + cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +
+               statistics_.size() * sizeof(double);
     }
     /// Bytes that training a batch takes, known beforehand.
     static constexpr std::size_t training_memory_bytes(int workers, int batch, int leaves = Layout::default_leaves) {
         return Layout::training_memory_bytes(workers, batch, leaves);
     }
 
-    /// Forward, loss, backward and merge: leaves the gradient of the batch in gradient(). The model is not changed.
-    /// The loss's gradient is multiplied by `loss_scale`, and the gradient of the batch divided by it.
+    /// Forward, loss (whose gradient is multiplied by `loss_scale`), backward and merge: leaves the gradient of the batch
+    /// in gradient(). The model is not changed.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         check_batch(batch.size);
         loss_scale_ = loss_scale;
@@ -170,6 +169,7 @@ private:
         if constexpr (Ranks::by_groups) pass_.template poll_in_between<Ranks>(ranks_);
         cache_.forget();
         detail::grow(pass_.parts, Layout::parts_size(tiling.tiles));
+        pass_.begin_input_gradients(batch.size);
 
         bool const teams = Layout::template teams_pay<true>(S, team_flops_);
         bool begun = false, gathers = false;
@@ -229,6 +229,8 @@ private:
             detail::unscale_own(ranks_, gradients_.gradient(), pass_.pool, pass_.workers, loss_scale_,
                                 chunk_numbers_.data());
             share_results(tiling.leaves);
+            if constexpr (Net::has_input_gradient)
+                share_samples(pass_.input_gradients.data(), Net::InputShape::size, batch.size, tiling);
         }
         largest_gradient_ = detail::largest_magnitude(chunk_numbers_.begin(), chunk_numbers_.end());
         if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
@@ -278,11 +280,8 @@ private:
         end_pass();
         if constexpr (Ranks::several) {
             share_results(tiling.leaves);
-            auto const samples = [&](int rank) {
-                return Layout::samples_of(ranks_.leaves_of(rank, tiling.leaves), batch.size, most_leaves_);
-            };
-            if (predictions) ranks_.gather(predictions, 1, samples);
-            if (outputs) ranks_.gather(outputs, Net::OutputShape::size, samples);
+            if (predictions) share_samples(predictions, 1, batch.size, tiling);
+            if (outputs) share_samples(outputs, Net::OutputShape::size, batch.size, tiling);
         }
         return detail::merged_result(pass_.results.data(), pass_.mean, batch.size, tiling.leaves, 0);
     }
@@ -338,16 +337,20 @@ private:
         if (pass_.watch) *pass_.watch = ranks_.smallest(*pass_.watch);
     }
 
+    /// Numbers of all samples, so many each, on all ranks.
+    template <class T>
+    void share_samples(T* numbers, int each, int batch, Tiling const& tiling) {
+        ranks_.gather(numbers, each, [&](int rank) {
+            return Layout::samples_of(ranks_.leaves_of(rank, tiling.leaves), batch, most_leaves_);
+        });
+    }
+
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
-        Context c;
+        Context c = pass_.context_of(batch, random, worker);
         c.parameters = model.parameters().data();
         c.statistics = statistics_.data();
-        c.batch = &batch;
-        c.random = random;
         c.loss = &loss_;
         c.loss_scale = loss_scale_;
-        c.scratch = pass_.memory.scratch(worker);
-        c.prepared = pass_.memory.prepared();
         return c;
     }
 
@@ -391,8 +394,7 @@ private:
     detail::LeafGradients<Gradient> gradients_;
     FixedArray<double> statistics_;
     FixedArray<double> chunk_numbers_;  // of the gradient's chunks: their largest magnitudes, or sums of squares
-    AlignedVector<Scalar> next_buffers_;
-    AlignedVector<Scalar> before_update_;  // by a matrix optimizer
+    AlignedVector<Scalar> next_buffers_, before_update_;  // the latter by a matrix optimizer
     detail::UpdateRange range_;
     double largest_gradient_ = 0, loss_scale_ = 1;
 };

@@ -21,7 +21,6 @@ template <class Precision>
 struct KernelData {
     using Storage = typename Precision::storage;
     Storage const* x = nullptr;
-    Storage const* other = nullptr;
     Storage* y = nullptr;
     Storage const* dy = nullptr;
     Storage* dx = nullptr;
@@ -42,6 +41,7 @@ struct KernelData {
     bool relu = false;  ///< y takes the ReLU that follows; only for kernels that say `applies_relu`
     /// What a sample gets may not depend on the tile: one algorithm and one order of additions for every `stride`.
     bool invariant = false;
+    std::array<Storage const*, ValueList::most - 1> more{};  ///< the inputs behind the first
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -67,21 +67,22 @@ using ViewOfTile = std::conditional_t<sizeof...(Count) == 0, TileView<S, L, T>, 
 template <class Op, class Precision, class L, class... Count>
 auto body_input(KernelData<Precision> const& a, int S, int first, Count... count) {
     using Storage = typename Precision::storage;
-    using X = ViewOfTile<typename Op::Input, L, Storage const, Count...>;
+    using X = ViewOfTile<input_of<Op>, L, Storage const, Count...>;
     using Y = ViewOfTile<typename Op::Output, L, Storage const, Count...>;
     using E = std::conditional_t<sizeof...(Count) == 0, ExtraView<typename Op::Output, L, Storage>,
                                  PartialExtraView<typename Op::Output, L, Storage>>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
     auto const at = [first](auto* p) { return p ? p + first : p; };
-    return BodyInput<X, Y, E, P>{{at(a.x), S, count...},
-                                 {at(a.other), S, count...},
-                                 {at(a.y), S, count...},
-                                 {at(a.dy), S, count...},
-                                 {at(a.extra), S, count...},
-                                 {a.parameters},
-                                 a.statistics,
-                                 a.random,
-                                 a.sample + first};
+    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type> io{{at(a.x), S, count...},
+                                                               {at(a.y), S, count...},
+                                                               {at(a.dy), S, count...},
+                                                               {at(a.extra), S, count...},
+                                                               {a.parameters},
+                                                               a.statistics,
+                                                               a.random,
+                                                               a.sample + first};
+    for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {at(a.more[k]), S, count...};
+    return io;
 }
 
 /// Calls f(position, flat index) for the elements of rows [begin, end) of a shape.
@@ -200,10 +201,11 @@ template <class Op, class Precision, class L>
     int const S = a.stride;
     for (int first = 0; first < S; first += width_of<L>) {
         auto const io = body_input<Op, Precision, L>(a, S, first);
-        TileView<typename Op::Input, L, typename Precision::storage> const dx{a.dx + first, S};
+        using X = typename GradientShape<Op>::type;
+        TileView<X, L, typename Precision::storage> const dx{a.dx + first, S};
         bool const add = a.write == GradientWrite::add;
         for_rows<backward_domain<Op>>(begin, end, [&](auto const& at, int item) {
-            put_result<Op>(item, Op::Input::size, Op::input_gradient(at, io), [&](int e, L value) {
+            put_result<Op>(item, X::size, Op::input_gradient(at, io), [&](int e, L value) {
                 // Batch-wide means make the gradient of an empty lane non-zero: it must not reach the layers below.
                 if constexpr (is_batch_wide<Op>()) value = select(first_lanes<L>(a.samples - first), value, L(0));
                 if (add)
@@ -265,12 +267,12 @@ struct GenericForward {
 
 template <class Op, class Precision>
 struct GenericInputGradient {
-    static constexpr Items items = detail::is_elementwise<Op>() ? Items{Op::Input::size, Items::By::number}
-                                                                : Items{detail::backward_domain<Op>::rows};
+    static constexpr int size = detail::GradientShape<Op>::type::size;
+    static constexpr Items items =
+        detail::is_elementwise<Op>() ? Items{size, Items::By::number} : Items{detail::backward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (detail::is_elementwise<Op>())
-            detail::elementwise_input_gradient<typename detail::ShapeFree<Op>::type>(a, Op::Input::size * a.stride,
-                                                                                     begin, end);
+            detail::elementwise_input_gradient<typename detail::ShapeFree<Op>::type>(a, size * a.stride, begin, end);
         else
             with_lane<typename Precision::compute>(
                 a.stride, [&]<class L>() { detail::generic_input_gradient<Op, Precision, L>(a, begin, end); });

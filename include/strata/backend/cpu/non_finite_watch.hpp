@@ -16,8 +16,11 @@ STRATA_COLD int run_and_watch(ProgramStep<Precision, Loss> step, TileContext<Pre
     if (step.backward || step.operation < 0 || step.reduction != Reduction::none) return found;
     using Storage = typename Precision::storage;
     using Value = typename Precision::compute;
+    // A concatenation has a step for each part that is copied.
+    int const numbers = step.items.pointwise();
     int size = 1;
     for (int const extent : Net::layer_table[static_cast<std::size_t>(step.operation)].output_shape) size *= extent;
+    if (numbers > 0) size = numbers;
     Storage* const y = c.workspace + static_cast<std::ptrdiff_t>(step.offsets.y) * c.stride;
     for (int e = 0; e < size; ++e)
         for (int s = 0; s < c.stride; ++s) {

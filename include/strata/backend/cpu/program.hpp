@@ -6,7 +6,9 @@
 // and the next phase goes on.
 #pragma once
 
+#include "../../layer/concatenation.hpp"
 #include "../../layer/relu.hpp"
+#include "input_gradient_step.hpp"
 #include "loss_step.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -44,7 +46,7 @@ private:
         using Node = typename Net::template NodeAt<Index>;
         OperationOffsets at;
         at.x = p.value[Node::input];
-        if constexpr (Node::other >= 0) at.other = p.value[Node::other];
+        for (int k = 1; k < Node::inputs.count; ++k) at.more.add(p.value[static_cast<std::size_t>(Node::inputs[k])]);
         at.y = p.value[Index + 1];
         at.dy = p.gradient[Index + 1];
         at.extra = p.extra[Index];
@@ -66,6 +68,10 @@ private:
     static void finish(Context const& c) {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
         finish(c, p.value[n], Training ? p.gradient[n] : -1, p.size);  // -1: nothing to train below the loss
+    }
+
+    static void finish_input(Context const& c) {
+        give_input_gradients(c, Net::training_plan.gradient[0], Net::InputShape::size);
     }
 
     /// Appends steps to a table, or only counts them.
@@ -114,8 +120,10 @@ private:
         if constexpr (Training && is_batch_wide<Op<Index>>())
             write.template kernel<GatherForward<Op<Index>, Precision>>(
                 {.offsets = offsets_of<Index, true>(), .reduction = Reduction::forward, .operation = Index});
-        if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
-                      (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
+        if constexpr (is_concatenation<Op<Index>>()) {
+            write_parts<Index, Training>(write, false);
+        } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
+                             (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
             write.template kernel<ForwardKernel<Op<Index>, Precision>>({.offsets = offsets_of<Index, Training>(),
                                                                         .relu = takes_relu<Index, Training>(),
                                                                         .operation = Index,
@@ -126,7 +134,9 @@ private:
     static constexpr void write_backward(Writer& write) {
         constexpr auto const& p = Net::training_plan;
         using Node = typename Net::template NodeAt<Index>;
-        if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
+        if constexpr (is_concatenation<Op<Index>>()) {
+            write_parts<Index, true>(write, true);
+        } else if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
             if constexpr (is_batch_wide<Op<Index>>())
                 write.template kernel<GatherBackward<Op<Index>, Precision>>({.offsets = offsets_of<Index, true>(),
                                                                              .reduction = Reduction::backward,
@@ -138,21 +148,49 @@ private:
                      .operation = Index,
                      .gradients = Op<Index>::Parameters::size,
                      .cleared = Op<Index>::Parameters::size});
-            // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
-            constexpr bool own = p.in_place[Index] && Node::other < 0 && p.gradient[Node::input] >= 0;
-            constexpr auto first = own ? GradientWrite::overwrite : p.write[Index];
-            if constexpr (first != GradientWrite::none) write_input_gradient<Index>(write, Node::input, first);
-            if constexpr (p.write_other[Index] != GradientWrite::none)
-                write_input_gradient<Index>(write, Node::other, p.write_other[Index]);
+            // In place, the first input's gradient takes dy's memory: last, where it is another one.
+            constexpr bool own = p.in_place[Index] && !passes_gradient<Op<Index>>() && p.gradient[Node::input] >= 0;
+            static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
+                constexpr auto how = p.write[Index][static_cast<std::size_t>(K)];
+                if constexpr (how != GradientWrite::none) write_input_gradient<Index, K>(write, how);
+                return true;
+            }));
+            if constexpr (own) write_input_gradient<Index, 0>(write, GradientWrite::overwrite);
         }
     }
-    template <int Index>
-    static constexpr void write_input_gradient(Writer& write, int value, GradientWrite how) {
-        write.template kernel<InputGradientKernel<Op<Index>, Precision>>(
+    template <int Index, int K>
+    static constexpr void write_input_gradient(Writer& write, GradientWrite how) {
+        constexpr int value = Net::template NodeAt<Index>::inputs[K];
+        write.template kernel<InputGradientKernel<gradient_operation<Op<Index>, K>, Precision>>(
             {.offsets = offsets_of<Index, true>(),
              .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
              .write = how,
              .operation = Index});
+    }
+    /// The parts of a concatenation that are not made where the whole lies, or their gradients, are copied.
+    template <int Index, bool Training>
+    static constexpr void write_parts(Writer& write, bool gradients) {
+        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        using Node = typename Net::template NodeAt<Index>;
+        int begin = 0;
+        static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
+            using Part = ElementwiseOperation<PassOn, input_of<Op<Index>, K>>;
+            constexpr auto value = static_cast<std::size_t>(Node::inputs[K]);
+            Step step{.offsets = {.parameters = Net::parameter_offset[Index]}, .operation = Index};
+            if (gradients) {
+                step.offsets.dy = p.gradient[Index + 1] + begin;
+                step.dx = p.gradient[value];
+                step.write = p.write[Index][static_cast<std::size_t>(K)];
+                if (step.write != GradientWrite::none)
+                    write.template kernel<InputGradientKernel<Part, Precision>>(step);
+            } else {
+                step.offsets.x = p.value[value];
+                step.offsets.y = p.value[Index + 1] + begin;
+                if (step.offsets.x != step.offsets.y) write.template kernel<ForwardKernel<Part, Precision>>(step);
+            }
+            begin += input_of<Op<Index>, K>::size;
+            return true;
+        }));
     }
 
     template <bool Training>
@@ -164,6 +202,8 @@ private:
         write.scratch = (std::max)(write.scratch, loss_scratch<outputs, Precision>);
         write.backward = true;
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
+        if constexpr (Training && Net::has_input_gradient)
+            write({.finish = &finish_input, .operation = 0, .backward = true});
         return write;
     }
     template <bool Training>

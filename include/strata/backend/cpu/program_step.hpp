@@ -61,16 +61,18 @@ struct TileContext {
     Share share{};
     Loss const* loss = nullptr;  ///< null: outputs only
     BatchResult* result = nullptr;
-    std::int32_t* predictions = nullptr;             ///< [batch], null when not wanted
-    typename Precision::compute* outputs = nullptr;  ///< [batch][outputs], null when not wanted
-    LossMean mean;                                   ///< of the batch
-    double loss_scale = 1;                           ///< factor of the loss's gradient
+    std::int32_t* predictions = nullptr;                     ///< [batch], null when not wanted
+    typename Precision::compute* outputs = nullptr;          ///< [batch][outputs], null when not wanted
+    typename Precision::compute* input_gradients = nullptr;  ///< [batch][inputs], null when not wanted
+    LossMean mean;                                           ///< of the batch
+    double loss_scale = 1;                                   ///< factor of the loss's gradient
 };
 
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
 /// parameters and statistics.
 struct OperationOffsets {
-    int x = -1, other = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
+    int x = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
+    ValueList more{};  ///< the inputs behind the first
 };
 
 /// One step of a program.
@@ -78,7 +80,7 @@ template <class Precision, class Loss>
 struct ProgramStep {
     using Context = TileContext<Precision, Loss>;
     void (*kernel)(KernelData<Precision> const&, int begin, int end) = nullptr;
-    void (*finish)(Context const&) = nullptr;  ///< the loss step
+    void (*finish)(Context const&) = nullptr;  ///< the loss step, and that of the input's gradients
     bool fill = false;                         ///< the step that brings in the samples
     Items items{};
     OperationOffsets offsets{};
@@ -115,7 +117,6 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     OperationOffsets const& offsets = step.offsets;
     KernelData<Precision> a;
     a.x = at(offsets.x);
-    a.other = at(offsets.other);
     a.y = at(offsets.y);
     a.dy = at(offsets.dy);
     a.extra = at(offsets.extra);
@@ -136,6 +137,8 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.stride = c.stride;
     a.invariant = c.invariant;
     a.relu = step.relu;
+    STRATA_ROLLED
+    for (int k = 0; k < offsets.more.count; ++k) a.more[static_cast<std::size_t>(k)] = at(offsets.more[k]);
     return a;
 }
 
@@ -187,13 +190,24 @@ STRATA_ONE_COPY void run_step(ProgramStep<Precision, Loss> const& step, TileCont
 /// of each other's: then a piece of one needs no other piece of the other.
 template <class Precision, class Loss>
 bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, Loss> const& b, int numbers) {
-    int const chain_offsets[] = {a.offsets.x, a.offsets.other, a.offsets.y, a.offsets.dy, a.dx},
-              others[] = {b.offsets.x, b.offsets.other, b.offsets.y, b.offsets.dy, b.dx};
+    struct Places {
+        int count = 0;
+        int at[4 + ValueList::most];
+        explicit Places(ProgramStep<Precision, Loss> const& step) {
+            for (int const p : {step.offsets.x, step.offsets.y, step.offsets.dy, step.dx}) add(p);
+            for (int const p : step.offsets.more) add(p);
+        }
+        void add(int place) {
+            if (place >= 0) at[count++] = place;
+        }
+    };
+    Places const one(a), other(b);
     STRATA_ROLLED
-    for (int const p : chain_offsets) {
+    for (int i = 0; i < one.count; ++i) {
         STRATA_ROLLED
-        for (int const q : others)
-            if (p >= 0 && q >= 0 && p != q && p - q < numbers && q - p < numbers) return false;
+        for (int k = 0; k < other.count; ++k)
+            if (int const apart = one.at[i] - other.at[k]; apart != 0 && apart < numbers && -apart < numbers)
+                return false;
     }
     return true;
 }

@@ -31,6 +31,26 @@ struct TilePass {
         memory.template make_room<Training>(workers, tiles, samples);
         std::fill_n(results.begin(), leaves, BatchResult{});
     }
+    /// Room for the gradients of a batch's samples, where the network wants them.
+    void begin_input_gradients(int batch) {
+        input_size = Layout::input_gradients(batch);
+        grow(input_gradients, input_size);
+    }
+    /// Bytes held.
+    [[nodiscard]] std::size_t bytes() const {
+        return memory.bytes() + parts.size() * sizeof(double) +
+               input_gradients.size() * sizeof(typename Precision::compute);
+    }
+    /// What a worker needs to know of the pass.
+    Context context_of(Batch const& batch, RandomKey random, int worker) {
+        Context c;
+        c.batch = &batch;
+        c.random = random;
+        c.scratch = memory.scratch(worker);
+        c.prepared = memory.prepared();
+        c.input_gradients = input_gradients.data();
+        return c;
+    }
     /// Workers of a pass over some leaves.
     [[nodiscard]] int members(LeafRange own, bool teams) const {
         return watch ? 1 : teams ? workers : std::clamp(own.size(), 1, workers);
@@ -112,7 +132,9 @@ struct TilePass {
     PassMemory<Layout> memory;
     FixedArray<double> parts;  ///< of batch-wide statistics, by tile
     FixedArray<BatchResult> results;
-    LossMean mean;  ///< of the batch's losses
+    LossMean mean;                                            ///< of the batch's losses
+    FixedArray<typename Precision::compute> input_gradients;  ///< [batch][inputs]
+    std::size_t input_size = 0;                               ///< of them, in this pass
     void (*poll)(void*) = nullptr;
     void* polled = nullptr;
     int* watch = nullptr;  ///< of this pass: the first operation whose output is not finite

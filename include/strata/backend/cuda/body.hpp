@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../../core/operation.hpp"
+#include "../../network/value_list.hpp"
 #include "grid.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -13,7 +14,6 @@ template <class Precision>
 struct DeviceData {
     using Storage = typename Precision::storage;
     Storage const* x = nullptr;
-    Storage const* other = nullptr;
     Storage* y = nullptr;
     Storage const* dy = nullptr;
     Storage* dx = nullptr;
@@ -24,6 +24,7 @@ struct DeviceData {
     double* statistics = nullptr;
     RandomKey random{};
     int samples = 0;  ///< of the batch, and the stride between neighbouring elements
+    std::array<Storage const*, ValueList::most - 1> more{};  ///< the inputs behind the first
 };
 
 /// A scalar view of one sample: neighbouring elements are `samples` apart.
@@ -34,20 +35,21 @@ using SampleView = TileView<S, typename Precision::compute, T>;
 template <class Op, class Precision>
 STRATA_HD inline auto body_input(DeviceData<Precision> const& a, int sample) {
     using Storage = typename Precision::storage;
-    using X = SampleView<typename Op::Input, Precision, Storage const>;
+    using X = SampleView<input_of<Op>, Precision, Storage const>;
     using Y = SampleView<typename Op::Output, Precision, Storage const>;
     using E = ExtraView<typename Op::Output, typename Precision::compute, Storage>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
     int const n = a.samples;
-    return BodyInput<X, Y, E, P>{{a.x ? a.x + sample : nullptr, n},
-                                 {a.other ? a.other + sample : nullptr, n},
-                                 {a.y ? a.y + sample : nullptr, n},
-                                 {a.dy ? a.dy + sample : nullptr, n},
-                                 {a.extra ? a.extra + sample : nullptr, n},
-                                 {a.parameters},
-                                 a.statistics,
-                                 a.random,
-                                 sample};
+    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type> io{{a.x ? a.x + sample : nullptr, n},
+                                                               {a.y ? a.y + sample : nullptr, n},
+                                                               {a.dy ? a.dy + sample : nullptr, n},
+                                                               {a.extra ? a.extra + sample : nullptr, n},
+                                                               {a.parameters},
+                                                               a.statistics,
+                                                               a.random,
+                                                               sample};
+    for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {a.more[k] ? a.more[k] + sample : nullptr, n};
+    return io;
 }
 
 /// Stores what a body returned, one value or a block of them.
@@ -68,7 +70,7 @@ STRATA_HD inline void put_result(int item, int size, Result const& result, View 
 }
 
 // What an operation's bodies give on the device. An activation's own functions are called here and not by
-// ElementwiseOperation, whose calls nvcc does not check.
+// ElementwiseOperation, whose calls nvcc does not check, and so is the gradient of one of several inputs.
 template <class Op, class Io>
 STRATA_DEVICE inline auto forward_of(Position<forward_domain<Op>::rank> at, Io const& io) {
     if constexpr (requires { typename Op::ActivationType; })
@@ -85,6 +87,11 @@ STRATA_DEVICE inline auto input_gradient_of(Position<backward_domain<Op>::rank> 
             return L(A{}.backward(Op::kept_x(at, io), Op::kept_y(at, io), io.dy[at[0]]));
         else
             return L(A{}.forward(Dual<L>(io.x[at[0]], L(1))).slope * io.dy[at[0]]);
+    } else if constexpr (requires { Op::seen_from; }) {
+        if constexpr (Op::of_its_own)
+            return Op::Operation::template input_gradient<Op::seen_from>(at, io);
+        else
+            return Op::Operation::input_gradient(at, io);
     } else {
         return Op::input_gradient(at, io);
     }
@@ -114,9 +121,10 @@ struct InputGradientBody {
     [[nodiscard]] long threads() const { return static_cast<long>(Domain::size) * data.samples; }
     STRATA_DEVICE void operator()(long thread) const {
         int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
-        SampleView<typename Op::Input, Precision, typename Precision::storage> const dx{data.dx + sample, data.samples};
-        put_result<Op>(item, Op::Input::size,
-                       input_gradient_of<Op>(Domain::position(item), body_input<Op>(data, sample)), dx, data.add);
+        using X = typename GradientShape<Op>::type;
+        SampleView<X, Precision, typename Precision::storage> const dx{data.dx + sample, data.samples};
+        put_result<Op>(item, X::size, input_gradient_of<Op>(Domain::position(item), body_input<Op>(data, sample)), dx,
+                       data.add);
     }
 };
 

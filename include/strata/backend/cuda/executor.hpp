@@ -20,6 +20,7 @@
 #include "device_batch.hpp"
 #include "device_buffer.hpp"
 #include "matrix_kernel.hpp"
+#include "part_copies.hpp"
 #include "statistics_body.hpp"
 #include "step_body.hpp"
 #include "update_body.hpp"
@@ -74,11 +75,17 @@ public:
         largest_gradient_ = detail::unknown_magnitude;
         return gradient_values_;
     }
+    /// [batch][inputs] of the last training pass, for networks that want it; copied from the device.
+    [[nodiscard]] std::span<Storage const> input_gradients() const {
+        device_->activate();
+        device_->download(input_values_.data(), input_gradients_.data(), input_values_.size() * sizeof(Storage));
+        return input_values_;
+    }
     /// Bytes held on the device.
     [[nodiscard]] std::size_t memory_bytes() const {
         return parameters_.bytes() + gradient_.bytes() + state_.bytes() + buffers_.bytes() + next_buffers_.bytes() +
                workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() + losses_.bytes() +
-               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + batch_.bytes();
+               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() + batch_.bytes();
     }
 
     /// Copies parameters, running statistics and optimizer state [states][parameters] to the device.
@@ -112,6 +119,8 @@ public:
         Net::for_each_operation([&]<int Index>() { forward<Index, true>(random); });
         bool const has_loss = finish<true>(batch);
         Net::for_each_operation([&]<int J>() { backward<Net::operation_count - 1 - J>(random); });
+        if constexpr (Net::has_input_gradient)
+            input_values_.resize(rows_of(Net::training_plan.gradient[0], Net::InputShape::size, input_gradients_));
         double* const magnitudes = report_.data() + 2;
         device_->launch_blocks(
             detail::MagnitudeBody<Gradient>{gradient_.data(), magnitudes, static_cast<long>(parameter_count)});
@@ -161,10 +170,8 @@ public:
         bool const has_loss = finish<false>(batch);
         auto const samples = static_cast<std::size_t>(batch.size);
         if (outputs) {
-            std::size_t const values = samples * static_cast<std::size_t>(Net::OutputShape::size);
-            device_->launch(detail::TransposeBody<Storage>{at(Net::inference_plan.value[Net::operation_count]),
-                                                           outputs_.grow(*device_, values), Net::OutputShape::size,
-                                                           samples_});
+            auto const values =
+                rows_of(Net::inference_plan.value[Net::operation_count], Net::OutputShape::size, outputs_);
             device_->download(outputs, outputs_.data(), values * sizeof(Storage));
         }
         if (predictions) device_->download(predictions, predictions_.data(), samples * sizeof(std::int32_t));
@@ -195,6 +202,13 @@ private:
 
     [[nodiscard]] Storage* at(int offset) const {
         return offset < 0 ? nullptr : workspace_.data() + static_cast<std::ptrdiff_t>(offset) * samples_;
+    }
+
+    /// A value or gradient as [batch][size]; returns how many numbers that is.
+    std::size_t rows_of(int offset, int size, Buffer<Storage>& to) {
+        auto const count = static_cast<std::size_t>(samples_) * static_cast<std::size_t>(size);
+        device_->launch(detail::TransposeBody<Storage>{at(offset), to.grow(*device_, count), size, samples_});
+        return count;
     }
 
     void running_statistics() {
@@ -245,7 +259,8 @@ private:
         using Node = typename Net::template NodeAt<Index>;
         Data a;
         a.x = at(p.value[Node::input]);
-        if constexpr (Node::other >= 0) a.other = at(p.value[Node::other]);
+        for (int k = 1; k < Node::inputs.count; ++k)
+            a.more[static_cast<std::size_t>(k - 1)] = at(p.value[static_cast<std::size_t>(Node::inputs[k])]);
         a.y = at(p.value[Index + 1]);
         a.dy = at(p.gradient[Index + 1]);
         a.extra = at(p.extra[Index]);
@@ -264,7 +279,9 @@ private:
     template <int Index, bool Training>
     void forward(RandomKey random) {
         using O = Op<Index>;
-        if constexpr (!detail::is_view<O>() && (Training || !requires { typename O::IsTrainingOnly; })) {
+        if constexpr (detail::is_concatenation<O>()) {
+            detail::copy_parts<Net, Index, Precision>(*device_, plan<Training>(), false, samples_, workspace_.data());
+        } else if constexpr (!detail::is_view<O>() && (Training || !requires { typename O::IsTrainingOnly; })) {
             Data const a = data<Index, Training>(random);
             if constexpr (detail::is_batch_wide<O>() && Training) {
                 device_->launch_blocks(detail::MeanBody<O, Precision>{a});
@@ -283,19 +300,22 @@ private:
         using O = Op<Index>;
         using Node = typename Net::template NodeAt<Index>;
         constexpr auto const& p = Net::training_plan;
-        if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
+        if constexpr (detail::is_concatenation<O>()) {
+            detail::copy_parts<Net, Index, Precision>(*device_, p, true, samples_, workspace_.data());
+        } else if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
             Data a = data<Index, true>(random);
             if constexpr (detail::is_batch_wide<O>())
                 device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
             else
                 O::Parameters::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
-            // In place, dx takes dy's memory; a Sum in place has nothing to do for its first input.
-            if constexpr (p.in_place[Index] && Node::other < 0 && p.gradient[Node::input] >= 0)
-                input_gradient<O>(a, p.gradient[Node::input], GradientWrite::overwrite);
-            else if constexpr (p.write[Index] != GradientWrite::none)
-                input_gradient<O>(a, p.gradient[Node::input], p.write[Index]);
-            if constexpr (p.write_other[Index] != GradientWrite::none)
-                input_gradient<O>(a, p.gradient[static_cast<std::size_t>(Node::other)], p.write_other[Index]);
+            // In place, the first input's gradient takes dy's memory: last, where it is another one.
+            static_cast<void>(detail::for_all_inputs<O>([&]<int K>() {
+                input_gradient<detail::gradient_operation<O, K>>(
+                    a, p.gradient[static_cast<std::size_t>(Node::inputs[K])], p.write[Index][K]);
+                return true;
+            }));
+            if constexpr (p.in_place[Index] && !detail::passes_gradient<O>() && p.gradient[Node::input] >= 0)
+                input_gradient<detail::gradient_operation<O, 0>>(a, p.gradient[Node::input], GradientWrite::overwrite);
         }
     }
     template <class O, class P>
@@ -307,6 +327,7 @@ private:
     }
     template <class O>
     void input_gradient(Data a, int offset, GradientWrite write) {
+        if (write == GradientWrite::none) return;
         a.dx = at(offset);
         a.add = write == GradientWrite::add;
         if constexpr (as_matrix<O>)
@@ -367,7 +388,8 @@ private:
     bool buffers_are_finite_ = true;
     Buffer<Scalar> parameters_, state_, buffers_, next_buffers_;
     Buffer<Gradient> gradient_;
-    Buffer<Storage> workspace_, scratch_, outputs_;
+    Buffer<Storage> workspace_, scratch_, outputs_, input_gradients_;
+    mutable std::vector<Storage> input_values_;
     Buffer<double> statistics_, report_, losses_, hits_;
     Buffer<std::int32_t> predictions_;
     detail::DeviceBatch<Storage, Device> batch_;

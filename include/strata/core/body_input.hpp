@@ -1,0 +1,91 @@
+// What the bodies of an operation read: views of its inputs, output and parameters.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "initialization.hpp"
+#include "random.hpp"
+#include "shape.hpp"
+#include "shape_list.hpp"
+#include "view.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// One parameter tensor of a layer. Layers derive named types from it: `struct Weight : Parameter<"weight", …> {};`
+template <FixedString Name, class S, class Scheme, int FanIn, int FanOut>
+struct Parameter {
+    static constexpr std::string_view name = Name.view();
+    using Extents = S;
+    using Initialization = Scheme;
+    static constexpr Fan fan{FanIn, FanOut};
+};
+
+/// The parameter tensors of one layer, contiguous in this order.
+template <class... Ps>
+struct ParameterList {
+    static constexpr int count = sizeof...(Ps);
+    static constexpr int size = (0 + ... + Ps::Extents::size);
+    /// Offset of a parameter's first scalar inside the layer.
+    template <class P>
+    static constexpr int offset = [] {
+        int at = 0, found = -1;
+        ((found = std::is_same_v<P, Ps> ? at : found, at += Ps::Extents::size), ...);
+        return found;
+    }();
+    template <class F>
+    static constexpr void for_each(F&& f) {
+        (f(Ps{}), ...);
+    }
+};
+using NoParameters = ParameterList<>;
+
+/// A layer's parameters as a body sees them: `io.p(Weight{})(o, c, p, q)`.
+template <class List, class Compute, class T>
+struct ParametersView {
+    T const* data;
+    template <class P>
+    STRATA_HD STRATA_INLINE ParameterView<typename P::Extents, Compute, T> operator()(P) const {
+        return {data + List::template offset<P>};
+    }
+};
+
+/// The key of a step's random numbers: word w of element e of a sample is a function of these alone.
+struct RandomKey {
+    std::uint64_t seed = 0;
+    std::uint32_t operation = 0;  ///< index in the op list
+    std::uint32_t step = 0;
+};
+
+/// Everything a body may read, and the one thing besides its result that it may write, `extra`. X, Y: TileView, E:
+/// ExtraView, P: ParametersView, Inputs: the ShapeList of an operation with several inputs. Views that a pass does not
+/// provide are null.
+template <class X, class Y, class E, class P, class Inputs = ShapeList<>>
+struct BodyInput {
+    X x;      ///< input; of several the first
+    Y y;      ///< output
+    Y dy;     ///< gradient of the output
+    E extra;  ///< one value an output element that forward may leave for backward (`keeps_extra`)
+    P p;      ///< parameters
+    double const* statistics = nullptr;  ///< batch-wide operations: what their reductions gave, a block a channel
+    RandomKey random{};
+    int sample = 0;  ///< index in the batch of the lane's first sample
+    /// The inputs behind the first, seen as if they had its shape.
+    static constexpr int more_inputs = Inputs::count > 1 ? Inputs::count - 1 : 0;
+    std::array<X, static_cast<std::size_t>(more_inputs)> more{};
+
+    using L = typename X::LaneType;
+
+    /// Input K of an operation that has several.
+    template <int K>
+    STRATA_HD STRATA_INLINE auto input() const {
+        if constexpr (K == 0)
+            return x;
+        else
+            return more[static_cast<std::size_t>(K - 1)].template as<typename detail::ShapeAt<K, Inputs>::type>();
+    }
+};
+
+}  // namespace strata::inline STRATA_ABI
