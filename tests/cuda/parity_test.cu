@@ -102,3 +102,7 @@ TEST_CASE("regression with Dropout and one's own activation") {
 TEST_CASE("windows: groups, strides, dilation, average and overlapping maximum pooling") {
     check<Float64, Windows>(CrossEntropy{}, AdamW{.learning_rate = 0.01}, 33);
 }
+
+TEST_CASE("branches that meet") {
+    check<Float32, Joined>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 40);
+}

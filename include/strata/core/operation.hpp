@@ -210,7 +210,7 @@ consteval bool has_input_gradients() {
     if constexpr (input_count<Op> == 1)
         return HasInputGradient<Op, Io>;
     else
-        return for_all_inputs<Op>([]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });
+        return for_all_inputs<Op>([&]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });
 }
 template <class Op, class Io = body_input_in_double<Op>>
 concept HasBodies = requires(Position<forward_domain<Op>::rank> at, Io const& io) {

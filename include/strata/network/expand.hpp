@@ -91,7 +91,7 @@ struct ToldOfNoLayer {
 template <class Op>
 consteval bool keeps_its_word() {
     if constexpr (is_elementwise<Op>())
-        return for_all_inputs<Op>([]<int K>() { return input_of<Op, K>::size == Op::Output::size; }) &&
+        return for_all_inputs<Op>([&]<int K>() { return input_of<Op, K>::size == Op::Output::size; }) &&
                Op::Parameters::size == 0 && block_of<Op>() == 1;
     else
         return !(is_view<Op>() || requires { typename Op::IsTrainingOnly; }) || input_of<Op>::size == Op::Output::size;

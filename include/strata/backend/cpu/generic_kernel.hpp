@@ -81,7 +81,8 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
                                                                a.statistics,
                                                                a.random,
                                                                a.sample + first};
-    for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {at(a.more[k]), S, count...};
+    if constexpr (input_count<Op> > 1)
+        for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {at(a.more[k]), S, count...};
     return io;
 }
 

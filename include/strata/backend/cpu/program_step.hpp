@@ -194,7 +194,7 @@ bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, 
         int count = 0;
         int at[4 + ValueList::most];
         explicit Places(ProgramStep<Precision, Loss> const& step) {
-            for (int const p : {step.offsets.x, step.offsets.y, step.offsets.dy, step.dx}) add(p);
+            add(step.offsets.x), add(step.offsets.y), add(step.offsets.dy), add(step.dx);
             for (int const p : step.offsets.more) add(p);
         }
         void add(int place) {

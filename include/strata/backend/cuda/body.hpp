@@ -48,7 +48,8 @@ STRATA_HD inline auto body_input(DeviceData<Precision> const& a, int sample) {
                                                                a.statistics,
                                                                a.random,
                                                                sample};
-    for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {a.more[k] ? a.more[k] + sample : nullptr, n};
+    if constexpr (input_count<Op> > 1)
+        for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {a.more[k] ? a.more[k] + sample : nullptr, n};
     return io;
 }
 
