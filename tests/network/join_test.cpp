@@ -1,6 +1,6 @@
 // Branches that meet: Concat and Multiply against PyTorch, what they cost in memory and copies, and that all that a
 // network can do works with them.
-// labels: threads isa
+// labels: isa
 #include <vector>
 
 #include "recorded_run.hpp"

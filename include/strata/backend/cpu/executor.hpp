@@ -64,9 +64,7 @@ public:
     /// Its Euclidean norm.
     [[nodiscard]] double gradient_norm() { return norm_of(std::array{Piece{0, gradients_.gradient()}}); }
     /// [batch][inputs] of the last training pass, for networks that want it.
-    [[nodiscard]] std::span<Value const> input_gradients() const {
-        return {pass_.input_gradients.data(), pass_.input_size};
-    }
+    [[nodiscard]] std::span<Value const> input_gradients() const { return pass_.gradients_of_samples(); }
     /// Bytes held: workspaces, gradients of the leaves, statistics.
     [[nodiscard]] std::size_t memory_bytes() const {
         return pass_.bytes() + cache_.size() * sizeof(Scalar) + gradients_.memory_bytes() +

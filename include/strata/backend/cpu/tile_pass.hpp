@@ -36,6 +36,9 @@ struct TilePass {
         input_size = Layout::input_gradients(batch);
         grow(input_gradients, input_size);
     }
+    [[nodiscard]] std::span<typename Precision::compute const> gradients_of_samples() const {
+        return {input_gradients.data(), input_size};
+    }
     /// Bytes held.
     [[nodiscard]] std::size_t bytes() const {
         return memory.bytes() + parts.size() * sizeof(double) +
