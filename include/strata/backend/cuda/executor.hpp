@@ -2,9 +2,8 @@
 // [element][sample] laid out by the network's plan. Parameters, optimizer state and running statistics live on the
 // device between load and store.
 //
-// Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies
-// matrices (CudaDevice, or HostDevice in tests). All sums have fixed trees, so the same program gives the
-// same bits on the same GPU.
+// Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies matrices
+// (CudaDevice, or HostDevice in tests). All sums have fixed trees: the same program gives the same bits on the same GPU.
 #pragma once
 
 #include <memory>
