@@ -65,9 +65,9 @@ using Windows = Network<Input<4, 9, 7>, Conv2d<6, 3, Groups<2>, Stride<2, 1>, Pa
 
 // Branches that meet: parts in their place and copied, products of both kinds, a gradient of the input.
 using Joined = Network<RequiresGrad<Input<3, 6, 5>>, Concat<Branch<>, Branch<Conv2d<4, 3, Padding<1>>, ReLU>>,
-                       Residual<Main<Concat<Branch<>, Branch<Conv2d<2, 1>, Tanh>>, Conv2d<7, 1>>>,
-                       Multiply<Branch<>, Branch<GlobalAvgPool2d, Linear<7>, Tanh>>,
-                       Multiply<ReLU, Branch<Conv2d<7, 1>, Tanh>>, GlobalAvgPool2d, Linear<3>>;
+                       Residual<Main<Concat<Branch<>, Branch<Conv2d<2, 1>, OwnTanh>>, Conv2d<7, 1>>>,
+                       Multiply<Branch<>, Branch<GlobalAvgPool2d, Linear<7>, OwnTanh>>,
+                       Multiply<ReLU, Branch<Conv2d<7, 1>, OwnTanh>>, GlobalAvgPool2d, Linear<3>>;
 
 /// A batch with memory of its own; inputs uint8 where Bytes, else double; labels and targets both.
 template <class Net>
