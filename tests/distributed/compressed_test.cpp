@@ -1,5 +1,4 @@
 // Gradients in a code: the bits of one rank on any number of ranks, what is left of them in checkpoints, and the bytes.
-// options: -O1
 #include "rank_training.hpp"
 
 using namespace strata;

@@ -1,6 +1,5 @@
 // labels: threads
 // Training on ranks has the bits of training on one: weights, buffers, optimizer state, results, files.
-// options: -O1
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <unistd.h>

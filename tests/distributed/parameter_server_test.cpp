@@ -1,7 +1,6 @@
 // labels: plain
 // Parameter servers and their workers, in threads of this process over loopback: the bits of one process, exactly once, whatever
 // is killed.
-// options: -O1
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,6 +1,5 @@
 // Ranks that keep parts of the optimizer's state, gradients and parameters: the bits, files and bytes of those that keep
 // all of it.
-// options: -O1
 #include "rank_training.hpp"
 
 using namespace strata;

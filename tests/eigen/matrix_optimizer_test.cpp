@@ -1,7 +1,6 @@
 // labels: plain
 // Muon, Shampoo and SOAP: values that numpy computed, and trainings that give the same bits with any number of threads
 // and after a resume.
-// options: -O1
 #include <doctest/doctest.h>
 
 #include <strata/eigen.hpp>
