@@ -99,28 +99,27 @@ struct SquaredHinge {
 };
 
 // An optimizer is a policy that prepares, for each step, the update of one parameter.
-// Lion (Chen et al., arXiv:2302.06675, algorithm 2): w = w - rate sign(beta1 m + (1 - beta1) g), m = beta2 m + (1 -
-// beta2) g.
-struct Lion {
+// Signum (Bernstein et al., arXiv:1802.04434, algorithm 2): m = beta m + (1 - beta) g, w = w - rate sign(m).
+struct Signum {
     using policy = OptimizerPolicy;
-    static constexpr int states = 1;             // numbers kept for a parameter: m; without this line none
-    static constexpr char const* name = "Lion";  // in checkpoints
-    double learning_rate = 1e-4, beta1 = 0.9, beta2 = 0.99;
+    static constexpr int states = 1;               // numbers kept for a parameter: m; without this line none
+    static constexpr char const* name = "Signum";  // in checkpoints
+    double learning_rate = 1e-4, beta = 0.9;
 
     template <class T>
     struct Update {
-        T rate, beta1, beta2;
+        T rate, beta;
         template <class L>
         STRATA_HD void operator()(L& w, L gradient, L (&state)[1]) const {
-            L const blend = multiply_add(L(beta1), state[0], L(1 - beta1) * gradient);
-            w = w - select(blend > L(0), L(rate), select(blend < L(0), L(-rate), L(0)));
-            state[0] = multiply_add(L(beta2), state[0], L(1 - beta2) * gradient);
+            L const m = multiply_add(L(beta), state[0], L(1 - beta) * gradient);
+            w = w - select(m > L(0), L(rate), select(m < L(0), L(-rate), L(0)));
+            state[0] = m;
         }
     };
     // A schedule may have said another learning rate than ours.
     template <class T>
     Update<T> prepare(OptimizerStep const& step) const {
-        return {static_cast<T>(step.learning_rate), static_cast<T>(beta1), static_cast<T>(beta2)};
+        return {static_cast<T>(step.learning_rate), static_cast<T>(beta)};
     }
 };
 
@@ -140,7 +139,7 @@ int main(int argument_count, char** arguments) try {
 
     auto const data = argument_count > 1 ? fashion_mnist(arguments[1]) : fashion_mnist();
     std::puts(summary<Classifier>().c_str());
-    auto trainer = train<Classifier>(SquaredHinge{}, Lion{.learning_rate = 5e-4});
+    auto trainer = train<Classifier>(SquaredHinge{}, Signum{.learning_rate = 5e-4});
     trainer.fit(data.train.first(12'000), data.test.first(2'000), {.epochs = 3});
 
     for (auto const& tensor : trainer.model().tensors())
