@@ -1,4 +1,4 @@
-// expect: this is not a layer: give it forward(x) and, if need be, backward(x, y, dy) over lanes and no members, or a template On<InputShape>
+// expect: this is not a layer: give it forward(x) and, if need be, backward(x, y, dy), templates over lanes, and no members, or a template On<InputShape>
 // expect: layer<1>
 // expect: got<Shape<4>>
 #include <strata/layer/linear.hpp>

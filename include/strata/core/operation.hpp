@@ -253,12 +253,17 @@ concept WritesBackward = requires(A a, double x) { a.backward(x, x, x); };
 template <class A>
 concept MisspellsBackward =
     !WritesBackward<A> && (requires { &A::backward; } || requires { &A::template backward<double>; });
+/// Written for lanes, and not for float or double alone.
+template <class A>
+concept TakesLanes = requires(A a, Lane<float, 4> x) { a.forward(x); } &&
+                     (!WritesBackward<A> || requires(A a, Lane<float, 4> x) { a.backward(x, x, x); });
 }  // namespace detail
 
 /// An activation is any empty struct with forward(x) over lanes, a template where it writes no backward(x, y, dy), which
 /// then follows from forward (dual.hpp); backward may be a template too.
 template <class A>
-concept Activation = std::is_empty_v<A> && requires(A a, double x) { a.forward(x); } && !detail::MisspellsBackward<A>;
+concept Activation = std::is_empty_v<A> && requires(A a, double x) { a.forward(x); } && detail::TakesLanes<A> &&
+                     !detail::MisspellsBackward<A>;
 
 /// An activation bound to a shape: elementwise, without parameters.
 template <class A, class X>

@@ -78,8 +78,8 @@ template <class Layer, class Where, class Got>
 struct NotALayer {
     struct Message {
         static_assert(Activation<Layer>,
-                      "this is not a layer: give it forward(x) and, if need be, backward(x, y, dy) over lanes and no "
-                      "members, or a template On<InputShape>");
+                      "this is not a layer: give it forward(x) and, if need be, backward(x, y, dy), templates over "
+                      "lanes, and no members, or a template On<InputShape>");
     };
 };
 template <class Layer, class X>
