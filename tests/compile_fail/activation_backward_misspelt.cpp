@@ -1,4 +1,4 @@
-// expect: this is not a layer: give it forward(x) and, if need be, backward(x, y, dy), templates over lanes, and no members, or a template On<InputShape>
+// expect: an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other arguments, or is missing where `keep` says what it reads
 // expect: layer<1>
 // expect: got<Shape<4>>
 #include <strata/layer/linear.hpp>

@@ -249,10 +249,12 @@ struct Poison {};
 namespace detail {
 template <class A>
 concept WritesBackward = requires(A a, double x) { a.backward(x, x, x); };
-/// A backward that nobody would call.
+/// A backward that nobody would call, or a word about what it reads where there is none.
 template <class A>
 concept MisspellsBackward =
-    !WritesBackward<A> && (requires { &A::backward; } || requires { &A::template backward<double>; });
+    !WritesBackward<A> && (requires { &A::backward; } || requires { &A::template backward<double>; } ||
+                           requires { &A::backwards; } || requires { &A::template backwards<double>; } ||
+                           requires { A::keep; });
 /// Written for lanes, and not for float or double alone.
 template <class A>
 concept TakesLanes = requires(A a, Lane<float, 4> x) { a.forward(x); } &&

@@ -94,7 +94,10 @@ struct NotALayer {
             !is_part<Layer>,
             "this is not a layer: Input and RequiresGrad<Input<...>> stand first in a Network, Main, Shortcut "
             "and After in a Residual");
-        static_assert(Activation<Layer> || is_part<Layer>,
+        static_assert(!MisspellsBackward<Layer>,
+                      "an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other "
+                      "arguments, or is missing where `keep` says what it reads");
+        static_assert(Activation<Layer> || is_part<Layer> || MisspellsBackward<Layer>,
                       "this is not a layer: give it forward(x) and, if need be, backward(x, y, dy), templates over "
                       "lanes, and no members, or a template On<InputShape>");
     };
