@@ -111,8 +111,9 @@ struct Signum {
         T rate, beta;
         template <class L>
         STRATA_HD void operator()(L& w, L gradient, L (&state)[1]) const {
-            state[0] = multiply_add(L(beta), state[0], L(1 - beta) * gradient);
-            w = w - select(state[0] > L(0), L(rate), select(state[0] < L(0), L(-rate), L(0)));
+            L const m = multiply_add(L(beta), state[0], L(1 - beta) * gradient);
+            w = w - select(m > L(0), L(rate), select(m < L(0), L(-rate), L(0)));
+            state[0] = m;
         }
     };
     // A schedule may have said another learning rate than ours.

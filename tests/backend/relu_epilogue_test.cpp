@@ -138,7 +138,7 @@ TEST_CASE("what a ReLU would hide is still named") {
         std::vector<std::int32_t> const labels(5, 1);
         Batch const samples = batch_of<Net>(x, labels);
         CpuExecutor<Net, Float32, CrossEntropy> executor(Cpu{}, {});
-        CHECK(executor.first_non_finite(model, samples, {}) == operation);
+        CHECK(executor.first_non_finite(model, samples, RandomKey{}) == operation);
         CHECK(executor.gradients(model, samples, {}).finite);
     }
 }

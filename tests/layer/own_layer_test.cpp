@@ -35,9 +35,8 @@ struct OwnTanh {
     }
 };
 
-/// One that leaves its gradient to forward, which uses all that lanes have; its `keep` does not count then.
+/// One that leaves its gradient to forward, which uses all that lanes have.
 struct Everything {
-    static constexpr Keep keep = Keep::output;
     template <class L>
     static L forward(L x) {
         using T = scalar_of<L>;

@@ -81,6 +81,12 @@ TEST_CASE("unnamed layers count as in nn.Sequential, Input does not, Repeat spli
     CHECK(names<Network<Input<3>, Repeat<0, ReLU>, Linear<2, NoBias>>>() == Names{"0.weight"});
 }
 
+TEST_CASE("Identity counts as a layer, and is no operation") {
+    using Net = Network<Input<4>, Linear<3>, Identity, Residual<Main<Identity, Linear<3>>, Identity>>;
+    CHECK(names<Net>() == Names{"0.weight", "0.bias", "2.1.weight", "2.1.bias"});
+    static_assert(Net::operation_count == 3);  // and a sum
+}
+
 TEST_CASE("names nest: groups, named groups, residuals") {
     using Group = Sequential<Linear<4>, ReLU>;
     using Net = Network<Input<4>, Group, Named<"body", Group, Named<"last", Linear<4>>>,

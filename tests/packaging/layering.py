@@ -102,6 +102,8 @@ def check(include):
             warnings.append(f"{header}: {lines} lines; think hard above {LINES}")
 
         for number, line in enumerate(without_comments(text).splitlines(), 1):
+            if not line.isascii():
+                report(number, "messages are ASCII: clang 14 prints anything else in a static_assert as octal numbers")
             # A macro that its header takes back does not reach the user.
             macro = re.match(r"\s*#\s*define\s+(\w+)", line)
             if macro and path.as_posix() not in MACROS:
@@ -153,7 +155,7 @@ GOOD = {
     "openmp.hpp": '#include "strata.hpp"\n#include "backend/cpu/openmp_team.hpp"\n',
     "backend/cpu/openmp_team.hpp": '#include <omp.h>\n#include "../team.hpp"\n',
     "core/config.hpp": "#define STRATA_HD\n",
-    "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<<, cublas, #define, W and min() are harmless in a comment\n'
+    "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<<, cublas, #define, W, … and min() are harmless in a comment\n'
                       "int least(int a) { return (std::min)(a, std::max<int>(1, a)); }\n",
     "layer/relu.hpp": '#include "../core/shape.hpp"\n',
     "layer/linear.hpp": '#include "relu.hpp"\n#define LOCAL 1\n#undef LOCAL\n',
@@ -201,6 +203,7 @@ BAD = [
     ("layer/relu.hpp", "template <int W>\nstruct Row;\n", "W may be a macro"),
     ("layer/relu.hpp", "int f(int a) { return std::min(a, 1); }\n", "write (std::min)("),
     ("layer/relu.hpp", "int const most = std::numeric_limits<int>::max();\n", "write (std::max)("),
+    ("layer/relu.hpp", 'static_assert(true, "Main<…>");\n', "messages are ASCII"),
     ("attic/old.hpp", "\n", "no room of the house"),
     ("core/string_utils.hpp", "\n", "named after what it offers"),
 ]

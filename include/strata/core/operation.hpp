@@ -249,16 +249,23 @@ struct Poison {};
 namespace detail {
 template <class A>
 concept WritesBackward = requires(A a, double x) { a.backward(x, x, x); };
-/// A backward that nobody would call.
+/// A backward that nobody would call, or a word about what it reads where there is none.
 template <class A>
 concept MisspellsBackward =
-    !WritesBackward<A> && (requires { &A::backward; } || requires { &A::template backward<double>; });
+    !WritesBackward<A> && (requires { &A::backward; } || requires { &A::template backward<double>; } ||
+                           requires { &A::backwards; } || requires { &A::template backwards<double>; } ||
+                           requires { A::keep; });
+/// Written for lanes, and not for float or double alone.
+template <class A>
+concept TakesLanes = requires(A a, Lane<float, 4> x) { a.forward(x); } &&
+                     (!WritesBackward<A> || requires(A a, Lane<float, 4> x) { a.backward(x, x, x); });
 }  // namespace detail
 
 /// An activation is any empty struct with forward(x) over lanes, a template where it writes no backward(x, y, dy), which
 /// then follows from forward (dual.hpp); backward may be a template too.
 template <class A>
-concept Activation = std::is_empty_v<A> && requires(A a, double x) { a.forward(x); } && !detail::MisspellsBackward<A>;
+concept Activation = std::is_empty_v<A> && requires(A a, double x) { a.forward(x); } && detail::TakesLanes<A> &&
+                     !detail::MisspellsBackward<A>;
 
 /// An activation bound to a shape: elementwise, without parameters.
 template <class A, class X>

@@ -22,6 +22,13 @@ struct ClassWeights {
     requires(sizeof...(Numbers) == static_cast<std::size_t>(Classes) && (std::convertible_to<Numbers, double> && ...))
     constexpr ClassWeights(Numbers... numbers)  // NOLINT(google-explicit-constructor): written as a list
         : values{static_cast<double>(numbers)...} {}
+    /// Another number of them.
+    template <class... Numbers>
+    requires(sizeof...(Numbers) != static_cast<std::size_t>(Classes) && (std::convertible_to<Numbers, double> && ...))
+    constexpr ClassWeights(Numbers...) : values{} {  // NOLINT(google-explicit-constructor): written as a list
+        static_assert(sizeof...(Numbers) == static_cast<std::size_t>(Classes),
+                      "ClassWeights<Classes> takes one weight for each class: Classes is another number");
+    }
     /// Numbers that are known when the program runs. Throws Error unless there is one for each class.
     STRATA_COLD explicit ClassWeights(std::span<double const> numbers) {
         if (numbers.size() != static_cast<std::size_t>(Classes))

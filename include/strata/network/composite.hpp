@@ -63,7 +63,7 @@ struct Main {};
 /// convolution and BatchNorm2d.
 template <class... Layers>
 struct Shortcut {};
-/// The identity shortcut, the default.
+/// What came in: the default shortcut and, anywhere else, a layer without an operation, as nn.Identity.
 struct Identity {};
 /// Layers after the sum of a Residual, for example After<ReLU>.
 template <class... Layers>

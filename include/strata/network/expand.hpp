@@ -73,13 +73,33 @@ struct ToldByCheck {
     template <class Where>
     using At = typename Layer::template Check<Where, Got...>;
 };
+/// Parts of composites, where a layer is expected.
+template <class Layer>
+inline constexpr bool is_part = false;
+template <int... Extents>
+inline constexpr bool is_part<Input<Extents...>> = true;
+template <class In>
+inline constexpr bool is_part<RequiresGrad<In>> = true;
+template <class... Layers>
+inline constexpr bool is_part<Main<Layers...>> = true;
+template <class... Layers>
+inline constexpr bool is_part<Shortcut<Layers...>> = true;
+template <class... Layers>
+inline constexpr bool is_part<After<Layers...>> = true;
 /// What is said of a type that is neither a layer nor an activation.
 template <class Layer, class Where, class Got>
 struct NotALayer {
     struct Message {
-        static_assert(Activation<Layer>,
-                      "this is not a layer: give it forward(x) and, if need be, backward(x, y, dy) over lanes and no "
-                      "members, or a template On<InputShape>");
+        static_assert(
+            !is_part<Layer>,
+            "this is not a layer: Input and RequiresGrad<Input<...>> stand first in a Network, Main, Shortcut "
+            "and After in a Residual");
+        static_assert(!MisspellsBackward<Layer>,
+                      "an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other "
+                      "arguments, or is missing where `keep` says what it reads");
+        static_assert(Activation<Layer> || is_part<Layer> || MisspellsBackward<Layer>,
+                      "this is not a layer: give it forward(x) and, if need be, backward(x, y, dy), templates over "
+                      "lanes, and no members, or a template On<InputShape>");
     };
 };
 template <class Layer, class X>
@@ -261,6 +281,8 @@ struct Fragment : decltype(bind<Layer, X>()) {};
 
 template <class... Layers, class X>
 struct Fragment<Sequential<Layers...>, X> : Scoped<All<List<Layers...>, X>> {};
+template <class X>
+struct Fragment<Identity, X> : Fragment<Sequential<>, X> {};
 template <int N, class... Layers, class X>
 struct Fragment<Repeat<N, Layers...>, X> : Repeated<List<Layers...>, N, X> {};
 

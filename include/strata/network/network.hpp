@@ -79,7 +79,7 @@ consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> con
 template <class In, class... Layers>
 class Network {
     static_assert(detail::is_input<In>,
-                  "Network begins with the shape of its input: Network<Input<3, 32, 32>, layers…>");
+                  "Network begins with the shape of its input: Network<Input<3, 32, 32>, layers...>");
     using InputExtent = typename detail::InputExtentOf<In>::type;
     using Expanded = detail::All<detail::List<Layers...>, InputExtent>;
     static_assert(sizeof...(Layers) > 0, "Network needs at least one layer after Input");

@@ -11,7 +11,7 @@ struct BranchesMeet {
     struct Message {
         static_assert(std::is_same_v<MainPath, ShortcutPath>,
                       "Residual: main path and shortcut end in different shapes: use ZeroPadShortcut or "
-                      "Shortcut<Conv2d<channels, 1, Stride<…>>, …>");
+                      "Shortcut<Conv2d<channels, 1, Stride<...>>, ...>");
     };
 };
 template <class MainPath, class ShortcutPath>
@@ -120,7 +120,7 @@ struct PartsOf {
     static constexpr int mains = (0 + ... + (is_kind<Main, Parts> ? 1 : 0)),
                          afters = (0 + ... + (is_kind<After, Parts> ? 1 : 0));
     static_assert(mains == 1 && afters <= 1 && sizeof...(Parts) <= static_cast<std::size_t>(2 + afters),
-                  "Residual takes Main<…>, at most one shortcut and at most one After<…>");
+                  "Residual takes Main<...>, at most one shortcut and at most one After<...>");
     using MainLayers = typename LayersOf<part_or<Main, Main<>, Parts...>>::type;
     using AfterPart = part_or<After, After<>, Parts...>;
     using ShortcutPart = type_at<shortcut_index<Parts...>(), List<Identity, Parts...>>;

@@ -34,8 +34,6 @@ struct NoAveraging {
 /// An optimizer whose last state is the average of the weights. Its name and options are the optimizer's.
 template <class Optimizer>
 struct Averaged : Optimizer {
-    static_assert(!MatrixOptimizer<Optimizer>,
-                  "Ema: a matrix optimizer has no state a weight to put an average beside");
     static constexpr int states = states_of<Optimizer>() + 1;
     static constexpr auto state_names = [] {
         constexpr char const* unnamed[] = {"state0", "state1", "state2", "state3", "state4", "state5", "state6"};
@@ -104,10 +102,14 @@ inline constexpr bool is_averaged<Averaged<Optimizer>> = true;
 
 template <class Optimizer, class Averaging>
 constexpr auto averaged(Optimizer const& optimizer, Averaging const& averaging) {
-    if constexpr (std::is_same_v<Averaging, NoAveraging>)
-        return optimizer;
-    else
+    constexpr bool averages = !std::is_same_v<Averaging, NoAveraging>, elementwise = !MatrixOptimizer<Optimizer>;
+    static_assert(elementwise || !averages,
+                  "Ema goes with elementwise optimizers: Muon, Shampoo, SOAP, LAMB and LARS keep no state beside each "
+                  "weight");
+    if constexpr (averages && elementwise)
         return Averaged<Optimizer>(optimizer, averaging);
+    else
+        return optimizer;
 }
 }  // namespace detail
 

@@ -15,15 +15,20 @@ namespace strata::inline STRATA_ABI {
 /// f must be a pure function, or a resumed training differs from one that never stopped. Source:
 /// torch.optim.lr_scheduler.LambdaLR.
 template <class Function>
-requires std::is_invocable_r_v<double, Function const&, SchedulePosition const&>
 class LambdaLR {
+    static constexpr bool ok = std::is_invocable_r_v<double, Function const&, SchedulePosition const&>;
+    static_assert(ok, "LambdaLR takes a function of a SchedulePosition (.epoch, .step) that returns the factor");
+
 public:
     using policy = SchedulePolicy;
 
     explicit LambdaLR(Function function) : function_(std::move(function)) {}
 
     ScheduleValue operator()(double base_learning_rate, SchedulePosition const& position) const {
-        return {base_learning_rate * static_cast<double>(function_(position))};
+        if constexpr (ok)
+            return {base_learning_rate * static_cast<double>(function_(position))};
+        else
+            return {};
     }
 
 private:

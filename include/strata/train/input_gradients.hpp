@@ -16,7 +16,7 @@ public:
     /// the first pass.
     [[nodiscard]] auto input_gradients() const {
         static_assert(Net::has_input_gradient,
-                      "input_gradients: this network keeps none, begin it with RequiresGrad<Input<…>>");
+                      "input_gradients: this network keeps none, begin it with RequiresGrad<Input<...>>");
         auto const all = static_cast<Trainer const*>(this)->executor().input_gradients();
         if (all.empty()) fail("input_gradients: there are none, call backward first");
         return all;

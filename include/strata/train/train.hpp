@@ -53,7 +53,7 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
-    static_assert(network, "train: the first template argument is a Network<Input<…>, layers…>");
+    static_assert(network, "train: the first template argument is a Network<Input<...>, layers...>");
     static_assert(known,
                   "train takes policies: a backend, a precision, a loss, an optimizer, ClipNorm or ClipValue, Ema, a "
                   "schedule, a loss scale, DataParallel, Seed, NonFinite");

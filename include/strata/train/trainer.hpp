@@ -63,12 +63,12 @@ public:
     }
     [[nodiscard]] ModelType snapshot() const { return model(); }  ///< the same as a value of its own
     /// The average of the weights so far, of a training with Ema, and buffers as they stand. Ranks call it together.
-    [[nodiscard]] STRATA_COLD ModelType averaged() const
-    requires(detail::is_averaged<Optimizer>)
-    {
+    [[nodiscard]] STRATA_COLD ModelType averaged() const {
+        static_assert(detail::is_averaged<Optimizer>, "averaged: this training keeps no average: give train an Ema");
         ModelType all = model();
-        if (state_.updates > 0)
-            detail::copy_state(executor_, optimizer_state_, Optimizer::states - 1, all.parameters());
+        if constexpr (detail::is_averaged<Optimizer>)
+            if (state_.updates > 0)
+                detail::copy_state(executor_, optimizer_state_, Optimizer::states - 1, all.parameters());
         return all;
     }
     /// Starts from these weights; optimizer state, position and a gradient that waits for update() stay. May be called
