@@ -354,7 +354,6 @@ private:
             OptimizerStep step{value.learning_rate, value.momentum, state_.updates};
             if constexpr (detail::clips_by_norm<Optimizer>) step.gradient_norm = detail::gradient_norm_of(executor_);
             if (norm && detail::clips_by_norm<Optimizer>) *norm = step.gradient_norm;
-            detail::clip_tensors(optimizer_, executor_, step);
             fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_), step);
             if (fault && !non_finite_.skip)
                 fail("training step ", state_.step, ": ", strata::non_finite_place(model(), fault),
