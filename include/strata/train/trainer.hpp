@@ -230,7 +230,8 @@ public:
         to_device();
         return repeated([&] {
             std::size_t done = 0;
-            detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch const& batch) {
+            detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch batch) {
+                batch.labels = nullptr, batch.targets = nullptr;  // which need not fit the network
                 executor_.evaluate(model_, batch, nullptr, all.data() + done);
                 done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
             });
