@@ -764,6 +764,51 @@ TEST_CASE("workers that would not train the same are refused with what differs")
           std::string::npos);
 }
 
+TEST_CASE("what one worker knows of a batch is not taken for the batch") {
+    using Net = Network<RequiresGrad<Input<6>>, Linear<4>>;
+    std::vector<float> const x(64 * 6, 0.5f);
+    std::vector<int> const y(64, 1);
+    auto const data = from_memory(x, {6}, y, 4);
+    auto const run = [&](int workers, Synchronisation mode, auto const& f) {
+        Servers<Net, SGD> all(1, {.mode = mode, .workers = workers}, sgd);
+        run_workers(workers, [&](int worker) {
+            auto trainer =
+                train<Net>(Cpu{.threads = 1}, Seed{7}, sgd,
+                           Served{.servers = all.addresses, .worker = worker, .workers = workers, .mode = mode});
+            f(trainer);
+        });
+        all.join();
+    };
+    auto options = options_of(64);
+    options.early_stopping = {.patience = 3, .monitor = Monitor::train_loss};
+    std::string gradients[2], stopping[2], best[2];
+    run(2, Bsp{}, [&](auto& trainer) {
+        auto const worker = static_cast<std::size_t>(trainer.executor().ranks().rank());
+        stopping[worker] = error_of([&] { trainer.fit(data, options); });
+        auto keeping = options_of(64);
+        keeping.keep_best = {.file = "best", .monitor = Monitor::train_loss};
+        best[worker] = error_of([&] { trainer.fit(data, keeping); });
+        trainer.train_step(x, y);
+        gradients[worker] = error_of([&] { static_cast<void>(trainer.input_gradients()); });
+    });
+    for (std::size_t worker = 0; worker < 2; ++worker) {
+        CHECK(gradients[worker] ==
+              "input_gradients: a worker has those of its own part of a batch alone: train with Asp, or with "
+              "DataParallel");
+        CHECK(stopping[worker] ==
+              "fit: early_stopping looks at the train loss, of which each worker knows its own part: some would end "
+              "before the others; look at the test data");
+        CHECK(best[worker].find("a look at the best weights' place: weights and optimizer state are the servers'") !=
+              std::string::npos);
+    }
+    std::size_t numbers = 0;
+    run(1, Bsp{}, [&](auto& trainer) {
+        trainer.fit(data, options);
+        numbers = trainer.input_gradients().size();
+    });
+    CHECK(numbers == 64 * 6);
+}
+
 TEST_CASE("who does not know the key is not served, and without one a server stays on its machine") {
     std::string const key = server_key();
     Servers<Mlp, SGD> servers(1, {.key = key}, sgd);

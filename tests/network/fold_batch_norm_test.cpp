@@ -61,3 +61,15 @@ TEST_CASE("groups, repetitions and both paths of a residual") {
     static_assert(norms<Net> == 7 && norms<FoldedNetwork<Net>> == 0);
     CHECK(largest_difference<Net>() < 1e-12);
 }
+
+TEST_CASE("in branches; what is folded may be folded again") {
+    using Net = Network<Input<3, 5, 4>, Conv2d<4, 1>, BatchNorm2d<>,
+                        Concat<Branch<BatchNorm2d<>>, Branch<Conv2d<2, 1>, BatchNorm2d<>, BatchNorm2d<>>,
+                               Branch<BatchNorm2d<>, Conv2d<3, 3, Padding<1>>>>,
+                        BatchNorm2d<>, Flatten, Linear<3>>;
+    using Once = FoldedNetwork<Net>;
+    static_assert(norms<Net> == 6 && norms<Once> == 4 && norms<FoldedNetwork<Once>> == 3);
+    CHECK(largest_difference<Net>() < 1e-12);
+    CHECK(largest_difference<Once>() < 1e-12);
+    CHECK(largest_difference<FoldedNetwork<Once>>() < 1e-12);
+}

@@ -83,6 +83,22 @@ TEST_CASE("an infinite norm changes nothing and is known") {
     CHECK(std::equal(a.begin(), a.end(), b.begin()));
 }
 
+TEST_CASE("the gradient of the last step is the one before it was clipped, of matrices too") {
+    auto const check = [](auto const& optimizer, auto const& clip) {
+        auto trainer = train<SmallLeNet>(optimizer, clip), plain = train<SmallLeNet>(optimizer);
+        auto const data = small_images(40);
+        static_cast<void>(trainer.train_step(*OneBatch(data)));
+        static_cast<void>(plain.train_step(*OneBatch(data)));
+        CHECK(trainer.gradient_norm() == plain.gradient_norm());
+        CHECK(
+            same_bits<float>(std::as_const(trainer).executor().gradient(), std::as_const(plain).executor().gradient()));
+        CHECK(!same_bits<float>(trainer.model().parameters(), plain.model().parameters()));
+    };
+    check(SGD{}, ClipNorm{1e-3});
+    check(LAMB{}, ClipNorm{1e-3});
+    check(LAMB{}, ClipValue{1e-3});
+}
+
 TEST_CASE("fit clips, and says the norm to callbacks") {
     auto const data = small_images(60);
     auto trainer = train<SmallLeNet>(SGD{.learning_rate = 1.0}, ClipNorm{1e-3});

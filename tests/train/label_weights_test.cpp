@@ -52,6 +52,15 @@ void compare(std::string const& name, Loss loss, double scale = 4) {
     }
 }
 
+/// A loss of one's own, whose labels weigh something.
+struct FactorOfLabels : CrossEntropy {
+    double factor = 1;
+    [[nodiscard]] double label_weight(std::int32_t label) const {
+        if (label < 0 || label >= 5) fail("asked for the weight of label ", label);
+        return factor * (label + 1);
+    }
+};
+
 ClassWeights<10> reference_weights() {
     auto weights = reference_values(6, 10, 1, 1);
     weights[3] = 0;
@@ -232,6 +241,11 @@ TEST_CASE("labels that are no class are refused, unless the loss ignores them") 
     CHECK(data.ignore_index() == 255);
     CHECK(data.subset({1, 2}).has_ignored());
     auto trainer = train<Net>(Cpu{.threads = 1});
+    // A class that the dataset wants to be ignored, and the loss does not.
+    auto const background = from_memory(x, {2, 12, 12}, std::vector<int>{0, 4, 1, 2}, 5, 0);
+    CHECK(error_of([&] { trainer.fit(background, quiet(1, 4)); }) ==
+          "fit: the dataset has labels 0, to be ignored, the loss's ignore_index is -100");
+    CHECK(evaluate(trainer.model(), background, CrossEntropy{.ignore_index = 0}).counted == 3);
     CHECK(error_of([&] { trainer.fit(data, quiet(1, 4)); }) ==
           "fit: the dataset has labels 255, to be ignored, the loss's ignore_index is -100");
     CHECK(error_of([&] { static_cast<void>(evaluate(trainer.model(), data)); }) ==
@@ -243,12 +257,22 @@ TEST_CASE("labels that are no class are refused, unless the loss ignores them") 
           "WeightedCrossEntropy: the weight of class 2 is inf, expected at least 0");
 }
 
+TEST_CASE("predictions ask for no labels") {
+    std::vector<float> const x(4 * 288);
+    auto trainer = train<Net>(Cpu{.threads = 1}, FactorOfLabels{});
+    // Labels and targets that are those of another network.
+    auto const expected = trainer.predict(from_memory(x, {2, 12, 12}));
+    CHECK(trainer.predict(from_memory(x, {2, 12, 12}, std::vector<int>{0, 70, 1, 90}, 100)) == expected);
+    CHECK(trainer.predict(from_memory(x, {2, 12, 12}, std::vector<float>(4), 1)) == expected);
+}
+
 TEST_CASE("ranks tell losses apart by all their numbers") {
     auto const text = [](auto const& loss) { return detail::loss_text<Shape<5>>(loss); };
     CHECK(text(CrossEntropy{}) != text(CrossEntropy{.ignore_index = 255}));
     CHECK(text(NLL{}) != text(NLL{.ignore_index = 255}));
     using Weighted = WeightedCrossEntropy<5>;
     CHECK(text(Weighted{{1, 1, 1, 1, 1}}) != text(Weighted{{1, 1, 2, 1, 1}}));
+    CHECK(text(FactorOfLabels{}) != text(FactorOfLabels{{}, 2}));
     CHECK(text(Huber{}) != text(Huber{.delta = 100}));
     CHECK(text(SmoothL1{}) != text(SmoothL1{.beta = 1e-9}));
     CHECK(text(BCEWithLogits{}) != text(BCEWithLogits{.pos_weight = 1 + 1e-12}));

@@ -41,7 +41,9 @@ TEST_CASE("the best epoch of a history") {
     // What is no better by more than min_delta is not better.
     check(history_of({0.5, 0.375, 0.25}), 3, 0, 0.125);
     check(history_of({0.5, 0.375}), 1, 1, 0.125);
-    check(history_of({nan, nan}), 0, 2);
+    // Before there is one, there is nothing to be worse than: epochs without test data, say.
+    check(history_of({nan, nan}), 0, 0);
+    check(history_of({nan, nan, 0.5, 0.75}), 3, 1);
     check(history_of({nan, 0.5, nan}), 2, 1);
 }
 
@@ -86,6 +88,30 @@ TEST_CASE("fit ends where epochs have become no better, and keeps the best weigh
     CHECK(second.fit(data, tests, paused).size() == history.size());
     auto const again = load<SmallLeNet>(directory / "best of two");
     CHECK(std::equal(best.begin(), best.end(), again.parameters().begin()));
+}
+
+TEST_CASE("epochs before there were test data do not count, and what a callback loads may have ended") {
+    TemporaryDirectory const directory;
+    auto const data = small_images(60), tests = small_images(60, 2);
+    auto late = new_trainer();
+    late.fit(data, options_of(3));
+    auto options = options_of(5);
+    options.early_stopping = {.patience = 2};
+    CHECK(late.fit(data, tests, options).size() == 5);
+
+    options = options_of(100);
+    options.early_stopping = {.patience = 4};
+    options.checkpoint = directory / "checkpoint";
+    auto trainer = new_trainer();
+    auto const epochs = trainer.fit(data, tests, options).size();
+    REQUIRE(epochs < 100);
+    options.checkpoint = "";
+    auto other = new_trainer();
+    options.on_step = [&](StepEvent const& event) {
+        if (event.step == 2) other.load_checkpoint(directory / "checkpoint");
+    };
+    CHECK(other.fit(data, tests, options).size() == epochs);
+    CHECK(same_bits<float>(other.model().parameters(), trainer.model().parameters()));
 }
 
 TEST_CASE("what cannot be looked at, or written") {

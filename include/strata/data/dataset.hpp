@@ -238,7 +238,7 @@ private:
         for (std::size_t i = 0; i < size_; ++i) {
             auto const label = labels.values[i];
             bool const is_class = label >= 0 && label < classes;
-            has_ignored_ = has_ignored_ || !is_class;
+            has_ignored_ = has_ignored_ || label == ignore_index;
             if (!is_class && label != ignore_index)
                 fail("from_memory: label ", label, " of sample ", i, " is not in 0 to ", classes - 1, " (", classes,
                      " classes)");

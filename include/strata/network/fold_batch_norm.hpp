@@ -16,8 +16,14 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// Marks a layer that has taken in the BatchNorm after it; a model that is initialised anew starts as usual.
+/// Marks a layer that has taken in a BatchNorm after it, or several; a model that is initialised anew starts as usual.
+template <int Norms>
 struct FoldedScheme : KaimingUniform {};
+/// BatchNorms that a layer with such an option has taken in.
+template <class Option>
+inline constexpr int norms_in = 0;
+template <int Norms>
+inline constexpr int norms_in<Initialize<FoldedScheme<Norms>>> = Norms;
 
 /// The layer with a bias, ready to take in a BatchNorm; `can` is false for layers that cannot.
 template <class Layer>
@@ -28,11 +34,11 @@ template <class Layer, class... Kept>
 struct FoldOptions;
 template <int Out, Size Kernel, class... Options, class... Kept>
 struct FoldOptions<Conv2d<Out, Kernel, Options...>, Kept...> {
-    using type = Conv2d<Out, Kernel, Kept..., Initialize<FoldedScheme>>;
+    using type = Conv2d<Out, Kernel, Kept..., Initialize<FoldedScheme<(1 + ... + norms_in<Options>)>>>;
 };
 template <int Out, class... Options, class... Kept>
 struct FoldOptions<Linear<Out, Options...>, Kept...> {
-    using type = Linear<Out, Kept..., Initialize<FoldedScheme>>;
+    using type = Linear<Out, Kept..., Initialize<FoldedScheme<(1 + ... + norms_in<Options>)>>>;
 };
 /// Drops the options that a fold replaces.
 template <class Layer, class Kept, class... Options>
@@ -142,25 +148,28 @@ struct FoldNetwork<Network<In, Layers...>>
     : FoldedNetworkOf<Network<In, Layers...>, typename FoldedList<List<>, Layers...>::type> {};
 
 template <class Op>
-inline constexpr bool has_fold = false;
-template <class G>
-inline constexpr bool has_fold<Convolution<G, FoldedScheme>> = true;
-template <int Inputs, int Outputs, bool Bias>
-inline constexpr bool has_fold<AffineMap<Inputs, Outputs, Bias, FoldedScheme>> = true;
+inline constexpr int norms_folded = 0;
+template <class G, int Norms>
+inline constexpr int norms_folded<Convolution<G, FoldedScheme<Norms>>> = Norms;
+template <int Inputs, int Outputs, bool Bias, int Norms>
+inline constexpr int norms_folded<AffineMap<Inputs, Outputs, Bias, FoldedScheme<Norms>>> = Norms;
 
 /// Where each operation stands in the folded network: that of the layer before for a BatchNorm that is folded.
 template <class Net, class Folded>
 constexpr auto fold_map = [] {
     std::array<int, static_cast<std::size_t>(Net::operation_count)> at{};
-    std::array<bool, static_cast<std::size_t>(Folded::operation_count) + 1> open{};
-    Folded::for_each_operation([&]<int J>() { open[J] = has_fold<typename Folded::template OperationAt<J>>; });
+    std::array<int, static_cast<std::size_t>(Folded::operation_count)> norms{};
+    Folded::for_each_operation([&]<int J>() { norms[J] = norms_folded<typename Folded::template OperationAt<J>>; });
     int j = -1;
+    bool takes_next = false;
     Net::for_each_operation([&]<int Index>() {
-        constexpr bool norm = is_batch_wide<typename Net::template OperationAt<Index>>();
-        if (norm && j >= 0 && open[static_cast<std::size_t>(j)])
-            open[static_cast<std::size_t>(j)] = false;
-        else
+        using Op = typename Net::template OperationAt<Index>;
+        if (takes_next) {
+            takes_next = false;
+        } else {
             ++j;
+            takes_next = norms[static_cast<std::size_t>(j)] > norms_folded<Op>;
+        }
         at[Index] = j;
     });
     return at;
@@ -186,7 +195,7 @@ template <class Net, class Precision>
         using Target = typename Folded::template OperationAt<static_cast<int>(J)>;
         T const* const from = model.parameters().data() + Net::parameter_offset[Index];
         T* const to = result.parameters().data() + Folded::parameter_offset[J];
-        if constexpr (detail::is_batch_wide<Op>() && detail::has_fold<Target>) {
+        if constexpr (detail::is_batch_wide<Op>() && detail::norms_folded<Target> > 0) {
             T const* const running = model.buffers().data() + Net::buffer_offset[Index];
             constexpr int channels = Op::channels, size = (Target::Parameters::size - channels) / channels;
             for (int c = 0; c < channels; ++c) {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "matrix_optimizer.hpp"
+#include "optimizer.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -74,8 +74,8 @@ struct NoClipping {
     using policy = ClippingPolicy;
 };
 
-/// An optimizer that sees clipped gradients. Its name, options and state are the optimizer's. The trainer clips for matrix
-/// optimizers, which see whole tensors.
+/// An optimizer that sees clipped gradients. Its name, options and state are the optimizer's. For a matrix optimizer, which
+/// sees whole tensors, who calls it clips (backend/cpu/matrix_update.hpp).
 template <class Optimizer, class Clipping>
 struct Clipped : Optimizer {
     static constexpr bool clipping_needs_norm = Clipping::needs_norm;
@@ -123,13 +123,6 @@ inline constexpr bool is_clipped<Optimizer> = true;
 template <class Optimizer>
 requires requires { Optimizer::clipping_needs_norm; }
 inline constexpr bool clips_by_norm<Optimizer> = Optimizer::clipping_needs_norm;
-/// For an optimizer that sees tensors the gradient is clipped where an executor has it.
-template <class Optimizer, class Executor>
-STRATA_COLD void clip_tensors(Optimizer const& optimizer, Executor& executor, OptimizerStep const& step) {
-    if constexpr (MatrixOptimizer<Optimizer> && is_clipped<Optimizer>)
-        for (auto& number : executor.gradient())
-            number = optimizer.clip.template change<std::remove_cvref_t<decltype(number)>>(step.gradient_norm)(number);
-}
 template <class Optimizer, class Clipping>
 constexpr auto clipped(Optimizer const& optimizer, Clipping const& clipping) {
     if constexpr (std::is_same_v<Clipping, NoClipping>)

@@ -50,6 +50,8 @@ public:
             } else {
                 run_from_here();
             }
+            // What a callback has loaded may be the end of a training.
+            if (trainer_.moved_ && !epoch_is_due_) trainer_.stopped_ = trainer_.stopped_ || stops_early();
         } while (trainer_.moved_ && (!trainer_.stopped_ || epoch_is_due_));
     }
 

@@ -45,7 +45,7 @@ constexpr double monitored(EpochRecord const& record, Monitor monitor) {
 struct BestEpoch {
     double value = EpochRecord::unknown;
     std::int64_t epoch = 0;  ///< 0: there is none
-    int since = 0;           ///< epochs after it
+    int since = 0;           ///< epochs after it; 0 where there is none, in epochs without test data for example
 
     STRATA_COLD BestEpoch(History const& history, Monitor monitor, double min_delta = 0) {
         for (auto const& record : history) {
@@ -55,7 +55,7 @@ struct BestEpoch {
                 value = fresh;
                 epoch = record.epoch;
                 since = 0;
-            } else {
+            } else if (epoch > 0) {
                 ++since;
             }
         }

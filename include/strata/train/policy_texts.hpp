@@ -10,7 +10,7 @@
 #include "../core/exact_text.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/checksum.hpp"
-#include "../loss/loss.hpp"
+#include "../loss/loss_mean.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../schedule/schedule.hpp"
 
@@ -109,6 +109,11 @@ STRATA_COLD std::string loss_text(Loss const& loss) {
         sum.add(&value, sizeof value);
         sum.add(gradient.data(), gradient.size() * sizeof(float));
     }
+    if constexpr (WeighsLabels<Loss>)
+        for (int label = 0; label < count; ++label) {
+            double const weight = loss.label_weight(label);
+            sum.add(&weight, sizeof weight);
+        }
     return concatenate("one", options_text(loss), " (checksum ", hexadecimal(sum.value()), ")");
 }
 /// The options of a schedule, with those of the schedules that it is made of.

@@ -70,6 +70,12 @@ template <class Ranks, class Model, class Scalar>
 STRATA_COLD void compare_trainings(Ranks const& ranks, Model const& model, AlignedVector<Scalar> const& optimizer_state,
                                    TrainingState const& state, Dataset const& train, Dataset const* test,
                                    FitOptions const& options) {
+    if constexpr (requires { ranks.sees_part(); })
+        if (auto const& early = options.early_stopping; early.patience > 0 && !is_of_test(early.monitor))
+            if (ranks.sees_part())
+                fail("fit: early_stopping looks at the ", name_of(early.monitor),
+                     ", of which each worker knows its own part: some would end before the others; look at the test "
+                     "data");
     Checksum sum;
     sum.add(model.parameters().data(), model.parameters().size_bytes());
     sum.add(model.buffers().data(), model.buffers().size_bytes());

@@ -230,7 +230,8 @@ public:
         to_device();
         return repeated([&] {
             std::size_t done = 0;
-            detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch const& batch) {
+            detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch batch) {
+                batch.labels = nullptr, batch.targets = nullptr;  // which need not fit the network
                 executor_.evaluate(model_, batch, nullptr, all.data() + done);
                 done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
             });
@@ -354,7 +355,6 @@ private:
             OptimizerStep step{value.learning_rate, value.momentum, state_.updates};
             if constexpr (detail::clips_by_norm<Optimizer>) step.gradient_norm = detail::gradient_norm_of(executor_);
             if (norm && detail::clips_by_norm<Optimizer>) *norm = step.gradient_norm;
-            detail::clip_tensors(optimizer_, executor_, step);
             fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_), step);
             if (fault && !non_finite_.skip)
                 fail("training step ", state_.step, ": ", strata::non_finite_place(model(), fault),

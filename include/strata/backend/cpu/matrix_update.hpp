@@ -5,6 +5,7 @@
 
 #include "../../core/aligned.hpp"
 #include "../../network/optimizer_state.hpp"
+#include "../../optimizer/clip.hpp"
 #include "update.hpp"
 #include "worker_pool.hpp"
 
@@ -12,13 +13,21 @@ namespace strata::inline STRATA_ABI::detail {
 
 /// Moves the parameters [Net::parameter_count] with their gradient. A tensor is moved by one worker alone, so who takes
 /// it does not change a bit. Where a number would not be finite, or the optimizer throws, all are as they were; `before`
-/// is memory for that, a copy that such an update of some products a matrix hardly notices.
+/// is memory for that, a copy that such an update of some products a matrix hardly notices. A clipped gradient is another
+/// copy in it: the gradient itself stays what the pass left.
 template <class Net, MatrixOptimizer Optimizer, class Scalar, class Gradient>
 STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer const& optimizer,
                                         std::span<Scalar> weights, Gradient const* gradient, std::span<Scalar> states,
                                         OptimizerStep const& step, AlignedVector<Scalar>& before) {
-    if (before.size() != weights.size() + states.size()) before = AlignedVector<Scalar>(weights.size() + states.size());
+    std::size_t const kept = weights.size() + states.size(), all = kept + (is_clipped<Optimizer> ? weights.size() : 0);
+    if (before.size() != all) before = AlignedVector<Scalar>(all);
     std::copy(states.begin(), states.end(), std::copy(weights.begin(), weights.end(), before.begin()));
+    if constexpr (is_clipped<Optimizer>) {
+        static_assert(std::is_same_v<Scalar, Gradient>, "matrix optimizers see weights and gradients of one type");
+        std::transform(gradient, gradient + weights.size(), before.data() + kept,
+                       optimizer.clip.template change<Gradient>(step.gradient_norm));
+        gradient = before.data() + kept;
+    }
     Scalar *const parameters = weights.data(), *const state = states.data();
     constexpr int count = static_cast<int>(parameter_table<Net>.size());
     auto const rest = optimizer.rest.template prepare<Scalar>(step_of_rest(optimizer, step));

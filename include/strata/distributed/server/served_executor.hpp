@@ -102,6 +102,14 @@ public:
         lent_ = true;
         return Base::gradient();
     }
+    /// Those of a batch's samples that are this worker's are no batch.
+    [[nodiscard]] auto input_gradients() const {
+        if (this->ranks().sees_part())
+            fail(
+                "input_gradients: a worker has those of its own part of a batch alone: train with Asp, or with "
+                "DataParallel");
+        return Base::input_gradients();
+    }
     /// The gradient of this worker's leaves alone, and their loss.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         compare();

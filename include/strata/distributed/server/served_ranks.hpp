@@ -54,6 +54,8 @@ public:
     [[nodiscard]] LeafRange leaves_of(int worker, int all) const {
         return ServedDeal{worker, workers_, takes_all()}.leaves(all);
     }
+    /// Whether what is known of the training's samples, their losses say, is of this worker's alone.
+    [[nodiscard]] bool sees_part() const { return workers_ > 1 && !mode_.is_asynchronous(); }
     /// While it is true all leaves are this worker's.
     void take_all(bool all) { takes_all_ = all; }
 
