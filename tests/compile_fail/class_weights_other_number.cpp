@@ -1,4 +1,4 @@
-// expect: WeightedCrossEntropy<Classes> needs a weight for each output of the network: Classes is another number
+// expect: WeightedCrossEntropy<Classes> needs a flat output of so many scores, one a class: the network has another number of outputs
 #include <strata/strata.hpp>
 
 using namespace strata;

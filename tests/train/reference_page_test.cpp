@@ -72,6 +72,35 @@ TEST_CASE("one's own parts in one sentence") {
     CHECK(trainer.evaluate(data).loss < before / 10);
 }
 
+TEST_CASE("saliency as in evaluation") {
+    using Seen = Network<RequiresGrad<Input<1, 4, 4>>, Conv2d<3, 3>, BatchNorm2d<>, SiLU, Flatten, Linear<2>>;
+    std::vector<float> images;
+    Random random(1, Purpose::user);
+    for (int i = 0; i < 3 * 16; ++i) images.push_back(static_cast<float>(random.normal()));
+    std::vector<int> const classes = {1, 0, 1};
+    auto trainer = train<Seen>(SGD{.learning_rate = 0.1});
+    trainer.train_step(images, classes);  // the running statistics are no longer 0 and 1
+    Model<Seen> const model = trainer.snapshot();
+
+    auto viewer = train<FoldedNetwork<Seen>>(NLL{});
+    viewer.set_model(fold_batch_norm(model));
+    viewer.backward(images, classes);
+    std::span<float const> const slopes = viewer.input_gradients();  // of n images: -1 / n of each score's slopes
+
+    Workspace<Seen> workspace;
+    REQUIRE(slopes.size() == images.size());
+    for (std::size_t i = 0; i < images.size(); i += 5) {
+        auto const at = i / 16 * 2 + static_cast<std::size_t>(classes[i / 16]);
+        auto moved = images;
+        moved[i] += 0.02f;
+        float const above = model(moved, workspace)[at];
+        moved[i] -= 0.04f;
+        float const below = model(moved, workspace)[at];
+        // The rounding of scores of about 1 divided by 0.04, and the curvature of SiLU times 0.02 squared.
+        CHECK(-3 * slopes[i] == doctest::Approx((above - below) / 0.04f).epsilon(1e-3));
+    }
+}
+
 TEST_CASE("names in files") {
     Model<Names> model;
     std::string names;

@@ -43,9 +43,10 @@ struct WeightedCrossEntropy {
     template <int K, class Io>
     STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {
         using T = scalar_of<typename Io::L>;
-        static_assert(K == Classes,
-                      "WeightedCrossEntropy<Classes> needs a weight for each output of the network: Classes is another "
-                      "number");
+        static_assert(
+            K == Classes,
+            "WeightedCrossEntropy<Classes> needs a flat output of so many scores, one a class: the network has "
+            "another number of outputs");
         return detail::softmax_row<K>(
             io, Weighted<Io>{io, *this, static_cast<T>(1.0 - label_smoothing), static_cast<T>(label_smoothing / K)});
     }

@@ -112,6 +112,8 @@ struct Clipped : Optimizer {
                                                        clip.template change<T>(step.gradient_norm)};
     }
 };
+template <class Optimizer, class Clipping>
+struct BareOptimizer<Clipped<Optimizer, Clipping>> : BareOptimizer<Optimizer> {};
 /// Whether an optimizer is a clipped one, and its steps have to say the gradient's norm.
 template <class Optimizer>
 inline constexpr bool is_clipped = false;

@@ -94,6 +94,8 @@ struct Averaged : Optimizer {
                                                   step.index == 0 ? T(0) : static_cast<T>(average.decay)};
     }
 };
+template <class Optimizer>
+struct BareOptimizer<Averaged<Optimizer>> : BareOptimizer<Optimizer> {};
 /// Whether an optimizer averages the weights.
 template <class Optimizer>
 inline constexpr bool is_averaged = false;

@@ -93,6 +93,11 @@ consteval bool states_agree() {
 /// The update that an optimizer prepares for parameters of type T.
 template <class Optimizer, class T>
 using update_of = decltype(std::declval<Optimizer const&>().template prepare<T>(OptimizerStep{}));
+/// The optimizer as the user gave it, inside of what clips and averages for it.
+template <class Optimizer>
+struct BareOptimizer {
+    using type = Optimizer;
+};
 }  // namespace detail
 
 /// An optimizer, as it is described above.

@@ -38,13 +38,14 @@ consteval bool is_trained() {
 template <class Net, class BackendType, class PrecisionType, class LossType, class OptimizerType, class ScheduleType,
           class LossScaleType>
 struct PolicyCheck {
+    using Bare = typename BareOptimizer<OptimizerType>::type;
     static constexpr bool precision = Precision<PrecisionType>, schedule = Schedule<ScheduleType>,
                           scale = LossScale<LossScaleType>, states = [] {
-                              if constexpr (requires { typename update_of<OptimizerType, float>; })
-                                  return states_agree<update_of<OptimizerType, float>, states_of<OptimizerType>()>();
+                              if constexpr (requires { typename update_of<Bare, float>; })
+                                  return states_agree<update_of<Bare, float>, states_of<Bare>()>();
                               return true;
                           }();
-    static constexpr bool optimizer = !states || Optimizer<OptimizerType> || MatrixOptimizer<OptimizerType>;
+    static constexpr bool optimizer = !states || Optimizer<Bare> || MatrixOptimizer<Bare>;
     static_assert(precision,
                   "a precision is a plain value with using policy = PrecisionPolicy and the types storage, compute, "
                   "accumulation and master; to change one thing, derive from Float32");

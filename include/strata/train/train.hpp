@@ -48,8 +48,9 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 
 /// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01},
 /// StepLR{.step_size = 5})`. Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer
-/// Adam{} (learning rate 0.001), gradients that are not clipped (else ClipNorm{1.0} or ClipValue{1.0}) and weights that are not averaged (else Ema{0.999}), schedule
-/// ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when a hyperparameter makes no sense.
+/// Adam{} (learning rate 0.001), gradients that are not clipped (else ClipNorm{1.0} or ClipValue{1.0}), weights that are
+/// not averaged (else Ema{0.999}), schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when
+/// a hyperparameter makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
