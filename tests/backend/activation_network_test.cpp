@@ -88,6 +88,24 @@ TEST_CASE("float, double and mixed precision agree, and threads to the bit") {
     check_network<Features>();
 }
 
+TEST_CASE("what HardTanh has cut off has no gradient, with limits that bfloat16 rounds to any side, too") {
+    auto const gradients = [](auto precision, auto layer) {
+        using Net = Network<RequiresGrad<Input<4>>, Linear<4, Initialize<ConstantInit<0>>>, decltype(layer)>;
+        auto trainer = train<Net>(precision, L1{}, Cpu{.threads = 1});
+        auto model = trainer.snapshot();
+        for (std::size_t k = 0; k < 20; ++k) model.parameters()[k] = k < 16 && k % 5 == 0 ? 1 : 0;
+        trainer.set_model(model);
+        trainer.backward(std::vector<float>{2, -2, 0.25f, -0.25f}, std::vector<float>(4, -100));
+        auto const dx = trainer.input_gradients();
+        return std::vector<float>(dx.begin(), dx.end());
+    };
+    std::vector<float> const expected{0, 0, 0.25f, 0.25f};
+    for (auto const& got :
+         {gradients(Mixed<bfloat16>{}, HardTanh<-0.7, 0.7>{}), gradients(Mixed<bfloat16>{}, HardTanh<-0.3, 0.3>{}),
+          gradients(Mixed<bfloat16>{}, HardTanh<-1, 1>{}), gradients(Float32{}, HardTanh<-0.7, 0.7>{})})
+        CHECK(got == expected);
+}
+
 TEST_CASE("a sample's outputs do not depend on the batch") {
     check_company<Images>();
     check_company<Features>();
