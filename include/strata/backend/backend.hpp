@@ -8,7 +8,9 @@
 //   gradient()                              that gradient, on the host, which may be changed before update
 //   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics; where a
 //                                           number would not be finite, nothing but the UpdateFault that says which
+//                                           (of a matrix optimizer that clips, gradient() itself stays: clip.hpp)
 //   gradient_norm()                         its norm; where it is missing, that of gradient() is computed
+//   input_gradients()                       [batch][inputs] of that pass, for networks that begin with RequiresGrad
 //   statistics_fault(model)                 the running statistic that would not be finite
 //   update_statistics(model)                the latter alone
 //   evaluate(model, batch, predictions, outputs)
