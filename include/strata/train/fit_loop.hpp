@@ -79,9 +79,14 @@ private:
         if (!options_.checkpoint.empty())
             trainer_.on_first_rank("a look at the checkpoint's place",
                                    [&] { trainer_.checkpoint_state().check(options_.checkpoint, state()); });
-        if (!options_.keep_best.file.empty())
-            trainer_.on_first_rank("a look at the best weights' place",
-                                   [&] { check_safetensors(options_.keep_best.file, trainer_.model_.tensors()); });
+        std::string const& file = options_.keep_best.file;
+        if (file.empty()) return;
+        trainer_.on_first_rank("a look at the best weights' place",
+                               [&] { check_safetensors(file, trainer_.model_.tensors()); });
+        if (BestEpoch const best(state().history, options_.keep_best.monitor);
+            best.epoch > 0 && ::access(file.c_str(), F_OK) != 0)
+            print(concatenate("keep_best: the weights of epoch ", best.epoch, ", the best one so far, are in no file; ",
+                              file, " is written after a better one"));
     }
     /// Says which ranks have nothing to do, and later which are gone.
     STRATA_COLD void look_at_ranks() {

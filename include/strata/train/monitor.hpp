@@ -19,7 +19,8 @@ struct EarlyStopping {
     Monitor monitor = Monitor::test_loss;
 };
 
-/// Writes the weights of the best epoch so far to a file that `load` reads.
+/// Writes the weights of the best epoch so far to a file that `load` reads. Where that epoch was before fit was told of
+/// the file, there is none until a better one.
 struct KeepBest {
     std::string file = {};  ///< none: nothing is written
     Monitor monitor = Monitor::test_loss;
