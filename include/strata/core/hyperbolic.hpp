@@ -140,9 +140,10 @@ STRATA_INLINE L logarithm_of_one_plus(L x) {
     // 1 + x = m 2^n with sqrt(1/2) <= m < sqrt(2). m - 1 is x 2^-n + (2^-n - 1), exact but for one rounding, where x has
     // bits that 1 + x has lost, else the bits of 1 + x.
     L const sum = x + L(T(1));
-    auto const n = (bits_of(sum) - bits_of(L(static_cast<T>(0.70710678118654752440)))) >> C::mantissa_bits;
+    L const positive = select(sum > L(T(0)), sum, L(T(1)));
+    auto const n = (bits_of(positive) - bits_of(L(static_cast<T>(0.70710678118654752440)))) >> C::mantissa_bits;
     L const scale = power_of_two<L>(-n), whole = from_bits<L>(n + bits_of(L(rounding<T>))) - L(rounding<T>);
-    L const of_bits = from_bits<L>(bits_of(sum) - (n << C::mantissa_bits)) - L(T(1));
+    L const of_bits = from_bits<L>(bits_of(positive) - (n << C::mantissa_bits)) - L(T(1));
     L const f = select(sum > L(T(4) / Limits::epsilon()), of_bits, multiply_add(x, scale, scale - L(T(1))));
     L y = multiply_add(whole, L(C::ln2_low), C::logarithm_rest(f));
     y = multiply_add(f * f, L(T(-0.5)), y);
