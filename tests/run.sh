@@ -138,7 +138,7 @@ if install_missing clang++=clang llvm-symbolizer=llvm; then
     # What the sanitizers leave out, and where optimised code could compute something else. That clang takes all the rest
     # without a warning is seen there.
     configuration clang "${clang[@]}" -DSTRATA_EXAMPLES=ON -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
-        "-DSTRATA_TEST_LABEL=isa;threads;plain;packaging"
+        "-DSTRATA_TEST_LABEL=isa;plain;examples;packaging"
     libcxx() { echo '#include <vector>' | clang++ -stdlib=libc++ -x c++ -fsyntax-only - 2>/dev/null; }
     if libcxx || { install_packages "libc++-$version-dev" "libc++abi-$version-dev" && libcxx; }; then
         configuration libcxx "${clang[@]}" $tests_only -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DSTRATA_TEST_LABEL=libcxx

@@ -1,5 +1,5 @@
 // The command lines of cifar10_lenet and cifar10_resnet20, on tiny files.
-// labels: threads
+// labels: threads examples
 #include <algorithm>
 #include <map>
 #include <strata/io/safetensors.hpp>

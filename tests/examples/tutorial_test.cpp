@@ -1,5 +1,5 @@
 // The quickstart and the tutorials run to their end, on files like those of Fashion-MNIST with less in them.
-// labels: threads
+// labels: threads examples
 #include <algorithm>
 
 #include "program.hpp"
