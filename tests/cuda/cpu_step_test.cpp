@@ -1,5 +1,6 @@
 // LeNet's CPU steps compiled by the host's compiler. Prints the checksum that cpu_step_test.cu compares with its own.
 // labels: cuda
+// options: -O2
 #include "cpu_step.hpp"
 
 #include <doctest/doctest.h>
