@@ -5,6 +5,18 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+/// Throws Error unless the options that Adam and its kin share make sense.
+template <class Optimizer>
+STRATA_COLD void check_adam_options(Optimizer const& optimizer) {
+    check_rate(Optimizer::name, "learning_rate", optimizer.learning_rate);
+    check_rate(Optimizer::name, "beta1", optimizer.beta1, true);
+    check_rate(Optimizer::name, "beta2", optimizer.beta2, true);
+    check_rate(Optimizer::name, "epsilon", optimizer.epsilon);
+    check_rate(Optimizer::name, "weight_decay", optimizer.weight_decay);
+}
+}  // namespace detail
+
 /// g = dw + decay w,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2; state is {m, v}.
 template <class T>
 struct AdamMoments {

@@ -19,13 +19,7 @@ struct AdamW {
     double epsilon = 1e-8;
     double weight_decay = 1e-2;
 
-    STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate);
-        detail::check_rate(name, "beta1", beta1, true);
-        detail::check_rate(name, "beta2", beta2, true);
-        detail::check_rate(name, "epsilon", epsilon);
-        detail::check_rate(name, "weight_decay", weight_decay);
-    }
+    STRATA_COLD void check() const { detail::check_adam_options(*this); }
 
     template <class T>
     [[nodiscard]] AdamUpdate<T> prepare(OptimizerStep const& step) const {

@@ -26,12 +26,8 @@ struct LAMB {
     AdamW rest{.learning_rate = 1e-3, .epsilon = 1e-6, .weight_decay = 0.0};
 
     STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate);
+        detail::check_adam_options(*this);
         if (learning_rate == 0) fail("LAMB: learning_rate is 0, expected a number above 0");
-        detail::check_rate(name, "beta1", beta1, true);
-        detail::check_rate(name, "beta2", beta2, true);
-        detail::check_rate(name, "epsilon", epsilon);
-        detail::check_rate(name, "weight_decay", weight_decay);
         rest.check();
     }
 

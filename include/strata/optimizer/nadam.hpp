@@ -28,11 +28,7 @@ struct NAdam {
     bool decoupled_weight_decay = false;  ///< as AdamW's; else as Adam's, added to the gradient
 
     STRATA_COLD void check() const {
-        detail::check_rate(name, "learning_rate", learning_rate);
-        detail::check_rate(name, "beta1", beta1, true);
-        detail::check_rate(name, "beta2", beta2, true);
-        detail::check_rate(name, "epsilon", epsilon);
-        detail::check_rate(name, "weight_decay", weight_decay);
+        detail::check_adam_options(*this);
         detail::check_rate(name, "momentum_decay", momentum_decay);
     }
 
