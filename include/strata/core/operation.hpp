@@ -23,7 +23,8 @@
 // and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
-// io.extra, with `set`), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a
+// io.extra, with `set`), `using ForwardPasses`, `using BackwardPasses` and `pass(P, at, io)` (what is computed of a
+// sample before the rest, pass.hpp), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a
 // scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or log),
 // `using PassesGradient` (the gradient of every input is dy itself), `using IsConcatenation` (the output is the inputs
 // one behind the other, and there are no bodies).
@@ -153,7 +154,7 @@ template <class Op>
 using body_input_in_double =
     BodyInput<TileView<input_of<Op>, double, double const>, TileView<typename Op::Output, double, double const>,
               ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>,
-              typename SeveralInputs<Op>::type>;
+              typename SeveralInputs<Op>::type, passes_view<Op, TileView, double, double>>;
 
 /// An operation as its input K sees it: with that input's shape and gradient.
 template <class Op, int K>
@@ -212,10 +213,16 @@ consteval bool has_input_gradients() {
     else
         return for_all_inputs<Op>([&]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });
 }
+template <class Op, class Io, class List>
+inline constexpr bool has_pass_bodies = false;
+template <class Op, class Io, class... Ps>
+inline constexpr bool has_pass_bodies<Op, Io, PassList<Ps...>> =
+    (requires(Position<Ps::Extents::rank> at, Io const& io) { Op::pass(Ps{}, at, io); } && ...);
 template <class Op, class Io = body_input_in_double<Op>>
 concept HasBodies = requires(Position<forward_domain<Op>::rank> at, Io const& io) {
     requires is_result<Op, decltype(Op::forward(at, io))>();
     requires has_input_gradients<Op, Io>();
+    requires has_pass_bodies<Op, Io, forward_passes<Op>> && has_pass_bodies<Op, Io, backward_passes<Op>>;
     requires is_batch_wide<Op>() || has_parameter_gradients<Op, Io, typename Op::Parameters>;
 };
 }  // namespace detail

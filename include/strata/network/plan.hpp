@@ -3,7 +3,7 @@
 //
 // One plan is a whole step of one tile: fill, forward, loss, backward. Values die after their last reader, views and
 // in-place results share their source's memory, and the first gradient of a value overwrites, later ones add, in
-// reverse op order. What a concatenation joins is made where the whole lies, at an offset, and so are the gradients.
+// reverse op order. What passes leave (core/pass.hpp) has a region of its own. What a concatenation joins is made where the whole lies, at an offset, and so are the gradients.
 #pragma once
 
 #include <array>
@@ -22,6 +22,7 @@ struct OperationFacts {
     int output_size = 0;
     bool has_parameters = false, is_view = false, is_elementwise = false, keeps_extra = false, is_concatenation = false;
     Keep keep = Keep::nothing;
+    int forward_passes = 0, backward_passes = 0;  ///< numbers of a sample
 };
 
 enum class GradientWrite : std::uint8_t { none, overwrite, add };
@@ -35,6 +36,9 @@ struct Plan {
     std::array<std::array<GradientWrite, ValueList::most>, N> write{};  ///< how backward writes each input's gradient
     std::array<bool, N> in_place{};  ///< forward and backward run in the first input's memory
     int size = 0;                    ///< scalars a sample
+    /// Offsets of what the operations' passes leave, among numbers of the compute type that lie behind the plan; -1.
+    std::array<int, N> forward_passes{}, backward_passes{};
+    int pass_size = 0;  ///< such numbers a sample
 };
 
 namespace detail {
@@ -125,6 +129,23 @@ struct SharedPlaces {
         }
     }
 };
+
+/// Places the passes: forward's are kept for backward.
+template <int N>
+constexpr void place_passes(Plan<N>& plan, std::array<OperationFacts, N> const& ops, bool training) {
+    Allocator<2 * N> memory;
+    for (int i = 0; i < N; ++i) {
+        auto const at = static_cast<std::size_t>(i);
+        int const size = ops[at].forward_passes;
+        plan.forward_passes[at] = size > 0 ? memory.allocate(size, i, training ? 2 * N - 1 - i : i) : -1;
+    }
+    for (int i = N - 1; i >= 0; --i) {
+        auto const at = static_cast<std::size_t>(i);
+        int const size = training && plan.gradient[at + 1] >= 0 ? ops[at].backward_passes : 0;
+        plan.backward_passes[at] = size > 0 ? memory.allocate(size, 2 * N - 1 - i, 2 * N - 1 - i) : -1;
+    }
+    plan.pass_size = memory.size;
+}
 
 /// Plans a step. With `training` off there is no loss and no backward pass; `of_input` wants the input's gradient, too.
 template <int N>
@@ -257,6 +278,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         }
     }
     plan.size = memory.size;
+    place_passes<N>(plan, ops, training);
     return plan;
 }
 

@@ -26,11 +26,11 @@ struct ParametricRectification {
 
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<X::rank> at, Io const& io) {
-        return rectified(at, io, io.x[flat(at)]);
+        return rectified(at, io, io.x[X::index(at)]);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<X::rank> at, Io const& io) {
-        return rectified(at, io, io.dy[flat(at)]);
+        return rectified(at, io, io.dy[X::index(at)]);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto parameter_gradient(Weight, Position<1> at, Io const& io) {
@@ -48,13 +48,7 @@ private:
     template <class Io, class L>
     STRATA_HD static STRATA_INLINE L rectified(Position<X::rank> at, Io const& io, L value) {
         L const weight = L(io.p(Weight{})(PerChannel ? at[0] : 0));
-        return select(io.x[flat(at)] > L(0), value, weight * value);
-    }
-    STRATA_HD static STRATA_INLINE int flat(Position<X::rank> at) {
-        if constexpr (X::rank == 3)
-            return X::index(at[0], at[1], at[2]);
-        else
-            return at[0];
+        return select(io.x[X::index(at)] > L(0), value, weight * value);
     }
 };
 
