@@ -25,6 +25,13 @@ void compare(std::string const& name) {
         (compare_case(name, kernels_of<Op, Float64, S>(), false), ...);
     }(std::integer_sequence<int, 1, 2, 16>{});
 }
+/// A sample's numbers as runs of kernels on tiles of S samples give them.
+template <class Layer, class X, int S>
+LayerResult run(std::vector<double> const& x, bool invariant = false) {
+    using Op = typename Layer::template On<X>;
+    auto const parameters = reference_values(2, static_cast<std::size_t>(Op::Parameters::size));
+    return run_layer(kernels_of<Op, Float32, S>(), x, parameters, reference_values(4, x.size()), 1, {}, invariant);
+}
 }  // namespace
 
 TEST_CASE("values and gradients are PyTorch's") {
@@ -45,4 +52,51 @@ TEST_CASE("values and gradients are PyTorch's") {
     compare<Softmax, Shape<4, 3, 5>>("softmax/4x3x5");
     compare<LogSoftmax, Shape<37>>("log_softmax/37");
     compare<LogSoftmax, Shape<3, 9>>("log_softmax/3x9");
+}
+
+TEST_CASE("gradients of networks") {
+    auto const check = []<class Net>() {
+        auto const result = check_gradients<Net>();
+        CAPTURE(result.where);
+        CHECK(result.error < 1e-6);
+    };
+    check.operator()<Network<Input<6>, LayerNorm<>, Linear<4>, RMSNorm<>, LogSoftmax>>();
+    check.operator()<Network<Input<4, 3, 2>, GroupNorm<2>, LayerNorm2d<>, InstanceNorm2d<Affine>, Softmax>>();
+}
+
+TEST_CASE("an answer does not depend on the tile where that is asked for") {
+    auto const compare_tiles = []<class Layer, class X>(Layer, X) {
+        auto const x = reference_values(1, 3 * X::size);
+        auto const one = run<Layer, X, 1>(x, true);
+        CHECK(run<Layer, X, 4>(x, true).y == one.y);
+        CHECK(run<Layer, X, 16>(x, true).y == one.y);
+        CHECK(run<Layer, X, 16>(x, false).y == one.y);  // whole vectors add in that order anyway
+    };
+    compare_tiles(LayerNorm<>{}, Shape<300>{});
+    compare_tiles(GroupNorm<3>{}, Shape<6, 7, 7>{});
+    compare_tiles(Softmax{}, Shape<300>{});
+    compare_tiles(LogSoftmax{}, Shape<9, 3, 5>{});
+}
+
+TEST_CASE("long samples and large numbers keep their digits") {
+    constexpr int n = 300'000;
+    std::vector<double> x(n);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1000 + (i % 2 == 0 ? 1 : -1);
+    // The mean is 1000 and the variance 1; the mean of a float32 sum of so many numbers is off by some units of 6e-5.
+    for (auto const& y : {run<LayerNorm<NoAffine>, Shape<n>, 1>(x).y, run<LayerNorm<NoAffine>, Shape<n>, 16>(x).y}) {
+        CHECK(std::abs(y[0] - 1) < 1e-3);
+        CHECK(std::abs(y[1] + 1) < 1e-3);
+    }
+    // A constant sample has no variance: what is left is the epsilon.
+    auto const constant = run<LayerNorm<NoAffine>, Shape<64>, 4>(std::vector<double>(64, 1e6)).y;
+    CHECK(constant[3] == 0);
+    // Exponentials of 1000 would overflow, and -inf leaves a class out.
+    std::vector<double> logits{1000, 999, -std::numeric_limits<double>::infinity(), 1000, 0};
+    for (auto const& y : {run<Softmax, Shape<5>, 1>(logits).y, run<Softmax, Shape<5>, 16>(logits).y}) {
+        CHECK(y[0] == doctest::Approx(1 / (2 + std::exp(-1))));
+        CHECK(y[2] == 0);
+    }
+    CHECK(run<LogSoftmax, Shape<5>, 4>(logits).y[1] == doctest::Approx(-1 - std::log(2 + std::exp(-1))));
+    logits[4] = std::numeric_limits<double>::quiet_NaN();
+    CHECK(std::isnan(run<Softmax, Shape<5>, 16>(logits).y[0]));
 }
