@@ -1,5 +1,5 @@
 // How workers share the leaves of a batch.
-#include "strata/backend/cpu/workers.hpp"
+#include "strata/backend/cpu/threads/workers.hpp"
 
 #include <doctest/doctest.h>
 

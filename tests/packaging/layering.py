@@ -21,10 +21,10 @@ LEVELS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Libraries that enter through one header, or through the headers of one room.
-ONE_DOOR = {"zlib.h": "data/gzip.hpp", "Eigen/": "eigen/", "omp.h": "backend/cpu/openmp_team.hpp",
+ONE_DOOR = {"zlib.h": "data/gzip.hpp", "Eigen/": "eigen/", "omp.h": "backend/cpu/threads/openmp_team.hpp",
             "mpi.h": "distributed/mpi.hpp", "zmq": "distributed/server/transport.hpp"}
 # Rooms and headers that users enter through a header of their own only.
-BEHIND_DOORS = {"backend/cuda": "cuda.hpp", "eigen": "eigen.hpp", "backend/cpu/openmp_team.hpp": "openmp.hpp"}
+BEHIND_DOORS = {"backend/cuda": "cuda.hpp", "eigen": "eigen.hpp", "backend/cpu/threads/openmp_team.hpp": "openmp.hpp"}
 # Where macros are defined for others; and the header with the one type that is the same in all units of a program.
 MACROS = ("core/config.hpp", "core/identity.hpp", "core/dispatch.hpp")
 SHARED = "core/dispatch.hpp"
@@ -148,12 +148,12 @@ def check(include):
 
 
 GOOD = {
-    "strata.hpp": '#include "train/trainer.hpp"\n#include "backend/cpu/executor.hpp"\n',
+    "strata.hpp": '#include "train/trainer.hpp"\n#include "backend/cpu/run/executor.hpp"\n',
     "cuda.hpp": '#include "strata.hpp"\n#include "backend/cuda/executor.hpp"\n',
     "eigen.hpp": '#include "strata.hpp"\n#include "eigen/weights.hpp"\n',
     "eigen/weights.hpp": '#include <Eigen/Core>\n#include "../network/network.hpp"\n',
-    "openmp.hpp": '#include "strata.hpp"\n#include "backend/cpu/openmp_team.hpp"\n',
-    "backend/cpu/openmp_team.hpp": '#include <omp.h>\n#include "../team.hpp"\n',
+    "openmp.hpp": '#include "strata.hpp"\n#include "backend/cpu/threads/openmp_team.hpp"\n',
+    "backend/cpu/threads/openmp_team.hpp": '#include <omp.h>\n#include "../team.hpp"\n',
     "core/config.hpp": "#define STRATA_HD\n",
     "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<<, cublas, #define, W, … and min() are harmless in a comment\n'
                       "int least(int a) { return (std::min)(a, std::max<int>(1, a)); }\n",
@@ -163,11 +163,11 @@ GOOD = {
     "core/dispatch.hpp": "#define STRATA_DISPATCH\nnamespace strata::dispatch {\n}\n",
     "network/network.hpp": '#include "../layer/linear.hpp"\n',
     "backend/team.hpp": '#include "../core/shape.hpp"\n',
-    "backend/cpu/executor.hpp": '#include "../team.hpp"\n#include "../../network/network.hpp"\n',
+    "backend/cpu/run/executor.hpp": '#include "../team.hpp"\n#include "../../network/network.hpp"\n',
     "backend/cuda/executor.hpp": "#include <cublas_v2.h>\nvoid go() { kernel<<<1, 1>>>(cublasSgemm); }\n",
     "data/gzip.hpp": "#include <zlib.h>\n",
     "io/json.hpp": '#include "../core/shape.hpp"\n',
-    "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/executor.hpp"\n',
+    "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/run/executor.hpp"\n',
     "testing/gradient_check.hpp": '#include "../train/trainer.hpp"\n',
 }
 # Each changes one header into one that must be reported, and the words that must appear.
@@ -176,7 +176,7 @@ BAD = [
     ("layer/relu.hpp", '#include "../loss/mse.hpp"\n', "loss is not below layer"),
     ("layer/relu.hpp", '#include "../backend/team.hpp"\n', "backend is not below layer"),
     ("core/shape.hpp", '#include "../layer/relu.hpp"\n', "layer is not below core"),
-    ("backend/cpu/executor.hpp", '#include "../cuda/executor.hpp"\n', "backend/cuda is not below backend/cpu"),
+    ("backend/cpu/run/executor.hpp", '#include "../cuda/executor.hpp"\n', "backend/cuda is not below backend/cpu"),
     ("backend/team.hpp", '#include "cpu/executor.hpp"\n', "backend/cpu is not below backend"),
     ("data/gzip.hpp", '#include "../io/json.hpp"\n', "io is not below data"),
     ("train/trainer.hpp", '#include "../strata.hpp"\n', "umbrella is not below train"),
@@ -184,11 +184,11 @@ BAD = [
     ("testing/gradient_check.hpp", '#include "../strata.hpp"\n', "umbrella is not below testing"),
     ("strata.hpp", '#include "backend/cuda/executor.hpp"\n', "backend/cuda is not below umbrella"),
     ("strata.hpp", '#include "eigen/weights.hpp"\n', "eigen is not below umbrella"),
-    ("strata.hpp", '#include "backend/cpu/openmp_team.hpp"\n', "backend/cpu is not below umbrella"),
+    ("strata.hpp", '#include "backend/cpu/threads/openmp_team.hpp"\n', "backend/cpu is not below umbrella"),
     ("train/trainer.hpp", '#include "../eigen/weights.hpp"\n', "eigen is not below train"),
     ("optimizer/adam.hpp", "#include <Eigen/Core>\n", "only eigen/ includes Eigen/Core"),
-    ("backend/cpu/executor.hpp", '#include "openmp_team.hpp"\n', "backend/cpu is not below backend/cpu"),
-    ("backend/cpu/executor.hpp", "#include <omp.h>\n", "only backend/cpu/openmp_team.hpp includes omp.h"),
+    ("backend/cpu/run/executor.hpp", '#include "openmp_team.hpp"\n', "backend/cpu is not below backend/cpu"),
+    ("backend/cpu/run/executor.hpp", "#include <omp.h>\n", "only backend/cpu/threads/openmp_team.hpp includes omp.h"),
     ("strata.hpp", "int answer = 42;\n", "includes only"),
     ("layer/relu.hpp", "#include <strata/core/shape.hpp>\n", "relative path"),
     ("layer/relu.hpp", '#include "../core/missing.hpp"\n', "no header of include/strata"),
