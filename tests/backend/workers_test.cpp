@@ -6,6 +6,8 @@
 #include <map>
 #include <vector>
 
+#include "strata/backend/cpu/cpu.hpp"
+
 using namespace strata;
 using detail::Assignment;
 using detail::Share;
