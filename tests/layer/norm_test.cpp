@@ -1,8 +1,8 @@
-// Normalisations of a sample and softmax against PyTorch, generic kernels and fast ones, on every tile size; their gradients;
-// long samples, large numbers, and a whole training step.
+// Normalisations of a sample and softmax against PyTorch, generic kernels and fast ones, on every tile size; their
+// gradients; long samples, large numbers, and a whole training step.
 #include "oracle_run.hpp"
-#include "strata/backend/cpu/normalization_kernel.hpp"
-#include "strata/backend/cpu/softmax_kernel.hpp"
+#include "strata/backend/cpu/kernel/norm/normalization_kernel.hpp"
+#include "strata/backend/cpu/kernel/norm/softmax_kernel.hpp"
 #include "strata/layer/norm/group_norm.hpp"
 #include "strata/layer/norm/instance_norm1d.hpp"
 #include "strata/layer/norm/instance_norm2d.hpp"

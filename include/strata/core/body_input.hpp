@@ -61,8 +61,8 @@ struct RandomKey {
 };
 
 /// Everything a body may read, and the one thing besides its result that it may write, `extra`. X, Y: TileView, E:
-/// ExtraView, P: ParametersView, Inputs: the ShapeList of an operation with several inputs, Earlier: the PassesView of one with
-/// passes. Views that a body is not provided with are null.
+/// ExtraView, P: ParametersView, Inputs: the ShapeList of an operation with several inputs, Earlier: the PassesView of
+/// one with passes. Views that a body is not provided with are null.
 template <class X, class Y, class E, class P, class Inputs = ShapeList<>, class Earlier = detail::NoPasses>
 struct BodyInput {
     X x;      ///< input; of several the first

@@ -9,8 +9,8 @@
 //   using BackwardPasses = PassList<MeanGradient>;            // before the gradients; reads dy, x and y as `keep` says
 //   pass(Mean{}, at, io)                                      // one element of one lane
 //
-// Every body that comes later reads them, `io.pass(Mean{})(group)`; forward's are kept for backward. They are numbers of the
-// precision's compute type, whatever values are stored as.
+// Every body that comes later reads them, `io.pass(Mean{})(group)`; forward's are kept for backward. They are numbers
+// of the precision's compute type, whatever values are stored as.
 #pragma once
 
 #include <type_traits>

@@ -3,9 +3,9 @@
 //   y(k) = x(k) - log sum_j e^x(j)
 //   dx(k) = dy(k) - e^y(k) sum_j dy(j)
 //
-// Shapes: x and y [C], [C][L] or [C][H][W]; the sums are over the C of a position. Keeps y. The largest is taken off first,
-// so that no exponential overflows; -inf is a class that is left out. Training a classifier does not need it: CrossEntropy
-// takes logits.
+// Shapes: x and y [C], [C][L] or [C][H][W]; the sums are over the C of a position. Keeps y. The largest is taken off
+// first, so that no exponential overflows; -inf is a class that is left out. Training a classifier does not need it:
+// CrossEntropy takes logits.
 #pragma once
 
 #include "../core/long_sum.hpp"
@@ -25,7 +25,7 @@ struct LogSoftmaxOperation {
     static constexpr std::string_view type = "LogSoftmax";
 
     struct Largest : Pass<Shape<positions>> {};
-    struct LogSum : Pass<Shape<positions>> {};      ///< log sum of e^(x - largest)
+    struct LogSum : Pass<Shape<positions>> {};       ///< log sum of e^(x - largest)
     struct GradientSum : Pass<Shape<positions>> {};  ///< sum of dy
     using ForwardPasses = PassList<Largest, LogSum>;
     using BackwardPasses = PassList<GradientSum>;

@@ -3,9 +3,9 @@
 //   y(k) = e^x(k) / sum_j e^x(j)
 //   dx(k) = y(k) (dy(k) - sum_j y(j) dy(j))
 //
-// Shapes: x and y [C], [C][L] or [C][H][W]; the sums are over the C of a position. Keeps y. The largest is taken off first,
-// so that no exponential overflows; -inf is a class that is left out. Training a classifier does not need it: CrossEntropy
-// takes logits.
+// Shapes: x and y [C], [C][L] or [C][H][W]; the sums are over the C of a position. Keeps y. The largest is taken off
+// first, so that no exponential overflows; -inf is a class that is left out. Training a classifier does not need it:
+// CrossEntropy takes logits.
 #pragma once
 
 #include "../core/long_sum.hpp"

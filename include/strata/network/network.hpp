@@ -160,9 +160,11 @@ public:
     template <class T = float>
     static constexpr std::size_t parameter_bytes = sizeof(T) * static_cast<std::size_t>(parameter_count);
     template <class T = float>
-    static constexpr std::size_t training_bytes_per_sample = sizeof(T) * static_cast<std::size_t>(training_plan.size + training_plan.pass_size);
+    static constexpr std::size_t training_bytes_per_sample =
+        sizeof(T) * static_cast<std::size_t>(training_plan.size + training_plan.pass_size);
     template <class T = float>
-    static constexpr std::size_t inference_bytes_per_sample = sizeof(T) * static_cast<std::size_t>(inference_plan.size + inference_plan.pass_size);
+    static constexpr std::size_t inference_bytes_per_sample =
+        sizeof(T) * static_cast<std::size_t>(inference_plan.size + inference_plan.pass_size);
 };
 
 }  // namespace strata::inline STRATA_ABI

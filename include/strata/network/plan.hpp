@@ -3,7 +3,8 @@
 //
 // One plan is a whole step of one tile: fill, forward, loss, backward. Values die after their last reader, views and
 // in-place results share their source's memory, and the first gradient of a value overwrites, later ones add, in
-// reverse op order. What passes leave (core/pass.hpp) has a region of its own. What a concatenation joins is made where the whole lies, at an offset, and so are the gradients.
+// reverse op order. What passes leave (core/pass.hpp) has a region of its own. What a concatenation joins is made where
+// the whole lies, at an offset, and so are the gradients.
 #pragma once
 
 #include <array>
@@ -182,8 +183,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         for (int const v : op.inputs) last_reader[static_cast<size_t>(places.root[static_cast<size_t>(v)])] = i;
     }
     last_reader[static_cast<size_t>(places.root[N])] = N;  // the loss
-    // The network's input is where it is filled in. A gradient is made in the whole's where all other contributions to it
-    // come later, when the whole's is complete.
+    // The network's input is where it is filled in. A gradient is made in the whole's where all other contributions to
+    // it come later, when the whole's is complete.
     auto gradient_places = places;
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
@@ -199,8 +200,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
     }
     places.find_owners();
     gradient_places.find_owners();
-    // Time: 0 fill, 1…N forward, N + 1 loss, N + 2 … 2 N + 1 backward of the operations from the last to the first, then
-    // the input's gradient is read.
+    // Time: 0 fill, 1…N forward, N + 1 loss, N + 2 … 2 N + 1 backward of the operations from the last to the first,
+    // then the input's gradient is read.
     int const loss_time = N + 1, end_time = 2 * N + 2;
     auto const backward_time = [](int i) { return 2 * N + 1 - i; };
     std::array<int, N + 1> death{}, first_gradient{}, gradient_death{};

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "../backend/cpu/statistics.hpp"
+#include "../backend/cpu/step/statistics.hpp"
 #include "../core/error.hpp"
 #include "../network/model.hpp"
 
@@ -166,8 +166,9 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
 
 }  // namespace detail
 
-/// Throws Error that names the layer, without the prefix `within`, the body and the view where a body reads what executors do not provide: `extra` in
-/// forward, x or y in backward without saying so in `keep`, elements beyond the end.
+/// Throws Error that names the layer, without the prefix `within`, the body and the view where a body reads what
+/// executors do not provide: `extra` in forward, x or y in backward without saying so in `keep`, elements beyond the
+/// end.
 template <class Net>
 STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view within = "") {
     auto const name_of = [&](std::string_view name) {

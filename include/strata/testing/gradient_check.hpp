@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "../backend/cpu/executor.hpp"
+#include "../backend/cpu/run/executor.hpp"
 #include "body_audit.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -228,8 +228,8 @@ inline double relative_error(double a, double b) {
 
 /// Checks the gradients of a network (a layer is checked as Network<Input<…>, Layer>) with a loss over a batch of
 /// Samples samples in tiles of S: every input element and every parameter, in training mode, dropout's masks held
-/// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Throws Error where a layer reads what
-/// executors do not provide.
+/// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Throws Error where a layer reads
+/// what executors do not provide.
 template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
 [[nodiscard]] GradientCheck check_gradients(Loss const& loss = {}, std::uint64_t seed = 1, double step = 1e-5) {
     using Checked = typename detail::WithInputAsParameter<Net, Samples>::type;

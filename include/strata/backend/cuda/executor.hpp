@@ -3,7 +3,8 @@
 // device between load and store.
 //
 // Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies matrices
-// (CudaDevice, or HostDevice in tests). All sums have fixed trees: the same program gives the same bits on the same GPU.
+// (CudaDevice, or HostDevice in tests). All sums have fixed trees: the same program gives the same bits on the same
+// GPU.
 #pragma once
 
 #include <memory>
@@ -84,8 +85,9 @@ public:
     /// Bytes held on the device.
     [[nodiscard]] std::size_t memory_bytes() const {
         return parameters_.bytes() + gradient_.bytes() + state_.bytes() + buffers_.bytes() + next_buffers_.bytes() +
-               passes_.bytes() + workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() + losses_.bytes() +
-               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() + batch_.bytes();
+               passes_.bytes() + workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() +
+               losses_.bytes() + hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() +
+               batch_.bytes();
     }
 
     /// Copies parameters, running statistics and optimizer state [states][parameters] to the device.
@@ -214,8 +216,7 @@ private:
     template <bool Training>
     int first_non_finite_in(ModelType const& model, Batch const& batch, RandomKey random) {
         begin(model, batch, plan<Training>().size);
-        if constexpr (!Training)
-            detail::evaluation_statistics_on<Net>(*device_, buffers_.data(), statistics_.data());
+        if constexpr (!Training) detail::evaluation_statistics_on<Net>(*device_, buffers_.data(), statistics_.data());
         int found = -1;
         Net::for_each_operation([&]<int Index>() {
             if (found >= 0) return;

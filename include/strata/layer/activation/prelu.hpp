@@ -2,7 +2,8 @@
 //
 //   dx = dy where x > 0, else weight dy,   dweight = sum of x dy over the x <= 0
 //
-// Shapes: x and y [C][H][W] or [C], weight [1] or [C], which starts at 0.25. Keeps x. Source: He et al., arXiv:1502.01852.
+// Shapes: x and y [C][H][W] or [C], weight [1] or [C], which starts at 0.25. Keeps x. Source: He et al.,
+// arXiv:1502.01852.
 #pragma once
 
 #include "../../core/long_sum.hpp"

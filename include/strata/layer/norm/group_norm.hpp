@@ -1,7 +1,7 @@
 // GroupNorm: normalisation of groups of a sample's channels, as torch.nn.GroupNorm.
 //
-// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y [C][H][W] or [C], weight and bias [C]. Source: Wu and He,
-// arXiv:1803.08494.
+// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y [C][H][W] or [C], weight and bias [C]. Source:
+// Wu and He, arXiv:1803.08494.
 #pragma once
 
 #include "normalization.hpp"

@@ -12,8 +12,8 @@ namespace strata::inline STRATA_ABI {
 template <class... Options>
 struct InstanceNorm1d {
     template <class X>
-    using On = typename detail::NormLayer<NormGeometry<X, channels_of<X>, 1, detail::channel_weights<X>>, true, NoAffine,
-                                          Epsilon<1e-5>, "InstanceNorm1d", Options...>::Operation;
+    using On = typename detail::NormLayer<NormGeometry<X, channels_of<X>, 1, detail::channel_weights<X>>, true,
+                                          NoAffine, Epsilon<1e-5>, "InstanceNorm1d", Options...>::Operation;
 
     template <class Where, class Got>
     struct Check {
@@ -23,7 +23,8 @@ struct InstanceNorm1d {
         static constexpr bool ok = options && shape && several;
         struct Message {
             static_assert(shape, "InstanceNorm1d needs rows [C][L]");
-            static_assert(several, "InstanceNorm1d needs more than one number a channel: one number alone has no variance");
+            static_assert(several,
+                          "InstanceNorm1d needs more than one number a channel: one number alone has no variance");
             static_assert(options, "InstanceNorm1d: an option is unknown or given twice; it takes Epsilon, Affine");
         };
     };

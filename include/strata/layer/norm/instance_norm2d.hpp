@@ -1,7 +1,7 @@
 // InstanceNorm2d: normalisation of each channel of a sample over its pixels, as torch.nn.InstanceNorm2d.
 //
-// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y [C][H][W], weight and bias [C]. Without running
-// statistics, as PyTorch's by default. Source: Ulyanov, Vedaldi and Lempitsky, arXiv:1607.08022.
+// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y [C][H][W], weight and bias [C]. Without
+// running statistics, as PyTorch's by default. Source: Ulyanov, Vedaldi and Lempitsky, arXiv:1607.08022.
 #pragma once
 
 #include "normalization.hpp"
@@ -12,8 +12,8 @@ namespace strata::inline STRATA_ABI {
 template <class... Options>
 struct InstanceNorm2d {
     template <class X>
-    using On = typename detail::NormLayer<NormGeometry<X, channels_of<X>, 1, detail::channel_weights<X>>, true, NoAffine,
-                                          Epsilon<1e-5>, "InstanceNorm2d", Options...>::Operation;
+    using On = typename detail::NormLayer<NormGeometry<X, channels_of<X>, 1, detail::channel_weights<X>>, true,
+                                          NoAffine, Epsilon<1e-5>, "InstanceNorm2d", Options...>::Operation;
 
     template <class Where, class Got>
     struct Check {
@@ -23,7 +23,8 @@ struct InstanceNorm2d {
         static constexpr bool ok = options && shape && several;
         struct Message {
             static_assert(shape, "InstanceNorm2d needs an image [C][H][W]");
-            static_assert(several, "InstanceNorm2d needs more than one number a channel: one number alone has no variance");
+            static_assert(several,
+                          "InstanceNorm2d needs more than one number a channel: one number alone has no variance");
             static_assert(options, "InstanceNorm2d: an option is unknown or given twice; it takes Epsilon, Affine");
         };
     };

@@ -1,7 +1,7 @@
 // LayerNorm: normalisation of all numbers of a sample, as torch.nn.LayerNorm over the whole shape of a sample.
 //
-// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y any, weight and bias that of x. Source: Ba, Kiros and
-// Hinton, arXiv:1607.06450.
+// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y any, weight and bias that of x. Source: Ba,
+// Kiros and Hinton, arXiv:1607.06450.
 #pragma once
 
 #include "normalization.hpp"
@@ -20,7 +20,8 @@ struct LayerNorm {
         static constexpr bool options = OptionKinds<EpsilonKind, BiasKind, AffineKind>::template accept<Options...>;
         static constexpr bool ok = options;
         struct Message {
-            static_assert(options, "LayerNorm: an option is unknown or given twice; it takes Epsilon, NoBias, NoAffine");
+            static_assert(options,
+                          "LayerNorm: an option is unknown or given twice; it takes Epsilon, NoBias, NoAffine");
         };
     };
 };

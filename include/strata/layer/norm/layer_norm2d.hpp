@@ -1,7 +1,7 @@
 // LayerNorm2d: normalisation of each pixel over its channels, as ConvNeXt's (torchvision.ops.misc.LayerNorm2d).
 //
-// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y [C][H][W], weight and bias [C]. Source: Liu et al.,
-// arXiv:2201.03545.
+// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y [C][H][W], weight and bias [C]. Source: Liu et
+// al., arXiv:2201.03545.
 #pragma once
 
 #include "normalization.hpp"
@@ -22,7 +22,8 @@ struct LayerNorm2d {
         static constexpr bool ok = options && image;
         struct Message {
             static_assert(image, "LayerNorm2d needs an image [C][H][W]: use LayerNorm");
-            static_assert(options, "LayerNorm2d: an option is unknown or given twice; it takes Epsilon, NoBias, NoAffine");
+            static_assert(options,
+                          "LayerNorm2d: an option is unknown or given twice; it takes Epsilon, NoBias, NoAffine");
         };
     };
 };

@@ -6,9 +6,10 @@
 //
 // RMSNorm has no mean: xhat = x / sqrt(mean(x^2) + eps), dx = (g - xhat mean(g xhat)) / sqrt(mean(x^2) + eps).
 //
-// A sample is seen as [groups][length][positions]; a group's numbers at one position are normalised together, so both moments
-// are passes (core/pass.hpp), and so are the two means of the gradient. Keeps x. The variance is the mean square of the distances to the
-// mean, as PyTorch's, not a difference of squares, and long sums lose little (core/long_sum.hpp).
+// A sample is seen as [groups][length][positions]; a group's numbers at one position are normalised together, so both
+// moments are passes (core/pass.hpp), and so are the two means of the gradient. Keeps x. The variance is the mean
+// square of the distances to the mean, as PyTorch's, not a difference of squares, and long sums lose little
+// (core/long_sum.hpp).
 #pragma once
 
 #include "../../core/long_sum.hpp"

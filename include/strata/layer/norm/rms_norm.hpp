@@ -1,7 +1,8 @@
-// RMSNorm: x / sqrt(mean(x^2) + eps) weight, the mean over all numbers of a sample, as torch.nn.RMSNorm over the whole shape.
+// RMSNorm: x / sqrt(mean(x^2) + eps) weight, the mean over all numbers of a sample, as torch.nn.RMSNorm over the whole
+// shape.
 //
-// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y any, weight that of x. Source: Zhang and Sennrich,
-// arXiv:1910.07467, equation 4.
+// Formula, gradient and what is kept: normalization.hpp. Shapes: x and y any, weight that of x. Source: Zhang and
+// Sennrich, arXiv:1910.07467, equation 4.
 #pragma once
 
 #include "normalization.hpp"
