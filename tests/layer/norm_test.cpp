@@ -29,7 +29,7 @@ void compare(std::string const& name) {
     }(std::integer_sequence<int, 1, 4, 16>{});
     [&]<int... S>(std::integer_sequence<int, S...>) {
         (compare_case(name, kernels_of<Op, Float64, S>(), false), ...);
-    }(std::integer_sequence<int, 1, 2, 16>{});
+    }(DoubleTiles{});
 }
 /// A sample's numbers as runs of kernels on tiles of S samples give them.
 template <class Layer, class X, int S>
