@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../reference/reference.hpp"
+#include "../tested_types.hpp"
 #include "strata/backend/cpu/kernel/generic.hpp"
 #include "strata/backend/cpu/threads/workers.hpp"
 #include "strata/core/aligned.hpp"
@@ -227,13 +228,6 @@ void compare_case(std::string const& name, LayerKernels<Precision> const& layer,
     CHECK(split.dx == result.dx);
     CHECK(split.dparameters == result.dparameters);
 }
-
-/// Tile sizes on which kernels run in double. Their code is that of floats: what sanitizers see there, they see in it.
-#ifdef STRATA_SANITIZED
-using DoubleTiles = std::integer_sequence<int, 4>;
-#else
-using DoubleTiles = std::integer_sequence<int, 1, 2, 8, 16>;
-#endif
 
 /// A case of values.txt: the generic kernels on plain doubles (the oracle) and on a ragged tile of float lanes.
 template <class Layer, class X>
