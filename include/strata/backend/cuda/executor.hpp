@@ -3,8 +3,7 @@
 // device between load and store.
 //
 // Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies matrices
-// (CudaDevice, or HostDevice in tests). All sums have fixed trees: the same program gives the same bits on the same
-// GPU.
+// (CudaDevice, or HostDevice in tests). Sums have fixed trees: the same program gives the same bits on the same GPU.
 #pragma once
 
 #include <memory>
