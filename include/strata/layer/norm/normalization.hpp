@@ -107,9 +107,9 @@ struct Normalization {
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<Input::rank> at, Io const& io) {
         using L = typename Io::L;
         auto const [n, g, m, p] = place(at);
-        L centered = weighted_dy(n, g, m, io);
-        if constexpr (Centered) centered = centered - io.pass(GradientMean{})(g, p);
-        return multiply_add(-xhat(n, g, p, io), io.pass(GradientXhatMean{})(g, p), centered) *
+        L rest = weighted_dy(n, g, m, io);
+        if constexpr (Centered) rest = rest - io.pass(GradientMean{})(g, p);
+        return multiply_add(-xhat(n, g, p, io), io.pass(GradientXhatMean{})(g, p), rest) *
                io.pass(InverseDeviation{})(g, p);
     }
     template <class P, class Io>
