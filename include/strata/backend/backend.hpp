@@ -41,15 +41,16 @@ struct StepResult {
     std::int64_t correct = 0;
     int samples = 0;
     bool finite = true;        ///< false: loss, a gradient or a number to be written is NaN or infinite
-    int ignored = 0;           ///< samples whose label the loss ignores: not in the loss, nor in `correct`
+    std::int64_t ignored = 0;  ///< labels that the loss ignores: not in the loss, nor in `correct`
     double label_weight = -1;  ///< sum of the labels' weights; negative where the loss knows none, all count 1 then
     /// Of train_step's gradient, before it is clipped, where the training has a ClipNorm; else NaN.
     double gradient_norm = std::numeric_limits<double>::quiet_NaN();
+    int places = 1;  ///< labels of a sample, each with a part in loss and `correct`
 
-    /// Samples that are not ignored: accuracy is correct / counted().
-    [[nodiscard]] int counted() const { return samples - ignored; }
+    /// Labels that are not ignored: accuracy is correct / counted().
+    [[nodiscard]] std::int64_t counted() const { return std::int64_t{samples} * places - ignored; }
     /// What the sum of the losses was divided by; 0 where no label counts, and `loss` is 0.
-    [[nodiscard]] double weight() const { return label_weight < 0 ? counted() : label_weight; }
+    [[nodiscard]] double weight() const { return label_weight < 0 ? static_cast<double>(counted()) : label_weight; }
 };
 
 /// What a backend runs a network with, as it is described above.

@@ -23,13 +23,6 @@ struct CrossEntropy {
             fail("CrossEntropy: label_smoothing is ", label_smoothing, ", expected at least 0 and below 1");
     }
 
-    /// Refuses networks whose outputs are not one score a class.
-    template <class Got>
-    struct Check {
-        static constexpr bool ok = Got::type::rank == 1;
-        static_assert(ok, "CrossEntropy needs a flat output, one score a class: end the network in Linear or Flatten");
-    };
-
     template <int K, class Io>
     STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {
         using L = typename Io::L;

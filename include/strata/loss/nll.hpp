@@ -15,13 +15,6 @@ struct NLL {
 
     void check() const {}
 
-    /// Refuses networks whose outputs are not one log-probability a class.
-    template <class Got>
-    struct Check {
-        static constexpr bool ok = Got::type::rank == 1;
-        static_assert(ok, "NLL needs a flat output, one log-probability a class: end the network in Linear or Flatten");
-    };
-
     template <int K, class Io>
     STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {
         using L = typename Io::L;

@@ -112,7 +112,8 @@ public:
 
     PoisonedPass(Loss const& loss, Random& random) : model(1), loss_(loss) {
         for (auto& label : labels_)
-            label = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(Net::OutputShape::size)));
+            label = static_cast<std::int32_t>(
+                random.below(static_cast<std::uint32_t>(row_shape<Loss, typename Net::OutputShape>::size)));
         for (auto& target : targets_) target = random.uniform(-1, 1);
     }
 
@@ -184,7 +185,8 @@ private:
     Loss loss_;
     std::vector<double> inputs_ = std::vector<double>(static_cast<std::size_t>(Samples * Net::InputShape::size));
     std::vector<double> targets_ = std::vector<double>(static_cast<std::size_t>(Samples * Net::OutputShape::size));
-    std::vector<std::int32_t> labels_ = std::vector<std::int32_t>(static_cast<std::size_t>(Samples));
+    static constexpr int places = places_of<Loss, typename Net::OutputShape>;
+    std::vector<std::int32_t> labels_ = std::vector<std::int32_t>(static_cast<std::size_t>(Samples * places));
     std::vector<double> next_buffers_ = std::vector<double>(static_cast<std::size_t>(Net::buffer_count) + 1);
     Batch batch_{.size = Samples,
                  .shape = {1, 1, Net::InputShape::size},
@@ -192,7 +194,8 @@ private:
                  .inputs = inputs_.data(),
                  .labels = labels_.data(),
                  .target_type = DataType::float64,
-                 .targets = targets_.data()};
+                 .targets = targets_.data(),
+                 .labels_per_sample = places};
     AlignedVector<double> workspace_,
         scratch_ = AlignedVector<double>(
             static_cast<std::size_t>((std::max)(Program::training_scratch, Program::inference_scratch)) + 1),

@@ -21,6 +21,9 @@ struct InputCheck {
     bool flat;                             ///< a flat network takes images of as many values
     int outputs;                           ///< of the network
     bool classifies;                       ///< labels are wanted, else targets
+    int classes = outputs;                 ///< of labels
+    int places = 1;                        ///< labels that a sample has
+    int columns = 1;                       ///< places in a row of them
     std::int64_t ignore_index = no_label;  ///< a label that the loss leaves out
     static constexpr std::int64_t no_label = (std::numeric_limits<std::int64_t>::min)();
 
@@ -44,8 +47,10 @@ struct InputCheck {
         }
         if (data.classes() == 0)
             fail(who, ": the loss needs labels, the dataset has ", data.outputs() > 0 ? "targets" : "none");
-        if (data.classes() > outputs)
-            fail(who, ": the dataset has ", data.classes(), " classes, the network ", outputs, " outputs");
+        check_places(data.labels_per_sample(), who);
+        if (data.classes() > classes)
+            fail(who, ": the dataset has ", data.classes(), " classes, the network ", classes,
+                 places > 1 ? " channels of outputs" : " outputs");
         if (data.has_ignored() && data.ignore_index() != ignore_index) {
             auto const its = ignore_index == no_label ? std::string("none") : concatenate(ignore_index);
             fail(who, ": the dataset has labels ", data.ignore_index(), ", to be ignored, the loss's ignore_index is ",
@@ -56,15 +61,39 @@ struct InputCheck {
         if (batch.size < 1) fail(who, ": a batch of ", batch.size, " samples, expected at least 1");
         check(batch.shape, who);
         check_batch_memory(batch, who);
+        for (int i = 0; batch.weights && i < batch.size; ++i)
+            if (!is_finite(batch.weights[i]) || !(batch.weights[i] >= 0))
+                fail(who, ": the weight of ", name_of_sample(batch, i), " is ", batch.weights[i],
+                     ", expected a finite one of at least 0");
         if (!classifies) {
             if (!batch.targets) fail(who, ": the loss needs targets, the batch has ", batch.labels ? "labels" : "none");
             return;
         }
         if (!batch.labels) fail(who, ": the loss needs labels, the batch has ", batch.targets ? "targets" : "none");
-        for (int i = 0; i < batch.size; ++i)
-            if ((batch.labels[i] < 0 || batch.labels[i] >= outputs) && batch.labels[i] != ignore_index)
-                fail(who, ": label ", batch.labels[i], " of ", name_of_sample(batch, i), ", expected 0 to ",
-                     outputs - 1);
+        check_places(batch.labels_per_sample, who);
+        std::int64_t const count = std::int64_t{batch.size} * places;
+        auto const wrong = [&](std::int32_t label) {
+            return static_cast<unsigned>(label < 0) | static_cast<unsigned>(label >= classes);
+        };
+        unsigned any = 0;  // most batches have none, and pixels are many
+        for (std::int64_t i = 0; i < count; ++i) any |= wrong(batch.labels[i]);
+        for (std::int64_t i = 0; any != 0 && i < count; ++i)
+            if (wrong(batch.labels[i]) != 0 && batch.labels[i] != ignore_index)
+                fail(who, ": label ", batch.labels[i], " of ", name_of_sample(batch, i / places),
+                     place_text(i % places), ", expected 0 to ", classes - 1);
+    }
+
+private:
+    STRATA_COLD void check_places(int got, char const* who) const {
+        if (got == places) return;
+        if (places == 1)
+            fail(who, ": a sample has ", got, " labels, the network's output is flat and takes one");
+        fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's output takes ",
+             places / columns, " x ", columns, ", one a place: for one label a sample end it in Linear or Flatten");
+    }
+    [[nodiscard]] STRATA_COLD std::string place_text(std::int64_t place) const {
+        if (places == 1) return {};
+        return concatenate(" at row ", place / columns, ", column ", place % columns);
     }
 };
 
@@ -74,6 +103,9 @@ constexpr InputCheck input_check_of(Loss const& loss) {
     using In = typename Net::InputShape;
     InputCheck check{{1, 1, In::size}, In::rank == 1, Net::OutputShape::size, Loss::classifies};
     if constexpr (In::rank == 3) check.shape = {In::template extent<0>, In::template extent<1>, In::template extent<2>};
+    check.classes = detail::row_shape<Loss, typename Net::OutputShape>::size;
+    check.places = detail::places_of<Loss, typename Net::OutputShape>;
+    check.columns = check.places > 1 ? Net::OutputShape::columns : 1;
     if constexpr (IgnoresLabels<Loss>) check.ignore_index = loss.ignore_index;
     return check;
 }

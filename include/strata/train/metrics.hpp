@@ -70,6 +70,8 @@ public:
     [[nodiscard]] double precision(int c) const { return ratio(count(c, c), predictions(c)); }
     /// Share of the samples of class c that were taken for it.
     [[nodiscard]] double recall(int c) const { return ratio(count(c, c), support(c)); }
+    /// Intersection over union (Jaccard index): share of right ones among what is of class c or was taken for it.
+    [[nodiscard]] double iou(int c) const { return ratio(count(c, c), support(c) + predictions(c) - count(c, c)); }
     /// Harmonic mean of precision and recall.
     [[nodiscard]] double f1(int c) const { return ratio(2 * count(c, c), support(c) + predictions(c)); }
 

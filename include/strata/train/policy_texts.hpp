@@ -92,7 +92,8 @@ STRATA_COLD std::string optimizer_text(Optimizer const& optimizer) {
 /// A loss over outputs of a shape by its options, and by what it says of some outputs.
 template <class OutputShape, class Loss>
 STRATA_COLD std::string loss_text(Loss const& loss) {
-    constexpr int count = OutputShape::size;
+    using Row = row_shape<Loss, OutputShape>;
+    constexpr int count = Row::size;
     std::vector<float> outputs(count), gradient(count), targets(count);
     for (int k = 0; k < count; ++k) {
         outputs[static_cast<std::size_t>(k)] = static_cast<float>(k % 7) - 2.5f;
@@ -100,12 +101,12 @@ STRATA_COLD std::string loss_text(Loss const& loss) {
     }
     Checksum sum;
     for (int const label : {0, count - 1}) {
-        scalar_loss_input<Loss, OutputShape, float> const io{{outputs.data(), 1},
-                                                             {gradient.data(), 1},
-                                                             view_targets<Loss, OutputShape, float>(targets.data(), 1),
-                                                             static_cast<float>(label),
-                                                             1};
-        float const value = loss.template operator()<count>(io);
+        scalar_loss_input<Loss, Row, float> const io{{outputs.data(), 1},
+                                                     {gradient.data(), 1},
+                                                     view_targets<Loss, Row, float>(targets.data(), 1),
+                                                     static_cast<float>(label),
+                                                     1};
+        float const value = loss_of_row<count>(loss, io);
         sum.add(&value, sizeof value);
         sum.add(gradient.data(), gradient.size() * sizeof(float));
     }

@@ -73,7 +73,7 @@ struct TrainingState {
         drop_last = without_last;
     }
     /// Counts a batch of the current epoch, as its StepResult has it; its samples only where it was trained on.
-    void end_batch(bool trained, double loss, double weight, std::int64_t correct, int counted) {
+    void end_batch(bool trained, double loss, double weight, std::int64_t correct, std::int64_t counted) {
         ++batch;
         if (!trained) return;
         epoch_loss += loss * weight;

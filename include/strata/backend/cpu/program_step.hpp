@@ -27,6 +27,7 @@ STRATA_COLD inline StepResult merged_result(BatchResult* results, LossMean const
     StepResult result;
     result.samples = batch;
     result.ignored = mean.ignored;
+    result.places = mean.places;
     result.label_weight = mean.label_weight;
     result.loss = mean.of(results[0].loss);
     result.correct = results[0].correct;

@@ -167,13 +167,16 @@ public:
         running_statistics();
         Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
-        auto const samples = static_cast<std::size_t>(batch.size);
         if (outputs) {
             auto const values =
                 rows_of(Net::inference_plan.value[Net::operation_count], Net::OutputShape::size, outputs_);
             device_->download(outputs, outputs_.data(), values * sizeof(Storage));
         }
-        if (predictions) device_->download(predictions, predictions_.data(), samples * sizeof(std::int32_t));
+        constexpr int places = detail::places_of<Loss, typename Net::OutputShape>;
+        if (predictions)
+            device_->download(predictions, predictions_.data(),
+                              static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(places) *
+                                  sizeof(std::int32_t));
         return result(batch.size, has_loss, 2);
     }
 
@@ -339,22 +342,23 @@ private:
     /// is nothing to compare with.
     template <bool Training>
     bool finish(Batch const& batch) {
-        auto const samples = static_cast<std::size_t>(batch.size);
+        constexpr int places = detail::places_of<Loss, typename Net::OutputShape>;
+        auto const rows = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(places);
         std::int32_t const* const labels = batch_.labels(*device_, batch);
         Storage const* targets = nullptr;
         if constexpr (!Loss::classifies)
             if (batch.targets) targets = batch_.targets(*device_, batch, Net::OutputShape::size);
         bool const has_loss = Training || batch.labels || batch.targets;
         mean_ = detail::loss_mean(loss_, batch);
-        losses_.grow(*device_, samples);
-        hits_.grow(*device_, samples);
-        predictions_.grow(*device_, samples);
+        losses_.grow(*device_, rows);
+        hits_.grow(*device_, rows);
+        predictions_.grow(*device_, rows);
         device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
             loss_, at(plan<Training>().value[Net::operation_count]),
             Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets, labels,
-            has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(), mean_.factor(), samples_});
-        if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_});
-        device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_});
+            batch_.weights(*device_, batch), has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(), mean_.factor(), samples_});
+        if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_ * places});
+        device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_ * places});
         return has_loss;
     }
 
@@ -363,6 +367,7 @@ private:
         StepResult result;
         result.samples = samples;
         result.ignored = mean_.ignored;
+        result.places = mean_.places;
         result.label_weight = mean_.label_weight;
         result.loss = has_loss ? mean_.of(report_values_[0]) : 0;
         result.correct = static_cast<std::int64_t>(report_values_[1]);

@@ -119,6 +119,7 @@ public:
         if (mean.divisor > 0) result.loss *= loss_mean(this->loss(), batch).divisor / mean.divisor;
         result.samples = own.end - own.begin;
         result.ignored = mean.ignored;
+        result.places = mean.places;
         result.label_weight = mean.label_weight;
         batch_ = batch.size;
         loss_scale_ = loss_scale;
