@@ -206,6 +206,7 @@ public:
     [[nodiscard]] bool empty() const { return steps_.empty(); }
 
     /// Applies all but Normalize to one sample [C][H][W] of sample_type(), and what belongs to it, in place.
+    void apply(void* sample, Random& random) const { apply(sample, {}, random); }
     STRATA_ONE_COPY void apply(void* sample, SampleTarget const& target, Random& random) const {
         for (auto const& step : steps_) switch (step.kind) {
                 case Step::Kind::flip:

@@ -86,10 +86,10 @@ STRATA_ONE_COPY void finish_places(TileContext<Precision, Loss> const& c, typena
     }
 }
 
-/// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given. A tile of
-/// fewer samples than a vector has places is a vector of which a part is there: not worth another copy of the losses.
+/// What finish_tile does with outputs that are a row each. A tile of fewer samples than a vector has places is a vector of
+/// which a part is there: not worth another copy of the losses.
 template <class OutputShape, class Precision, class Loss>
-STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
+STRATA_COLD void finish_rows(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
                              typename Precision::storage* gradient, typename Precision::compute* targets) {
     int const S = c.stride;
     using Storage = typename Precision::storage;
@@ -98,22 +98,15 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
     constexpr int outputs = OutputShape::size, N = width_of<L>;
     float const* const weights = c.batch->weights;
     bool const some_out = c.mean.ignored > 0 || weights;
-    if (c.outputs)
-        for (int s = 0; s < c.samples; ++s)
-            for (int k = 0; k < outputs; ++k)
-                c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = static_cast<T>(values[k * S + s]);
-    if (!c.loss && !c.predictions && !c.batch->labels) return;
-    if constexpr (places_of<Loss, OutputShape> > 1) {
-        finish_places<row_shape<Loss, OutputShape>, places_of<Loss, OutputShape>>(c, values, gradient);
-        return;
-    }
     if (targets && c.batch->targets) fill_targets(targets, *c.batch, outputs, c.first, c.samples, S);
     for (int first = 0; first < c.samples || (gradient && first < S); first += N) {
         int const real = std::clamp(c.samples - first, 0, N), there = (std::min)(S, N);
         T label[N] = {}, loss[N] = {}, best[N] = {}, weight[N] = {};
         if (c.batch->labels)
             for (int s = 0; s < real; ++s) label[s] = static_cast<T>(c.batch->labels[c.first + first + s]);
-        auto const left_out = [&](int s) { return c.loss && ignores(*c.loss, c.batch->labels[c.first + first + s]); };
+        auto const left_out = [&](int s) {
+            return c.mean.ignored > 0 && c.loss && ignores(*c.loss, c.batch->labels[c.first + first + s]);
+        };
         auto const weighs_nothing = [&](int s) { return weights && weights[c.first + first + s] == 0; };
         using X = PartialTileView<OutputShape, L, Storage const>;
         X const x{values + first, S, there};
@@ -147,13 +140,31 @@ STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Pre
         }
         for (int s = 0; s < real; ++s) {
             if (c.predictions) c.predictions[c.first + first + s] = static_cast<std::int32_t>(best[s]);
-            if (c.mean.ignored > 0 && left_out(s)) continue;
+            if (left_out(s)) continue;
             if (c.loss && !weights) c.result->loss += static_cast<double>(loss[s]);
             if (c.loss && weights && !weighs_nothing(s))
                 c.result->loss += static_cast<double>(loss[s]) * static_cast<double>(weight[s]);
             if (c.batch->labels && best[s] == label[s]) ++c.result->correct;
         }
     }
+}
+
+/// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
+template <class OutputShape, class Precision, class Loss>
+STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
+                             typename Precision::storage* gradient, typename Precision::compute* targets) {
+    using T = typename Precision::compute;
+    constexpr int outputs = OutputShape::size, places = places_of<Loss, OutputShape>;
+    int const S = c.stride;
+    if (c.outputs)
+        for (int s = 0; s < c.samples; ++s)
+            for (int k = 0; k < outputs; ++k)
+                c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = static_cast<T>(values[k * S + s]);
+    if (!c.loss && !c.predictions && !c.batch->labels) return;
+    if constexpr (places > 1)
+        finish_places<row_shape<Loss, OutputShape>, places>(c, values, gradient);
+    else
+        finish_rows<OutputShape>(c, values, gradient, targets);
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
