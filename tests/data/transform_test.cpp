@@ -193,8 +193,7 @@ TEST_CASE("image and mask move together, and one's own transform sees both") {
 
     auto const cropped = data.with(RandomCrop{.padding = 1}, RandomHorizontalFlip{});
     CHECK(cropped.has_ignored());
-    auto const rows =
-        as_floats.with(RandomCrop{.padding = 1, .targets = true}, RandomHorizontalFlip{.targets = true});
+    auto const rows = as_floats.with(RandomCrop{.padding = 1, .targets = true}, RandomHorizontalFlip{.targets = true});
     Loader loader(cropped.subset(std::vector<std::size_t>(40)), {.batch_size = 40, .threads = 2});
     Loader targets(rows.subset(std::vector<std::size_t>(40)), {.batch_size = 40, .threads = 0});
     loader.begin_epoch(0), targets.begin_epoch(0);
@@ -222,8 +221,8 @@ TEST_CASE("image and mask move together, and one's own transform sees both") {
     Batch const* const own = second.next();
     CHECK(static_cast<float const*>(own->inputs)[0] == 7);
     CHECK(own->labels[5] == 255);
-    auto const doubled = as_floats.with(
-        [](std::span<float>, SampleShape, SampleTarget target, Random&) { target.doubles[1] = 8; });
+    auto const doubled =
+        as_floats.with([](std::span<float>, SampleShape, SampleTarget target, Random&) { target.doubles[1] = 8; });
     Loader third(doubled, {.threads = 0});
     third.begin_epoch(0);
     Batch const* const eight = third.next();

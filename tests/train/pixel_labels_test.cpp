@@ -207,9 +207,9 @@ TEST_CASE("training on labels of pixels: bits do not depend on threads or ranks,
     auto const matrix = all.confusion(3);
     CHECK(matrix.total() == all.counted);
     CHECK(matrix.accuracy() == all.accuracy);
-    CHECK(matrix.iou(1) == doctest::Approx(static_cast<double>(matrix.count(1, 1)) /
-                                           static_cast<double>(matrix.support(1) + matrix.predictions(1) -
-                                                               matrix.count(1, 1))));
+    CHECK(matrix.iou(1) ==
+          doctest::Approx(static_cast<double>(matrix.count(1, 1)) /
+                          static_cast<double>(matrix.support(1) + matrix.predictions(1) - matrix.count(1, 1))));
     // Batches of one sample, whose vectors hold pixels, of two, and of whole vectors agree to rounding.
     auto exact = train<Segmenter>(Float64{}, CrossEntropy{.ignore_index = 255});
     double const loss = exact.evaluate(data, 40).loss;

@@ -19,8 +19,12 @@ class ArrayBatch {
                   "or double; each a vector, span, array or matrix whose rows are samples");
 
 public:
-    ArrayBatch(X const& samples, Y const& answers, SampleShape shape, int outputs, int places, char const* who)
+    /// `wanted` is what a network asks for: the shape of a sample, its outputs, and its places, each with a label.
+    template <class Wanted>
+    ArrayBatch(X const& samples, Y const& answers, Wanted const& wanted, char const* who)
         : samples_(samples), answers_(answers) {
+        int const outputs = wanted.outputs, places = wanted.places;
+        SampleShape const shape = wanted.shape;
         batch_.shape = shape;
         batch_.type = data_type_of<Sample>;
         batch_.inputs = samples_.data;

@@ -53,8 +53,7 @@ public:
     }
     /// Those of one sample; index < size().
     [[nodiscard]] std::span<std::int32_t const> labels(std::size_t index) const {
-        return classes_ > 0 ? std::span(notes_->labels.data() + index * each_, each_)
-                            : std::span<std::int32_t const>();
+        return classes_ > 0 ? std::span(notes_->labels.data() + index * each_, each_) : std::span<std::int32_t const>();
     }
     /// 1, or as many as a network has places to label: H W for a class a pixel.
     [[nodiscard]] int labels_per_sample() const { return static_cast<int>(each_); }
@@ -210,7 +209,8 @@ public:
             std::size_t const index = indices[i];
             if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
             positions[i] = static_cast<std::int32_t>(position(index));
-            if (classes_ > 0) std::memcpy(labels.data() + i * each_, this->labels(index).data(), each_ * sizeof(labels[0]));
+            if (classes_ > 0)
+                std::memcpy(labels.data() + i * each_, this->labels(index).data(), each_ * sizeof(labels[0]));
             if (weighted) weights[i] = notes_->weights[index];
         }
         Dataset result = with_own_notes();

@@ -56,8 +56,7 @@ struct SampleTarget {
     int ignore_index = -100;         ///< the label that losses leave out
 };
 /// A transform that sees sample and target, otherwise like SampleFunction.
-using PairFunction =
-    Function<void(std::span<float> sample, SampleShape shape, SampleTarget target, Random& random)>;
+using PairFunction = Function<void(std::span<float> sample, SampleShape shape, SampleTarget target, Random& random)>;
 
 /// Mirrors a sample [C][H][W] of T in place, left to right.
 template <class T>

@@ -48,6 +48,8 @@ using row_shape =
 /// Such rows a sample: its labels.
 template <class Loss, class Output>
 inline constexpr int places_of = Output::size / row_shape<Loss, Output>::size;
+template <class Loss, class Net>
+inline constexpr int places_in = places_of<Loss, typename Net::OutputShape>;
 }  // namespace detail
 
 /// Stands for the targets of a loss that classifies.
@@ -82,12 +84,11 @@ using scalar_loss_input = LossInput<TileView<Shape, T, T const>, TileView<Shape,
 
 /// A loss over outputs of a shape, as it is described above.
 template <class T, class OutputShape = Shape<2>>
-concept Loss = std::same_as<typename T::policy, LossPolicy> && std::convertible_to<decltype(T::classifies), bool> &&
-               requires(T const& loss, detail::scalar_loss_input<T, detail::row_shape<T, OutputShape>, float> const& io) {
-                   {
-                       detail::loss_of_row<detail::row_shape<T, OutputShape>::size>(loss, io)
-                   } -> std::convertible_to<float>;
-               };
+concept Loss =
+    std::same_as<typename T::policy, LossPolicy> && std::convertible_to<decltype(T::classifies), bool> &&
+    requires(T const& loss, detail::scalar_loss_input<T, detail::row_shape<T, OutputShape>, float> const& io) {
+        { detail::loss_of_row<detail::row_shape<T, OutputShape>::size>(loss, io) } -> std::convertible_to<float>;
+    };
 
 namespace detail {
 /// Classes are numbers of the type that losses compute in: true where it knows all of a network's apart.

@@ -65,8 +65,7 @@ LossMean loss_mean(Loss const& loss, Batch const& batch, SampleRange samples) {
     if constexpr (IgnoresLabels<Loss>)
         if (batch.labels) mean.ignored = count_labels(labels_of(batch, samples), loss.ignore_index);
     if (Loss::classifies && batch.labels) mean.places = batch.labels_per_sample;
-    mean.divisor =
-        static_cast<double>(std::int64_t{samples.end - samples.begin} * mean.places - mean.ignored);
+    mean.divisor = static_cast<double>(std::int64_t{samples.end - samples.begin} * mean.places - mean.ignored);
     if constexpr (WeighsLabels<Loss>) {
         if (!batch.labels) return mean;
         mean.divisor = 0;

@@ -1,4 +1,4 @@
-// NLL: negative log-likelihood of outputs that are log-probabilities, as torch.nn.NLLLoss (mean over the batch's samples but
+// NLL: negative log-likelihood of outputs that are log-probabilities, as torch.nn.NLLLoss (mean over the batch's labels but
 // those that are ignored; of a batch of which all are, loss and gradient are 0, where PyTorch's are not numbers).
 //
 //   loss = -x(label),  dx(k) = -[k = label] / batch
@@ -11,7 +11,7 @@ namespace strata::inline STRATA_ABI {
 struct NLL {
     using policy = LossPolicy;
     static constexpr bool classifies = true;
-    int ignore_index = -100;  ///< samples of this label are left out; it need not be a class
+    int ignore_index = -100;  ///< what has this label is left out; it need not be a class
 
     void check() const {}
 

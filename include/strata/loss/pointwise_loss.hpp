@@ -17,8 +17,7 @@ namespace detail {
 /// The loss of a row of K outputs, and where io.dx is not null its gradient.
 template <int K, class Loss, class Io>
 requires(!PointwiseLoss<Loss>)
-STRATA_HD STRATA_INLINE auto loss_of_row(Loss const& loss, Io const& io)
-    -> decltype(loss.template operator()<K>(io)) {
+STRATA_HD STRATA_INLINE auto loss_of_row(Loss const& loss, Io const& io) -> decltype(loss.template operator()<K>(io)) {
     return loss.template operator()<K>(io);
 }
 /// mean_k forward(x(k), target(k)); the gradient is forward's derivative by its first argument (core/dual.hpp), or what

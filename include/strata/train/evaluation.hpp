@@ -70,7 +70,8 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
     if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size() * each);
     double loss = 0, weight = 0;
     for_each_batch(executor, data, batch_size, seed, [&](Batch const& batch) {
-        std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + static_cast<std::size_t>(all.samples) * each;
+        std::int32_t* const at =
+            all.predictions.empty() ? nullptr : all.predictions.data() + static_cast<std::size_t>(all.samples) * each;
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
         if (strict && !result.finite) {
             auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch));

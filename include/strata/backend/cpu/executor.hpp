@@ -278,7 +278,7 @@ private:
         end_pass();
         if constexpr (Ranks::several) {
             share_results(tiling.leaves);
-            if (predictions) share_samples(predictions, detail::places_of<Loss, typename Net::OutputShape>, batch.size, tiling);
+            if (predictions) share_samples(predictions, detail::places_in<Loss, Net>, batch.size, tiling);
             if (outputs) share_samples(outputs, Net::OutputShape::size, batch.size, tiling);
         }
         return detail::merged_result(pass_.results.data(), pass_.mean, batch.size, tiling.leaves, 0);

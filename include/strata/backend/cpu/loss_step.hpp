@@ -22,7 +22,7 @@ inline constexpr int loss_scratch =
 /// row. A tile [classes][places][samples] is one of `places * samples` columns, so that vectors are full in tiles of one sample, too.
 template <class Row, int places, class Precision, class Loss>
 STRATA_ONE_COPY void finish_places(TileContext<Precision, Loss> const& c, typename Precision::storage const* values,
-                               typename Precision::storage* gradient) {
+                                   typename Precision::storage* gradient) {
     using Storage = typename Precision::storage;
     using T = typename Precision::compute;
     using L = widest_lane<T>;

@@ -199,7 +199,8 @@ private:
         write({.fill = true});
         Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
         write({.finish = &finish<Training>});
-        write.scratch = (std::max)(write.scratch, loss_scratch<row_shape<Loss, typename Net::OutputShape>::size, Precision>);
+        write.scratch =
+            (std::max)(write.scratch, loss_scratch<row_shape<Loss, typename Net::OutputShape>::size, Precision>);
         write.backward = true;
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
         if constexpr (Training && Net::has_input_gradient)

@@ -13,7 +13,8 @@ template <class Storage, class Device>
 class DeviceBatch {
 public:
     [[nodiscard]] std::size_t bytes() const {
-        return inputs_.bytes() + scales_.bytes() + labels_.bytes() + weights_.bytes() + raw_targets_.bytes() + targets_.bytes();
+        return inputs_.bytes() + scales_.bytes() + labels_.bytes() + weights_.bytes() + raw_targets_.bytes() +
+               targets_.bytes();
     }
 
     /// Writes a batch's inputs, scaled, to `to`, [values][samples]. Throws Error for a type that inputs cannot have.

@@ -172,11 +172,8 @@ public:
                 rows_of(Net::inference_plan.value[Net::operation_count], Net::OutputShape::size, outputs_);
             device_->download(outputs, outputs_.data(), values * sizeof(Storage));
         }
-        constexpr int places = detail::places_of<Loss, typename Net::OutputShape>;
-        if (predictions)
-            device_->download(predictions, predictions_.data(),
-                              static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(places) *
-                                  sizeof(std::int32_t));
+        auto const rows = static_cast<std::size_t>(samples_ * places);
+        if (predictions) device_->download(predictions, predictions_.data(), rows * sizeof(std::int32_t));
         return result(batch.size, has_loss, 2);
     }
 
@@ -190,6 +187,7 @@ public:
     }
 
 private:
+    static constexpr int places = detail::places_in<Loss, Net>;
     static constexpr auto parameter_count = static_cast<std::size_t>(Net::parameter_count);
     static constexpr auto buffer_count = static_cast<std::size_t>(Net::buffer_count);
     static constexpr long gradient_chunks = detail::MagnitudeBody<Gradient>::blocks(Net::parameter_count),
@@ -342,8 +340,7 @@ private:
     /// is nothing to compare with.
     template <bool Training>
     bool finish(Batch const& batch) {
-        constexpr int places = detail::places_of<Loss, typename Net::OutputShape>;
-        auto const rows = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(places);
+        auto const rows = static_cast<std::size_t>(samples_ * places);
         std::int32_t const* const labels = batch_.labels(*device_, batch);
         Storage const* targets = nullptr;
         if constexpr (!Loss::classifies)
@@ -356,7 +353,8 @@ private:
         device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
             loss_, at(plan<Training>().value[Net::operation_count]),
             Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets, labels,
-            batch_.weights(*device_, batch), has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(), mean_.factor(), samples_});
+            batch_.weights(*device_, batch), has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(),
+            mean_.factor(), samples_});
         if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_ * places});
         device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_ * places});
         return has_loss;
