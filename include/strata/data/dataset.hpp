@@ -171,6 +171,15 @@ public:
         return result;
     }
 
+    /// The same samples with a row of targets each, besides labels, for a network whose heads take both: copied, taken
+    /// over or viewed as from_memory does. Throws Error on a wrong count, or for a subset.
+    [[nodiscard]] STRATA_COLD Dataset with_targets(Targets targets, int outputs) const {
+        if (!notes_->positions.empty()) fail("with_targets: this is a subset: give the whole dataset its targets");
+        Dataset result = with_own_notes();
+        result.set_targets(std::move(targets), outputs);
+        return result;
+    }
+
     /// The same samples with a weight each, which their loss and its gradient are multiplied by; what the mean is divided
     /// by stays as it is, so that it is PyTorch's (loss(reduction="none") * weights).mean(). Throws Error unless there is
     /// one for each sample, finite and at least 0.

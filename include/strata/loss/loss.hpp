@@ -50,6 +50,9 @@ template <class Loss, class Output>
 inline constexpr int places_of = Output::size / row_shape<Loss, Output>::size;
 template <class Loss, class Net>
 inline constexpr int places_in = places_of<Loss, typename Net::OutputShape>;
+/// Numbers of a sample's targets.
+template <class Loss, class Net>
+inline constexpr int targets_in = Loss::classifies ? 0 : Net::OutputShape::size;
 }  // namespace detail
 
 /// Stands for the targets of a loss that classifies.
@@ -82,13 +85,19 @@ template <class Loss, class Shape, class T>
 using scalar_loss_input = LossInput<TileView<Shape, T, T const>, TileView<Shape, T, T>, target_view<Loss, Shape, T, T>>;
 }  // namespace detail
 
+namespace detail {
+/// Losses of heads, which are losses without an operator() of their own (losses.hpp).
+template <class T>
+inline constexpr bool is_head_losses = false;
+}  // namespace detail
+
 /// A loss over outputs of a shape, as it is described above.
 template <class T, class OutputShape = Shape<2>>
 concept Loss =
     std::same_as<typename T::policy, LossPolicy> && std::convertible_to<decltype(T::classifies), bool> &&
-    requires(T const& loss, detail::scalar_loss_input<T, detail::row_shape<T, OutputShape>, float> const& io) {
+    (detail::is_head_losses<T> || requires(T const& loss, detail::scalar_loss_input<T, detail::row_shape<T, OutputShape>, float> const& io) {
         { detail::loss_of_row<detail::row_shape<T, OutputShape>::size>(loss, io) } -> std::convertible_to<float>;
-    };
+    });
 
 namespace detail {
 /// Classes are numbers of the type that losses compute in: true where it knows all of a network's apart.

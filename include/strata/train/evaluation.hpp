@@ -23,6 +23,7 @@ struct Evaluation {
     std::vector<std::int32_t> predictions;             ///< [samples][labels of a sample]; empty for regression
     std::vector<std::int32_t> labels;                  ///< the same
     std::int64_t ignore_index = InputCheck::no_label;  ///< the label that is not counted
+    LossParts losses;                                  ///< of a network's heads; `loss` is their sum
 
     /// Of the counted labels. Throws Error when nothing was classified.
     [[nodiscard]] ConfusionMatrix confusion(int classes) const {
@@ -79,11 +80,12 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
         }
         loss += result.loss * result.weight();
         weight += result.weight();
+        if (!result.losses.empty()) all.losses.add(result.losses);
         all.correct += result.correct;
         all.counted += result.counted();
         all.samples += batch.size;
     });
-    all.loss = weight > 0 ? loss / weight : 0;
+    all.loss = !all.losses.empty() ? all.losses.total() : weight > 0 ? loss / weight : 0;
     all.ignore_index = input.ignore_index;
     if (data.classes() > 0) {
         if (all.counted > 0) all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.counted);

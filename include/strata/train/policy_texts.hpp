@@ -10,7 +10,7 @@
 #include "../core/exact_text.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/checksum.hpp"
-#include "../loss/loss_mean.hpp"
+#include "../loss/losses.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../schedule/schedule.hpp"
 
@@ -91,6 +91,7 @@ STRATA_COLD std::string optimizer_text(Optimizer const& optimizer) {
 }
 /// A loss over outputs of a shape by its options, and by what it says of some outputs.
 template <class OutputShape, class Loss>
+requires(!is_head_losses<Loss>)
 STRATA_COLD std::string loss_text(Loss const& loss) {
     using Row = row_shape<Loss, OutputShape>;
     constexpr int count = Row::size;
@@ -116,6 +117,17 @@ STRATA_COLD std::string loss_text(Loss const& loss) {
             sum.add(&weight, sizeof weight);
         }
     return concatenate("one", options_text(loss), " (checksum ", hexadecimal(sum.value()), ")");
+}
+template <class OutputShape, class Losses>
+requires is_head_losses<Losses>
+STRATA_COLD std::string loss_text(Losses const& losses) {
+    std::string text;
+    Losses::for_each_head([&]<int H>() {
+        auto const& head = losses.template at<H>();
+        append(text, head.name, ", weight ", exact_text(head.weight), ", ",
+               loss_text<typename Losses::template ShapeOf<H>>(head.loss), "; ");
+    });
+    return text;
 }
 /// The options of a schedule, with those of the schedules that it is made of.
 template <class Schedule>

@@ -29,7 +29,8 @@ STRATA_ONE_COPY void finish_places(TileContext<Precision, Loss> const& c, typena
     constexpr int K = Row::size, N = width_of<L>;
     constexpr bool direct = std::is_same_v<Storage, T>;
     int const S = c.stride, columns = places * S;
-    std::int32_t const* const labels = c.batch->labels_per_sample == places ? c.batch->labels : nullptr;
+    int const each = c.labels > 0 ? c.labels : places;
+    std::int32_t const* const labels = c.batch->labels_per_sample == each ? c.batch->labels : nullptr;
     double loss_sums[N] = {};
     int hits[N] = {};
     for (int first = 0, place = 0, sample = 0; first < columns; first += N) {
@@ -40,7 +41,7 @@ STRATA_ONE_COPY void finish_places(TileContext<Precision, Loss> const& c, typena
         for (int i = 0; i < there; ++i) {
             at[i] = -1;
             if (sample < c.samples) {
-                at[i] = static_cast<std::ptrdiff_t>(c.first + sample) * places + place;
+                at[i] = static_cast<std::ptrdiff_t>(c.first + sample) * each + c.first_label + place;
                 if (labels && !(c.loss && ignores(*c.loss, labels[at[i]]))) {
                     label[i] = static_cast<T>(labels[at[i]]);
                     known[i] = T(1);
@@ -98,14 +99,17 @@ STRATA_COLD void finish_rows(TileContext<Precision, Loss> const& c, typename Pre
     constexpr int outputs = OutputShape::size, N = width_of<L>;
     float const* const weights = c.batch->weights;
     bool const some_out = c.mean.ignored > 0 || weights;
-    if (targets && c.batch->targets) fill_targets(targets, *c.batch, outputs, c.first, c.samples, S);
+    auto const label_at = [&](int s) {
+        return c.labels > 0 ? static_cast<std::ptrdiff_t>(c.first + s) * c.labels + c.first_label
+                            : std::ptrdiff_t{c.first + s};
+    };
     for (int first = 0; first < c.samples || (gradient && first < S); first += N) {
         int const real = std::clamp(c.samples - first, 0, N), there = (std::min)(S, N);
         T label[N] = {}, loss[N] = {}, best[N] = {}, weight[N] = {};
         if (c.batch->labels)
-            for (int s = 0; s < real; ++s) label[s] = static_cast<T>(c.batch->labels[c.first + first + s]);
+            for (int s = 0; s < real; ++s) label[s] = static_cast<T>(c.batch->labels[label_at(first + s)]);
         auto const left_out = [&](int s) {
-            return c.mean.ignored > 0 && c.loss && ignores(*c.loss, c.batch->labels[c.first + first + s]);
+            return c.mean.ignored > 0 && c.loss && ignores(*c.loss, c.batch->labels[label_at(first + s)]);
         };
         auto const weighs_nothing = [&](int s) { return weights && weights[c.first + first + s] == 0; };
         using X = PartialTileView<OutputShape, L, Storage const>;
@@ -139,7 +143,7 @@ STRATA_COLD void finish_rows(TileContext<Precision, Loss> const& c, typename Pre
                 for (int k = 0; gradient && k < outputs; ++k) store_first(gradient + k * S + first, dx[k], there);
         }
         for (int s = 0; s < real; ++s) {
-            if (c.predictions) c.predictions[c.first + first + s] = static_cast<std::int32_t>(best[s]);
+            if (c.predictions) c.predictions[label_at(first + s)] = static_cast<std::int32_t>(best[s]);
             if (left_out(s)) continue;
             if (c.loss && !weights) c.result->loss += static_cast<double>(loss[s]);
             if (c.loss && weights && !weighs_nothing(s))
@@ -149,22 +153,64 @@ STRATA_COLD void finish_rows(TileContext<Precision, Loss> const& c, typename Pre
     }
 }
 
-/// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
+/// What finish_tile does with outputs of one loss.
 template <class OutputShape, class Precision, class Loss>
+STRATA_INLINE void finish_outputs(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
+                                  typename Precision::storage* gradient, typename Precision::compute* targets) {
+    constexpr int places = places_of<Loss, OutputShape>;
+    if constexpr (places > 1)
+        finish_places<row_shape<Loss, OutputShape>, places>(c, values, gradient);
+    else
+        finish_rows<OutputShape>(c, values, gradient, targets);
+}
+/// The same with a loss for each head: its outputs, labels and targets are parts of the tile's.
+template <class OutputShape, class Precision, class Op, class... L>
+STRATA_COLD void finish_outputs(TileContext<Precision, HeadLosses<Op, L...>> const& c,
+                                typename Precision::storage* values, typename Precision::storage* gradient,
+                                typename Precision::compute* targets) {
+    using All = HeadLosses<Op, L...>;
+    All::for_each_head([&]<int H>() {
+        using One = typename All::template LossOf<H>;
+        Batch its = *c.batch;
+        if (!One::classifies) its.labels = nullptr;
+        BatchResult result;
+        TileContext<Precision, One> part;
+        part.scratch = c.scratch;
+        part.batch = &its;
+        part.first = c.first, part.samples = c.samples, part.stride = c.stride;
+        part.mean = c.mean.heads[H];
+        part.result = &result;
+        part.first_label = All::labels_before(H);
+        part.labels = All::labels;
+        if (One::classifies) part.predictions = c.predictions;
+        if (c.loss) {
+            part.loss = &c.loss->template at<H>().loss;
+            part.loss_scale = c.loss_scale * c.loss->template at<H>().weight;
+        }
+        auto const from = static_cast<std::ptrdiff_t>(Op::offset(H)) * c.stride;
+        finish_outputs<typename All::template ShapeOf<H>>(
+            part, values + from, gradient ? gradient + from : nullptr,
+            targets ? targets + static_cast<std::ptrdiff_t>(All::targets_before(H)) * c.stride : nullptr);
+        c.result->heads[H].loss += result.loss;
+        c.result->heads[H].correct += result.correct;
+    });
+}
+
+/// Loss, hits, predictions and outputs of a tile, and the gradient of the outputs where `gradient` is given.
+template <class Net, class Precision, class Loss>
 STRATA_COLD void finish_tile(TileContext<Precision, Loss> const& c, typename Precision::storage* values,
                              typename Precision::storage* gradient, typename Precision::compute* targets) {
     using T = typename Precision::compute;
-    constexpr int outputs = OutputShape::size, places = places_of<Loss, OutputShape>;
+    using OutputShape = typename Net::OutputShape;
+    constexpr int outputs = OutputShape::size, numbers = targets_in<Loss, Net>;
     int const S = c.stride;
     if (c.outputs)
         for (int s = 0; s < c.samples; ++s)
             for (int k = 0; k < outputs; ++k)
                 c.outputs[static_cast<std::ptrdiff_t>(c.first + s) * outputs + k] = static_cast<T>(values[k * S + s]);
     if (!c.loss && !c.predictions && !c.batch->labels) return;
-    if constexpr (places > 1)
-        finish_places<row_shape<Loss, OutputShape>, places>(c, values, gradient);
-    else
-        finish_rows<OutputShape>(c, values, gradient, targets);
+    if (targets && c.batch->targets) fill_targets(targets, *c.batch, numbers, c.first, c.samples, S);
+    finish_outputs<OutputShape>(c, values, gradient, targets);
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

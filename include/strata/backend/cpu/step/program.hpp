@@ -27,9 +27,9 @@ private:
     static constexpr int target_scalars =
         static_cast<int>(sizeof(typename Precision::compute) / sizeof(typename Precision::storage));
     static constexpr int target_offset(int plan_size) {
-        return Loss::classifies ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
+        return !reads_targets<Loss> ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
     }
-    static constexpr int target_size = Loss::classifies ? 0 : outputs * target_scalars;
+    static constexpr int target_size = targets_in<Loss, Net> * target_scalars;
 
 public:
     /// Scalars of one sample's workspace: the plan and, for regression, the targets.
@@ -62,8 +62,8 @@ private:
             return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
         };
         using T = typename Precision::compute;
-        auto* const targets = reinterpret_cast<T*>(at(Loss::classifies ? -1 : target_offset(size)));
-        finish_tile<typename Net::OutputShape>(c, at(value), at(gradient_at), targets);
+        auto* const targets = reinterpret_cast<T*>(at(reads_targets<Loss> ? target_offset(size) : -1));
+        finish_tile<Net>(c, at(value), at(gradient_at), targets);
     }
     template <bool Training>
     static void finish(Context const& c) {
