@@ -11,8 +11,9 @@ using namespace strata;
 namespace {
 
 using Trunk = Sequential<Conv2d<4, 3, SamePadding>, BatchNorm2d<>, ReLU>;
-using Net = Network<Input<2, 8, 8>, Named<"trunk", Trunk>,
-                    Heads<Named<"classes", Flatten, Linear<3>>, Named<"map", Conv2d<2, 1>>, Named<"box", Flatten, Linear<2>>>>;
+using Net =
+    Network<Input<2, 8, 8>, Named<"trunk", Trunk>,
+            Heads<Named<"classes", Flatten, Linear<3>>, Named<"map", Conv2d<2, 1>>, Named<"box", Flatten, Linear<2>>>>;
 static_assert(Net::output_shape == Shape<3 + 2 * 64 + 2>{});
 
 /// The losses of those heads, in another order.
@@ -67,7 +68,7 @@ TEST_CASE("heads with a loss each have PyTorch's loss and gradients") {
     auto const loss = detail::loss_of<Small>(Losses{On<"classes">(CrossEntropy{}), On<"numbers">(MSE{}, {0.5})});
     Model<Small, Float64> model(1);
     std::vector<double> parameters;
-    for (auto const [seed, count] : {std::pair{1u, 30u}, {2u, 24u}, {3u, 4u}, {4u, 18u}, {6u, 3u}})
+    for (auto const& [seed, count] : {std::pair{1u, 30u}, {2u, 24u}, {3u, 4u}, {4u, 18u}, {6u, 3u}})
         for (double const value : reference_values(seed, count)) parameters.push_back(value);
     std::copy(parameters.begin(), parameters.end(), model.parameters().begin());
     std::vector<std::int32_t> labels;
@@ -120,10 +121,9 @@ TEST_CASE("training with heads: every number by name, the same bits for threads,
     });
 
     auto const& record = one.state().history.back();
-    CHECK(record.train_loss ==
-          doctest::Approx(0.5 * record.head("box").train_loss + record.head("classes").train_loss +
-                          record.head("map").train_loss)
-              .epsilon(1e-14));
+    CHECK(record.train_loss == doctest::Approx(0.5 * record.head("box").train_loss + record.head("classes").train_loss +
+                                               record.head("map").train_loss)
+                                   .epsilon(1e-14));
     LossPart map;
     for (std::size_t i = 6; i < 9; ++i) map.add(steps[i]["map"]);
     CHECK(record.head("map").train_loss == map.loss);
@@ -195,7 +195,10 @@ TEST_CASE("labels and targets that do not fit the heads are refused") {
     CHECK(text.find(" at place 10, expected 0 to 1") != std::string::npos);
     CHECK(error_of([&] { static_cast<void>(data.subset({1}).with_targets(std::vector<float>(2), 2)); }) ==
           "with_targets: this is a subset: give the whole dataset its targets");
-    CHECK(error_of([&] { static_cast<void>(train<Net>(Losses{On<"box">(MSE{}, {.weight = -1}), On<"map">(CrossEntropy{}), On<"classes">(CrossEntropy{})})); }) ==
-          "Losses: the weight of box is -1, expected at least 0");
-    CHECK(detail::loss_text<typename Net::OutputShape>(detail::loss_of<Net>(losses())).find("box, weight 0.5") != std::string::npos);
+    CHECK(error_of([&] {
+              static_cast<void>(train<Net>(
+                  Losses{On<"box">(MSE{}, {.weight = -1}), On<"map">(CrossEntropy{}), On<"classes">(CrossEntropy{})}));
+          }) == "Losses: the weight of box is -1, expected at least 0");
+    CHECK(detail::loss_text<typename Net::OutputShape>(detail::loss_of<Net>(losses())).find("box, weight 0.5") !=
+          std::string::npos);
 }

@@ -38,10 +38,10 @@ struct BackendPolicy {};
 
 /// One of several losses, in a batch or an epoch.
 struct LossPart {
-    std::string_view name{};  ///< of the head
-    double loss = 0;          ///< mean, as that loss alone has it
-    double weight = 0;        ///< what its sum was divided by
-    double factor = 1;        ///< its weight in the sum of the losses
+    std::string_view name{};                ///< of the head
+    double loss = 0;                        ///< mean, as that loss alone has it
+    double weight = 0;                      ///< what its sum was divided by
+    double factor = 1;                      ///< its weight in the sum of the losses
     std::int64_t correct = 0, counted = 0;  ///< of a head that classifies, labels that are not ignored
     bool classifies = false;
 
@@ -53,12 +53,8 @@ struct LossPart {
     /// Adds what another batch says of the same loss.
     void add(LossPart const& other) {
         double const both = weight + other.weight, sum = loss * weight + other.loss * other.weight;
-        *this = {other.name,
-                 both > 0 ? sum / both : 0,
-                 both,
-                 other.factor,
-                 correct + other.correct,
-                 counted + other.counted,
+        *this = {other.name,      both > 0 ? sum / both : 0, both,
+                 other.factor,    correct + other.correct,   counted + other.counted,
                  other.classifies};
     }
 };

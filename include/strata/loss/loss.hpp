@@ -95,9 +95,10 @@ inline constexpr bool is_head_losses = false;
 template <class T, class OutputShape = Shape<2>>
 concept Loss =
     std::same_as<typename T::policy, LossPolicy> && std::convertible_to<decltype(T::classifies), bool> &&
-    (detail::is_head_losses<T> || requires(T const& loss, detail::scalar_loss_input<T, detail::row_shape<T, OutputShape>, float> const& io) {
-        { detail::loss_of_row<detail::row_shape<T, OutputShape>::size>(loss, io) } -> std::convertible_to<float>;
-    });
+    (detail::is_head_losses<T> ||
+     requires(T const& loss, detail::scalar_loss_input<T, detail::row_shape<T, OutputShape>, float> const& io) {
+         { detail::loss_of_row<detail::row_shape<T, OutputShape>::size>(loss, io) } -> std::convertible_to<float>;
+     });
 
 namespace detail {
 /// Classes are numbers of the type that losses compute in: true where it knows all of a network's apart.

@@ -69,34 +69,34 @@ template <class Op, class... L>
 struct HeadLosses : Losses<L...> {
     explicit HeadLosses(Losses<L...> const& losses) : Losses<L...>(losses) {}
     static constexpr int heads = Op::heads;
-    template <int H>
-    using Head = typename TypeAt<find_name<L...>(Op::names[static_cast<std::size_t>(H)]), L...>::type;
-    template <int H>
-    using LossOf = typename Head<H>::LossType;
-    template <int H>
-    using ShapeOf = input_of<Op, H>;
-    template <int H>
-    [[nodiscard]] constexpr Head<H> const& at() const {
+    template <int Index>
+    using Head = typename TypeAt<find_name<L...>(Op::names[static_cast<std::size_t>(Index)]), L...>::type;
+    template <int Index>
+    using LossOf = typename Head<Index>::LossType;
+    template <int Index>
+    using ShapeOf = input_of<Op, Index>;
+    template <int Index>
+    [[nodiscard]] constexpr Head<Index> const& at() const {
         return *this;
     }
     template <class F>
     static constexpr void for_each_head(F&& f) {
-        [&]<int... H>(std::integer_sequence<int, H...>) {
-            (static_cast<void>(f.template operator()<H>()), ...);
+        [&]<int... Index>(std::integer_sequence<int, Index...>) {
+            (static_cast<void>(f.template operator()<Index>()), ...);
         }(std::make_integer_sequence<int, heads>{});
     }
     /// Labels, or numbers of targets, of a sample before head `end`.
     static constexpr int labels_before(int end) {
         int count = 0;
-        for_each_head([&]<int H>() {
-            if (H < end && LossOf<H>::classifies) count += places_of<LossOf<H>, ShapeOf<H>>;
+        for_each_head([&]<int Index>() {
+            if (Index < end && LossOf<Index>::classifies) count += places_of<LossOf<Index>, ShapeOf<Index>>;
         });
         return count;
     }
     static constexpr int targets_before(int end) {
         int count = 0;
-        for_each_head([&]<int H>() {
-            if (H < end && !LossOf<H>::classifies) count += ShapeOf<H>::size;
+        for_each_head([&]<int Index>() {
+            if (Index < end && !LossOf<Index>::classifies) count += ShapeOf<Index>::size;
         });
         return count;
     }
@@ -104,15 +104,15 @@ struct HeadLosses : Losses<L...> {
     /// The first head that classifies, whose hits are the network's; -1 for none.
     static constexpr int judged = [] {
         int first = -1;
-        for_each_head([&]<int H>() {
-            if (LossOf<H>::classifies && first < 0) first = H;
+        for_each_head([&]<int Index>() {
+            if (LossOf<Index>::classifies && first < 0) first = Index;
         });
         return first;
     }();
 
     STRATA_COLD void check() const {
-        for_each_head([&]<int H>() {
-            auto const& head = at<H>();
+        for_each_head([&]<int Index>() {
+            auto const& head = at<Index>();
             if (!is_finite(head.weight) || !(head.weight >= 0))
                 fail("Losses: the weight of ", head.name, " is ", head.weight, ", expected at least 0");
             if constexpr (requires { head.loss.check(); }) head.loss.check();
@@ -132,11 +132,11 @@ template <class Op, class... L>
 HeadMeans<Op::heads> loss_mean(HeadLosses<Op, L...> const& losses, Batch const& batch, SampleRange samples) {
     using All = HeadLosses<Op, L...>;
     HeadMeans<Op::heads> means;
-    All::for_each_head([&]<int H>() {
-        using One = typename All::template LossOf<H>;
-        constexpr int places = places_of<One, typename All::template ShapeOf<H>>;
-        auto const& loss = losses.template at<H>().loss;
-        LossMean& mean = means.heads[H];
+    All::for_each_head([&]<int Index>() {
+        using One = typename All::template LossOf<Index>;
+        constexpr int places = places_of<One, typename All::template ShapeOf<Index>>;
+        auto const& loss = losses.template at<Index>().loss;
+        LossMean& mean = means.heads[Index];
         std::int64_t const size = samples.end - samples.begin;
         if (One::classifies) mean.places = places;
         double weights = 0;
@@ -144,7 +144,7 @@ HeadMeans<Op::heads> loss_mean(HeadLosses<Op, L...> const& losses, Batch const& 
             for (int i = samples.begin; i < samples.end; ++i)
                 for (int place = 0; place < places; ++place) {
                     std::int32_t const label =
-                        batch.labels[static_cast<std::ptrdiff_t>(i) * All::labels + All::labels_before(H) + place];
+                        batch.labels[static_cast<std::ptrdiff_t>(i) * All::labels + All::labels_before(Index) + place];
                     bool const out = ignores(loss, label);
                     mean.ignored += out ? 1 : 0;
                     if constexpr (WeighsLabels<One>) weights += out ? 0 : loss.label_weight(label);

@@ -31,8 +31,9 @@ consteval auto join_heads() {
     else if constexpr (!std::is_same_v<typename Branches::Misuse, NoMisuse>)
         return NoFragment<Poison, typename Branches::Misuse>{};
     else
-        return JoinedBranches<
-            Branches, HeadsOf<ShapeList<HeadName<Parts::name>...>, typename Fragment<Parts, X>::Output...>, HeadsLayer>{};
+        return JoinedBranches<Branches,
+                              HeadsOf<ShapeList<HeadName<Parts::name>...>, typename Fragment<Parts, X>::Output...>,
+                              HeadsLayer>{};
 }
 template <class... Parts, class X>
 struct Fragment<Heads<Parts...>, X> : decltype(join_heads<X, Parts...>()) {};
@@ -50,9 +51,10 @@ inline constexpr bool has_heads = is_heads<last_operation<Net>>;
 /// To complete it makes the compiler say that Losses belong to Heads.
 template <bool HasHeads, bool IsLosses>
 struct HeadsAndLosses {
-    static_assert(!HasHeads || IsLosses,
-                  "a network that ends in Heads is trained with a loss for each: Losses{On<\"classes\">(CrossEntropy{}), "
-                  "On<\"box\">(MSE{}, {.weight = 0.5})}");
+    static_assert(
+        !HasHeads || IsLosses,
+        "a network that ends in Heads is trained with a loss for each: Losses{On<\"classes\">(CrossEntropy{}), "
+        "On<\"box\">(MSE{}, {.weight = 0.5})}");
     static_assert(HasHeads || !IsLosses, "Losses are for a network that ends in Heads<Named<\"classes\", ...>, ...>");
     static constexpr bool ok = HasHeads == IsLosses;
 };
@@ -93,14 +95,15 @@ template <FixedString Name, class Net, class Numbers>
     using Op = detail::last_operation<Net>;
     constexpr int k = Op::find(Name.view());
     static_assert(k >= 0, "head: the network has no head of this name");
-    static_assert(std::is_lvalue_reference_v<Numbers> || std::ranges::enable_borrowed_range<std::remove_cvref_t<Numbers>>,
-                  "head: the numbers are a temporary that will be gone: keep them in a variable first");
+    static_assert(
+        std::is_lvalue_reference_v<Numbers> || std::ranges::enable_borrowed_range<std::remove_cvref_t<Numbers>>,
+        "head: the numbers are a temporary that will be gone: keep them in a variable first");
     using T = std::remove_reference_t<decltype(*std::data(numbers))>;
     constexpr auto row = static_cast<std::size_t>(Net::OutputShape::size);
     if (std::size(numbers) % row != 0)
         fail("head: ", std::size(numbers), " numbers are not a whole number of outputs of ", row);
     return HeadOutputs<T, Op::sizes[static_cast<std::size_t>(k)]>{std::data(numbers) + Op::offset(k),
-                                                                 std::size(numbers) / row, row};
+                                                                  std::size(numbers) / row, row};
 }
 
 }  // namespace strata::inline STRATA_ABI

@@ -190,10 +190,10 @@ private:
     static constexpr int classes() {
         int least = row_shape<Loss, typename Net::OutputShape>::size;
         if constexpr (is_head_losses<Loss>)
-            Loss::for_each_head([&]<int H>() {
-                using One = typename Loss::template LossOf<H>;
+            Loss::for_each_head([&]<int Index>() {
+                using One = typename Loss::template LossOf<Index>;
                 if (One::classifies)
-                    least = (std::min)(least, row_shape<One, typename Loss::template ShapeOf<H>>::size);
+                    least = (std::min)(least, row_shape<One, typename Loss::template ShapeOf<Index>>::size);
             });
         return least;
     }

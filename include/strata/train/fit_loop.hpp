@@ -148,8 +148,8 @@ private:
 
     void train_epoch(Loader& loader) {
         if constexpr (is_head_losses<typename Trainer::LossType>)  // a checkpoint does not name them
-            Trainer::LossType::for_each_head([&]<int H>() {
-                state().epoch_heads.parts[H].name = Trainer::LossType::template Head<H>::name;
+            Trainer::LossType::for_each_head([&]<int Index>() {
+                state().epoch_heads.parts[Index].name = Trainer::LossType::template Head<Index>::name;
             });
         position().epoch = state().epoch;
         auto& losses = trainer_.losses_;

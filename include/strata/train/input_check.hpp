@@ -31,9 +31,9 @@ struct InputCheck {
         int classes = 0, first = 0, count = 0;
         std::int64_t ignore_index = no_label;
     };
-    int heads = 0;              ///< that classify
-    Head labels_of[8] = {};     ///< those
-    bool needs_both = false;    ///< labels and targets
+    int heads = 0;            ///< that classify
+    Head labels_of[8] = {};   ///< those
+    bool needs_both = false;  ///< labels and targets
     static constexpr std::int64_t no_label = (std::numeric_limits<std::int64_t>::min)();
 
     STRATA_COLD void check(SampleShape got, char const* who) const {
@@ -130,14 +130,14 @@ constexpr InputCheck input_check_of(Loss const& loss) {
         check.outputs = Loss::targets;
         check.places = (std::max)(1, Loss::labels);
         check.needs_both = Loss::classifies && Loss::targets > 0;
-        Loss::for_each_head([&]<int H>() {
-            using One = typename Loss::template LossOf<H>;
-            using Shape = typename Loss::template ShapeOf<H>;
+        Loss::for_each_head([&]<int Index>() {
+            using One = typename Loss::template LossOf<Index>;
+            using Shape = typename Loss::template ShapeOf<Index>;
             if constexpr (One::classifies) {
                 auto& head = check.labels_of[check.heads++];
-                head = {loss.template at<H>().name, detail::row_shape<One, Shape>::size, Loss::labels_before(H),
+                head = {loss.template at<Index>().name, detail::row_shape<One, Shape>::size, Loss::labels_before(Index),
                         detail::places_of<One, Shape>};
-                if constexpr (IgnoresLabels<One>) head.ignore_index = loss.template at<H>().loss.ignore_index;
+                if constexpr (IgnoresLabels<One>) head.ignore_index = loss.template at<Index>().loss.ignore_index;
             }
         });
         if (check.heads == 1) check.ignore_index = check.labels_of[0].ignore_index;

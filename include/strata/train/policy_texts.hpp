@@ -122,10 +122,10 @@ template <class OutputShape, class Losses>
 requires is_head_losses<Losses>
 STRATA_COLD std::string loss_text(Losses const& losses) {
     std::string text;
-    Losses::for_each_head([&]<int H>() {
-        auto const& head = losses.template at<H>();
+    Losses::for_each_head([&]<int Index>() {
+        auto const& head = losses.template at<Index>();
         append(text, head.name, ", weight ", exact_text(head.weight), ", ",
-               loss_text<typename Losses::template ShapeOf<H>>(head.loss), "; ");
+               loss_text<typename Losses::template ShapeOf<Index>>(head.loss), "; ");
     });
     return text;
 }

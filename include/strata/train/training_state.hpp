@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "../core/read_number.hpp"
 #include "../backend/backend.hpp"
+#include "../core/read_number.hpp"
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
 #include "../network/optimizer_state.hpp"
@@ -135,8 +135,8 @@ STRATA_COLD inline Metadata to_metadata(TrainingState const& state) {
     if (!state.epoch_heads.empty()) {
         std::string text;
         for (LossPart const& part : state.epoch_heads)
-            append(text, exact_text(part.loss), ' ', exact_text(part.weight), ' ',
-                   exact_text(part.factor), ' ', part.correct, ' ', part.counted, ' ', int{part.classifies}, '\n');
+            append(text, exact_text(part.loss), ' ', exact_text(part.weight), ' ', exact_text(part.factor), ' ',
+                   part.correct, ' ', part.counted, ' ', int{part.classifies}, '\n');
         metadata.add("epoch_heads", text);
     }
     metadata.add("history", to_text(state.history));

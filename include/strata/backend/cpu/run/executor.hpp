@@ -231,7 +231,8 @@ private:
         }
         largest_gradient_ = detail::largest_magnitude(chunk_numbers_.begin(), chunk_numbers_.end());
         if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
-        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.size, tiling.leaves, largest_gradient_);
+        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.size, tiling.leaves,
+                                     largest_gradient_);
     }
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,

@@ -27,7 +27,8 @@ struct TilePass {
 
     /// Room for a pass that holds so many tiles at a time.
     template <bool Training>
-    void begin(int tiles, int samples, int leaves, typename MeanOf<Loss>::type const& of_losses, int* first_non_finite) {
+    void begin(int tiles, int samples, int leaves, typename MeanOf<Loss>::type const& of_losses,
+               int* first_non_finite) {
         mean = of_losses;
         watch = first_non_finite;
         memory.template make_room<Training>(workers, tiles, samples);

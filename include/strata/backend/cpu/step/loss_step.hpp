@@ -169,8 +169,8 @@ STRATA_COLD void finish_outputs(TileContext<Precision, HeadLosses<Op, L...>> con
                                 typename Precision::storage* values, typename Precision::storage* gradient,
                                 typename Precision::compute* targets) {
     using All = HeadLosses<Op, L...>;
-    All::for_each_head([&]<int H>() {
-        using One = typename All::template LossOf<H>;
+    All::for_each_head([&]<int Index>() {
+        using One = typename All::template LossOf<Index>;
         Batch its = *c.batch;
         if (!One::classifies) its.labels = nullptr;
         BatchResult result;
@@ -178,21 +178,21 @@ STRATA_COLD void finish_outputs(TileContext<Precision, HeadLosses<Op, L...>> con
         part.scratch = c.scratch;
         part.batch = &its;
         part.first = c.first, part.samples = c.samples, part.stride = c.stride;
-        part.mean = c.mean.heads[H];
+        part.mean = c.mean.heads[Index];
         part.result = &result;
-        part.first_label = All::labels_before(H);
+        part.first_label = All::labels_before(Index);
         part.labels = All::labels;
         if (One::classifies) part.predictions = c.predictions;
         if (c.loss) {
-            part.loss = &c.loss->template at<H>().loss;
-            part.loss_scale = c.loss_scale * c.loss->template at<H>().weight;
+            part.loss = &c.loss->template at<Index>().loss;
+            part.loss_scale = c.loss_scale * c.loss->template at<Index>().weight;
         }
-        auto const from = static_cast<std::ptrdiff_t>(Op::offset(H)) * c.stride;
-        finish_outputs<typename All::template ShapeOf<H>>(
+        auto const from = static_cast<std::ptrdiff_t>(Op::offset(Index)) * c.stride;
+        finish_outputs<typename All::template ShapeOf<Index>>(
             part, values + from, gradient ? gradient + from : nullptr,
-            targets ? targets + static_cast<std::ptrdiff_t>(All::targets_before(H)) * c.stride : nullptr);
-        c.result->heads[H].loss += result.loss;
-        c.result->heads[H].correct += result.correct;
+            targets ? targets + static_cast<std::ptrdiff_t>(All::targets_before(Index)) * c.stride : nullptr);
+        c.result->heads[Index].loss += result.loss;
+        c.result->heads[Index].correct += result.correct;
     });
 }
 

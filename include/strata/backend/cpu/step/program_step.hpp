@@ -63,19 +63,19 @@ STRATA_COLD StepResult merged_result(Losses const& losses, HeadResults<Losses::h
     StepResult result;
     result.samples = batch;
     result.losses.count = Losses::heads;
-    Losses::for_each_head([&]<int H>() {
-        auto const& head = losses.template at<H>();
-        LossMean const& mean = means.heads[H];
-        LossPart& part = result.losses.parts[H];
+    Losses::for_each_head([&]<int Index>() {
+        auto const& head = losses.template at<Index>();
+        LossMean const& mean = means.heads[Index];
+        LossPart& part = result.losses.parts[Index];
         part.name = head.name;
-        part.loss = mean.of(results[0].heads[H].loss);
+        part.loss = mean.of(results[0].heads[Index].loss);
         part.weight = mean.divisor;
         part.factor = head.weight;
-        part.classifies = Losses::template LossOf<H>::classifies;
+        part.classifies = Losses::template LossOf<Index>::classifies;
         if (!part.classifies) return;
-        part.correct = results[0].heads[H].correct;
+        part.correct = results[0].heads[Index].correct;
         part.counted = std::int64_t{batch} * mean.places - mean.ignored;
-        if (H != Losses::judged) return;
+        if (Index != Losses::judged) return;
         result.correct = part.correct;
         result.places = mean.places;
         result.ignored = mean.ignored;
@@ -122,8 +122,8 @@ struct TileContext {
     typename Precision::compute* input_gradients = nullptr;  ///< [batch][inputs], null when not wanted
     typename MeanOf<Loss>::type mean;                        ///< of the batch
     double loss_scale = 1;                                   ///< factor of the loss's gradient
-    int first_label = 0;  ///< of a head, among the labels of a sample
-    int labels = 0;       ///< of a sample; 0: those of the loss alone
+    int first_label = 0;                                     ///< of a head, among the labels of a sample
+    int labels = 0;                                          ///< of a sample; 0: those of the loss alone
 };
 
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
