@@ -98,7 +98,7 @@ struct StepResult {
     double gradient_norm = std::numeric_limits<double>::quiet_NaN();
     int places = 1;  ///< labels of a sample, each with a part in loss and `correct`
     /// Where the network ends in Heads; `loss` is their sum then, `correct` of the first that classifies.
-    LossParts losses;
+    LossParts losses = {};
 
     /// Labels that are not ignored: accuracy is correct / counted().
     [[nodiscard]] std::int64_t counted() const { return std::int64_t{samples} * places - ignored; }

@@ -103,7 +103,10 @@ concept Loss =
 namespace detail {
 /// Classes are numbers of the type that losses compute in: true where it knows all of a network's apart.
 template <class Loss, class Net, class T>
-inline constexpr bool knows_classes =
+inline constexpr bool knows_classes = true;  // of what is no loss, which others say
+template <class Loss, class Net, class T>
+requires requires { Loss::classifies; }
+inline constexpr bool knows_classes<Loss, Net, T> =
     !Loss::classifies || sizeof(T) > 4 || row_shape<Loss, typename Net::OutputShape>::size <= 1 << 24;
 }  // namespace detail
 

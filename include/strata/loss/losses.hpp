@@ -38,8 +38,8 @@ Losses(L...) -> Losses<L...>;
 
 namespace detail {
 
-template <int I, class First, class... Rest>
-struct TypeAt : TypeAt<I - 1, Rest...> {};
+template <int Index, class First, class... Rest>
+struct TypeAt : TypeAt<Index - 1, Rest...> {};
 template <class First, class... Rest>
 struct TypeAt<0, First, Rest...> {
     using type = First;
@@ -50,8 +50,9 @@ consteval int find_name(std::string_view wanted) {
     ((found = Names::name == wanted ? at : found, ++at), ...);
     return found;
 }
+/// Whether there is one for each of a network's heads, Op its HeadsOf.
 template <class Op, class... L>
-consteval bool are_losses_of() {
+consteval bool are_losses_of(Losses<L...> const*) {
     bool all = sizeof...(L) == static_cast<std::size_t>(Op::heads);
     for (auto const name : Op::names) all = all && find_name<L...>(name) >= 0;
     return all;
@@ -184,21 +185,6 @@ template <class Op, class... L, class Net>
 inline constexpr int places_in<HeadLosses<Op, L...>, Net> = HeadLosses<Op, L...>::labels;
 template <class Op, class... L, class Net>
 inline constexpr int targets_in<HeadLosses<Op, L...>, Net> = HeadLosses<Op, L...>::targets;
-
-/// The loss as executors take it: Losses know their network's heads then.
-template <class Op, class Loss>
-auto bound_loss(Loss const& loss) {
-    return loss;
-}
-template <class Op, class... L>
-requires requires { Op::heads; }
-auto bound_loss(Losses<L...> const& losses) {
-    constexpr bool fit = are_losses_of<Op, L...>();
-    static_assert(fit,
-                  "Losses: name each head of the network once: Losses{On<\"classes\">(CrossEntropy{}), "
-                  "On<\"box\">(MSE{})}");
-    if constexpr (fit) return HeadLosses<Op, L...>(losses);
-}
 }  // namespace detail
 
 }  // namespace strata::inline STRATA_ABI

@@ -48,28 +48,51 @@ using last_operation = typename Net::template OperationAt<Net::operation_count -
 template <class Net>
 inline constexpr bool has_heads = is_heads<last_operation<Net>>;
 
-/// To complete it makes the compiler say that Losses belong to Heads.
-template <bool HasHeads, bool IsLosses>
+/// Whether a loss and a network are for each other.
+enum class HeadsFit : std::uint8_t { neither, both, no_losses, no_heads, other_names };
+template <class Net, class Loss>
+consteval HeadsFit heads_fit() {
+    if constexpr (!Net::valid)
+        return HeadsFit::neither;
+    else if constexpr (has_heads<Net> && is_losses<Loss>)
+        return are_losses_of<last_operation<Net>>(static_cast<Loss const*>(nullptr)) ? HeadsFit::both
+                                                                                     : HeadsFit::other_names;
+    else
+        return has_heads<Net> ? HeadsFit::no_losses : is_losses<Loss> ? HeadsFit::no_heads : HeadsFit::neither;
+}
+/// To complete it makes the compiler say what does not fit.
+template <HeadsFit Fit>
 struct HeadsAndLosses {
     static_assert(
-        !HasHeads || IsLosses,
+        Fit != HeadsFit::no_losses,
         "a network that ends in Heads is trained with a loss for each: Losses{On<\"classes\">(CrossEntropy{}), "
         "On<\"box\">(MSE{}, {.weight = 0.5})}");
-    static_assert(HasHeads || !IsLosses, "Losses are for a network that ends in Heads<Named<\"classes\", ...>, ...>");
-    static constexpr bool ok = HasHeads == IsLosses;
+    static_assert(Fit != HeadsFit::no_heads,
+                  "Losses are for a network that ends in Heads<Named<\"classes\", ...>, ...>");
+    static_assert(Fit != HeadsFit::other_names,
+                  "Losses: name each head of the network once: Losses{On<\"classes\">(CrossEntropy{}), "
+                  "On<\"box\">(MSE{})}");
 };
+template <class Op, class... L>
+HeadLosses<Op, L...> bound_losses(Losses<L...> const& losses) {
+    return HeadLosses<Op, L...>(losses);
+}
+/// Stands for Losses that do not fit, so that nothing more is said.
+template <class First, class... Rest>
+auto first_loss(Losses<First, Rest...> const& losses) {
+    return static_cast<First const&>(losses).loss;
+}
 /// A loss as executors of Net take it.
 template <class Net, class Loss>
 auto loss_of(Loss const& loss) {
-    if constexpr (Net::valid) {
-        static_assert(sizeof(HeadsAndLosses<has_heads<Net>, is_losses<Loss>>) > 0);
-        if constexpr (has_heads<Net> && is_losses<Loss>)
-            return bound_loss<last_operation<Net>>(loss);
-        else
-            return loss;
-    } else {
+    constexpr HeadsFit fit = heads_fit<Net, Loss>();
+    static_assert(sizeof(HeadsAndLosses<fit>) > 0);
+    if constexpr (fit == HeadsFit::both)
+        return bound_losses<last_operation<Net>>(loss);
+    else if constexpr (is_losses<Loss>)
+        return first_loss(loss);
+    else
         return loss;
-    }
 }
 
 }  // namespace detail

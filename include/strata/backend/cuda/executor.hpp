@@ -58,8 +58,7 @@ public:
 
     /// Host threads that compute: the GPU's are not counted.
     [[nodiscard]] int workers() const { return 1; }
-    /// Gradient of the mean loss of the last training step, in the order of
-    /// Model::parameters(); copied from the device.
+    /// Gradient of the last training step's mean loss, in the order of Model::parameters(); copied from the device.
     [[nodiscard]] std::span<Gradient const> gradient() const {
         if (!gradient_is_here_) {
             gradient_values_.resize(parameter_count);
@@ -363,11 +362,8 @@ private:
 
     StepResult result(int samples, bool has_loss, std::size_t entries) {
         device_->download(report_values_.data(), report_.data(), entries * sizeof(double));
-        StepResult result;
-        result.samples = samples;
-        result.ignored = mean_.ignored;
+        StepResult result{.samples = samples, .ignored = mean_.ignored, .label_weight = mean_.label_weight};
         result.places = mean_.places;
-        result.label_weight = mean_.label_weight;
         result.loss = has_loss ? mean_.of(report_values_[0]) : 0;
         result.correct = static_cast<std::int64_t>(report_values_[1]);
         result.finite = is_finite(result.loss);
