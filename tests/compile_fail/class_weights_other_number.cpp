@@ -1,4 +1,4 @@
-// expect: WeightedCrossEntropy<Classes> needs a flat output of so many scores, one a class: the network has another number of outputs
+// expect: WeightedCrossEntropy<Classes> needs so many scores, one a class, along the first axis of the outputs: the network has another number
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
-#include <strata/data/transform.hpp>
+#include <strata/data/loader.hpp>
 #include <string>
 #include <vector>
 
@@ -174,4 +174,64 @@ TEST_CASE("values that make no sense are refused") {
     CHECK(numbers(transforms.scale()) == std::vector<double>(3, 1.0 / 255));  // nothing half applied
     CHECK(transforms.empty());
     CHECK(transforms.sample_type() == DataType::uint8);
+}
+
+TEST_CASE("image and mask move together, and one's own transform sees both") {
+    std::vector<float> pixels(6);
+    for (std::size_t i = 0; i < 6; ++i) pixels[i] = static_cast<float>(i);
+    std::vector<int> const mask{0, 1, 2, 3, 4, 5};
+    auto const data = from_memory(pixels, {1, 2, 3}, mask, 6, 255);
+    auto const as_floats = from_memory(pixels, {1, 2, 3}, std::vector<double>{0, 1, 2, 3, 4, 5}, 6);
+    auto const flipped = data.with(RandomHorizontalFlip{.probability = 1});
+    Loader first(flipped, {.threads = 0});
+    first.begin_epoch(0);
+    Batch const* const batch = first.next();
+    CHECK(std::vector(batch->labels, batch->labels + 6) == std::vector<std::int32_t>{2, 1, 0, 5, 4, 3});
+    CHECK(flipped.input(0) == std::vector<float>{2, 1, 0, 5, 4, 3});
+    CHECK(flipped.labels(0)[0] == 0);  // what is stored stays
+    CHECK(!flipped.has_ignored());
+
+    auto const cropped = data.with(RandomCrop{.padding = 1}, RandomHorizontalFlip{});
+    CHECK(cropped.has_ignored());
+    auto const rows = as_floats.with(RandomCrop{.padding = 1, .targets = true}, RandomHorizontalFlip{.targets = true});
+    Loader loader(cropped.subset(std::vector<std::size_t>(40)), {.batch_size = 40, .threads = 2});
+    Loader targets(rows.subset(std::vector<std::size_t>(40)), {.batch_size = 40, .threads = 0});
+    loader.begin_epoch(0), targets.begin_epoch(0);
+    Batch const *const moved = loader.next(), *const other = targets.next();
+    auto const* const x = static_cast<float const*>(moved->inputs);
+    bool same = true, fits = true;
+    int ignored = 0;
+    for (std::size_t i = 0; i < 240; ++i) {
+        bool const outside = moved->labels[i] == 255;
+        ignored += outside ? 1 : 0;
+        same = same && x[i] == static_cast<float>(outside ? 0 : moved->labels[i]);
+        fits = fits && static_cast<double const*>(other->targets)[i] == static_cast<double>(x[i]);
+    }
+    CHECK(same);
+    CHECK(fits);
+    CHECK(ignored > 0);
+
+    auto const seen = data.with([](std::span<float> sample, SampleShape shape, SampleTarget target, Random&) {
+        CHECK(shape.width == 3);
+        sample[0] = 7;
+        target.labels[5] = target.ignore_index;
+    });
+    Loader second(seen, {.threads = 0});
+    second.begin_epoch(0);
+    Batch const* const own = second.next();
+    CHECK(static_cast<float const*>(own->inputs)[0] == 7);
+    CHECK(own->labels[5] == 255);
+    auto const doubled =
+        as_floats.with([](std::span<float>, SampleShape, SampleTarget target, Random&) { target.doubles[1] = 8; });
+    Loader third(doubled, {.threads = 0});
+    third.begin_epoch(0);
+    Batch const* const eight = third.next();
+    CHECK(static_cast<double const*>(eight->targets)[1] == 8);
+    CHECK(doubled.input(0)[1] == 1);
+
+    auto const two = from_memory(std::vector<float>(12), {1, 2, 3}, std::vector<int>{0, 1, 2, 3}, 6);
+    CHECK(error_of([&] { static_cast<void>(two.with(RandomHorizontalFlip{})); }) ==
+          "RandomHorizontalFlip: a sample has 2 labels, expected one, or 2 x 3, one a pixel");
+    CHECK(error_of([&] { static_cast<void>(data.with(RandomCrop{.targets = true})); }) ==
+          "RandomCrop: .targets is set, and a sample has 0 target values, expected images of 2 x 3");
 }

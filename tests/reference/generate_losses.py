@@ -20,6 +20,18 @@ one; labels are reference_label(5, i, 10). Mean reduction unless said otherwise.
     cross_entropy/5x10_ignore[_smooth0.1]  x = 4 v(1), labels as nll's
     weighted_cross_entropy/5x10[_large][_smooth0.1][_ignore]
                                            weights 1 + v(6), that of class 3 is 0
+
+Losses of a label at each place: x = 4 v(1) of the shape, labels reference_label(5, i, classes), every third (i % 3 = 1) -100.
+
+    nll, cross_entropy, cross_entropy_smooth0.1, weighted_cross_entropy_smooth0.1 /3x4x2x5
+    cross_entropy/5x3x7
+    cross_entropy/3x4x2x5_samples, mse/5x4_samples, l1/5x4_samples
+                                           (loss(reduction="none") * w).mean() with a weight a sample, w = 1 + v(7), that of
+                                           sample 1 is 0; mse and l1: target v(5)
+    heads/5x6                              x = v(1), heads of it: 4 classes (weight v(2), bias v(3); labels reference_label(5,
+                                           i, 4), sample 1 ignored) and 3 numbers (v(4), v(6); target v(7));
+                                           cross_entropy + 0.5 mse; dx is all gradients: x, weights and biases
+    pointwise/5x4                          mean of log(cosh(x - target)), x = 4 v(1), target v(5)
 """
 import torch
 import torch.nn.functional as F
@@ -95,3 +107,35 @@ for smooth in (0.0, 0.1):
         for ignore, its in (("", labels), ("_ignore", ignored)):
             record(f"weighted_cross_entropy/5x10{size}{end}{ignore}", start,
                    lambda x: F.cross_entropy(x, its, weight=weights, label_smoothing=smooth))
+
+places = 4 * v(1, 3, 4, 2, 5)
+labels = torch.tensor([-100 if i % 3 == 1 else (bits(5, i) >> 8) % 4 for i in range(30)]).reshape(3, 2, 5)
+record("nll/3x4x2x5", places, lambda x: F.nll_loss(x, labels))
+record("cross_entropy/3x4x2x5", places, lambda x: F.cross_entropy(x, labels))
+record("cross_entropy_smooth0.1/3x4x2x5", places, lambda x: F.cross_entropy(x, labels, label_smoothing=0.1))
+record("weighted_cross_entropy_smooth0.1/3x4x2x5", places,
+       lambda x: F.cross_entropy(x, labels, weight=1 + v(6, 4), label_smoothing=0.1))
+line = torch.tensor([-100 if i % 3 == 1 else (bits(5, i) >> 8) % 3 for i in range(35)]).reshape(5, 7)
+record("cross_entropy/5x3x7", 4 * v(1, 5, 3, 7), lambda x: F.cross_entropy(x, line))
+
+w = 1 + v(7, 5)
+w[1] = 0
+whole = torch.tensor([(bits(5, i) >> 8) % 4 for i in range(30)]).reshape(3, 2, 5)
+record("cross_entropy/3x4x2x5_samples", places,
+       lambda x: (F.cross_entropy(x, whole, reduction="none") * w[:3, None, None]).mean())
+x, y = 4 * v(1, 5, 4), v(5, 5, 4)
+record("mse/5x4_samples", x, lambda x: (F.mse_loss(x, y, reduction="none") * w[:, None]).mean())
+record("l1/5x4_samples", x, lambda x: (F.l1_loss(x, y, reduction="none") * w[:, None]).mean())
+record("pointwise/5x4", x, lambda x: torch.log(torch.cosh(x - y)).mean())
+
+tensors = [v(1, 5, 6), v(2, 4, 6), v(3, 4), v(4, 3, 6), v(6, 3)]
+sizes = [t.numel() for t in tensors]
+labels = torch.tensor([-100 if i == 1 else (bits(5, i) >> 8) % 4 for i in range(5)])
+
+
+def heads(flat):
+    x, w, b, u, c = (part.reshape(t.shape) for part, t in zip(flat.split(sizes), tensors))
+    return F.cross_entropy(x @ w.T + b, labels) + 0.5 * F.mse_loss(x @ u.T + c, v(7, 5, 3))
+
+
+record("heads/5x6", torch.cat([t.ravel() for t in tensors]), heads)

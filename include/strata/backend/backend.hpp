@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string_view>
 
 #include "../core/error.hpp"
 #include "../core/operation.hpp"
@@ -35,21 +36,74 @@ namespace strata::inline STRATA_ABI {
 /// Tag of backend policies.
 struct BackendPolicy {};
 
+/// One of several losses, in a batch or an epoch.
+struct LossPart {
+    std::string_view name{};                ///< of the head
+    double loss = 0;                        ///< mean, as that loss alone has it
+    double weight = 0;                      ///< what its sum was divided by
+    double factor = 1;                      ///< its weight in the sum of the losses
+    std::int64_t correct = 0, counted = 0;  ///< of a head that classifies, labels that are not ignored
+    bool classifies = false;
+
+    /// NaN where nothing is classified.
+    [[nodiscard]] double accuracy() const {
+        return counted > 0 ? static_cast<double>(correct) / static_cast<double>(counted)
+                           : std::numeric_limits<double>::quiet_NaN();
+    }
+    /// Adds what another batch says of the same loss.
+    void add(LossPart const& other) {
+        double const both = weight + other.weight, sum = loss * weight + other.loss * other.weight;
+        *this = {other.name,      both > 0 ? sum / both : 0, both,
+                 other.factor,    correct + other.correct,   counted + other.counted,
+                 other.classifies};
+    }
+};
+/// The losses of a network that ends in Heads; none of others.
+struct LossParts {
+    static constexpr int most = 8;
+    int count = 0;
+    LossPart parts[static_cast<std::size_t>(most)];
+
+    [[nodiscard]] LossPart const* begin() const { return static_cast<LossPart const*>(parts); }
+    [[nodiscard]] LossPart const* end() const { return begin() + count; }
+    [[nodiscard]] bool empty() const { return count == 0; }
+    /// That of a head. Throws Error where no head is called so.
+    [[nodiscard]] STRATA_COLD LossPart const& operator[](std::string_view name) const {
+        for (LossPart const& part : *this)
+            if (part.name == name) return part;
+        fail("there is no loss of a head \"", name, "\"");
+    }
+    /// The sum of the losses, each times its factor.
+    [[nodiscard]] double total() const {
+        double sum = 0;
+        for (LossPart const& part : *this) sum += part.factor * part.loss;
+        return sum;
+    }
+    /// Adds those of another batch.
+    STRATA_COLD void add(LossParts const& other) {
+        count = other.count;
+        for (int k = 0; k < count; ++k) parts[k].add(other.parts[k]);
+    }
+};
+
 /// What a training or evaluation step says. `loss` is the mean over the batch.
 struct StepResult {
     double loss = 0;
     std::int64_t correct = 0;
     int samples = 0;
     bool finite = true;        ///< false: loss, a gradient or a number to be written is NaN or infinite
-    int ignored = 0;           ///< samples whose label the loss ignores: not in the loss, nor in `correct`
+    std::int64_t ignored = 0;  ///< labels that the loss ignores: not in the loss, nor in `correct`
     double label_weight = -1;  ///< sum of the labels' weights; negative where the loss knows none, all count 1 then
     /// Of train_step's gradient, before it is clipped, where the training has a ClipNorm; else NaN.
     double gradient_norm = std::numeric_limits<double>::quiet_NaN();
+    int places = 1;  ///< labels of a sample, each with a part in loss and `correct`
+    /// Where the network ends in Heads; `loss` is their sum then, `correct` of the first that classifies.
+    LossParts losses = {};
 
-    /// Samples that are not ignored: accuracy is correct / counted().
-    [[nodiscard]] int counted() const { return samples - ignored; }
+    /// Labels that are not ignored: accuracy is correct / counted().
+    [[nodiscard]] std::int64_t counted() const { return std::int64_t{samples} * places - ignored; }
     /// What the sum of the losses was divided by; 0 where no label counts, and `loss` is 0.
-    [[nodiscard]] double weight() const { return label_weight < 0 ? counted() : label_weight; }
+    [[nodiscard]] double weight() const { return label_weight < 0 ? static_cast<double>(counted()) : label_weight; }
 };
 
 /// What a backend runs a network with, as it is described above.

@@ -85,10 +85,12 @@ struct Batch {
     void const* inputs = nullptr;          ///< [size][C][H][W]
     double const* scale = nullptr;         ///< [C]: x = scale[c] * value + shift[c]; nullptr leaves values as they are
     double const* shift = nullptr;         ///< [C]; nullptr exactly when scale is
-    std::int32_t const* labels = nullptr;  ///< [size], classes; nullptr when there are none
+    std::int32_t const* labels = nullptr;  ///< [size][labels_per_sample], classes; nullptr when there are none
     DataType target_type = DataType::float32;  ///< float32 or float64
     void const* targets = nullptr;             ///< [size][outputs], regression targets; nullptr when there are none
     std::uint32_t const* indices = nullptr;    ///< [size], where the samples are in their dataset; or nullptr
+    int labels_per_sample = 1;                 ///< more than one: each place of the outputs has a label
+    float const* weights = nullptr;            ///< [size], factors of the samples' losses; nullptr: all are 1
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -5,8 +5,8 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// Samples [N][C][H][W] of float, double or uint8 (divided by 255) and labels [N] of any integer type, or targets
-/// [N][outputs] of float or double, as a batch while the arrays live. Nothing is copied but labels that are not int32
+/// Samples [N][C][H][W] of float, double or uint8 (divided by 255) and labels [N], or [N][places], of any integer type, or
+/// targets [N][outputs] of float or double, as a batch while the arrays live. Nothing is copied but labels that are not int32
 /// and matrices whose rows do not lie one behind the other. Throws Error that begins with `who` where the numbers are
 /// not as many as the shapes say.
 template <class X, class Y>
@@ -19,8 +19,12 @@ class ArrayBatch {
                   "or double; each a vector, span, array or matrix whose rows are samples");
 
 public:
-    ArrayBatch(X const& samples, Y const& answers, SampleShape shape, int outputs, char const* who)
+    /// `wanted` is what a network asks for: the shape of a sample, its outputs, and its places, each with a label.
+    template <class Wanted>
+    ArrayBatch(X const& samples, Y const& answers, Wanted const& wanted, char const* who)
         : samples_(samples), answers_(answers) {
+        int const outputs = wanted.outputs, places = wanted.places;
+        SampleShape const shape = wanted.shape;
         batch_.shape = shape;
         batch_.type = data_type_of<Sample>;
         batch_.inputs = samples_.data;
@@ -38,8 +42,9 @@ public:
             batch_.targets = answers_.data;
             batch_.size = count_of_targets(answers_.size, static_cast<std::size_t>(outputs), who);
         } else {
-            batch_.labels = answers_.labels(who);
-            batch_.size = count_of_labels(answers_.size, who);
+            batch_.labels_per_sample = places;
+            batch_.labels = answers_.labels(static_cast<std::size_t>(places), who);
+            batch_.size = count_of_labels(answers_.size, static_cast<std::size_t>(places), who);
         }
     }
     ArrayBatch(ArrayBatch const&) = delete;
@@ -62,13 +67,14 @@ private:
             wide = Labels(array).values;
             size = wide.size();
         }
-        STRATA_COLD std::int32_t const* labels(char const* who) {
+        STRATA_COLD std::int32_t const* labels(std::size_t places, char const* who) {
             if (wide.empty()) return data;
             narrow = AlignedVector<std::int32_t>(size);
             for (std::size_t i = 0; i < size; ++i) {
                 narrow[i] = static_cast<std::int32_t>(wide[i]);
                 if (narrow[i] != wide[i])
-                    fail(who, ": label ", wide[i], " of sample ", i, " of the batch is the number of no class");
+                    fail(who, ": label ", wide[i], " of sample ", i / places,
+                         " of the batch is the number of no class");
             }
             return narrow.data();
         }
@@ -87,11 +93,12 @@ private:
         using type = detail::ArrayElements<typename detail::access_of<Y>::Element>;
     };
 
-    STRATA_COLD int count_of_labels(std::size_t labels, char const* who) const {
-        std::size_t const values = batch_.shape.size();
-        if (samples_.size != labels * values)
-            fail(who, ": got ", samples_.size, " values for ", labels, " labels, expected ", values, " a sample");
-        return checked(labels, who);
+    STRATA_COLD int count_of_labels(std::size_t labels, std::size_t places, char const* who) const {
+        std::size_t const values = batch_.shape.size(), count = labels / places;
+        if (samples_.size != count * values || labels != count * places)
+            fail(who, ": got ", samples_.size, " values for ", labels, " labels, expected ", values, " a sample",
+                 places > 1 ? concatenate(" and ", places, " labels") : std::string());
+        return checked(count, who);
     }
     STRATA_COLD int count_of_targets(std::size_t targets, std::size_t outputs, char const* who) const {
         std::size_t const values = batch_.shape.size(), count = samples_.size / values;

@@ -119,7 +119,7 @@ concept IntegerSequence = !requires { typename access_of<A>::Element; } && requi
 };
 }  // namespace detail
 
-/// [N] class indices of any integer type, bool and std::vector<bool> among them; always copied. Throws Error for one
+/// [N] class indices, or [N][places], of any integer type, bool and std::vector<bool> among them; always copied. Throws Error for one
 /// that is larger than any class.
 class Labels {
 public:
@@ -130,12 +130,14 @@ public:
             using Element = typename detail::access_of<A>::Element;
             detail::ArrayElements<Element> const elements(labels);
             assign<Element>(elements.data, elements.size);
+            columns = elements.columns;
         } else {
             assign<typename A::value_type>(std::begin(labels), static_cast<std::size_t>(std::size(labels)));
         }
     }
 
     AlignedVector<std::int64_t> values;
+    std::size_t columns = 0;  ///< of a matrix, else 0
 
 private:
     template <class Integer, class Iterator>

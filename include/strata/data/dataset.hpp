@@ -30,7 +30,8 @@ STRATA_COLD inline std::vector<std::string> strings(std::span<char const* const>
 }
 }  // namespace detail
 
-/// N samples [C][H][W] of uint8, float32 or float64 with N labels, N rows of targets, or neither. A Dataset is a cheap
+/// N samples [C][H][W] of uint8, float32 or float64 with N labels, or N masks of labels, N rows of targets, or neither, and a
+/// weight each or none. A Dataset is a cheap
 /// value: copies and subsets share the samples and the transforms, functions of the user's own included. It is never
 /// empty, except when default-constructed; one that was moved from may only be assigned to or destroyed.
 class Dataset {
@@ -46,9 +47,19 @@ public:
     [[nodiscard]] int classes() const { return classes_; }
     /// One name a class, or empty.
     [[nodiscard]] std::vector<std::string> const& class_names() const { return notes_->class_names; }
-    /// [N] labels in 0 … classes - 1, or ignore_index(); or empty.
+    /// [N][labels_per_sample()] labels in 0 … classes - 1, or ignore_index(); or empty.
     [[nodiscard]] std::span<std::int32_t const> labels() const {
-        return classes_ > 0 ? std::span(notes_->labels.data(), size_) : std::span<std::int32_t const>();
+        return classes_ > 0 ? std::span(notes_->labels.data(), size_ * each_) : std::span<std::int32_t const>();
+    }
+    /// Those of one sample; index < size().
+    [[nodiscard]] std::span<std::int32_t const> labels(std::size_t index) const {
+        return classes_ > 0 ? std::span(notes_->labels.data() + index * each_, each_) : std::span<std::int32_t const>();
+    }
+    /// 1, or as many as a network has places to label: H W for a class a pixel.
+    [[nodiscard]] int labels_per_sample() const { return static_cast<int>(each_); }
+    /// [N] factors of the samples' losses; empty where all are 1.
+    [[nodiscard]] std::span<float const> weights() const {
+        return notes_->weights.empty() ? std::span<float const>() : std::span(notes_->weights.data(), size_);
     }
     /// The label of samples that are of no class, which losses leave out (CrossEntropy::ignore_index).
     [[nodiscard]] int ignore_index() const { return ignore_index_; }
@@ -76,6 +87,15 @@ public:
     /// loaders; input() gives numbers.
     STRATA_ONE_COPY void load(std::size_t index, std::span<std::byte> bytes, std::uint64_t seed,
                               std::uint32_t epoch) const {
+        // Nobody asks for them, but transforms look at them.
+        AlignedVector<std::int32_t> labels(targets_move() ? this->labels(index).size() : 0);
+        AlignedVector<std::byte> row(targets_move() ? target_bytes() : 0);
+        load(index, bytes, labels.data(), row.data(), seed, epoch);
+    }
+    /// The same with what belongs to the sample, where transforms change that (targets_move()): its labels
+    /// [labels_per_sample()] and its target row, memory for those that it has.
+    STRATA_ONE_COPY void load(std::size_t index, std::span<std::byte> bytes, std::int32_t* labels, std::byte* row,
+                              std::uint64_t seed, std::uint32_t epoch) const {
         std::size_t const values = shape_.size();
         if (bytes.size() != values * size_of(transforms_->sample_type()))
             fail("load: got memory of ", bytes.size(), " bytes for a sample of ",
@@ -98,8 +118,10 @@ public:
         }
         if (transforms_->empty()) return;
         Random random(seed, Purpose::augmentation, epoch, static_cast<std::uint32_t>(index));
-        transforms_->apply(to, random);
+        transforms_->apply(to, targets_move() ? copy_target(index, labels, row) : SampleTarget{}, random);
     }
+    /// Whether transforms change labels or targets with the samples.
+    [[nodiscard]] bool targets_move() const { return transforms_->move_targets(labels_per_sample()); }
 
     /// A sample as the network gets it, [C][H][W]: its transforms (as in epoch 0 of seed 0), with Normalize, and bytes
     /// divided by 255. Throws Error unless index < size().
@@ -123,16 +145,20 @@ public:
     }
 
     /// The same samples with these transforms added behind those it has: Normalize, RandomHorizontalFlip, RandomCrop,
-    /// or any callable void(std::span<float> sample, SampleShape, Random&).
+    /// or any callable void(std::span<float> sample, SampleShape, Random&), with a SampleTarget before Random& where it
+    /// sees labels or targets, too.
     template <class... T>
     [[nodiscard]] Dataset with(T... transforms) const {
         static_assert((SampleTransform<T> && ...),
                       "with: a transform is Normalize, RandomHorizontalFlip, RandomCrop, or a callable "
-                      "void(std::span<float> sample, SampleShape shape, Random& random)");
+                      "void(std::span<float> sample, SampleShape shape, Random& random), or with a SampleTarget before "
+                      "random");
         if (size_ == 0) fail("with: the dataset is empty");
         Dataset result = *this;
         result.transforms_ = &result.transforms_owner_.hold<Transforms>(*transforms_);
         if constexpr ((SampleTransform<T> && ...)) (result.transforms_->add(std::move(transforms)), ...);
+        if (result.transforms_->check_targets(classes_ > 0 ? labels_per_sample() : 1, outputs_))
+            result.has_ignored_ = true;
         return result;
     }
 
@@ -142,6 +168,33 @@ public:
             fail("with_class_names: got ", names.size(), " names for ", classes_, " classes");
         Dataset result = with_own_notes();
         result.notes_->class_names = std::move(names);
+        return result;
+    }
+
+    /// The same samples with a row of targets each, besides labels, for a network whose heads take both: copied, taken
+    /// over or viewed as from_memory does. Throws Error on a wrong count, or for a subset.
+    [[nodiscard]] STRATA_COLD Dataset with_targets(Targets targets, int outputs) const {
+        if (!notes_->positions.empty()) fail("with_targets: this is a subset: give the whole dataset its targets");
+        Dataset result = with_own_notes();
+        result.set_targets(std::move(targets), outputs);
+        return result;
+    }
+
+    /// The same samples with a weight each, which their loss and its gradient are multiplied by; what the mean is divided
+    /// by stays as it is, so that it is PyTorch's (loss(reduction="none") * weights).mean(). Throws Error unless there is
+    /// one for each sample, finite and at least 0.
+    [[nodiscard]] STRATA_COLD Dataset with_weights(Targets const& weights) const {
+        if (weights.size != size_) fail("with_weights: got ", weights.size, " weights for ", size_, " samples");
+        AlignedVector<float> own(size_);
+        for (std::size_t i = 0; i < size_; ++i) {
+            own[i] = weights.type == DataType::float32
+                         ? static_cast<float const*>(weights.data)[i]
+                         : static_cast<float>(static_cast<double const*>(weights.data)[i]);
+            if (!is_finite(own[i]) || !(own[i] >= 0))
+                fail("with_weights: the weight of sample ", i, " is ", own[i], ", expected a finite one of at least 0");
+        }
+        Dataset result = with_own_notes();
+        result.notes_->weights = std::move(own);
         return result;
     }
 
@@ -158,17 +211,22 @@ public:
     [[nodiscard]] STRATA_COLD Dataset subset(std::vector<std::size_t> const& indices) const {
         if (indices.empty()) fail("subset: no indices given");
         check_count(indices.size());
-        AlignedVector<std::int32_t> positions(indices.size()), labels(classes_ > 0 ? indices.size() : 0);
+        bool const weighted = !notes_->weights.empty();
+        AlignedVector<std::int32_t> positions(indices.size()), labels(classes_ > 0 ? indices.size() * each_ : 0);
+        AlignedVector<float> weights(weighted ? indices.size() : 0);
         for (std::size_t i = 0; i < indices.size(); ++i) {
             std::size_t const index = indices[i];
             if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
             positions[i] = static_cast<std::int32_t>(position(index));
-            if (classes_ > 0) labels[i] = notes_->labels[index];
+            if (classes_ > 0)
+                std::memcpy(labels.data() + i * each_, this->labels(index).data(), each_ * sizeof(labels[0]));
+            if (weighted) weights[i] = notes_->weights[index];
         }
         Dataset result = with_own_notes();
         result.size_ = indices.size();
         result.notes_->positions = std::move(positions);
         result.notes_->labels = std::move(labels);
+        result.notes_->weights = std::move(weights);
         return result;
     }
 
@@ -182,7 +240,8 @@ private:
     struct Notes {
         detail::Owner samples_owner, targets_owner;
         AlignedVector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
-        AlignedVector<std::int32_t> labels;     // in the order of this dataset, at least size_; empty: none
+        AlignedVector<std::int32_t> labels;     // in the order of this dataset, at least size_ * each_; empty: none
+        AlignedVector<float> weights;           // the same, one a sample
         std::vector<std::string> class_names;
     };
 
@@ -232,20 +291,55 @@ private:
 
     STRATA_COLD void set_labels(Labels const& labels, int classes, int ignore_index) {
         if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
-        if (labels.values.size() != size_)
-            fail("from_memory: got ", labels.values.size(), " labels for ", size_, " samples");
-        notes_->labels = AlignedVector<std::int32_t>(size_);
-        for (std::size_t i = 0; i < size_; ++i) {
+        std::size_t const count = labels.values.size();
+        if (count == 0 || count % size_ != 0 || count / size_ > (std::numeric_limits<std::int32_t>::max)())
+            fail("from_memory: got ", count, " labels for ", size_, " samples");
+        each_ = count / size_;
+        if (labels.columns > 1 && labels.columns != each_ && labels.columns != count)
+            fail("from_memory: the matrix of labels has ", labels.columns, " columns, expected ", each_);
+        notes_->labels = AlignedVector<std::int32_t>(count);
+        for (std::size_t i = 0; i < count; ++i) {
             auto const label = labels.values[i];
             bool const is_class = label >= 0 && label < classes;
             has_ignored_ = has_ignored_ || label == ignore_index;
             if (!is_class && label != ignore_index)
-                fail("from_memory: label ", label, " of sample ", i, " is not in 0 to ", classes - 1, " (", classes,
-                     " classes)");
+                fail("from_memory: label ", label, " of sample ", i / each_, place_text(i), " is not in 0 to ",
+                     classes - 1, " (", classes, " classes)");
             notes_->labels[i] = static_cast<std::int32_t>(label);
         }
         classes_ = classes;
         ignore_index_ = ignore_index;
+    }
+
+    /// Where in a sample a label is, in words.
+    [[nodiscard]] STRATA_COLD std::string place_text(std::size_t label) const {
+        auto const place = label % each_, width = static_cast<std::size_t>(shape_.width);
+        if (each_ == 1) return {};
+        if (each_ != static_cast<std::size_t>(shape_.height) * width) return concatenate(", place ", place, ",");
+        return concatenate(", row ", place / width, ", column ", place % width, ",");
+    }
+
+    [[nodiscard]] std::size_t target_bytes() const {
+        return static_cast<std::size_t>(outputs_) * size_of(target_type_);
+    }
+    /// Copies what belongs to a sample to memory for it.
+    SampleTarget copy_target(std::size_t index, std::int32_t* labels, std::byte* row) const {
+        SampleTarget copy;
+        copy.ignore_index = ignore_index_;
+        auto const own = this->labels(index);
+        if (!own.empty()) {
+            std::memcpy(labels, own.data(), own.size_bytes());
+            copy.labels = {labels, own.size()};
+        }
+        if (outputs_ > 0) {
+            auto const count = static_cast<std::size_t>(outputs_);
+            std::memcpy(row, target(index), target_bytes());
+            if (target_type_ == DataType::float32)
+                copy.floats = {reinterpret_cast<float*>(row), count};
+            else
+                copy.doubles = {reinterpret_cast<double*>(row), count};
+        }
+        return copy;
     }
 
     STRATA_COLD void set_targets(Targets targets, int outputs) {
@@ -264,7 +358,7 @@ private:
 
     DataType type_ = DataType::float32, target_type_ = DataType::float32;
     SampleShape shape_;
-    std::size_t size_ = 0;
+    std::size_t size_ = 0, each_ = 1;  // each_: labels of a sample
     int classes_ = 0, outputs_ = 0, ignore_index_ = -100;
     bool has_ignored_ = false;
     std::byte const* samples_ = nullptr;
@@ -280,7 +374,8 @@ private:
 /// not a whole number of samples.
 inline Dataset from_memory(Samples samples, SampleShape shape) { return {std::move(samples), shape}; }
 
-/// Samples with labels 0 … classes - 1, which are copied. Throws Error on a wrong count or a label out of range; only
+/// Samples with labels 0 … classes - 1, which are copied: one each, or as many each, one for each place that the network
+/// labels, [N][H][W] for pixels. Throws Error on a wrong count or a label out of range; only
 /// `ignore_index` may be, for samples that the loss is to leave out: its ignore_index, -100 too unless it says another one.
 inline Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes,
                            int ignore_index = -100) {

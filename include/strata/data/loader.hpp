@@ -52,6 +52,8 @@ public:
         batches_ = static_cast<int>(options_.drop_last ? n / batch_size_ : (n - 1) / batch_size_ + 1);
         order_ = FixedArray<std::uint32_t>(n);
         sample_bytes_ = dataset_.shape().size() * size_of(dataset_.transforms().sample_type());
+        labels_ = static_cast<std::size_t>(dataset_.labels_per_sample());
+        moves_ = dataset_.targets_move();
         target_bytes_ = static_cast<std::size_t>(dataset_.outputs()) * size_of(dataset_.target_type());
         // One more than prefetch, for the caller's; but no more than an epoch has.
         int const ahead = options_.threads == 0 ? 0 : (std::min)(options_.prefetch, batches_ - 1);
@@ -139,6 +141,7 @@ private:
     struct Slot {
         FixedArray<std::byte> inputs, targets;
         FixedArray<std::int32_t> labels;
+        FixedArray<float> weights;
         Batch batch;
         bool ready = false;
         std::exception_ptr error;
@@ -195,13 +198,18 @@ private:
             batch.shift = dataset_.transforms().shift().data();
         }
         if (dataset_.classes() > 0) {
-            slot.labels = FixedArray<std::int32_t>(most);
+            slot.labels = FixedArray<std::int32_t>(most * labels_);
             batch.labels = slot.labels.data();
+            batch.labels_per_sample = static_cast<int>(labels_);
         }
         if (dataset_.outputs() > 0) {
             slot.targets = FixedArray<std::byte>(most * target_bytes_);
             batch.targets = slot.targets.data();
             batch.target_type = dataset_.target_type();
+        }
+        if (!dataset_.weights().empty()) {
+            slot.weights = FixedArray<float>(most);
+            batch.weights = slot.weights.data();
         }
     }
 
@@ -224,12 +232,15 @@ private:
                 options_.part ? options_.part(static_cast<int>(n)) : SampleRange{0, options_.batch_size};
             for (std::size_t i = 0; i < n; ++i) {
                 std::size_t const index = order_[first + i];
-                if (static_cast<int>(i) >= part.begin && static_cast<int>(i) < part.end)
-                    dataset_.load(index, {slot.inputs.data() + i * sample_bytes_, sample_bytes_}, options_.seed,
-                                  epoch_);
-                if (!slot.labels.empty()) slot.labels[i] = dataset_.labels()[index];
-                if (!slot.targets.empty())
-                    std::memcpy(slot.targets.data() + i * target_bytes_, dataset_.target(index), target_bytes_);
+                std::int32_t* const labels = slot.labels.empty() ? nullptr : slot.labels.data() + i * labels_;
+                std::byte* const row = slot.targets.empty() ? nullptr : slot.targets.data() + i * target_bytes_;
+                // Labels of samples that are not wanted count in the mean, so what changes them is done to all.
+                if (moves_ || (static_cast<int>(i) >= part.begin && static_cast<int>(i) < part.end))
+                    dataset_.load(index, {slot.inputs.data() + i * sample_bytes_, sample_bytes_}, labels, row,
+                                  options_.seed, epoch_);
+                if (labels && !moves_) std::memcpy(labels, dataset_.labels(index).data(), labels_ * sizeof(*labels));
+                if (row && !moves_) std::memcpy(row, dataset_.target(index), target_bytes_);
+                if (!slot.weights.empty()) slot.weights[i] = dataset_.weights()[index];
             }
             slot.batch.size = static_cast<int>(n);
             slot.batch.indices = order_.data() + first;
@@ -270,7 +281,8 @@ private:
 
     Dataset dataset_;
     LoaderOptions options_;
-    std::size_t batch_size_, sample_bytes_ = 0, target_bytes_ = 0;
+    std::size_t batch_size_, sample_bytes_ = 0, target_bytes_ = 0, labels_ = 1;  // labels_: of a sample
+    bool moves_ = false;                                                         // transforms change labels or targets
     int batches_ = 0;
     bool begun_ = false, holding_ = false;  // holding_: the caller has the slot of current_. Both only his thread's.
 

@@ -47,9 +47,10 @@ template <class T = float>
     return x;
 }
 
-/// The labels [size] of a batch or dataset, without a copy; of size 0 where there are none.
+/// The labels [size], or [size][places] one behind the other, of a batch or dataset, without a copy; of size 0 where there
+/// are none.
 [[nodiscard]] inline Eigen::Map<Eigen::Matrix<std::int32_t, Eigen::Dynamic, 1> const> labels(Batch const& batch) {
-    return {batch.labels, batch.labels ? batch.size : 0};
+    return {batch.labels, batch.labels ? Eigen::Index{batch.size} * batch.labels_per_sample : 0};
 }
 [[nodiscard]] inline Eigen::Map<Eigen::Matrix<std::int32_t, Eigen::Dynamic, 1> const> labels(Dataset const& data) {
     return {data.labels().data(), static_cast<Eigen::Index>(data.labels().size())};

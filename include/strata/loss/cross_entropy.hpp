@@ -1,4 +1,4 @@
-// CrossEntropy: softmax and negative log-likelihood in one, as torch.nn.CrossEntropyLoss (mean over the batch's samples but
+// CrossEntropy: softmax and negative log-likelihood in one, as torch.nn.CrossEntropyLoss (mean over the batch's labels but
 // those that are ignored; of a batch of which all are, loss and gradient are 0, where PyTorch's are not numbers).
 //
 //   p = softmax(x),  q(k) = (1 - e) [k = label] + e / K,  loss = -sum_k q(k) log p(k),  dx(k) = (p(k) - q(k)) / batch
@@ -16,19 +16,12 @@ struct CrossEntropy {
     using policy = LossPolicy;
     static constexpr bool classifies = true;
     double label_smoothing = 0.0;  ///< in [0, 1)
-    int ignore_index = -100;       ///< samples of this label are left out; it need not be a class
+    int ignore_index = -100;       ///< what has this label is left out; it need not be a class
 
     STRATA_COLD void check() const {
         if (!is_finite(label_smoothing) || !(label_smoothing >= 0 && label_smoothing < 1))
             fail("CrossEntropy: label_smoothing is ", label_smoothing, ", expected at least 0 and below 1");
     }
-
-    /// Refuses networks whose outputs are not one score a class.
-    template <class Got>
-    struct Check {
-        static constexpr bool ok = Got::type::rank == 1;
-        static_assert(ok, "CrossEntropy needs a flat output, one score a class: end the network in Linear or Flatten");
-    };
 
     template <int K, class Io>
     STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {

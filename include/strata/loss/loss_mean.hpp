@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "../core/tensor.hpp"
 #include "loss.hpp"
@@ -27,7 +28,8 @@ concept WeighsLabels = static_cast<bool>(Loss::classifies) && requires(Loss cons
 struct LossMean {
     double divisor = 0;        ///< 0: no label counts; loss and gradient are 0 then
     double label_weight = -1;  ///< as StepResult has it
-    int ignored = 0;           ///< samples that the loss leaves out
+    std::int64_t ignored = 0;  ///< labels that the loss leaves out
+    int places = 1;            ///< labels of a sample
 
     /// What the gradient of a sample's loss is multiplied by.
     [[nodiscard]] double factor() const { return divisor > 0 ? 1.0 / divisor : 0.0; }
@@ -44,9 +46,15 @@ STRATA_HD STRATA_INLINE bool ignores(Loss const& loss, std::int32_t label) {
         return false;
 }
 
-STRATA_COLD inline int count_labels(std::int32_t const* labels, SampleRange samples, int wanted) {
-    int count = 0;
-    for (int i = samples.begin; i < samples.end; ++i) count += labels[i] == wanted ? 1 : 0;
+/// The labels of some samples of a batch.
+inline std::span<std::int32_t const> labels_of(Batch const& batch, SampleRange samples) {
+    auto const each = static_cast<std::size_t>(batch.labels_per_sample);
+    return {batch.labels + static_cast<std::size_t>(samples.begin) * each,
+            static_cast<std::size_t>(samples.end - samples.begin) * each};
+}
+STRATA_COLD inline std::int64_t count_labels(std::span<std::int32_t const> labels, int wanted) {
+    std::int64_t count = 0;
+    for (std::int32_t const label : labels) count += label == wanted ? 1 : 0;
     return count;
 }
 
@@ -55,13 +63,14 @@ template <class Loss>
 LossMean loss_mean(Loss const& loss, Batch const& batch, SampleRange samples) {
     LossMean mean;
     if constexpr (IgnoresLabels<Loss>)
-        if (batch.labels) mean.ignored = count_labels(batch.labels, samples, loss.ignore_index);
-    mean.divisor = samples.end - samples.begin - mean.ignored;
+        if (batch.labels) mean.ignored = count_labels(labels_of(batch, samples), loss.ignore_index);
+    if (Loss::classifies && batch.labels) mean.places = batch.labels_per_sample;
+    mean.divisor = static_cast<double>(std::int64_t{samples.end - samples.begin} * mean.places - mean.ignored);
     if constexpr (WeighsLabels<Loss>) {
         if (!batch.labels) return mean;
         mean.divisor = 0;
-        for (int i = samples.begin; i < samples.end; ++i)
-            if (!ignores(loss, batch.labels[i])) mean.divisor += loss.label_weight(batch.labels[i]);
+        for (std::int32_t const label : labels_of(batch, samples))
+            if (!ignores(loss, label)) mean.divisor += loss.label_weight(label);
         mean.label_weight = mean.divisor;
     }
     return mean;

@@ -1,4 +1,4 @@
-// NLL: negative log-likelihood of outputs that are log-probabilities, as torch.nn.NLLLoss (mean over the batch's samples but
+// NLL: negative log-likelihood of outputs that are log-probabilities, as torch.nn.NLLLoss (mean over the batch's labels but
 // those that are ignored; of a batch of which all are, loss and gradient are 0, where PyTorch's are not numbers).
 //
 //   loss = -x(label),  dx(k) = -[k = label] / batch
@@ -11,16 +11,9 @@ namespace strata::inline STRATA_ABI {
 struct NLL {
     using policy = LossPolicy;
     static constexpr bool classifies = true;
-    int ignore_index = -100;  ///< samples of this label are left out; it need not be a class
+    int ignore_index = -100;  ///< what has this label is left out; it need not be a class
 
     void check() const {}
-
-    /// Refuses networks whose outputs are not one log-probability a class.
-    template <class Got>
-    struct Check {
-        static constexpr bool ok = Got::type::rank == 1;
-        static_assert(ok, "NLL needs a flat output, one log-probability a class: end the network in Linear or Flatten");
-    };
 
     template <int K, class Io>
     STRATA_HD STRATA_INLINE auto operator()(Io const& io) const {

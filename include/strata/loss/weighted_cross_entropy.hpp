@@ -29,14 +29,6 @@ struct WeightedCrossEntropy {
             fail("WeightedCrossEntropy: label_smoothing is ", label_smoothing, ", expected at least 0 and below 1");
     }
 
-    /// Refuses networks whose outputs are not one score a class.
-    template <class Got>
-    struct Check {
-        static constexpr bool ok = Got::type::rank == 1;
-        static_assert(
-            ok, "WeightedCrossEntropy needs a flat output, one score a class: end the network in Linear or Flatten");
-    };
-
     /// What a sample counts in the batch's divisor.
     [[nodiscard]] double label_weight(std::int32_t label) const { return class_weights[label]; }
 
@@ -45,8 +37,8 @@ struct WeightedCrossEntropy {
         using T = scalar_of<typename Io::L>;
         static_assert(
             K == Classes,
-            "WeightedCrossEntropy<Classes> needs a flat output of so many scores, one a class: the network has "
-            "another number of outputs");
+            "WeightedCrossEntropy<Classes> needs so many scores, one a class, along the first axis of the outputs: the "
+            "network has another number");
         return detail::softmax_row<K>(
             io, Weighted<Io>{io, *this, static_cast<T>(1.0 - label_smoothing), static_cast<T>(label_smoothing / K)});
     }

@@ -118,6 +118,10 @@ template <class Layer, class... Branches>
 struct FoldedLayer<Join<Layer, Branches...>> {
     using type = Join<Layer, typename FoldedLayer<Branches>::type...>;
 };
+template <class... Parts>
+struct FoldedLayer<Heads<Parts...>> {
+    using type = Heads<typename FoldedLayer<Parts>::type...>;
+};
 template <int N, class Layers>
 struct RepeatOf;
 template <int N, class... Layers>

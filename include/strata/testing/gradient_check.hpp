@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "../backend/cpu/run/executor.hpp"
+#include "../network/heads.hpp"
 #include "body_audit.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -111,7 +112,7 @@ public:
 
     PoisonedPass(Loss const& loss, Random& random) : model(1), loss_(loss) {
         for (auto& label : labels_)
-            label = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(Net::OutputShape::size)));
+            label = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(classes())));
         for (auto& target : targets_) target = random.uniform(-1, 1);
     }
 
@@ -127,7 +128,7 @@ public:
             for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), Net::InputShape::size);
             merge(step);
         }
-        return loss_mean(loss_, batch_).of(result_.loss);
+        return merged_result(loss_, &result_, loss_mean(loss_, batch_), Samples, 1, 0).loss;
     }
 
     /// A forward pass in evaluation mode: leaves outputs.
@@ -183,7 +184,19 @@ private:
     Loss loss_;
     std::vector<double> inputs_ = std::vector<double>(static_cast<std::size_t>(Samples * Net::InputShape::size));
     std::vector<double> targets_ = std::vector<double>(static_cast<std::size_t>(Samples * Net::OutputShape::size));
-    std::vector<std::int32_t> labels_ = std::vector<std::int32_t>(static_cast<std::size_t>(Samples));
+    static constexpr int places = (std::max)(1, places_in<Loss, Net>);
+    /// Of which all heads have as many at least.
+    static constexpr int classes() {
+        int least = row_shape<Loss, typename Net::OutputShape>::size;
+        if constexpr (is_head_losses<Loss>)
+            Loss::for_each_head([&]<int Index>() {
+                using One = typename Loss::template LossOf<Index>;
+                if (One::classifies)
+                    least = (std::min)(least, row_shape<One, typename Loss::template ShapeOf<Index>>::size);
+            });
+        return least;
+    }
+    std::vector<std::int32_t> labels_ = std::vector<std::int32_t>(static_cast<std::size_t>(Samples * places));
     std::vector<double> next_buffers_ = std::vector<double>(static_cast<std::size_t>(Net::buffer_count) + 1);
     Batch batch_{.size = Samples,
                  .shape = {1, 1, Net::InputShape::size},
@@ -191,14 +204,15 @@ private:
                  .inputs = inputs_.data(),
                  .labels = labels_.data(),
                  .target_type = DataType::float64,
-                 .targets = targets_.data()};
+                 .targets = targets_.data(),
+                 .labels_per_sample = places};
     AlignedVector<double> workspace_,
         scratch_ = AlignedVector<double>(
             static_cast<std::size_t>((std::max)(Program::training_scratch, Program::inference_scratch)) + 1),
         prepared_ = AlignedVector<double>(
             static_cast<std::size_t>((std::max)(Program::training_prepared, Program::inference_prepared)) + 1);
     std::vector<double> parts_, merged_;
-    BatchResult result_;
+    typename ResultOf<Loss>::type result_;
 };
 
 /// Distinct numbers in [-1, 1], none of them zero, in random order.
@@ -235,7 +249,8 @@ template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
     using Checked = typename detail::WithInputAsParameter<Net, Samples>::type;
     constexpr std::size_t inputs = static_cast<std::size_t>(Samples * Net::InputShape::size);
     Random random(seed, Purpose::user);
-    detail::PoisonedPass<Checked, Loss, Samples, S> pass(loss, random);
+    auto const bound = detail::loss_of<Checked>(loss);
+    detail::PoisonedPass<Checked, std::remove_const_t<decltype(bound)>, Samples, S> pass(bound, random);
     auto const parameters = pass.model.parameters();
     detail::fill_distinct(parameters.first(inputs), random);
     // Away from special values such as BatchNorm's ones and zeros.

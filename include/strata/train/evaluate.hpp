@@ -19,7 +19,7 @@ template <class Net, class Precision, class... Policies>
                              detail::at_most_one<LossPolicy, Policies...>;
         static_assert(fit, "evaluate takes one backend and one loss at most, and no other policy");
         auto const backend = detail::policy_or<BackendPolicy>(Cpu{}, policies...);
-        auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
+        auto const loss = detail::loss_of<Net>(detail::policy_or<LossPolicy>(CrossEntropy{}, policies...));
         using Loss = std::remove_const_t<decltype(loss)>;
         constexpr bool is_loss = strata::Loss<Loss, typename Net::OutputShape>;
         static_assert(sizeof(detail::LossCheck<is_loss>) > 0);

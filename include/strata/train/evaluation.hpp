@@ -17,14 +17,15 @@ namespace strata::inline STRATA_ABI {
 /// The result of evaluate.
 struct Evaluation {
     double loss = std::numeric_limits<double>::quiet_NaN();      ///< mean over the samples, or as the loss weighs them
-    double accuracy = std::numeric_limits<double>::quiet_NaN();  ///< of the counted samples
+    double accuracy = std::numeric_limits<double>::quiet_NaN();  ///< of the counted labels
     std::int64_t correct = 0, samples = 0;
-    std::int64_t counted = 0;                          ///< samples whose label the loss does not ignore
-    std::vector<std::int32_t> predictions;             ///< [samples]; empty for regression
-    std::vector<std::int32_t> labels;                  ///< [samples]
+    std::int64_t counted = 0;                          ///< labels that the loss does not ignore
+    std::vector<std::int32_t> predictions;             ///< [samples][labels of a sample]; empty for regression
+    std::vector<std::int32_t> labels;                  ///< the same
     std::int64_t ignore_index = InputCheck::no_label;  ///< the label that is not counted
+    LossParts losses;                                  ///< of a network's heads; `loss` is their sum
 
-    /// Of the counted samples. Throws Error when nothing was classified.
+    /// Of the counted labels. Throws Error when nothing was classified.
     [[nodiscard]] ConfusionMatrix confusion(int classes) const {
         ConfusionMatrix matrix(classes);
         for (std::size_t i = 0; i < predictions.size(); ++i)
@@ -66,10 +67,12 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
                                    int batch_size, std::uint64_t seed, bool strict = true) {
     input.check(data, "evaluate");
     Evaluation all;
-    if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size());
+    std::size_t const each = input.classifies ? static_cast<std::size_t>(data.labels_per_sample()) : 1;
+    if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size() * each);
     double loss = 0, weight = 0;
     for_each_batch(executor, data, batch_size, seed, [&](Batch const& batch) {
-        std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + all.samples;
+        std::int32_t* const at =
+            all.predictions.empty() ? nullptr : all.predictions.data() + static_cast<std::size_t>(all.samples) * each;
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
         if (strict && !result.finite) {
             auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch));
@@ -77,16 +80,17 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
         }
         loss += result.loss * result.weight();
         weight += result.weight();
+        if (!result.losses.empty()) all.losses.add(result.losses);
         all.correct += result.correct;
         all.counted += result.counted();
         all.samples += batch.size;
     });
-    all.loss = weight > 0 ? loss / weight : 0;
+    all.loss = !all.losses.empty() ? all.losses.total() : weight > 0 ? loss / weight : 0;
     all.ignore_index = input.ignore_index;
     if (data.classes() > 0) {
         if (all.counted > 0) all.accuracy = static_cast<double>(all.correct) / static_cast<double>(all.counted);
-        all.labels = std::vector<std::int32_t>(data.size());
-        std::copy_n(data.labels().data(), data.size(), all.labels.data());
+        all.labels = std::vector<std::int32_t>(data.labels().size());
+        std::copy_n(data.labels().data(), data.labels().size(), all.labels.data());
     }
     return all;
 }

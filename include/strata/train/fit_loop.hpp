@@ -147,6 +147,10 @@ private:
     }
 
     void train_epoch(Loader& loader) {
+        if constexpr (is_head_losses<typename Trainer::LossType>)  // a checkpoint does not name them
+            Trainer::LossType::for_each_head([&]<int Index>() {
+                state().epoch_heads.parts[Index].name = Trainer::LossType::template Head<Index>::name;
+            });
         position().epoch = state().epoch;
         auto& losses = trainer_.losses_;
         losses.clear();
@@ -167,6 +171,7 @@ private:
                 return;
             if (!any) break;
             state().end_batch(result.finite, result.loss, result.weight(), result.correct, result.counted());
+            state().end_batch_of_heads(result.finite, result.losses);
             seconds_ += Progress::steady_seconds() - start;
             timed_ += result.samples;
             show_progress();
@@ -208,6 +213,11 @@ private:
             auto const evaluation = trainer_.evaluation_of(*test_, options_.evaluation_batch_size, false);
             record.test_loss = evaluation.loss;
             record.test_accuracy = evaluation.accuracy;
+            for (int h = 0; h < evaluation.losses.count; ++h) {
+                auto& head = record.heads[static_cast<std::size_t>(h)];
+                head.test_loss = evaluation.losses.parts[h].loss;
+                head.test_accuracy = evaluation.losses.parts[h].accuracy();
+            }
             if (!is_finite(evaluation.loss))
                 print(
                     concatenate("epoch ", record.epoch,

@@ -70,6 +70,8 @@ public:
     [[nodiscard]] double precision(int c) const { return ratio(count(c, c), predictions(c)); }
     /// Share of the samples of class c that were taken for it.
     [[nodiscard]] double recall(int c) const { return ratio(count(c, c), support(c)); }
+    /// Intersection over union (Jaccard index): share of right ones among what is of class c or was taken for it.
+    [[nodiscard]] double iou(int c) const { return ratio(count(c, c), support(c) + predictions(c) - count(c, c)); }
     /// Harmonic mean of precision and recall.
     [[nodiscard]] double f1(int c) const { return ratio(2 * count(c, c), support(c) + predictions(c)); }
 
@@ -124,6 +126,15 @@ private:
     std::vector<std::int64_t> counts_;
 };
 
+/// What an epoch's record says of the loss of one head.
+struct HeadRecord {
+    std::string name;
+    double train_loss = std::numeric_limits<double>::quiet_NaN();
+    double train_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< in [0, 1]; NaN where it does not classify
+    double test_loss = std::numeric_limits<double>::quiet_NaN();
+    double test_accuracy = std::numeric_limits<double>::quiet_NaN();
+};
+
 /// One finished epoch. What was not measured (no test set, no classes) is NaN.
 struct EpochRecord {
     static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
@@ -137,6 +148,14 @@ struct EpochRecord {
     double test_accuracy = unknown;      ///< in [0, 1]
     double seconds = unknown;            ///< of training, without evaluation
     double images_per_second = unknown;  ///< of training, without evaluation
+    std::vector<HeadRecord> heads = {};  ///< of a network that ends in Heads; the losses above are sums then
+
+    /// That of a head. Throws Error where no head is called so.
+    [[nodiscard]] HeadRecord const& head(std::string_view name) const {
+        for (auto const& one : heads)
+            if (one.name == name) return one;
+        fail("there is no record of a head \"", name, "\"");
+    }
 };
 
 /// The epochs of a training, in order.
@@ -151,6 +170,11 @@ STRATA_COLD inline std::string to_text(History const& history) {
         for (double const value : {r.learning_rate, r.train_loss, r.train_accuracy, r.test_loss, r.test_accuracy,
                                    r.seconds, r.images_per_second})
             append(text, ' ', exact_text(value));
+        for (auto const& head : r.heads) {
+            append(text, ' ', head.name);
+            for (double const value : {head.train_loss, head.train_accuracy, head.test_loss, head.test_accuracy})
+                append(text, ' ', exact_text(value));
+        }
         text.push_back('\n');
     }
     return text;
@@ -185,7 +209,16 @@ inline History history_from_text(std::string_view text) {
         read(r.test_accuracy, "test_accuracy");
         read(r.seconds, "seconds");
         read(r.images_per_second, "images_per_second");
-        if (at != end) fail("history: line ", line_number, " goes on after its nine values");
+        while (at != end) {
+            auto& head = r.heads.emplace_back();
+            while (at != end && *at != ' ') head.name.push_back(*at++);
+            if (at == end) fail("history: line ", line_number, " goes on after its nine values");
+            ++at;
+            read(head.train_loss, "train_loss");
+            read(head.train_accuracy, "train_accuracy");
+            read(head.test_loss, "test_loss");
+            read(head.test_accuracy, "test_accuracy");
+        }
         history.push_back(r);
         text.remove_prefix(length + 1);
     }

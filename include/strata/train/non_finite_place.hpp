@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../backend/update_range.hpp"
+#include "../network/heads.hpp"
 #include "../network/model.hpp"
 #include "input_check.hpp"
 
@@ -53,7 +54,9 @@ STRATA_COLD std::string non_finite_gradient(std::span<Gradient> gradient) {
 /// the executor's first_non_finite says. Empty where all are finite.
 template <class Net, class Precision>
 STRATA_COLD std::string non_finite_place(Model<Net, Precision> const&, Batch const& batch, int operation) {
-    auto place = non_finite_sample<typename Precision::storage>(batch, Net::OutputShape::size);
+    // Heads' targets are not as many as the outputs.
+    constexpr int targets = detail::has_heads<Net> ? 0 : Net::OutputShape::size;
+    auto place = non_finite_sample<typename Precision::storage>(batch, targets);
     if (place.empty() && operation >= 0)
         place = concatenate("the output of ", detail::name_of_layer<Net>(operation), " is not finite");
     return place;

@@ -10,7 +10,7 @@
 #include "../core/exact_text.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/checksum.hpp"
-#include "../loss/loss_mean.hpp"
+#include "../loss/losses.hpp"
 #include "../optimizer/optimizer.hpp"
 #include "../schedule/schedule.hpp"
 
@@ -91,8 +91,10 @@ STRATA_COLD std::string optimizer_text(Optimizer const& optimizer) {
 }
 /// A loss over outputs of a shape by its options, and by what it says of some outputs.
 template <class OutputShape, class Loss>
+requires(!is_head_losses<Loss>)
 STRATA_COLD std::string loss_text(Loss const& loss) {
-    constexpr int count = OutputShape::size;
+    using Row = row_shape<Loss, OutputShape>;
+    constexpr int count = Row::size;
     std::vector<float> outputs(count), gradient(count), targets(count);
     for (int k = 0; k < count; ++k) {
         outputs[static_cast<std::size_t>(k)] = static_cast<float>(k % 7) - 2.5f;
@@ -100,12 +102,12 @@ STRATA_COLD std::string loss_text(Loss const& loss) {
     }
     Checksum sum;
     for (int const label : {0, count - 1}) {
-        scalar_loss_input<Loss, OutputShape, float> const io{{outputs.data(), 1},
-                                                             {gradient.data(), 1},
-                                                             view_targets<Loss, OutputShape, float>(targets.data(), 1),
-                                                             static_cast<float>(label),
-                                                             1};
-        float const value = loss.template operator()<count>(io);
+        scalar_loss_input<Loss, Row, float> const io{{outputs.data(), 1},
+                                                     {gradient.data(), 1},
+                                                     view_targets<Loss, Row, float>(targets.data(), 1),
+                                                     static_cast<float>(label),
+                                                     1};
+        float const value = loss_of_row<count>(loss, io);
         sum.add(&value, sizeof value);
         sum.add(gradient.data(), gradient.size() * sizeof(float));
     }
@@ -115,6 +117,17 @@ STRATA_COLD std::string loss_text(Loss const& loss) {
             sum.add(&weight, sizeof weight);
         }
     return concatenate("one", options_text(loss), " (checksum ", hexadecimal(sum.value()), ")");
+}
+template <class OutputShape, class Losses>
+requires is_head_losses<Losses>
+STRATA_COLD std::string loss_text(Losses const& losses) {
+    std::string text;
+    Losses::for_each_head([&]<int Index>() {
+        auto const& head = losses.template at<Index>();
+        append(text, head.name, ", weight ", exact_text(head.weight), ", ",
+               loss_text<typename Losses::template ShapeOf<Index>>(head.loss), "; ");
+    });
+    return text;
 }
 /// The options of a schedule, with those of the schedules that it is made of.
 template <class Schedule>

@@ -94,6 +94,10 @@ public:
         if (!is_nan(record.train_accuracy)) line.append("  acc %.2f %%", 100 * record.train_accuracy);
         if (!is_nan(record.test_loss)) line.append("  test loss %.4f", record.test_loss);
         if (!is_nan(record.test_accuracy)) line.append("  acc %.2f %%", 100 * record.test_accuracy);
+        for (auto const& head : record.heads) {
+            line.append("  %s %.4f", head.name.c_str(), head.train_loss);
+            if (!is_nan(head.test_loss)) line.append(" / %.4f", head.test_loss);
+        }
         if (!is_nan(record.learning_rate)) line.append("  lr %.4g", record.learning_rate);
         if (!is_nan(record.seconds)) line.append("  %.1f s", record.seconds);
         if (!is_nan(record.images_per_second)) line.append("  %.0f images/s", record.images_per_second);

@@ -3,6 +3,7 @@
 
 #include "../backend/cpu/run/executor.hpp"
 #include "../loss/cross_entropy.hpp"
+#include "../network/heads.hpp"
 #include "../optimizer/adam.hpp"
 #include "../optimizer/clip.hpp"
 #include "../optimizer/ema.hpp"
@@ -71,7 +72,7 @@ template <class Net, class... Policies>
             auto const backend = detail::over_ranks(detail::policy_or<BackendPolicy>(Cpu{}, policies...),
                                                     detail::policy_or<RanksPolicy>(detail::NoRanks{}, policies...));
             auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
-            auto const loss = detail::policy_or<LossPolicy>(CrossEntropy{}, policies...);
+            auto const loss = detail::loss_of<Net>(detail::policy_or<LossPolicy>(CrossEntropy{}, policies...));
             auto const optimizer =
                 detail::averaged(detail::clipped(detail::policy_or<OptimizerPolicy>(Adam{}, policies...),
                                                  detail::policy_or<ClippingPolicy>(detail::NoClipping{}, policies...)),

@@ -115,7 +115,7 @@ public:
     /// The same on arrays: samples [batch][C][H][W], and labels [batch] or targets [batch][outputs] (see ArrayBatch).
     template <class X, class Y>
     StepResult train_step(X const& samples, Y const& answers) {
-        return train_step(ArrayBatch<X, Y>(samples, answers, input_.shape, outputs, "train_step").batch());
+        return train_step(ArrayBatch<X, Y>(samples, answers, input_, "train_step").batch());
     }
 
     /// The first half of a training step: forward and backward, which leave the gradient of the mean loss in gradients(),
@@ -142,7 +142,7 @@ public:
     /// The same on arrays, as train_step takes them.
     template <class X, class Y>
     StepResult backward(X const& samples, Y const& answers) {
-        return backward(ArrayBatch<X, Y>(samples, answers, input_.shape, outputs, "backward").batch());
+        return backward(ArrayBatch<X, Y>(samples, answers, input_, "backward").batch());
     }
     /// The gradient, in the order of model().parameters(), to be read or changed before update(); valid until the next
     /// pass. With Sharded all ranks call it together. Throws Error where there was no backward since the last update().

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "../backend/backend.hpp"
 #include "../core/read_number.hpp"
 #include "../core/tensor.hpp"
 #include "../io/metadata.hpp"
@@ -29,6 +30,7 @@ struct TrainingState {
     double epoch_loss = 0;    ///< sum over samples
     double epoch_weight = 0;  ///< what it is divided by: the samples, or their labels' weights
     std::int64_t epoch_correct = 0, epoch_samples = 0;  ///< without ignored ones
+    LossParts epoch_heads;                              ///< of a network that ends in Heads: their losses
     // What the position in an epoch means depends on these.
     std::int64_t batch_size = 0, dataset_size = 0, shuffle = 1, drop_last = 0;
     double loss_scale = 0;  ///< a dynamic one; 0 before the first step
@@ -43,6 +45,9 @@ struct TrainingState {
         record.learning_rate = learning_rate;
         if (epoch_samples == 0) return record;
         record.train_loss = epoch_weight > 0 ? epoch_loss / epoch_weight : 0;
+        if (!epoch_heads.empty()) record.train_loss = epoch_heads.total();
+        for (LossPart const& part : epoch_heads)
+            record.heads.push_back({std::string(part.name), part.loss, part.accuracy()});
         if (classifies) record.train_accuracy = static_cast<double>(epoch_correct) / static_cast<double>(epoch_samples);
         return record;
     }
@@ -73,7 +78,7 @@ struct TrainingState {
         drop_last = without_last;
     }
     /// Counts a batch of the current epoch, as its StepResult has it; its samples only where it was trained on.
-    void end_batch(bool trained, double loss, double weight, std::int64_t correct, int counted) {
+    void end_batch(bool trained, double loss, double weight, std::int64_t correct, std::int64_t counted) {
         ++batch;
         if (!trained) return;
         epoch_loss += loss * weight;
@@ -81,11 +86,16 @@ struct TrainingState {
         epoch_correct += correct;
         epoch_samples += counted;
     }
+    /// The same of the losses of a batch's heads.
+    void end_batch_of_heads(bool trained, LossParts const& losses) {
+        if (trained && !losses.empty()) epoch_heads.add(losses);
+    }
     void end_epoch(EpochRecord const& record) {
         ++epoch;
         batch = 0;
         epoch_loss = epoch_weight = 0;
         epoch_correct = epoch_samples = 0;
+        epoch_heads = {};
         history.push_back(record);
     }
 };
@@ -122,6 +132,13 @@ STRATA_COLD inline Metadata to_metadata(TrainingState const& state) {
     metadata.add("seed", concatenate(state.seed));
     for (auto const& number : detail::state_numbers)
         metadata.add(number.name, number.count ? concatenate(state.*number.count) : exact_text(state.*number.real));
+    if (!state.epoch_heads.empty()) {
+        std::string text;
+        for (LossPart const& part : state.epoch_heads)
+            append(text, exact_text(part.loss), ' ', exact_text(part.weight), ' ', exact_text(part.factor), ' ',
+                   part.correct, ' ', part.counted, ' ', int{part.classifies}, '\n');
+        metadata.add("epoch_heads", text);
+    }
     metadata.add("history", to_text(state.history));
     return metadata;
 }
@@ -151,6 +168,22 @@ STRATA_COLD inline TrainingState training_state_from(Metadata const& metadata, s
         if (state.*number.count < 0) fail(source, ": the checkpoint's entry \"", number.name, "\" is negative");
     }
     if (!metadata.find("epoch_weight")) state.epoch_weight = static_cast<double>(state.epoch_samples);
+    if (std::string const* const text = metadata.find("epoch_heads")) {
+        char const* at = text->data();
+        auto const next = [&](auto& number) {
+            auto const [end, error] = detail::read_number(at, text->data() + text->size(), number);
+            if (error != std::errc{} || end == text->data() + text->size())
+                fail(source, ": the checkpoint's entry \"epoch_heads\" is malformed");
+            at = end + 1;
+        };
+        while (at != text->data() + text->size() && state.epoch_heads.count < LossParts::most) {
+            LossPart& part = state.epoch_heads.parts[state.epoch_heads.count++];
+            int classifies = 0;
+            next(part.loss), next(part.weight), next(part.factor), next(part.correct), next(part.counted);
+            next(classifies);
+            part.classifies = classifies != 0;
+        }
+    }
     state.history = history_from_text(text_of("history"));
     return state;
 }

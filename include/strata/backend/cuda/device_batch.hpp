@@ -13,7 +13,8 @@ template <class Storage, class Device>
 class DeviceBatch {
 public:
     [[nodiscard]] std::size_t bytes() const {
-        return inputs_.bytes() + scales_.bytes() + labels_.bytes() + raw_targets_.bytes() + targets_.bytes();
+        return inputs_.bytes() + scales_.bytes() + labels_.bytes() + weights_.bytes() + raw_targets_.bytes() +
+               targets_.bytes();
     }
 
     /// Writes a batch's inputs, scaled, to `to`, [values][samples]. Throws Error for a type that inputs cannot have.
@@ -34,8 +35,16 @@ public:
     /// Its labels, null where it has none.
     std::int32_t const* labels(Device& device, Batch const& batch) {
         if (!batch.labels) return nullptr;
-        send(device, labels_, batch.labels, static_cast<std::size_t>(batch.size) * sizeof(std::int32_t));
+        send(device, labels_, batch.labels,
+             static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(batch.labels_per_sample) *
+                 sizeof(std::int32_t));
         return labels_.data();
+    }
+    /// The weights of its samples, null where it has none.
+    float const* weights(Device& device, Batch const& batch) {
+        if (!batch.weights) return nullptr;
+        send(device, weights_, batch.weights, static_cast<std::size_t>(batch.size) * sizeof(float));
+        return weights_.data();
     }
     /// Its targets, [outputs][samples].
     Storage const* targets(Device& device, Batch const& batch, int outputs) {
@@ -71,6 +80,7 @@ private:
     DeviceBuffer<unsigned char, Device> inputs_, raw_targets_;
     DeviceBuffer<double, Device> scales_;
     DeviceBuffer<std::int32_t, Device> labels_;
+    DeviceBuffer<float, Device> weights_;
     DeviceBuffer<Storage, Device> targets_;
 };
 

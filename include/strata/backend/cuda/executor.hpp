@@ -32,6 +32,7 @@ namespace strata::inline STRATA_ABI {
 /// store() before reading it.
 template <class Net, class Precision, class Loss, class Device>
 class CudaExecutor {
+    static_assert(!detail::is_head_losses<Loss>, "Cuda: networks that end in Heads are trained on the CPU: Cpu{}");
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
     using Data = detail::DeviceData<Precision>;
@@ -58,8 +59,7 @@ public:
 
     /// Host threads that compute: the GPU's are not counted.
     [[nodiscard]] int workers() const { return 1; }
-    /// Gradient of the mean loss of the last training step, in the order of
-    /// Model::parameters(); copied from the device.
+    /// Gradient of the last training step's mean loss, in the order of Model::parameters(); copied from the device.
     [[nodiscard]] std::span<Gradient const> gradient() const {
         if (!gradient_is_here_) {
             gradient_values_.resize(parameter_count);
@@ -169,13 +169,13 @@ public:
         detail::evaluation_statistics_on<Net>(*device_, buffers_.data(), statistics_.data());
         Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
-        auto const samples = static_cast<std::size_t>(batch.size);
         if (outputs) {
             auto const values =
                 rows_of(Net::inference_plan.value[Net::operation_count], Net::OutputShape::size, outputs_);
             device_->download(outputs, outputs_.data(), values * sizeof(Storage));
         }
-        if (predictions) device_->download(predictions, predictions_.data(), samples * sizeof(std::int32_t));
+        auto const rows = static_cast<std::size_t>(samples_ * places);
+        if (predictions) device_->download(predictions, predictions_.data(), rows * sizeof(std::int32_t));
         return result(batch.size, has_loss, 2);
     }
 
@@ -189,6 +189,7 @@ public:
     }
 
 private:
+    static constexpr int places = detail::places_in<Loss, Net>;
     static constexpr auto parameter_count = static_cast<std::size_t>(Net::parameter_count);
     static constexpr auto buffer_count = static_cast<std::size_t>(Net::buffer_count);
     static constexpr long gradient_chunks = detail::MagnitudeBody<Gradient>::blocks(Net::parameter_count),
@@ -338,31 +339,30 @@ private:
     /// is nothing to compare with.
     template <bool Training>
     bool finish(Batch const& batch) {
-        auto const samples = static_cast<std::size_t>(batch.size);
+        auto const rows = static_cast<std::size_t>(samples_ * places);
         std::int32_t const* const labels = batch_.labels(*device_, batch);
         Storage const* targets = nullptr;
         if constexpr (!Loss::classifies)
             if (batch.targets) targets = batch_.targets(*device_, batch, Net::OutputShape::size);
         bool const has_loss = Training || batch.labels || batch.targets;
         mean_ = detail::loss_mean(loss_, batch);
-        losses_.grow(*device_, samples);
-        hits_.grow(*device_, samples);
-        predictions_.grow(*device_, samples);
+        losses_.grow(*device_, rows);
+        hits_.grow(*device_, rows);
+        predictions_.grow(*device_, rows);
         device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
             loss_, at(plan<Training>().value[Net::operation_count]),
             Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets, labels,
-            has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(), mean_.factor(), samples_});
-        if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_});
-        device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_});
+            batch_.weights(*device_, batch), has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(),
+            mean_.factor(), samples_});
+        if (has_loss) device_->launch_blocks(detail::SumBody{losses_.data(), report_.data(), samples_ * places});
+        device_->launch_blocks(detail::SumBody{hits_.data(), report_.data() + 1, samples_ * places});
         return has_loss;
     }
 
     StepResult result(int samples, bool has_loss, std::size_t entries) {
         device_->download(report_values_.data(), report_.data(), entries * sizeof(double));
-        StepResult result;
-        result.samples = samples;
-        result.ignored = mean_.ignored;
-        result.label_weight = mean_.label_weight;
+        StepResult result{.samples = samples, .ignored = mean_.ignored, .label_weight = mean_.label_weight};
+        result.places = mean_.places;
         result.loss = has_loss ? mean_.of(report_values_[0]) : 0;
         result.correct = static_cast<std::int64_t>(report_values_[1]);
         result.finite = is_finite(result.loss);

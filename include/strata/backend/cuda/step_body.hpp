@@ -41,7 +41,8 @@ struct TransposeBody {
     }
 };
 
-/// Loss, hit, prediction and output gradient of one sample a thread.
+/// Loss, hit, prediction and output gradient of one label a thread: a sample, or a place of one, whose classes' scores are a
+/// row of a tile [classes][places][samples].
 template <class OutputShape, class Precision, class Loss>
 struct LossBody {
     using Storage = typename Precision::storage;
@@ -50,36 +51,42 @@ struct LossBody {
     Storage const* x;
     Storage* dx;                 ///< null: only the value
     Storage const* targets;      ///< [output][sample], null for classification
-    std::int32_t const* labels;  ///< null when there are none
-    double* losses;              ///< [sample], null when there is nothing to compare with
-    double* hits;                ///< [sample]
-    std::int32_t* predictions;   ///< [sample]
+    std::int32_t const* labels;  ///< [sample][place], null when there are none
+    float const* weights;        ///< [sample], null: all are 1
+    double* losses;              ///< [place][sample], null when there is nothing to compare with
+    double* hits;                ///< [place][sample]
+    std::int32_t* predictions;   ///< [sample][place]
     double factor;               ///< of the gradient
     int samples;
 
-    [[nodiscard]] long threads() const { return samples; }
+    using Row = row_shape<Loss, OutputShape>;
+    static constexpr int places = places_of<Loss, OutputShape>;
+
+    [[nodiscard]] long threads() const { return static_cast<long>(samples) * places; }
     STRATA_DEVICE void operator()(long thread) const {
-        using X = SampleView<OutputShape, Precision, Storage const>;
-        using DX = SampleView<OutputShape, Precision, Storage>;
-        X const row{x + thread, samples};
-        Compute const best = predicted_class<OutputShape::size>(row);
-        Compute const label = labels ? static_cast<Compute>(labels[thread]) : Compute(-1);
-        predictions[thread] = static_cast<std::int32_t>(best);
-        bool const counts = !labels || !ignores(loss, labels[thread]);
+        using X = SampleView<Row, Precision, Storage const>;
+        using DX = SampleView<Row, Precision, Storage>;
+        long sample = thread, at = thread;
+        if constexpr (places > 1) sample = thread % samples, at = sample * places + thread / samples;
+        int const columns = samples * places;
+        X const row{x + thread, columns};
+        Compute const best = predicted_class<Row::size>(row);
+        Compute const label = labels ? static_cast<Compute>(labels[at]) : Compute(-1);
+        predictions[at] = static_cast<std::int32_t>(best);
+        bool const counts = !labels || !ignores(loss, labels[at]);
+        Compute const weight = weights ? static_cast<Compute>(weights[sample]) : Compute(1);
         hits[thread] = counts && best == label ? 1 : 0;
         if (!losses) return;
         LossInput<X, DX, target_view<Loss, OutputShape, Compute, Storage>> const io{
             row,
-            {dx ? dx + thread : nullptr, samples},
+            {dx ? dx + thread : nullptr, columns},
             view_targets<Loss, OutputShape, Compute>(targets ? targets + thread : nullptr, samples),
             label,
-            static_cast<Compute>(factor)};
-        losses[thread] = static_cast<double>(loss.template operator()<OutputShape::size>(io));
-        if constexpr (IgnoresLabels<Loss>) {
-            if (counts) return;
-            losses[thread] = 0;
-            for (int k = 0; dx && k < OutputShape::size; ++k) io.dx.set(k, Compute(0));
-        }
+            static_cast<Compute>(factor) * weight};
+        losses[thread] = static_cast<double>(loss_of_row<Row::size>(loss, io)) * static_cast<double>(weight);
+        if (counts && weight != Compute(0)) return;
+        losses[thread] = 0;
+        for (int k = 0; dx && k < Row::size; ++k) io.dx.set(k, Compute(0));
     }
 };
 

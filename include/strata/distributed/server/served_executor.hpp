@@ -110,6 +110,8 @@ public:
                 "DataParallel");
         return Base::input_gradients();
     }
+    static_assert(!is_head_losses<std::remove_cvref_t<decltype(std::declval<Base const&>().loss())>>,
+                  "Served: a network that ends in Heads is trained without parameter servers");
     /// The gradient of this worker's leaves alone, and their loss.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random, double loss_scale = 1) {
         compare();
@@ -119,6 +121,7 @@ public:
         if (mean.divisor > 0) result.loss *= loss_mean(this->loss(), batch).divisor / mean.divisor;
         result.samples = own.end - own.begin;
         result.ignored = mean.ignored;
+        result.places = mean.places;
         result.label_weight = mean.label_weight;
         batch_ = batch.size;
         loss_scale_ = loss_scale;

@@ -231,7 +231,8 @@ private:
         }
         largest_gradient_ = detail::largest_magnitude(chunk_numbers_.begin(), chunk_numbers_.end());
         if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
-        return detail::merged_result(pass_.results.data(), pass_.mean, batch.size, tiling.leaves, largest_gradient_);
+        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.size, tiling.leaves,
+                                     largest_gradient_);
     }
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
@@ -252,7 +253,7 @@ private:
         pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             Context context = context_of(model, batch, {}, worker);
-            if (Loss::classifies ? !batch.labels : !batch.targets) context.loss = nullptr;
+            if (!detail::answers_all<Loss>(batch)) context.loss = nullptr;
             context.predictions = predictions;
             context.outputs = outputs;
             context.invariant = batch_invariant_;
@@ -277,10 +278,10 @@ private:
         end_pass();
         if constexpr (Ranks::several) {
             share_results(tiling.leaves);
-            if (predictions) share_samples(predictions, 1, batch.size, tiling);
+            if (predictions) share_samples(predictions, detail::places_in<Loss, Net>, batch.size, tiling);
             if (outputs) share_samples(outputs, Net::OutputShape::size, batch.size, tiling);
         }
-        return detail::merged_result(pass_.results.data(), pass_.mean, batch.size, tiling.leaves, 0);
+        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.size, tiling.leaves, 0);
     }
 
     /// Throws what a worker has thrown.

@@ -15,6 +15,7 @@ struct TilePass {
     using Layout = BatchLayout<Net, Precision, Loss>;
     using Context = TileContext<Precision, Loss>;
     using Step = ProgramStep<Precision, Loss>;
+    using Result = typename ResultOf<Loss>::type;
     /// Of tiles that all workers of a team have one workspace for.
     static constexpr int not_kept = -1;
 
@@ -26,11 +27,12 @@ struct TilePass {
 
     /// Room for a pass that holds so many tiles at a time.
     template <bool Training>
-    void begin(int tiles, int samples, int leaves, LossMean of_losses, int* first_non_finite) {
+    void begin(int tiles, int samples, int leaves, typename MeanOf<Loss>::type const& of_losses,
+               int* first_non_finite) {
         mean = of_losses;
         watch = first_non_finite;
         memory.template make_room<Training>(workers, tiles, samples);
-        std::fill_n(results.begin(), leaves, BatchResult{});
+        std::fill_n(results.begin(), leaves, Result{});
     }
     /// Room for the gradients of a batch's samples, where the network wants them.
     void begin_input_gradients(int batch) {
@@ -135,8 +137,8 @@ struct TilePass {
     FirstException thrown;         ///< by a worker in a batch
     PassMemory<Layout> memory;
     FixedArray<double> parts;  ///< of batch-wide statistics, by tile
-    FixedArray<BatchResult> results;
-    LossMean mean;                                            ///< of the batch's losses
+    FixedArray<Result> results;
+    typename MeanOf<Loss>::type mean;                         ///< of the batch's losses
     FixedArray<typename Precision::compute> input_gradients;  ///< [batch][inputs]
     std::size_t input_size = 0;                               ///< of them, in this pass
     void (*poll)(void*) = nullptr;

@@ -27,9 +27,9 @@ private:
     static constexpr int target_scalars =
         static_cast<int>(sizeof(typename Precision::compute) / sizeof(typename Precision::storage));
     static constexpr int target_offset(int plan_size) {
-        return Loss::classifies ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
+        return !reads_targets<Loss> ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
     }
-    static constexpr int target_size = Loss::classifies ? 0 : outputs * target_scalars;
+    static constexpr int target_size = targets_in<Loss, Net> * target_scalars;
     /// Where the passes' numbers begin, on a cache line.
     static constexpr int pass_offset(int plan_size) { return (target_offset(plan_size) + target_size + 31) / 32 * 32; }
     template <class P>
@@ -74,8 +74,8 @@ private:
             return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
         };
         using T = typename Precision::compute;
-        auto* const targets = reinterpret_cast<T*>(at(Loss::classifies ? -1 : target_offset(size)));
-        finish_tile<typename Net::OutputShape>(c, at(value), at(gradient_at), targets);
+        auto* const targets = reinterpret_cast<T*>(at(reads_targets<Loss> ? target_offset(size) : -1));
+        finish_tile<Net>(c, at(value), at(gradient_at), targets);
     }
     template <bool Training>
     static void finish(Context const& c) {
@@ -223,7 +223,8 @@ private:
         write({.fill = true});
         Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
         write({.finish = &finish<Training>});
-        write.scratch = (std::max)(write.scratch, loss_scratch<outputs, Precision>);
+        write.scratch =
+            (std::max)(write.scratch, loss_scratch<row_shape<Loss, typename Net::OutputShape>::size, Precision>);
         write.backward = true;
         if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
         if constexpr (Training && Net::has_input_gradient)

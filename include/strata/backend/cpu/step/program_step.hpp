@@ -1,7 +1,7 @@
 // One step of a tile's program: what it works on, and how it runs, alone or in a chain with its neighbours.
 #pragma once
 
-#include "../../../loss/loss_mean.hpp"
+#include "../../../loss/losses.hpp"
 #include "../../../network/model.hpp"
 #include "../../backend.hpp"
 #include "../kernel/generic.hpp"
@@ -16,6 +16,20 @@ struct BatchResult {
     std::int64_t correct = 0;
 };
 
+/// The same of several losses.
+template <int Heads>
+struct HeadResults : BatchResult {
+    BatchResult heads[static_cast<std::size_t>(Heads)];
+};
+template <class Loss>
+struct ResultOf {
+    using type = BatchResult;
+};
+template <class Op, class... L>
+struct ResultOf<HeadLosses<Op, L...>> {
+    using type = HeadResults<Op::heads>;
+};
+
 /// The result of a batch from those of its leaves, which are merged in one binary tree; `gradient` is the gradient's
 /// largest magnitude.
 STRATA_COLD inline StepResult merged_result(BatchResult* results, LossMean const& mean, int batch, int leaves,
@@ -28,11 +42,52 @@ STRATA_COLD inline StepResult merged_result(BatchResult* results, LossMean const
     StepResult result;
     result.samples = batch;
     result.ignored = mean.ignored;
+    result.places = mean.places;
     result.label_weight = mean.label_weight;
     result.loss = mean.of(results[0].loss);
     result.correct = results[0].correct;
     result.finite = is_finite(result.loss) && is_finite(gradient);
     return result;
+}
+
+/// The same of several losses, whose names and weights `losses` knows.
+template <class Losses>
+STRATA_COLD StepResult merged_result(Losses const& losses, HeadResults<Losses::heads>* results,
+                                     HeadMeans<Losses::heads> const& means, int batch, int leaves, double gradient) {
+    for (int distance = 1; distance < leaves; distance *= 2)
+        for (int leaf = 0; leaf + distance < leaves; leaf += 2 * distance)
+            for (int h = 0; h < Losses::heads; ++h) {
+                results[leaf].heads[h].loss += results[leaf + distance].heads[h].loss;
+                results[leaf].heads[h].correct += results[leaf + distance].heads[h].correct;
+            }
+    StepResult result;
+    result.samples = batch;
+    result.losses.count = Losses::heads;
+    Losses::for_each_head([&]<int Index>() {
+        auto const& head = losses.template at<Index>();
+        LossMean const& mean = means.heads[Index];
+        LossPart& part = result.losses.parts[Index];
+        part.name = head.name;
+        part.loss = mean.of(results[0].heads[Index].loss);
+        part.weight = mean.divisor;
+        part.factor = head.weight;
+        part.classifies = Losses::template LossOf<Index>::classifies;
+        if (!part.classifies) return;
+        part.correct = results[0].heads[Index].correct;
+        part.counted = std::int64_t{batch} * mean.places - mean.ignored;
+        if (Index != Losses::judged) return;
+        result.correct = part.correct;
+        result.places = mean.places;
+        result.ignored = mean.ignored;
+    });
+    result.loss = result.losses.total();
+    result.finite = is_finite(result.loss) && is_finite(gradient);
+    return result;
+}
+template <class Loss>
+StepResult merged_result(Loss const&, BatchResult* results, LossMean const& mean, int batch, int leaves,
+                         double gradient) {
+    return merged_result(results, mean, batch, leaves, gradient);
 }
 
 /// What ends the phase after a step.
@@ -61,12 +116,14 @@ struct TileContext {
     RandomKey random{};
     Share share{};
     Loss const* loss = nullptr;  ///< null: outputs only
-    BatchResult* result = nullptr;
+    typename ResultOf<Loss>::type* result = nullptr;
     std::int32_t* predictions = nullptr;                     ///< [batch], null when not wanted
     typename Precision::compute* outputs = nullptr;          ///< [batch][outputs], null when not wanted
     typename Precision::compute* input_gradients = nullptr;  ///< [batch][inputs], null when not wanted
-    LossMean mean;                                           ///< of the batch
+    typename MeanOf<Loss>::type mean;                        ///< of the batch
     double loss_scale = 1;                                   ///< factor of the loss's gradient
+    int first_label = 0;                                     ///< of a head, among the labels of a sample
+    int labels = 0;                                          ///< of a sample; 0: those of the loss alone
 };
 
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the

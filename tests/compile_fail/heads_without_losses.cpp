@@ -1,0 +1,7 @@
+// expect: a network that ends in Heads is trained with a loss for each: Losses{On<"classes">(CrossEntropy{}), On<"box">(MSE{}, {.weight = 0.5})}
+#include <strata/strata.hpp>
+
+using namespace strata;
+using Net = Network<Input<8>, Heads<Named<"a", Linear<4>>, Named<"b", Linear<2>>>>;
+
+int main() { train<Net>(CrossEntropy{}).train_step(Batch{}); }
