@@ -126,6 +126,14 @@ TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
                          SGD{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}, 33);
 }
 
+TEST_CASE("groups of parameters") {
+    auto const grouped = [](auto const&... groups) {
+        return detail::with_groups_of<Seam>(detail::grouped(AdamW{.learning_rate = 0.01}, groups...));
+    };
+    check_training<Seam>(CrossEntropy{},
+                         grouped(Group{"*.bias", {.weight_decay = 0}}, Group{"0.*", {.rate = 10}}), 33);
+}
+
 TEST_CASE("ignored labels and weights of classes") {
     for (int size : {2, 17, 130}) {
         check_gradients<Seam>(CrossEntropy{.ignore_index = 1}, size);

@@ -106,16 +106,18 @@ TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
     static_assert(memory(Sharded<3>{}).parameters < 2 * layer + part);
 }
 
-TEST_CASE("gradients are clipped by the norm of all ranks' parts, and weights averaged where they are kept") {
+TEST_CASE("clipped by the norm of all ranks' parts, averaged where weights are kept, moved as their groups say") {
     auto const data = small_images(64);
     OneBatch const batch(data);
-    auto alone = trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5});
+    Group const biases{"*.bias", {.weight_decay = 0.5}}, first{"4.*", {.rate = 2}};
+    auto alone = trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5}, biases, first);
     double const norms[] = {alone.train_step(*batch).gradient_norm, alone.train_step(*batch).gradient_norm};
     auto const averaged = alone.averaged();
     std::mutex checking;
     auto const check = [&](int ranks, auto... ways) {
         Threads::run_ranks(ranks, [&](Threads communicator) {
-            auto trainer = trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5}, DataParallel{communicator, ways...});
+            auto trainer = trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5}, biases, first,
+                                           DataParallel{communicator, ways...});
             OneBatch const its(data);
             double const its_norms[] = {trainer.train_step(*its).gradient_norm, trainer.train_step(*its).gradient_norm};
             auto const& model = trainer.model();
