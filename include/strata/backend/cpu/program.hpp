@@ -38,6 +38,10 @@ public:
 private:
     template <int Index>
     using Op = typename Net::template OperationAt<Index>;
+    template <int Index>
+    using KernelOp = kernel_operation<Op<Index>>;
+    template <int Index>
+    static constexpr bool is_frozen = !std::is_same_v<KernelOp<Index>, Op<Index>>;
     static constexpr int n = Net::operation_count;
 
     template <int Index, bool Training>
@@ -50,7 +54,7 @@ private:
         at.y = p.value[Index + 1];
         at.dy = p.gradient[Index + 1];
         at.extra = p.extra[Index];
-        at.parameters = Net::parameter_offset[Index];
+        at.parameters = is_frozen<Index> ? Net::buffer_offset[Index] : Net::parameter_offset[Index];
         at.statistics = Net::statistic_offset[Index];
         return at;
     }
@@ -110,7 +114,7 @@ private:
         if constexpr (Index >= 0 && Index + 1 < n) {
             constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
             if constexpr (std::is_same_v<Op<Index + 1>, ElementwiseOperation<ReLU, typename Op<Index>::Output>> &&
-                          requires { ForwardKernel<Op<Index>, Precision>::applies_relu; })
+                          requires { ForwardKernel<KernelOp<Index>, Precision>::applies_relu; })
                 return Net::template NodeAt<Index + 1>::input == Index + 1 && p.in_place[Index + 1];
         }
         return false;
@@ -124,10 +128,12 @@ private:
             write_parts<Index, Training>(write, false);
         } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
                              (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
-            write.template kernel<ForwardKernel<Op<Index>, Precision>>({.offsets = offsets_of<Index, Training>(),
-                                                                        .relu = takes_relu<Index, Training>(),
-                                                                        .operation = Index,
-                                                                        .parameters = Op<Index>::Parameters::size});
+            write.template kernel<ForwardKernel<KernelOp<Index>, Precision>>(
+                {.offsets = offsets_of<Index, Training>(),
+                 .relu = takes_relu<Index, Training>(),
+                 .operation = Index,
+                 .parameters = KernelOp<Index>::Parameters::size,
+                 .frozen = is_frozen<Index>});
         }
     }
     template <int Index>
@@ -161,11 +167,12 @@ private:
     template <int Index, int K>
     static constexpr void write_input_gradient(Writer& write, GradientWrite how) {
         constexpr int value = Net::template NodeAt<Index>::inputs[K];
-        write.template kernel<InputGradientKernel<gradient_operation<Op<Index>, K>, Precision>>(
+        write.template kernel<InputGradientKernel<gradient_operation<KernelOp<Index>, K>, Precision>>(
             {.offsets = offsets_of<Index, true>(),
              .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
              .write = how,
-             .operation = Index});
+             .operation = Index,
+             .frozen = is_frozen<Index>});
     }
     /// The parts of a concatenation that are not made where the whole lies, or their gradients, are copied.
     template <int Index, bool Training>
