@@ -155,6 +155,13 @@ TEST_CASE("ResNet with every kind of shortcut") {
     check_training<SmallResNet>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.1}, 12);
 }
 
+TEST_CASE("frozen layers between trained ones") {
+    using Tuned = Network<Input<2, 6, 6>, Conv2d<3, 3>, BatchNorm2d<>, Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>,
+                          Flatten, Linear<3>>;
+    check_gradients<Tuned>(CrossEntropy{}, 17);
+    check_training<Tuned>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
+}
+
 TEST_CASE("regression with Dropout and one's own activation") {
     for (int size : {1, 7, 140}) check_gradients<Regression>(MSE{}, size);
     check_gradients<Regression>(BCEWithLogits{.pos_weight = 2}, 7);

@@ -84,6 +84,8 @@ struct KernelOperation<Op> {
 };
 template <class Op>
 using kernel_operation = typename KernelOperation<Op>::type;
+template <class Op>
+inline constexpr bool is_frozen = !std::is_same_v<Op, kernel_operation<Op>>;
 /// Whether it reads statistics, a batch's or the running ones.
 template <class Op>
 constexpr bool reads_statistics() {

@@ -40,8 +40,6 @@ private:
     using Op = typename Net::template OperationAt<Index>;
     template <int Index>
     using KernelOp = kernel_operation<Op<Index>>;
-    template <int Index>
-    static constexpr bool is_frozen = !std::is_same_v<KernelOp<Index>, Op<Index>>;
     static constexpr int n = Net::operation_count;
 
     template <int Index, bool Training>
@@ -54,7 +52,7 @@ private:
         at.y = p.value[Index + 1];
         at.dy = p.gradient[Index + 1];
         at.extra = p.extra[Index];
-        at.parameters = is_frozen<Index> ? Net::buffer_offset[Index] : Net::parameter_offset[Index];
+        at.parameters = is_frozen<Op<Index>> ? Net::buffer_offset[Index] : Net::parameter_offset[Index];
         at.statistics = Net::statistic_offset[Index];
         return at;
     }
@@ -133,7 +131,7 @@ private:
                  .relu = takes_relu<Index, Training>(),
                  .operation = Index,
                  .parameters = KernelOp<Index>::Parameters::size,
-                 .frozen = is_frozen<Index>});
+                 .frozen = is_frozen<Op<Index>>});
         }
     }
     template <int Index>
@@ -172,7 +170,7 @@ private:
              .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
              .write = how,
              .operation = Index,
-             .frozen = is_frozen<Index>});
+             .frozen = is_frozen<Op<Index>>});
     }
     /// The parts of a concatenation that are not made where the whole lies, or their gradients, are copied.
     template <int Index, bool Training>

@@ -135,9 +135,9 @@ UpdateFault update_on(Device& device, UpdateRange& range, Update const& update, 
 /// Whether running statistics on the device may be replaced.
 template <class T, class Device>
 UpdateFault buffer_fault_on(Device& device, DeviceBuffer<T, Device> const& old, DeviceBuffer<T, Device> const& fresh) {
-    std::vector<T> from(old.bytes() / sizeof(T)), to(from.size());
-    device.download(from.data(), old.data(), old.bytes());
-    device.download(to.data(), fresh.data(), old.bytes());
+    std::vector<T> from(fresh.bytes() / sizeof(T)), to(from.size());  // what is Frozen is behind them
+    device.download(from.data(), old.data(), fresh.bytes());
+    device.download(to.data(), fresh.data(), fresh.bytes());
     return buffer_fault(from.data(), to.data(), from.size());
 }
 
