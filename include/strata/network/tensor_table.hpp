@@ -28,13 +28,17 @@ struct ParameterTensors {
     template <class Op>
     using of = typename Op::Parameters;
     template <class Net>
-    static constexpr auto const& offsets = Net::parameter_offset;
+    static consteval int offset(std::size_t operation) {
+        return Net::parameter_offset[operation];
+    }
 };
 struct BufferTensors {
     template <class Op>
     using of = decltype(list_buffers<Op>());
     template <class Net>
-    static constexpr auto const& offsets = Net::buffer_offset;
+    static consteval int offset(std::size_t operation) {
+        return Net::buffer_offset[operation];
+    }
 };
 template <class Net, class Tensors>
 consteval auto tensor_rows() {
@@ -47,7 +51,7 @@ consteval auto tensor_rows() {
     std::array<TensorRow, static_cast<std::size_t>(count)> rows{};
     std::size_t at = 0;
     Net::for_each_operation([&]<int Index>() {
-        int offset = Tensors::template offsets<Net>[Index];
+        int offset = Tensors::template offset<Net>(Index);
         Tensors::template of<typename Net::template OperationAt<Index>>::for_each([&]<class P>(P) {
             rows[at++] = {Net::layer_table[Index].name, P::name, ExtentsOf<typename P::Extents>::value, offset,
                           P::Extents::size};
