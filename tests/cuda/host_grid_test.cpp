@@ -130,8 +130,7 @@ TEST_CASE("groups of parameters") {
     auto const grouped = [](auto const&... groups) {
         return detail::with_groups_of<Seam>(detail::grouped(AdamW{.learning_rate = 0.01}, groups...));
     };
-    check_training<Seam>(CrossEntropy{},
-                         grouped(Group{"*.bias", {.weight_decay = 0}}, Group{"0.*", {.rate = 10}}), 33);
+    check_training<Seam>(CrossEntropy{}, grouped(Group{"*.bias", {.weight_decay = 0}}, Group{"0.*", {.rate = 10}}), 33);
 }
 
 TEST_CASE("ignored labels and weights of classes") {
@@ -156,8 +155,8 @@ TEST_CASE("ResNet with every kind of shortcut") {
 }
 
 TEST_CASE("frozen layers between trained ones") {
-    using Tuned = Network<Input<2, 6, 6>, Conv2d<3, 3>, BatchNorm2d<>, Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>,
-                          Flatten, Linear<3>>;
+    using Tuned = Network<Input<2, 6, 6>, Conv2d<3, 3>, BatchNorm2d<>,
+                          Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>, Flatten, Linear<3>>;
     check_gradients<Tuned>(CrossEntropy{}, 17);
     check_training<Tuned>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
 }

@@ -8,8 +8,10 @@ using namespace strata;
 namespace {
 
 template <class... Stem>
-using FrozenNet = Network<Input<2, 6, 6>, Stem..., Frozen<Named<"mid", Conv2d<4, 3, Padding<1>>>,
-                          Named<"bn", BatchNorm2d<>>, ReLU, Dropout<0.5>>, Flatten, Named<"head", Linear<3>>>;
+using FrozenNet =
+    Network<Input<2, 6, 6>, Stem...,
+            Frozen<Named<"mid", Conv2d<4, 3, Padding<1>>>, Named<"bn", BatchNorm2d<>>, ReLU, Dropout<0.5>>, Flatten,
+            Named<"head", Linear<3>>>;
 using Stem = Named<"stem", Conv2d<3, 3>>;
 using Middle = FrozenNet<Stem>;
 using Trunk = FrozenNet<Frozen<Stem>>;
@@ -66,7 +68,8 @@ void check_reference(std::string const& name) {
 /// A pretrained trunk with a residual, groups and a depthwise layer, and a new head; of it, frozen, all kinds of layers.
 template <template <class...> class Kept>
 using Pretrained =
-    Network<Input<2, 12, 12>, Kept<Named<"conv1", Conv2d<16, 3, Padding<1>, NoBias>>, Named<"bn1", BatchNorm2d<>>, ReLU>,
+    Network<Input<2, 12, 12>,
+            Kept<Named<"conv1", Conv2d<16, 3, Padding<1>, NoBias>>, Named<"bn1", BatchNorm2d<>>, ReLU>,
             Named<"layer1", Kept<Residual<Main<Conv2d<16, 3, Padding<1>, NoBias>, BatchNorm2d<>, PReLU<>>, After<ReLU>>,
                                  Repeat<2, Conv2d<16, 3, Groups<16>>>>>,
             MaxPool2d<2>, Flatten, Dropout<0.2>, Named<"head", Linear<5>>>;

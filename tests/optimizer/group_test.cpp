@@ -13,7 +13,9 @@ namespace {
 using Linears = Network<Input<3>, Named<"body", Linear<2>>, ReLU, Named<"head", Linear<2>>>;
 constexpr std::size_t count = Linears::parameter_count;
 
-Dataset three_numbers() { return from_memory(std::vector<float>{1, 2, 3, -1, 0, 1}, {1, 1, 3}, std::vector<int>{0, 1}, 2); }
+Dataset three_numbers() {
+    return from_memory(std::vector<float>{1, 2, 3, -1, 0, 1}, {1, 1, 3}, std::vector<int>{0, 1}, 2);
+}
 
 /// The entry groups/<name>/step<t>; see reference/generate_groups.py.
 template <class Optimizer>
@@ -21,9 +23,10 @@ void check_reference(std::string const& name, Optimizer optimizer) {
     CAPTURE(name);
     optimizer.learning_rate = 0.01;
     optimizer.weight_decay = 0.05;
-    auto trainer = train<Linears>(
-        Float64{}, optimizer, LambdaLR([](SchedulePosition const& at) { return 1.0 / static_cast<double>(1 + at.step); }),
-        Group{"*.bias", {.weight_decay = 0}}, Group{"head.*", {.rate = 10}});
+    auto trainer =
+        train<Linears>(Float64{}, optimizer,
+                       LambdaLR([](SchedulePosition const& at) { return 1.0 / static_cast<double>(1 + at.step); }),
+                       Group{"*.bias", {.weight_decay = 0}}, Group{"head.*", {.rate = 10}});
     auto model = trainer.snapshot();
     std::ranges::copy(reference_values(1, count), model.parameters().begin());
     trainer.set_model(model);
@@ -105,10 +108,11 @@ TEST_CASE("a group has the bits of an optimizer with its options, the others tho
                      AdamW{.learning_rate = 0.04}, AdamW{.learning_rate = 0.04, .weight_decay = 0}, ClipNorm{0.1},
                      Ema{.decay = 0.9});
     // What `rest` moves has the same options.
-    bits_of_one_step(LAMB{.learning_rate = 0.01, .rest = {.learning_rate = 0.01}},
-                     LAMB{.learning_rate = 0.01, .weight_decay = 0, .rest = {.learning_rate = 0.01, .weight_decay = 0}},
-                     LAMB{.learning_rate = 0.04, .rest = {.learning_rate = 0.04}},
-                     LAMB{.learning_rate = 0.04, .weight_decay = 0, .rest = {.learning_rate = 0.04, .weight_decay = 0}});
+    bits_of_one_step(
+        LAMB{.learning_rate = 0.01, .rest = {.learning_rate = 0.01}},
+        LAMB{.learning_rate = 0.01, .weight_decay = 0, .rest = {.learning_rate = 0.01, .weight_decay = 0}},
+        LAMB{.learning_rate = 0.04, .rest = {.learning_rate = 0.04}},
+        LAMB{.learning_rate = 0.04, .weight_decay = 0, .rest = {.learning_rate = 0.04, .weight_decay = 0}});
 }
 
 TEST_CASE("threads, a resume, Mixed, and groups that change nothing") {
@@ -131,8 +135,9 @@ TEST_CASE("threads, a resume, Mixed, and groups that change nothing") {
     auto without = train<SmallLeNet>(optimizer);
     CHECK(weights_of(stepped(same)) == weights_of(stepped(without)));
     // The last group that gives an option says it; a rate of 0 leaves weights alone.
-    auto still = train<SmallLeNet>(optimizer, Group{"*", {.rate = 0}}, Group{"8.weight", {.weight_decay = 5, .rate = 1}},
-                                   Group{"8.*", {.weight_decay = 0.1}});
+    auto still =
+        train<SmallLeNet>(optimizer, Group{"*", {.rate = 0}}, Group{"8.weight", {.weight_decay = 5, .rate = 1}},
+                          Group{"8.*", {.weight_decay = 0.1}});
     auto fresh = train<SmallLeNet>(optimizer);
     stepped(still, 0, 1);
     CHECK(same_tensors(still, fresh) == "0.weight 0.bias 3.weight 3.bias 6.weight 6.bias 8.bias");

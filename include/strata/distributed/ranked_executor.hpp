@@ -138,8 +138,8 @@ public:
                 parameters = model.parameters().data() + parts().part(0).begin;
             return noted(this->ranks().together([&] {
                 UpdateFault const fault = this->update_part(
-                    own_part_of(optimizer), step, parameters, gradient, state.data(), static_cast<std::ptrdiff_t>(parts().size()),
-                    [&](UpdateFault found) {
+                    own_part_of(optimizer), step, parameters, gradient, state.data(),
+                    static_cast<std::ptrdiff_t>(parts().size()), [&](UpdateFault found) {
                         if (found)
                             found.index =
                                 static_cast<std::int64_t>(parts().number(static_cast<std::size_t>(found.index)));
@@ -260,8 +260,8 @@ private:
                 auto const moved = static_cast<std::ptrdiff_t>(parts().place(k)) - begin;
                 for (auto const& range : optimizer.ranges())
                     if (range.begin < end && begin < range.end)
-                        group_ranges_.push_back({(std::max)(begin, range.begin) + moved,
-                                                 (std::min)(end, range.end) + moved, range.kind});
+                        group_ranges_.push_back(
+                            {(std::max)(begin, range.begin) + moved, (std::min)(end, range.end) + moved, range.kind});
             }
             return GroupedPart<Optimizer>{optimizer, group_ranges_};
         } else {

@@ -31,7 +31,8 @@ consteval auto layer_table(OpList<N, Characters> const& list) {
     std::array<LayerRow, static_cast<std::size_t>(N)> table{};
     for (std::size_t i = 0; i < table.size(); ++i) {
         auto const& row = list.rows[i];
-        table[i] = {list.name(row), row.type, row.output_shape, row.parameters + row.frozen, row.has_tensors, row.flops};
+        table[i] = {list.name(row),  row.type, row.output_shape, row.parameters + row.frozen,
+                    row.has_tensors, row.flops};
     }
     return table;
 }

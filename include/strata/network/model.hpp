@@ -177,7 +177,7 @@ public:
 private:
     /// Initialises tensors that lie one behind the other.
     STRATA_COLD static void fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
-                                    std::uint32_t& tensor) {
+                                 std::uint32_t& tensor) {
         for (auto const& row : rows) {
             Random random(seed, Purpose::initialization, tensor++);
             row.initialize(std::span<Scalar>(at, static_cast<std::size_t>(row.size)), row.fan, random);
@@ -185,7 +185,7 @@ private:
         }
     }
     STRATA_COLD static void describe(TensorView*& list, std::string_view layer, std::span<TensorRow const> rows,
-                                        Scalar* at) {
+                                     Scalar* at) {
         for (auto const& row : rows) {
             *list++ = {
                 concatenate(layer, ".", row.name), {row.shape.begin(), row.shape.end()}, data_type_of<Scalar>, at};

@@ -155,7 +155,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         auto const& op = ops[static_cast<size_t>(i)];
         auto const x = static_cast<size_t>(op.inputs[0]);
         bool in_place = op.is_elementwise && x > 0 && readers[x] == 1 && !kept_by_maker[x] &&
-                        !(wants_gradient[static_cast<size_t>(i + 1)] && training && keeps_input(op.keep)) && !ops[x - 1].is_view && !ops[x - 1].is_concatenation;
+                        !(wants_gradient[static_cast<size_t>(i + 1)] && training && keeps_input(op.keep)) &&
+                        !ops[x - 1].is_view && !ops[x - 1].is_concatenation;
         plan.in_place[static_cast<size_t>(i)] = in_place;
         if (op.is_view || in_place) places.root[static_cast<size_t>(i + 1)] = places.root[x];
         for (int const v : op.inputs) last_reader[static_cast<size_t>(places.root[static_cast<size_t>(v)])] = i;

@@ -155,7 +155,7 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
             detail::audit_operation<Op>({name_of(Net::layer_table[Index].name), Index, inputs, y,
                                          detail::is_frozen<typename Node::Op>
                                              ? model.buffers().data() + Net::buffer_offset[Index]
-                                                : model.parameters().data() + Net::parameter_offset[Index],
+                                             : model.parameters().data() + Net::parameter_offset[Index],
                                          statistics.data() + Net::statistic_offset[Index]});
         }
     });

@@ -56,9 +56,10 @@ template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
     static_assert(network, "train: the first template argument is a Network<Input<...>, layers...>");
-    static_assert(known,
-                  "train takes policies: a backend, a precision, a loss, an optimizer, Group, ClipNorm or ClipValue, Ema, a "
-                  "schedule, a loss scale, DataParallel, Seed, NonFinite");
+    static_assert(
+        known,
+        "train takes policies: a backend, a precision, a loss, an optimizer, Group, ClipNorm or ClipValue, Ema, a "
+        "schedule, a loss scale, DataParallel, Seed, NonFinite");
     if constexpr (network && known) {
         constexpr bool single =
             detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&

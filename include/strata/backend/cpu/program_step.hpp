@@ -45,12 +45,12 @@ struct TileContext {
     Storage* workspace = nullptr;
     typename Precision::accumulation* gradient = nullptr;
     typename Precision::master const* frozen = nullptr;  ///< the model's buffers: where parameters are that are Frozen
-    int first_parameter = 0, first_gradient = 0;  ///< what those begin with, of the network's
-    double const* statistics = nullptr;           ///< merged, of the whole network
-    double* partial = nullptr;                    ///< this tile's parts of the statistics
-    Storage* scratch = nullptr;                   ///< this worker's, as much as the program says
-    Storage* prepared = nullptr;                  ///< everybody's, as much as the program says
-    bool set_gradient = false;                    ///< the leaf's first tile
+    int first_parameter = 0, first_gradient = 0;         ///< what those begin with, of the network's
+    double const* statistics = nullptr;                  ///< merged, of the whole network
+    double* partial = nullptr;                           ///< this tile's parts of the statistics
+    Storage* scratch = nullptr;                          ///< this worker's, as much as the program says
+    Storage* prepared = nullptr;                         ///< everybody's, as much as the program says
+    bool set_gradient = false;                           ///< the leaf's first tile
     bool each_step_prepares = false;  ///< all of `prepared` is one step's at a time, else of all steps of a phase
     bool cached = false;              ///< it stays from batch to batch, and is there already
     Batch const* batch = nullptr;
@@ -91,9 +91,9 @@ struct ProgramStep {
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
-    int gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
-    int cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
-    int parameters = 0;  ///< of the operation, for forward kernels
+    int gradients = 0;    ///< parameters whose gradients the step makes in the arena of a leaf
+    int cleared = 0;      ///< parameters whose gradients must begin at zero: not where the kernel sets them
+    int parameters = 0;   ///< of the operation, for forward kernels
     bool frozen = false;  ///< they are among the buffers
     Preparation<Precision> preparation{};
     int prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have

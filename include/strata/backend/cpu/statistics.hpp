@@ -78,13 +78,13 @@ void evaluation_statistics(T const* buffers, double* statistics) {
     Net::for_each_operation([&]<int Index>() {
         using Op = typename Net::template OperationAt<Index>;
         if constexpr (reads_statistics<Op>() && !(Frozen && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
-            constexpr int affine = kernel_operation<Op>::Parameters::size - Op::Parameters::size;  // frozen: buffers, too
+            constexpr int affine =
+                kernel_operation<Op>::Parameters::size - Op::Parameters::size;  // frozen: buffers, too
             T const* const running = buffers + Net::buffer_offset[Index] + affine;
             for (int c = 0; c < Op::channels; ++c) {
                 double* const s = statistics + Net::statistic_offset[Index] + c * Op::statistics_per_channel;
                 s[Op::mean] = static_cast<double>(running[c]);
-                s[Op::inverse_deviation] =
-                    1 / std::sqrt(static_cast<double>(running[Op::channels + c]) + Op::epsilon);
+                s[Op::inverse_deviation] = 1 / std::sqrt(static_cast<double>(running[Op::channels + c]) + Op::epsilon);
                 s[Op::mean_dy] = s[Op::mean_dy_xhat] = 0;
             }
         }

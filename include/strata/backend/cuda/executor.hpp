@@ -263,7 +263,7 @@ private:
         a.dy = at(p.gradient[Index + 1]);
         a.extra = at(p.extra[Index]);
         a.parameters = detail::is_frozen<Op<Index>> ? buffers_.data() + Net::buffer_offset[Index]
-                                        : parameters_.data() + Net::parameter_offset[Index];
+                                                    : parameters_.data() + Net::parameter_offset[Index];
         a.gradient = gradient_.data() + Net::parameter_offset[Index];
         a.statistics = statistics_.data() + Net::statistic_offset[Index];
         a.random = random;

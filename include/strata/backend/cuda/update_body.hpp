@@ -49,8 +49,7 @@ struct MeasureBody {
     STRATA_DEVICE Value part(long block, int thread) const {
         auto all = Value::nothing();
         long const first = begin + block * chunk, end = first + chunk < past_end ? first + chunk : past_end;
-        for (long i = first + thread; i < end; i += block_threads)
-            all.look(update, weights, gradient, state, count, i);
+        for (long i = first + thread; i < end; i += block_threads) all.look(update, weights, gradient, state, count, i);
         return all;
     }
     STRATA_HD Value combine(Value a, Value const& b) const {
@@ -115,8 +114,7 @@ UpdateFault update_on(Device& device, UpdateRange& range, Update const& update, 
         using Measure = UpdateMeasure<States>;
         auto all = Measure::nothing();
         for_each_update(update, 0, count, [&]<class One>(One const& one, std::ptrdiff_t begin, std::ptrdiff_t end) {
-            MeasureBody<One, States, Precision> body{one,   weights, gradient, state, nullptr,
-                                                     count, begin,   end};
+            MeasureBody<One, States, Precision> body{one, weights, gradient, state, nullptr, count, begin, end};
             for (auto const& part : values_from<Measure>(device, body.blocks(), [&](Measure* found) {
                      body.found = found;
                      device.launch_blocks(body);

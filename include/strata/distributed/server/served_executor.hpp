@@ -58,8 +58,9 @@ public:
             strata::Optimizer<Optimizer> || is_grouped<Optimizer>,
             "Served: servers move weights one by one, as SGD, Adam and AdamW do; a matrix optimizer needs whole "
             "tensors: use DataParallel");
-        static_assert(!is_grouped<Optimizer>,
-                      "Served: servers move all weights alike and know no Group: train without it, or with DataParallel");
+        static_assert(
+            !is_grouped<Optimizer>,
+            "Served: servers move all weights alike and know no Group: train without it, or with DataParallel");
         static_assert(!is_averaged<Optimizer>,
                       "Served: the optimizer's state is the servers', and Ema's average is a part of it: train without "
                       "it, or with DataParallel");
