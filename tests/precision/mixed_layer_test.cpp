@@ -1,7 +1,7 @@
 // Layers in Mixed<bfloat16>: the generic kernels, pooling and elementwise operations.
 #include "mixed_layer.hpp"
 
-#include "strata/backend/cpu/pooling_kernel.hpp"
+#include "strata/backend/cpu/kernel/pooling/pooling_kernel.hpp"
 #include "strata/layer/avg_pool2d.hpp"
 #include "strata/layer/conv2d.hpp"
 #include "strata/layer/global_avg_pool2d.hpp"
