@@ -28,7 +28,7 @@ struct ParameterTensors {
     template <class Op>
     using of = typename Op::Parameters;
     template <class Net>
-    static consteval int offset(std::size_t operation) {
+    static constexpr int offset(std::size_t operation) {
         return Net::parameter_offset[operation];
     }
 };
@@ -36,7 +36,7 @@ struct BufferTensors {
     template <class Op>
     using of = decltype(list_buffers<Op>());
     template <class Net>
-    static consteval int offset(std::size_t operation) {
+    static constexpr int offset(std::size_t operation) {
         return Net::buffer_offset[operation];
     }
 };
