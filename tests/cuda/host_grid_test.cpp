@@ -126,6 +126,13 @@ TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
                          SGD{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}, 33);
 }
 
+TEST_CASE("groups of parameters") {
+    auto const grouped = [](auto const&... groups) {
+        return detail::with_groups_of<Seam>(detail::grouped(AdamW{.learning_rate = 0.01}, groups...));
+    };
+    check_training<Seam>(CrossEntropy{}, grouped(Group{"*.bias", {.weight_decay = 0}}, Group{"0.*", {.rate = 10}}), 33);
+}
+
 TEST_CASE("ignored labels and weights of classes") {
     for (int size : {2, 17, 130}) {
         check_gradients<Seam>(CrossEntropy{.ignore_index = 1}, size);
@@ -145,6 +152,13 @@ TEST_CASE("LeNet") {
 TEST_CASE("ResNet with every kind of shortcut") {
     for (int size : {2, 5, 18}) check_gradients<SmallResNet>(CrossEntropy{}, size);
     check_training<SmallResNet>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.1}, 12);
+}
+
+TEST_CASE("frozen layers between trained ones") {
+    using Tuned = Network<Input<2, 6, 6>, Conv2d<3, 3>, BatchNorm2d<>,
+                          Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>, Flatten, Linear<3>>;
+    check_gradients<Tuned>(CrossEntropy{}, 17);
+    check_training<Tuned>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
 }
 
 TEST_CASE("regression with Dropout and one's own activation") {

@@ -21,6 +21,12 @@ using Branched =
             MaxPool2d<2>, Flatten, Linear<40>, Dropout<0.3>, ReLU, Residual<Main<Linear<40>>, After<ReLU>>, Linear<5>>;
 static_assert(ParameterGroups<Branched>::count == 3);
 
+/// Frozen layers and a frozen BatchNorm, below, between and above trained ones.
+using Tuned = Network<Input<2, 12, 12>, Frozen<Conv2d<16, 3, Padding<1>>, BatchNorm2d<>, ReLU>,
+                      Conv2d<6, 3, Padding<1>>, BatchNorm2d<>, ReLU, MaxPool2d<2>, Flatten, Linear<60>,
+                      Frozen<BatchNorm1d<>, Linear<60>>, ReLU, Linear<100>, ReLU, Frozen<Linear<100>>, Linear<5>>;
+static_assert(ParameterGroups<Tuned>::count == 3);
+
 /// A step on every level has the bits of one rank, and sends and keeps what is predicted.
 template <int Level>
 void check_steps(int ranks, int threads = 1) {
@@ -78,6 +84,7 @@ TEST_CASE("any number of ranks has the bits and the file of one") {
     check_ranks<Net, Sharded<3>>(64, 150, {{1, 2}, {2, 2}, {3, 1}, {8, 1}});
     check_ranks<Branched, Sharded<2>>(48, 110, {{3, 1}, {4, 2}});
     check_ranks<Branched, Sharded<3>>(48, 110, {{3, 1}, {4, 2}});
+    check_ranks<Tuned, Sharded<3>>(48, 110, {{2, 2}, {3, 1}});
 }
 
 TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
@@ -106,16 +113,18 @@ TEST_CASE("steps of one's own, and the bytes and the memory of a step") {
     static_assert(memory(Sharded<3>{}).parameters < 2 * layer + part);
 }
 
-TEST_CASE("gradients are clipped by the norm of all ranks' parts, and weights averaged where they are kept") {
+TEST_CASE("clipped by the norm of all ranks' parts, averaged where weights are kept, moved as their groups say") {
     auto const data = small_images(64);
     OneBatch const batch(data);
-    auto alone = trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5});
+    Group const biases{"*.bias", {.weight_decay = 0.5}}, first{"4.*", {.rate = 2}};
+    auto alone = trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5}, biases, first);
     double const norms[] = {alone.train_step(*batch).gradient_norm, alone.train_step(*batch).gradient_norm};
     auto const averaged = alone.averaged();
     std::mutex checking;
     auto const check = [&](int ranks, auto... ways) {
         Threads::run_ranks(ranks, [&](Threads communicator) {
-            auto trainer = trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5}, DataParallel{communicator, ways...});
+            auto trainer =
+                trainer_of<Net>(ClipNorm{0.01}, Ema{.decay = 0.5}, biases, first, DataParallel{communicator, ways...});
             OneBatch const its(data);
             double const its_norms[] = {trainer.train_step(*its).gradient_norm, trainer.train_step(*its).gradient_norm};
             auto const& model = trainer.model();

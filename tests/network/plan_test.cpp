@@ -127,7 +127,8 @@ struct Play {
             } else {
                 write(y, o.output_size, {Content::value, i + 1});
             }
-            if (o.keeps_extra && training) write(plan.extra[index(i)], o.output_size, {Content::extra, i});
+            if (o.keeps_extra && training && wants_gradient(i + 1))
+                write(plan.extra[index(i)], o.output_size, {Content::extra, i});
         }
         expect_value(N);
         if (training) run_backward();

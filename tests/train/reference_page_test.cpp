@@ -26,6 +26,11 @@ using BasicBlock =
 using Names = Network<Input<1, 8, 8>, Conv2d<8, 3>, ReLU, Named<"layer1", Repeat<2, Conv2d<8, 3, SamePadding>, ReLU>>,
                       BasicBlock, Flatten, Named<"fc", Linear<10>>>;
 
+// A pretrained network with another head. What is Frozen stays as its file says.
+using Tuned = Network<Input<2, 12, 12>,                                                                 //
+                      Frozen<Named<"conv1", Conv2d<8, 3, NoBias>>, Named<"bn1", BatchNorm2d<>>, ReLU>,  //
+                      Named<"conv2", Conv2d<8, 3>>, ReLU, MaxPool2d<4>, Flatten, Named<"head", Linear<5>>>;
+
 // A schedule: a pure function of the place in training. LambdaLR makes one of a function that gives a factor.
 struct Polynomial {
     using policy = SchedulePolicy;
@@ -70,6 +75,27 @@ TEST_CASE("one's own parts in one sentence") {
     double const before = trainer.evaluate(data).loss;
     trainer.fit(data.with(Noise{.deviation = 0.01}), {.epochs = 40, .batch_size = 20, .progress = ProgressStyle::none});
     CHECK(trainer.evaluate(data).loss < before / 10);
+}
+
+TEST_CASE("finetuning") {
+    using Pretrained =
+        Network<Input<2, 12, 12>, Named<"conv1", Conv2d<8, 3, NoBias>>, Named<"bn1", BatchNorm2d<>>, ReLU,
+                Named<"conv2", Conv2d<8, 3>>, ReLU, MaxPool2d<4>, Flatten, Named<"head", Linear<100>>>;
+    TemporaryDirectory const directory;
+    std::string const file = directory / "pretrained.safetensors";
+    Model<Pretrained> const pretrained(3);
+    save(pretrained, file);
+    auto const data = small_images(100);
+
+    auto trainer =
+        train<Tuned>(AdamW{.learning_rate = 1e-3}, Group{"*.bias", {.weight_decay = 0}}, Group{"head.*", {.rate = 10}});
+    trainer.load_weights(file, {.skip = {"head.*"}});
+    trainer.fit(data, {.epochs = 4, .progress = ProgressStyle::none});
+
+    CHECK(trainer.state().history[3].train_loss < trainer.state().history[0].train_loss);
+    auto const tuned = trainer.model().tensors(), before = pretrained.tensors();
+    REQUIRE(tuned[0].name == before[0].name);
+    CHECK(std::memcmp(tuned[0].data, before[0].data, before[0].size() * sizeof(float)) == 0);
 }
 
 TEST_CASE("saliency as in evaluation") {

@@ -1,6 +1,8 @@
 // What every backend does for batch-wide layers.
 #pragma once
 
+#include <algorithm>
+
 #include "../core/error.hpp"
 #include "../network/network.hpp"
 
@@ -26,6 +28,13 @@ void count_batch(Model& model) {
     Net::for_each_operation([&]<int Index>() {
         if constexpr (is_batch_wide<typename Net::template OperationAt<Index>>()) ++model.batches_tracked()[Index];
     });
+}
+
+/// The running statistics of a batch become the model's.
+template <class Net, class Model, class Buffers>
+void take_statistics(Model& model, Buffers const& fresh) {
+    std::copy(fresh.begin(), fresh.end(), model.buffers().begin());
+    count_batch<Net>(model);
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -48,6 +49,16 @@ STRATA_COLD UpdateFault buffer_fault(T const* old, T const* fresh, std::size_t c
     for (std::size_t i = 0; i < count; ++i)
         if (!may_replace(old[i], fresh[i])) return {UpdateFault::Part::buffer, 0, static_cast<std::int64_t>(i)};
     return {};
+}
+
+/// Calls f(update, from, to) for the parts of parameters [from, to) that one update moves: all of them at once, but of an
+/// optimizer with groups (optimizer/grouped_optimizer.hpp).
+template <class Update, class F>
+void for_each_update(Update const& update, std::ptrdiff_t from, std::ptrdiff_t to, F const& f) {
+    if constexpr (requires { update.for_each(from, to, f); })
+        update.for_each(from, to, f);
+    else
+        f(update, from, to);
 }
 
 /// What a look at weights and state found: their largest finite magnitudes as an update would leave them.

@@ -100,7 +100,7 @@ constexpr bool passes_gradient() {
 }
 template <class Op>
 constexpr bool is_batch_wide() {
-    return requires { Op::statistics_per_channel; };
+    return requires { Op::statistics_per_channel; } && !requires { typename Op::IsFrozen; };
 }
 template <class Op>
 constexpr bool is_elementwise() {

@@ -2,6 +2,7 @@
 // left of gradients.
 #pragma once
 
+#include "../optimizer/grouped_optimizer.hpp"
 #include "rank_group.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -137,8 +138,8 @@ public:
                 parameters = model.parameters().data() + parts().part(0).begin;
             return noted(this->ranks().together([&] {
                 UpdateFault const fault = this->update_part(
-                    optimizer, step, parameters, gradient, state.data(), static_cast<std::ptrdiff_t>(parts().size()),
-                    [&](UpdateFault found) {
+                    own_part_of(optimizer), step, parameters, gradient, state.data(),
+                    static_cast<std::ptrdiff_t>(parts().size()), [&](UpdateFault found) {
                         if (found)
                             found.index =
                                 static_cast<std::int64_t>(parts().number(static_cast<std::size_t>(found.index)));
@@ -248,6 +249,25 @@ private:
     void deal_codes() {
         if constexpr (Group::compressed) this->ranks().codes().deal(this->ranks().rank(), this->ranks().size(), count);
     }
+    /// An optimizer with groups has to know which of them this rank's parameters, side by side, are of.
+    template <class Optimizer>
+    [[nodiscard]] decltype(auto) own_part_of(Optimizer const& optimizer) {
+        if constexpr (is_grouped<Optimizer>) {
+            group_ranges_.clear();
+            for (int k = 0; k < parts().ranges(); ++k) {
+                auto const own = parts().part(k);
+                auto const begin = static_cast<std::ptrdiff_t>(own.begin), end = static_cast<std::ptrdiff_t>(own.end);
+                auto const moved = static_cast<std::ptrdiff_t>(parts().place(k)) - begin;
+                for (auto const& range : optimizer.ranges())
+                    if (range.begin < end && begin < range.end)
+                        group_ranges_.push_back(
+                            {(std::max)(begin, range.begin) + moved, (std::min)(end, range.end) + moved, range.kind});
+            }
+            return GroupedPart<Optimizer>{optimizer, group_ranges_};
+        } else {
+            return (optimizer);
+        }
+    }
     [[nodiscard]] OwnedParts parts() const { return this->ranks().parts(); }
     /// This rank's part of the gradient, as it is now.
     [[nodiscard]] Gradient const* own_gradient() {
@@ -260,6 +280,7 @@ private:
         }
     }
 
+    std::vector<GroupedRange> group_ranges_;  // of the optimizer's groups, here
     AlignedVector<Gradient> whole_gradient_;  // by groups: where somebody asked for it
     bool whole_ = !Group::sharded;
     bool lost_ = false;  // a part of the state, with a rank

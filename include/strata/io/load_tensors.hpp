@@ -3,9 +3,9 @@
 
 #include <span>
 
+#include "../core/name_pattern.hpp"
 #include "convert.hpp"
 #include "load_differences.hpp"
-#include "name_pattern.hpp"
 #include "safetensors_file.hpp"
 
 namespace strata::inline STRATA_ABI {

@@ -21,6 +21,8 @@ template <class... Layers>
 struct Sequential;
 template <int N, class... Layers>
 struct Repeat;
+template <class... Layers>
+struct Frozen;
 
 namespace detail {
 /// What a name stands for: a layer, or a group with a scope of its own.
@@ -35,6 +37,14 @@ struct ContentsOf<Layer> {
 template <int N, class... Layers>
 struct ContentsOf<Repeat<N, Layers...>> {
     using type = Sequential<Repeat<N, Layers...>>;
+};
+template <class First, class Second, class... Rest>
+struct ContentsOf<Frozen<First, Second, Rest...>> {
+    using type = Sequential<Frozen<First, Second, Rest...>>;
+};
+template <int N, class... Layers>
+struct ContentsOf<Frozen<Repeat<N, Layers...>>> {
+    using type = Sequential<Frozen<Repeat<N, Layers...>>>;
 };
 }  // namespace detail
 
@@ -55,6 +65,14 @@ template <int N, class... Layers>
 struct Repeat {
     static_assert(N >= 0, "Repeat: the count must not be negative");
 };
+
+/// Layers that are not trained, spliced into the surroundings: names and model files are those without Frozen. Their
+/// parameters are buffers of the model: no update, weight decay or optimizer state touches them. BatchNorm in it is in
+/// evaluation, by its running statistics, which stay as they are, and Dropout passes on what comes in, as PyTorch's modules
+/// after requires_grad_(False) and eval(). Gradients go through it to what is trained below, and are not computed where
+/// there is nothing.
+template <class... Layers>
+struct Frozen {};
 
 /// The main path of a Residual.
 template <class... Layers>

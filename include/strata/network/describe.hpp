@@ -37,7 +37,7 @@ template <class Net, class T = float>
     NetworkDescription description;
     description.input_shape = detail::extents_text(detail::ExtentsOf<typename Net::InputShape>::value);
     description.layers = detail::describe_layers(Net::layer_table, sizeof(T));
-    description.parameters = Net::parameter_count;
+    description.parameters = Net::weight_count;
     description.forward_flops = Net::flops;
     description.training_flops = Net::training_flops;
     description.parameter_bytes = static_cast<std::int64_t>(Net::template parameter_bytes<T>);

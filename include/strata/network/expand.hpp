@@ -8,7 +8,8 @@
 //   Output                 shape of what it makes; Poison where a layer is misused
 //   Misuse                 what is said then
 //   count, indices          operations, and the indices that it takes in its surroundings
-//   First, Second, split   its parts, and the operations of the first; one operation is Operation, and split -1
+//   First, Second, split   its parts, and the operations of the first; one operation is Operation, and split -1;
+//                          -2 of Contents whose operations are frozen (frozen.hpp)
 //   write(to, at, entry)   appends its operations at a place, behind value `entry`; returns the value that it makes
 #pragma once
 
@@ -240,7 +241,8 @@ struct Repeated<Layers, 0, X> : NoFragment<X> {};
 
 /// Operation `Index` of a fragment.
 template <int Index, class P,
-          int Part = (P::split < 0       ? 0
+          int Part = (P::split == -2     ? 3
+                      : P::split < 0     ? 0
                       : Index < P::split ? 1
                                          : 2)>
 struct OperationIn {

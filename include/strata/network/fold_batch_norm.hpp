@@ -103,6 +103,8 @@ struct Regroup<Group, List<Layers...>> {
 template <class... Layers>
 struct FoldedLayer<Sequential<Layers...>> : Regroup<Sequential, typename FoldedList<List<>, Layers...>::type> {};
 template <class... Layers>
+struct FoldedLayer<Frozen<Layers...>> : Regroup<Frozen, typename FoldedList<List<>, Layers...>::type> {};
+template <class... Layers>
 struct FoldedLayer<Main<Layers...>> : Regroup<Main, typename FoldedList<List<>, Layers...>::type> {};
 template <class... Layers>
 struct FoldedLayer<Shortcut<Layers...>> : Regroup<Shortcut, typename FoldedList<List<>, Layers...>::type> {};
@@ -152,7 +154,10 @@ struct FoldNetwork<Network<In, Layers...>>
     : FoldedNetworkOf<Network<In, Layers...>, typename FoldedList<List<>, Layers...>::type> {};
 
 template <class Op>
-inline constexpr int norms_folded = 0;
+inline constexpr int norms_folded = [] {
+    if constexpr (is_frozen<Op>) return norms_folded<kernel_operation<Op>>;
+    return 0;
+}();
 template <class G, int Norms>
 inline constexpr int norms_folded<Convolution<G, FoldedScheme<Norms>>> = Norms;
 template <int Inputs, int Outputs, bool Bias, int Norms>
@@ -179,6 +184,22 @@ constexpr auto fold_map = [] {
     return at;
 }();
 
+/// Where an operation's parameters and its buffers begin, which of one that is Frozen are both among the buffers.
+template <int Index, class ModelType>
+auto* parameters_at(ModelType& model) {
+    using Net = typename ModelType::Network;
+    constexpr bool frozen = is_frozen<typename Net::template OperationAt<Index>>;
+    return frozen ? model.buffers().data() + Net::buffer_offset[Index]
+                  : model.parameters().data() + Net::parameter_offset[Index];
+}
+template <int Index, class ModelType>
+auto* buffers_at(ModelType& model) {
+    using Net = typename ModelType::Network;
+    using Op = typename Net::template OperationAt<Index>;
+    return model.buffers().data() + Net::buffer_offset[Index] +
+           (kernel_operation<Op>::Parameters::size - Op::Parameters::size);
+}
+
 }  // namespace detail
 
 /// The network without the BatchNorms that directly follow a Conv2d or Linear, which have a bias instead. Names stay;
@@ -195,12 +216,12 @@ template <class Net, class Precision>
     Model<Folded, Precision> result;
     Net::for_each_operation([&]<int Index>() {
         constexpr auto J = static_cast<std::size_t>(detail::fold_map<Net, Folded>[static_cast<std::size_t>(Index)]);
-        using Op = typename Net::template OperationAt<Index>;
-        using Target = typename Folded::template OperationAt<static_cast<int>(J)>;
-        T const* const from = model.parameters().data() + Net::parameter_offset[Index];
-        T* const to = result.parameters().data() + Folded::parameter_offset[J];
+        using Op = detail::kernel_operation<typename Net::template OperationAt<Index>>;
+        using Target = detail::kernel_operation<typename Folded::template OperationAt<static_cast<int>(J)>>;
+        T const* const from = detail::parameters_at<Index>(model);
+        T* const to = detail::parameters_at<static_cast<int>(J)>(result);
         if constexpr (detail::is_batch_wide<Op>() && detail::norms_folded<Target> > 0) {
-            T const* const running = model.buffers().data() + Net::buffer_offset[Index];
+            T const* const running = detail::buffers_at<Index>(model);
             constexpr int channels = Op::channels, size = (Target::Parameters::size - channels) / channels;
             for (int c = 0; c < channels; ++c) {
                 double scale = 1 / std::sqrt(static_cast<double>(running[channels + c]) + Op::epsilon), shift = 0;
@@ -217,8 +238,8 @@ template <class Net, class Precision>
             std::fill_n(to, Target::Parameters::size, T(0));  // a bias that the original has not
             std::copy_n(from, Op::Parameters::size, to);
             if constexpr (requires { typename Op::Buffers; })
-                std::copy_n(model.buffers().data() + Net::buffer_offset[Index], Op::Buffers::size,
-                            result.buffers().data() + Folded::buffer_offset[J]);
+                std::copy_n(detail::buffers_at<Index>(model), Op::Buffers::size,
+                            detail::buffers_at<static_cast<int>(J)>(result));
             result.batches_tracked()[J] = model.batches_tracked()[static_cast<std::size_t>(Index)];
         }
     });

@@ -18,7 +18,7 @@ struct LayerRow {
     std::string_view name;              ///< as in files: "layer1.0.conv1", "3"
     std::string_view type;              ///< "Conv2d"
     std::span<int const> output_shape;  ///< of one sample
-    int parameters = 0;                 ///< trained numbers
+    int parameters = 0;                 ///< trained numbers, and those that are Frozen
     bool has_tensors = false;           ///< parameters or buffers, which are saved under its name
     double flops = 0;                   ///< forward, one sample; a multiply-add is two
 };
@@ -31,7 +31,8 @@ consteval auto layer_table(OpList<N, Characters> const& list) {
     std::array<LayerRow, static_cast<std::size_t>(N)> table{};
     for (std::size_t i = 0; i < table.size(); ++i) {
         auto const& row = list.rows[i];
-        table[i] = {list.name(row), row.type, row.output_shape, row.parameters, row.has_tensors, row.flops};
+        table[i] = {list.name(row),  row.type, row.output_shape, row.parameters + row.frozen,
+                    row.has_tensors, row.flops};
     }
     return table;
 }

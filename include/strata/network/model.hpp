@@ -53,10 +53,9 @@ public:
         : parameters_(static_cast<std::size_t>(Net::parameter_count)),
           buffers_(static_cast<std::size_t>(Net::buffer_count)) {
         std::uint32_t tensor = 0;
-        Scalar *parameter = parameters_.data(), *buffer = buffers_.data();
-        for (auto const& layer : tensor_table) {
-            parameter = fill(layer.parameters, parameter, seed, tensor);
-            buffer = fill(layer.buffers, buffer, seed, tensor);
+        for (std::size_t i = 0; i < tensor_table.size(); ++i) {
+            fill(tensor_table[i].parameters, parameters_.data() + Net::parameter_offset[i], seed, tensor);
+            fill(tensor_table[i].buffers, buffers_.data() + Net::buffer_offset[i], seed, tensor);
         }
     }
 
@@ -86,11 +85,10 @@ public:
     }
     /// The same, `tensor_count` of them, into a list of someone else's.
     STRATA_COLD void tensors(TensorView* list) {
-        Scalar *parameter = parameters_.data(), *buffer = buffers_.data();
         for (std::size_t i = 0; i < tensor_table.size(); ++i) {
             auto const layer = Net::layer_table[i].name;
-            parameter = describe(list, layer, tensor_table[i].parameters, parameter);
-            buffer = describe(list, layer, tensor_table[i].buffers, buffer);
+            describe(list, layer, tensor_table[i].parameters, parameters_.data() + Net::parameter_offset[i]);
+            describe(list, layer, tensor_table[i].buffers, buffers_.data() + Net::buffer_offset[i]);
             if (tensor_table[i].counts_batches)
                 *list++ = {concatenate(layer, ".num_batches_tracked"), {}, DataType::int64, &batches_tracked_[i]};
         }
@@ -156,7 +154,7 @@ private:
             table[Index].parameters = RowsOf<typename Op::Parameters>::rows;
             if constexpr (detail::has_buffers<Op>()) {
                 table[Index].buffers = RowsOf<typename Op::Buffers>::rows;
-                table[Index].counts_batches = true;
+                table[Index].counts_batches = detail::has_buffers<detail::kernel_operation<Op>>();
             }
         });
         return table;
@@ -177,24 +175,22 @@ public:
     }();
 
 private:
-    /// Initialises tensors that lie one behind the other; returns their end.
-    STRATA_COLD static Scalar* fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
-                                    std::uint32_t& tensor) {
+    /// Initialises tensors that lie one behind the other.
+    STRATA_COLD static void fill(std::span<TensorRow const> rows, Scalar* at, std::uint64_t seed,
+                                 std::uint32_t& tensor) {
         for (auto const& row : rows) {
             Random random(seed, Purpose::initialization, tensor++);
             row.initialize(std::span<Scalar>(at, static_cast<std::size_t>(row.size)), row.fan, random);
             at += row.size;
         }
-        return at;
     }
-    STRATA_COLD static Scalar* describe(TensorView*& list, std::string_view layer, std::span<TensorRow const> rows,
-                                        Scalar* at) {
+    STRATA_COLD static void describe(TensorView*& list, std::string_view layer, std::span<TensorRow const> rows,
+                                     Scalar* at) {
         for (auto const& row : rows) {
             *list++ = {
                 concatenate(layer, ".", row.name), {row.shape.begin(), row.shape.end()}, data_type_of<Scalar>, at};
             at += row.size;
         }
-        return at;
     }
 
     AlignedVector<Scalar> parameters_, buffers_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "expand.hpp"
+#include "frozen.hpp"
 #include "join.hpp"
 #include "layer_table.hpp"
 #include "plan.hpp"
@@ -52,6 +53,19 @@ template <std::size_t N>
 consteval std::array<int, N + 1> offsets(std::array<OperationRow, N> const& rows, int OperationRow::* size) {
     std::array<int, N + 1> at{};
     for (std::size_t i = 0; i < N; ++i) at[i + 1] = at[i] + rows[i].*size;
+    return at;
+}
+
+/// The same of the buffers: those that training moves come first.
+template <std::size_t N>
+consteval std::array<int, N + 1> buffer_offsets(std::array<OperationRow, N> const& rows) {
+    std::array<int, N + 1> at{};
+    for (bool const frozen : {false, true})
+        for (std::size_t i = 0; i < N; ++i)
+            if (rows[i].is_frozen == frozen) {
+                at[i] = at[N];
+                at[N] += rows[i].buffers;
+            }
     return at;
 }
 
@@ -131,14 +145,36 @@ public:
     /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
     static constexpr auto parameter_offset = detail::offsets(op_list.rows, &detail::OperationRow::parameters);
     static constexpr int parameter_count = parameter_offset.back();
-    /// Buffers are saved but not trained: BatchNorm's running statistics.
-    static constexpr auto buffer_offset = detail::offsets(op_list.rows, &detail::OperationRow::buffers);
+    /// Buffers are saved but not trained: BatchNorm's running statistics, and all that is Frozen, which comes last.
+    static constexpr auto buffer_offset = detail::buffer_offsets(op_list.rows);
     static constexpr int buffer_count = buffer_offset.back();
+    /// Those that a training step moves.
+    static constexpr int moving_buffer_count = [] {
+        int sum = 0;
+        for (auto const& row : op_list.rows) sum += row.is_frozen ? 0 : row.buffers;
+        return sum;
+    }();
+    /// Parameters, trained or not; the latter are among the buffers.
+    static constexpr std::int64_t weight_count = [] {
+        std::int64_t sum = parameter_count;
+        for (auto const& row : op_list.rows) sum += row.frozen;
+        return sum;
+    }();
     /// Doubles of batch-wide statistics.
     static constexpr auto statistic_offset = detail::offsets(op_list.rows, &detail::OperationRow::statistics);
     static constexpr int statistic_count = statistic_offset.back();
     /// True when a layer needs the whole batch at once (BatchNorm in training): such networks run phase by phase.
-    static constexpr bool is_batch_wide = statistic_count > 0;
+    static constexpr bool is_batch_wide = [] {
+        bool any = false;
+        for (auto const& row : op_list.rows) any = any || row.is_batch_wide;
+        return any;
+    }();
+    /// True when a BatchNorm is Frozen.
+    static constexpr bool has_frozen_statistics = [] {
+        bool any = false;
+        for (auto const& row : op_list.rows) any = any || (row.is_frozen && row.statistics > 0);
+        return any;
+    }();
 
     /// Floating-point operations of one forward pass of one sample; training is counted as three times that.
     static constexpr double flops = [] {
@@ -158,7 +194,7 @@ public:
 
     /// Bytes of parameters, and of one sample's part of the workspace, for scalars of type T.
     template <class T = float>
-    static constexpr std::size_t parameter_bytes = sizeof(T) * static_cast<std::size_t>(parameter_count);
+    static constexpr std::size_t parameter_bytes = sizeof(T) * static_cast<std::size_t>(weight_count);
     template <class T = float>
     static constexpr std::size_t training_bytes_per_sample =
         sizeof(T) * static_cast<std::size_t>(training_plan.size + training_plan.pass_size);

@@ -32,12 +32,13 @@ struct OperationRow {
     std::span<int const> output_shape;  ///< of one sample
     int output_size = 0;
     int parameters = 0, buffers = 0, statistics = 0;  ///< numbers in each of the flat arenas
+    int frozen = 0;                                   ///< of the buffers: parameters that are not trained
     bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
     double flops = 0;                                 ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers that they leave, of one sample
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
-         is_concatenation = false;
+         is_concatenation = false, is_batch_wide = false, is_frozen = false;
     ValueList inputs{};                  ///< values read
     std::size_t name = 0, name_end = 0;  ///< its characters
 };
@@ -59,9 +60,10 @@ constexpr OperationRow make_row() {
                      .is_elementwise = is_elementwise<Op>(),
                      .is_training_only = training_only,
                      .keeps_extra = keeps_extra<Op>(),
-                     .is_concatenation = is_concatenation<Op>()};
+                     .is_concatenation = is_concatenation<Op>(),
+                     .is_batch_wide = is_batch_wide<Op>()};
     if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
-    if constexpr (is_batch_wide<Op>()) row.statistics = Op::channels * Op::statistics_per_channel;
+    if constexpr (requires { Op::statistics_per_channel; }) row.statistics = Op::channels * Op::statistics_per_channel;
     return row;
 }
 template <class Op>

@@ -2,6 +2,7 @@
 // optimizer's goes tensor by tensor.
 #pragma once
 
+#include "../optimizer/grouped_optimizer.hpp"
 #include "../optimizer/matrix_optimizer.hpp"
 #include "tensor_table.hpp"
 
@@ -36,6 +37,13 @@ std::size_t for_each_state(O const& optimizer, F const& f) {
         offset += size;
     }
     return offset;
+}
+
+/// An optimizer whose groups, if it has some, know which of a network's parameters they are.
+template <class Net, class Optimizer>
+Optimizer with_groups_of(Optimizer optimizer) {
+    if constexpr (is_grouped<Optimizer>) optimizer.resolve(parameter_table<Net>);
+    return optimizer;
 }
 
 /// Numbers of state that an optimizer keeps for a network.

@@ -167,7 +167,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
             ++readers[static_cast<size_t>(v)];
             wants_gradient[y] = wants_gradient[y] || wants_gradient[static_cast<size_t>(v)];
         }
-        kept_by_maker[y] = training && keeps_output(op.keep);
+        kept_by_maker[y] = wants_gradient[y] && training && keeps_output(op.keep);
     }
     // Views share their source; an elementwise result takes its source's place where nobody
     // needs the source afterwards. Of a concatenation somebody may need a part.
@@ -177,7 +177,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         auto const& op = ops[static_cast<size_t>(i)];
         auto const x = static_cast<size_t>(op.inputs[0]);
         bool in_place = op.is_elementwise && x > 0 && readers[x] == 1 && !kept_by_maker[x] &&
-                        !(training && keeps_input(op.keep)) && !ops[x - 1].is_view && !ops[x - 1].is_concatenation;
+                        !(wants_gradient[static_cast<size_t>(i + 1)] && training && keeps_input(op.keep)) &&
+                        !ops[x - 1].is_view && !ops[x - 1].is_concatenation;
         plan.in_place[static_cast<size_t>(i)] = in_place;
         if (op.is_view || in_place) places.root[static_cast<size_t>(i + 1)] = places.root[x];
         for (int const v : op.inputs) last_reader[static_cast<size_t>(places.root[static_cast<size_t>(v)])] = i;
@@ -214,8 +215,9 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
         use(i + 1, i + 1);
-        for (int const v : op.inputs) use(v, training && keeps_input(op.keep) ? backward_time(i) : i + 1);
-        if (training && keeps_output(op.keep)) use(i + 1, backward_time(i));
+        bool const goes_back = training && wants_gradient[static_cast<size_t>(i + 1)];
+        for (int const v : op.inputs) use(v, goes_back && keeps_input(op.keep) ? backward_time(i) : i + 1);
+        if (goes_back && keeps_output(op.keep)) use(i + 1, backward_time(i));
     }
     Allocator<3 * N + 2> memory;
     std::array<int, N + 1> placed{};
@@ -226,7 +228,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         plan.value[at] = placed[owner] + places.from[at];
         if (v == 0) continue;
         auto const& op = ops[at - 1];
-        plan.extra[at - 1] = op.keeps_extra && training ? memory.allocate(op.output_size, v, backward_time(v - 1)) : -1;
+        bool const keeps_extra = op.keeps_extra && training && wants_gradient[at];
+        plan.extra[at - 1] = keeps_extra ? memory.allocate(op.output_size, v, backward_time(v - 1)) : -1;
     }
     for (auto& g : plan.gradient) g = -1;
     if (training) {

@@ -27,17 +27,18 @@ namespace detail {
 struct ParameterTensors {
     template <class Op>
     using of = typename Op::Parameters;
+    template <class Net>
+    static constexpr int offset(std::size_t operation) {
+        return Net::parameter_offset[operation];
+    }
 };
 struct BufferTensors {
     template <class Op>
-    static consteval auto list() {
-        if constexpr (has_buffers<Op>())
-            return typename Op::Buffers{};
-        else
-            return NoParameters{};
+    using of = decltype(list_buffers<Op>());
+    template <class Net>
+    static constexpr int offset(std::size_t operation) {
+        return Net::buffer_offset[operation];
     }
-    template <class Op>
-    using of = decltype(list<Op>());
 };
 template <class Net, class Tensors>
 consteval auto tensor_rows() {
@@ -49,8 +50,8 @@ consteval auto tensor_rows() {
     }();
     std::array<TensorRow, static_cast<std::size_t>(count)> rows{};
     std::size_t at = 0;
-    int offset = 0;
     Net::for_each_operation([&]<int Index>() {
+        int offset = Tensors::template offset<Net>(Index);
         Tensors::template of<typename Net::template OperationAt<Index>>::for_each([&]<class P>(P) {
             rows[at++] = {Net::layer_table[Index].name, P::name, ExtentsOf<typename P::Extents>::value, offset,
                           P::Extents::size};

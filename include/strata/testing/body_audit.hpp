@@ -180,7 +180,7 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
     values[0].assign(static_cast<std::size_t>(Net::InputShape::size), 0.5);
     Net::for_each_operation([&]<int Index>() {
         using Node = typename Net::template NodeAt<Index>;
-        using Op = typename Node::Op;
+        using Op = detail::kernel_operation<typename Node::Op>;
         auto& y = values[Index + 1];
         if constexpr (detail::is_view<Op>() || detail::is_concatenation<Op>()) {
             for (int const v : Node::inputs) {
@@ -192,7 +192,9 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
             for (int k = 0; k < Node::inputs.count; ++k)
                 inputs[static_cast<std::size_t>(k)] = values[static_cast<std::size_t>(Node::inputs[k])].data();
             detail::audit_operation<Op>({name_of(Net::layer_table[Index].name), Index, inputs, y,
-                                         model.parameters().data() + Net::parameter_offset[Index],
+                                         detail::is_frozen<typename Node::Op>
+                                             ? model.buffers().data() + Net::buffer_offset[Index]
+                                             : model.parameters().data() + Net::parameter_offset[Index],
                                          statistics.data() + Net::statistic_offset[Index]});
         }
     });

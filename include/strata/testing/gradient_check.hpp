@@ -121,6 +121,7 @@ public:
         workspace_ = AlignedVector<double>(tile_size * tiles, nan);
         parts_.assign(static_cast<std::size_t>(Net::statistic_count) * tiles + 1, nan);
         merged_.assign(static_cast<std::size_t>(Net::statistic_count) + 1, nan);
+        frozen_statistics<Net>(model.buffers().data(), merged_.data());
         gradient.assign(gradient.size(), 0.0);  // parameter gradients accumulate
         result_ = {};
         for (auto const& step : Program::training) {
@@ -152,6 +153,7 @@ private:
     auto context(int tile) {
         typename Program::Context c;
         c.parameters = model.parameters().data();
+        c.frozen = model.buffers().data();
         c.workspace = workspace_.data() + static_cast<std::size_t>(tile) * tile_size;
         c.gradient = gradient.data();
         c.statistics = merged_.data();

@@ -25,6 +25,9 @@ template <class Net, class Precision, class LossType>
 consteval bool is_trained() {
     static_assert(Net::valid, "Trainer: a layer of this network is misused, see the first error");
     if constexpr (Net::valid) {
+        static_assert(
+            Net::parameter_count > 0 || Net::weight_count == 0,
+            "Trainer: all layers with parameters are Frozen, there is nothing to train: take one out of Frozen");
         using Got = got<typename Net::OutputShape>;
         if constexpr (requires { typename LossType::template Check<Got>; })
             static_assert(LossType::template Check<Got>::ok);

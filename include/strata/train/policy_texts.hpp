@@ -11,7 +11,7 @@
 #include "../io/checkpoint_file.hpp"
 #include "../io/checksum.hpp"
 #include "../loss/losses.hpp"
-#include "../optimizer/optimizer.hpp"
+#include "../optimizer/grouped_optimizer.hpp"
 #include "../schedule/schedule.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -68,6 +68,15 @@ STRATA_COLD std::string options_text(Policy const& policy) {
 /// by their options alone.
 template <class Scalar, class Optimizer>
 STRATA_COLD std::string optimizer_text(Optimizer const& optimizer) {
+    if constexpr (is_grouped<Optimizer>) {
+        std::string all = optimizer_text<Scalar>(static_cast<typename Optimizer::Base const&>(optimizer));
+        for (auto const& [pattern, options] : optimizer.groups()) {
+            append(all, "; group \"", pattern, '"');
+            if (options.weight_decay) append(all, ", weight_decay ", exact_text(*options.weight_decay));
+            if (options.rate) append(all, ", rate ", exact_text(*options.rate));
+        }
+        return all;
+    }
     std::string const text = concatenate(name_of_optimizer<Optimizer>(), options_text(optimizer));
     if constexpr (strata::Optimizer<Optimizer>) {
         constexpr int states = states_of<Optimizer>();

@@ -7,6 +7,7 @@
 #include "../optimizer/adam.hpp"
 #include "../optimizer/clip.hpp"
 #include "../optimizer/ema.hpp"
+#include "../optimizer/grouped_optimizer.hpp"
 #include "../schedule/constant.hpp"
 #include "policy_check.hpp"
 #include "trainer.hpp"
@@ -50,15 +51,16 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 /// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01},
 /// StepLR{.step_size = 5})`. Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer
 /// Adam{} (learning rate 0.001), gradients that are not clipped (else ClipNorm{1.0} or ClipValue{1.0}), weights that are
-/// not averaged (else Ema{0.999}), schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when
+/// not averaged (else Ema{0.999}), all parameters alike (else any number of Group{"*.bias", {…}}), schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when
 /// a hyperparameter makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
     static_assert(network, "train: the first template argument is a Network<Input<...>, layers...>");
-    static_assert(known,
-                  "train takes policies: a backend, a precision, a loss, an optimizer, ClipNorm or ClipValue, Ema, a "
-                  "schedule, a loss scale, DataParallel, Seed, NonFinite");
+    static_assert(
+        known,
+        "train takes policies: a backend, a precision, a loss, an optimizer, Group, ClipNorm or ClipValue, Ema, a "
+        "schedule, a loss scale, DataParallel, Seed, NonFinite");
     if constexpr (network && known) {
         constexpr bool single =
             detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
@@ -73,10 +75,11 @@ template <class Net, class... Policies>
                                                     detail::policy_or<RanksPolicy>(detail::NoRanks{}, policies...));
             auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);
             auto const loss = detail::loss_of<Net>(detail::policy_or<LossPolicy>(CrossEntropy{}, policies...));
-            auto const optimizer =
+            auto const optimizer = detail::grouped(
                 detail::averaged(detail::clipped(detail::policy_or<OptimizerPolicy>(Adam{}, policies...),
                                                  detail::policy_or<ClippingPolicy>(detail::NoClipping{}, policies...)),
-                                 detail::policy_or<AveragingPolicy>(detail::NoAveraging{}, policies...));
+                                 detail::policy_or<AveragingPolicy>(detail::NoAveraging{}, policies...)),
+                policies...);
             auto const schedule = detail::policy_or<SchedulePolicy>(ConstantLR{}, policies...);
             auto const loss_scale = detail::policy_or<LossScalePolicy>(NoLossScale{}, policies...);
             constexpr bool is_loss = Loss<std::remove_const_t<decltype(loss)>, typename Net::OutputShape>;

@@ -38,7 +38,7 @@ public:
     STRATA_COLD Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed,
                         NonFinite non_finite, LossScaling loss_scaling = {})
         : model_(seed.value),
-          optimizer_(optimizer),
+          optimizer_(detail::with_groups_of<Net>(optimizer)),
           schedule_(schedule),
           non_finite_(non_finite),
           loss_scaling_(loss_scaling),

@@ -51,7 +51,7 @@ public:
         parameters_.grow(*device_, parameter_count);
         gradient_.grow(*device_, parameter_count);
         buffers_.grow(*device_, buffer_count);
-        next_buffers_.grow(*device_, buffer_count);
+        next_buffers_.grow(*device_, moving_buffers);
         statistics_.grow(*device_, static_cast<std::size_t>(Net::statistic_count));
         report_.grow(*device_, report_size);
         report_values_.resize(report_size);
@@ -116,6 +116,7 @@ public:
         check_batch(batch.size);
         begin(model, batch, Net::training_plan.size);
         gradient_is_here_ = false;
+        detail::running_statistics<Net, true>(*device_, buffers_.data(), statistics_.data());
         device_->clear(gradient_.data(), parameter_count * sizeof(Gradient));
         Net::for_each_operation([&]<int Index>() { forward<Index, true>(random); });
         bool const has_loss = finish<true>(batch);
@@ -127,7 +128,7 @@ public:
             detail::MagnitudeBody<Gradient>{gradient_.data(), magnitudes, static_cast<long>(parameter_count)});
         if constexpr (Net::is_batch_wide)
             device_->launch_blocks(detail::MagnitudeBody<Scalar>{next_buffers_.data(), magnitudes + gradient_chunks,
-                                                                 static_cast<long>(buffer_count)});
+                                                                 static_cast<long>(moving_buffers)});
         return result(batch.size, has_loss, report_size);
     }
 
@@ -158,7 +159,7 @@ public:
     void update_statistics(ModelType& model) {
         if constexpr (Net::is_batch_wide) {
             device_->activate();
-            device_->copy(buffers_.data(), next_buffers_.data(), buffer_count * sizeof(Scalar));
+            device_->copy(buffers_.data(), next_buffers_.data(), moving_buffers * sizeof(Scalar));
             detail::count_batch<Net>(model);
         }
     }
@@ -166,7 +167,7 @@ public:
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
         begin(model, batch, Net::inference_plan.size);
-        detail::evaluation_statistics_on<Net>(*device_, buffers_.data(), statistics_.data());
+        detail::running_statistics<Net, false>(*device_, buffers_.data(), statistics_.data());
         Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
         if (outputs) {
@@ -191,9 +192,10 @@ public:
 private:
     static constexpr int places = detail::places_in<Loss, Net>;
     static constexpr auto parameter_count = static_cast<std::size_t>(Net::parameter_count);
-    static constexpr auto buffer_count = static_cast<std::size_t>(Net::buffer_count);
+    static constexpr auto buffer_count = static_cast<std::size_t>(Net::buffer_count),
+                          moving_buffers = static_cast<std::size_t>(Net::moving_buffer_count);
     static constexpr long gradient_chunks = detail::MagnitudeBody<Gradient>::blocks(Net::parameter_count),
-                          buffer_chunks = detail::MagnitudeBody<Scalar>::blocks(Net::buffer_count);
+                          buffer_chunks = detail::MagnitudeBody<Scalar>::blocks(Net::moving_buffer_count);
     /// Loss, hits, the largest magnitudes of the chunks of the gradient and of the new running statistics: everything a
     /// step tells the host.
     static constexpr auto report_size = static_cast<std::size_t>(2 + gradient_chunks + buffer_chunks);
@@ -216,7 +218,7 @@ private:
     template <bool Training>
     int first_non_finite_in(ModelType const& model, Batch const& batch, RandomKey random) {
         begin(model, batch, plan<Training>().size);
-        if constexpr (!Training) detail::evaluation_statistics_on<Net>(*device_, buffers_.data(), statistics_.data());
+        detail::running_statistics<Net, Training>(*device_, buffers_.data(), statistics_.data());
         int found = -1;
         Net::for_each_operation([&]<int Index>() {
             if (found >= 0) return;
@@ -260,7 +262,8 @@ private:
         a.y = at(p.value[Index + 1]);
         a.dy = at(p.gradient[Index + 1]);
         a.extra = at(p.extra[Index]);
-        a.parameters = parameters_.data() + Net::parameter_offset[Index];
+        a.parameters = detail::is_frozen<Op<Index>> ? buffers_.data() + Net::buffer_offset[Index]
+                                                    : parameters_.data() + Net::parameter_offset[Index];
         a.gradient = gradient_.data() + Net::parameter_offset[Index];
         a.statistics = statistics_.data() + Net::statistic_offset[Index];
         a.random = random;
@@ -275,12 +278,12 @@ private:
 
     template <int Index, bool Training>
     void forward(RandomKey random) {
-        using O = Op<Index>;
+        using O = detail::kernel_operation<Op<Index>>;
         if constexpr (detail::is_concatenation<O>()) {
             detail::copy_parts<Net, Index, Precision>(*device_, plan<Training>(), false, samples_, workspace_.data());
         } else if constexpr (!detail::is_view<O>() && (Training || !requires { typename O::IsTrainingOnly; })) {
             Data const a = data<Index, Training>(random);
-            if constexpr (detail::is_batch_wide<O>() && Training) {
+            if constexpr (detail::is_batch_wide<Op<Index>>() && Training) {
                 device_->launch_blocks(detail::MeanBody<O, Precision>{a});
                 device_->launch_blocks(detail::VarianceBody<O, Precision>{
                     a, buffers_.data() + Net::buffer_offset[Index], next_buffers_.data() + Net::buffer_offset[Index]});
@@ -295,7 +298,7 @@ private:
 
     template <int Index>
     void backward(RandomKey random) {
-        using O = Op<Index>;
+        using O = detail::kernel_operation<Op<Index>>;
         using Node = typename Net::template NodeAt<Index>;
         constexpr auto const& p = Net::training_plan;
         if constexpr (detail::is_concatenation<O>()) {
@@ -303,10 +306,10 @@ private:
         } else if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
             Data a = data<Index, true>(random);
             passes_.template run<O>(*device_, a, detail::backward_passes<O>{});
-            if constexpr (detail::is_batch_wide<O>())
+            if constexpr (detail::is_batch_wide<Op<Index>>())
                 device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
             else
-                O::Parameters::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
+                Op<Index>::Parameters::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
             // In place, the first input's gradient takes dy's memory: last, where it is another one.
             static_cast<void>(detail::for_all_inputs<O>([&]<int K>() {
                 input_gradient<detail::gradient_operation<O, K>>(

@@ -2,6 +2,7 @@
 // layer. The variance takes a second pass around the mean, which needs no merging and loses no digits.
 #pragma once
 
+#include "../../network/frozen_operation.hpp"
 #include "body.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -102,17 +103,19 @@ struct RunningStatisticsBody {
         double* const s = statistics + channel * Op::statistics_per_channel;
         s[Op::mean] = static_cast<double>(buffers[channel]);
         s[Op::inverse_deviation] = 1 / sqrt(static_cast<double>(buffers[Op::channels + channel]) + Op::epsilon);
+        s[Op::mean_dy] = s[Op::mean_dy_xhat] = 0;  // what does not depend on the batch has no part in its means
     }
 };
-
-/// The running statistics of all of a network's operations take the place of a batch's.
-template <class Net, class Device, class Master>
-void evaluation_statistics_on(Device& device, Master const* buffers, double* statistics) {
+/// The running statistics on the device, in training those of layers that are Frozen alone.
+template <class Net, bool Training, class Device, class Scalar>
+void running_statistics(Device& device, Scalar const* buffers, double* statistics) {
     Net::for_each_operation([&]<int Index>() {
         using Op = typename Net::template OperationAt<Index>;
-        if constexpr (is_batch_wide<Op>())
-            device.launch(RunningStatisticsBody<Op, Master>{buffers + Net::buffer_offset[Index],
-                                                            statistics + Net::statistic_offset[Index]});
+        using O = kernel_operation<Op>;
+        if constexpr (reads_statistics<O>() && !(Training && is_batch_wide<Op>()))
+            device.launch(RunningStatisticsBody<O, Scalar>{
+                buffers + Net::buffer_offset[Index] + (O::Parameters::size - Op::Parameters::size),
+                statistics + Net::statistic_offset[Index]});
     });
 }
 

@@ -43,13 +43,13 @@ struct MeasureBody {
     Master const* state;
     Value* found;  ///< [blocks]
     long count;
+    long begin, past_end;  ///< what is looked at
 
-    [[nodiscard]] long blocks() const { return (count + chunk - 1) / chunk; }
+    [[nodiscard]] long blocks() const { return (past_end - begin + chunk - 1) / chunk; }
     STRATA_DEVICE Value part(long block, int thread) const {
         auto all = Value::nothing();
-        long const end = (block + 1) * chunk < count ? (block + 1) * chunk : count;
-        for (long i = block * chunk + thread; i < end; i += block_threads)
-            all.look(update, weights, gradient, state, count, i);
+        long const first = begin + block * chunk, end = first + chunk < past_end ? first + chunk : past_end;
+        for (long i = first + thread; i < end; i += block_threads) all.look(update, weights, gradient, state, count, i);
         return all;
     }
     STRATA_HD Value combine(Value a, Value const& b) const {
@@ -68,9 +68,11 @@ struct UpdateBody {
     typename Precision::accumulation const* gradient;
     Master* state;
     long count;
+    long begin, past_end;  ///< what moves
 
-    [[nodiscard]] long threads() const { return count; }
-    STRATA_DEVICE void operator()(long i) const {
+    [[nodiscard]] long threads() const { return past_end - begin; }
+    STRATA_DEVICE void operator()(long thread) const {
+        long const i = begin + thread;
         Master w = weights[i];
         if constexpr (States == 0) {
             update(w, static_cast<Master>(gradient[i]));
@@ -110,26 +112,30 @@ UpdateFault update_on(Device& device, UpdateRange& range, Update const& update, 
                       typename Precision::master* state, long count) {
     if (!range.template holds<States>(update, weights, state, largest_gradient)) {
         using Measure = UpdateMeasure<States>;
-        MeasureBody<Update, States, Precision> body{update, weights, gradient, state, nullptr, count};
         auto all = Measure::nothing();
-        for (auto const& part : values_from<Measure>(device, body.blocks(), [&](Measure* found) {
-                 body.found = found;
-                 device.launch_blocks(body);
-             }))
-            all.merge(part);
+        for_each_update(update, 0, count, [&]<class One>(One const& one, std::ptrdiff_t begin, std::ptrdiff_t end) {
+            MeasureBody<One, States, Precision> body{one, weights, gradient, state, nullptr, count, begin, end};
+            for (auto const& part : values_from<Measure>(device, body.blocks(), [&](Measure* found) {
+                     body.found = found;
+                     device.launch_blocks(body);
+                 }))
+                all.merge(part);
+        });
         range.know<Update>(all, weights, state);
         if (auto const fault = all.place()) return fault;
     }
-    device.launch(UpdateBody<Update, States, Precision>{update, weights, gradient, state, count});
+    for_each_update(update, 0, count, [&]<class One>(One const& one, std::ptrdiff_t begin, std::ptrdiff_t end) {
+        device.launch(UpdateBody<One, States, Precision>{one, weights, gradient, state, count, begin, end});
+    });
     return {};
 }
 
 /// Whether running statistics on the device may be replaced.
 template <class T, class Device>
 UpdateFault buffer_fault_on(Device& device, DeviceBuffer<T, Device> const& old, DeviceBuffer<T, Device> const& fresh) {
-    std::vector<T> from(old.bytes() / sizeof(T)), to(from.size());
-    device.download(from.data(), old.data(), old.bytes());
-    device.download(to.data(), fresh.data(), old.bytes());
+    std::vector<T> from(fresh.bytes() / sizeof(T)), to(from.size());  // what is Frozen is behind them
+    device.download(from.data(), old.data(), fresh.bytes());
+    device.download(to.data(), fresh.data(), fresh.bytes());
     return buffer_fault(from.data(), to.data(), from.size());
 }
 

@@ -6,6 +6,7 @@
 #include "../../backend/cpu/run/executor.hpp"
 #include "../../optimizer/clip.hpp"
 #include "../../optimizer/ema.hpp"
+#include "../../optimizer/grouped_optimizer.hpp"
 #include "served.hpp"
 #include "served_identity.hpp"
 #include "served_ranks.hpp"
@@ -54,9 +55,12 @@ public:
     template <class Optimizer>
     std::int64_t join(ModelType& model, Optimizer const& optimizer, std::uint64_t seed) {
         static_assert(
-            strata::Optimizer<Optimizer>,
+            strata::Optimizer<Optimizer> || is_grouped<Optimizer>,
             "Served: servers move weights one by one, as SGD, Adam and AdamW do; a matrix optimizer needs whole "
             "tensors: use DataParallel");
+        static_assert(
+            !is_grouped<Optimizer>,
+            "Served: servers move all weights alike and know no Group: train without it, or with DataParallel");
         static_assert(!is_averaged<Optimizer>,
                       "Served: the optimizer's state is the servers', and Ema's average is a part of it: train without "
                       "it, or with DataParallel");

@@ -38,7 +38,7 @@ public:
           gradients_(Layout::template arena_numbers<Ranks>, most_leaves_, pass_.workers),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
           chunk_numbers_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
-          next_buffers_(static_cast<std::size_t>(Net::buffer_count)) {}
+          next_buffers_(static_cast<std::size_t>(Net::moving_buffer_count)) {}
 
     [[nodiscard]] int workers() const { return pass_.workers; }
     [[nodiscard]] Ranks const& ranks() const { return ranks_; }
@@ -109,10 +109,7 @@ public:
     }
     /// The running statistics of the last training pass become the model's.
     void update_statistics(ModelType& model) {
-        if constexpr (Net::is_batch_wide) {
-            std::copy(next_buffers_.begin(), next_buffers_.end(), model.buffers().begin());
-            detail::count_batch<Net>(model);
-        }
+        if constexpr (Net::is_batch_wide) detail::take_statistics<Net>(model, next_buffers_);
     }
 
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
@@ -167,6 +164,7 @@ private:
         cache_.forget();
         detail::grow(pass_.parts, Layout::parts_size(tiling.tiles));
         pass_.begin_input_gradients(batch.size);
+        detail::frozen_statistics<Net>(model.buffers().data(), statistics_.data());
 
         bool const teams = Layout::template teams_pay<true>(S, team_flops_);
         bool begun = false, gathers = false;
@@ -249,7 +247,7 @@ private:
         bool const teams = Layout::template teams_pay<false>(S, team_flops_);
         bool ready = false;
         if constexpr (Layout::caches_prepared && !Ranks::gathers_parameters)
-            ready = cache_.is_ready(steps, model.parameters().data(), batch_invariant_ ? 1 : S);
+            ready = cache_.is_ready(steps, model.parameters().data(), model.buffers().data(), batch_invariant_ ? 1 : S);
         pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             Context context = context_of(model, batch, {}, worker);
@@ -346,6 +344,7 @@ private:
     Context context_of(ModelType const& model, Batch const& batch, RandomKey random, int worker) {
         Context c = pass_.context_of(batch, random, worker);
         c.parameters = model.parameters().data();
+        c.frozen = model.buffers().data();
         c.statistics = statistics_.data();
         c.loss = &loss_;
         c.loss_scale = loss_scale_;

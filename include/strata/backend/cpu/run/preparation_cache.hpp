@@ -29,13 +29,14 @@ public:
 
     /// The memory of what is prepared is used for something else.
     void forget() { samples_ = 0; }
-    /// Whether `parameters` were prepared for tiles of so many samples. If not, they have to be now.
-    STRATA_ONE_COPY bool is_ready(Steps steps, Scalar const* parameters, int samples) {
+    /// Whether `parameters`, and those in the model's buffers that are Frozen, were prepared for tiles of so many samples.
+    /// If not, they have to be now.
+    STRATA_ONE_COPY bool is_ready(Steps steps, Scalar const* parameters, Scalar const* frozen, int samples) {
         bool same = std::exchange(samples_, samples) == samples;
         Scalar* then = parameters_.data();
         for (auto const& step : steps) {
             if (step.preparation.size == 0) continue;
-            Scalar const* const now = parameters + step.offsets.parameters;
+            Scalar const* const now = (step.frozen ? frozen : parameters) + step.offsets.parameters;
             std::size_t const bytes = static_cast<std::size_t>(step.parameters) * sizeof(Scalar);
             if (!same || std::memcmp(then, now, bytes) != 0) {
                 same = false;

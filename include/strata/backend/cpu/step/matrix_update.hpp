@@ -6,6 +6,7 @@
 #include "../../../core/aligned.hpp"
 #include "../../../network/optimizer_state.hpp"
 #include "../../../optimizer/clip.hpp"
+#include "../../../optimizer/grouped_optimizer.hpp"
 #include "../threads/worker_pool.hpp"
 #include "update.hpp"
 
@@ -30,7 +31,6 @@ STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer
     }
     Scalar *const parameters = weights.data(), *const state = states.data();
     constexpr int count = static_cast<int>(parameter_table<Net>.size());
-    auto const rest = optimizer.rest.template prepare<Scalar>(step_of_rest(optimizer, step));
     constexpr int rest_states = states_of<std::remove_cvref_t<decltype(optimizer.rest)>>();
     auto const restore = [&] {
         std::copy_n(before.data(), weights.size(), weights.begin());
@@ -43,11 +43,14 @@ STRATA_COLD UpdateFault update_matrices(WorkerPool& pool, int workers, Optimizer
             for_each_state<Net>(
                 optimizer, [&](TensorRow const& row, MatrixShape shape, std::size_t offset, std::size_t) {
                     if (index++ != mine) return;
-                    if (shape.rows > 0)
-                        optimizer.update(shape, parameters + row.offset, gradient + row.offset, state + offset, step);
-                    else
-                        update_parameters<rest_states>(rest, parameters + row.offset, gradient + row.offset,
-                                                       state + offset, row.size, 0, row.size);
+                    with_group_at(optimizer, row.offset, step, [&](auto const& its, OptimizerStep const& its_step) {
+                        if (shape.rows > 0)
+                            its.update(shape, parameters + row.offset, gradient + row.offset, state + offset, its_step);
+                        else
+                            update_parameters<rest_states>(
+                                its.rest.template prepare<Scalar>(step_of_rest(its, its_step)), parameters + row.offset,
+                                gradient + row.offset, state + offset, row.size, 0, row.size);
+                    });
                 });
         }
     };

@@ -46,6 +46,8 @@ public:
 private:
     template <int Index>
     using Op = typename Net::template OperationAt<Index>;
+    template <int Index>
+    using KernelOp = kernel_operation<Op<Index>>;
     static constexpr int n = Net::operation_count;
 
     template <int Index, bool Training>
@@ -58,7 +60,7 @@ private:
         at.y = p.value[Index + 1];
         at.dy = p.gradient[Index + 1];
         at.extra = p.extra[Index];
-        at.parameters = Net::parameter_offset[Index];
+        at.parameters = is_frozen<Op<Index>> ? Net::buffer_offset[Index] : Net::parameter_offset[Index];
         at.statistics = Net::statistic_offset[Index];
         auto const of_passes = [&](int offset) {
             return offset < 0 ? -1 : pass_offset(p.size) + offset * target_scalars;
@@ -123,7 +125,7 @@ private:
         if constexpr (Index >= 0 && Index + 1 < n) {
             constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
             if constexpr (std::is_same_v<Op<Index + 1>, ElementwiseOperation<ReLU, typename Op<Index>::Output>> &&
-                          requires { ForwardKernel<Op<Index>, Precision>::applies_relu; })
+                          requires { ForwardKernel<KernelOp<Index>, Precision>::applies_relu; })
                 return Net::template NodeAt<Index + 1>::input == Index + 1 && p.in_place[Index + 1];
         }
         return false;
@@ -137,19 +139,21 @@ private:
             write_parts<Index, Training>(write, false);
         } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
                              (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
-            if constexpr (!makes_passes<ForwardKernel<Op<Index>, Precision>>())
-                write_passes<Index, Training, forward_passes<Op<Index>>>(write);
-            write.template kernel<ForwardKernel<Op<Index>, Precision>>({.offsets = offsets_of<Index, Training>(),
-                                                                        .relu = takes_relu<Index, Training>(),
-                                                                        .operation = Index,
-                                                                        .parameters = Op<Index>::Parameters::size});
+            if constexpr (!makes_passes<ForwardKernel<KernelOp<Index>, Precision>>())
+                write_passes<Index, Training, forward_passes<KernelOp<Index>>>(write);
+            write.template kernel<ForwardKernel<KernelOp<Index>, Precision>>(
+                {.offsets = offsets_of<Index, Training>(),
+                 .relu = takes_relu<Index, Training>(),
+                 .operation = Index,
+                 .parameters = KernelOp<Index>::Parameters::size,
+                 .frozen = is_frozen<Op<Index>>});
         }
     }
     template <int Index, bool Training, class Passes>
     static constexpr void write_passes(Writer& write) {
         Passes::for_each([&]<class P>(P) {
-            write.template kernel<GenericPass<Op<Index>, P, Precision>>(
-                {.offsets = offsets_of<Index, Training>(), .operation = Index});
+            write.template kernel<GenericPass<KernelOp<Index>, P, Precision>>(
+                {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
         });
     }
     template <int Index>
@@ -159,8 +163,8 @@ private:
         if constexpr (is_concatenation<Op<Index>>()) {
             write_parts<Index, true>(write, true);
         } else if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
-            if constexpr (!makes_passes<InputGradientKernel<Op<Index>, Precision>>())
-                write_passes<Index, true, backward_passes<Op<Index>>>(write);
+            if constexpr (!makes_passes<InputGradientKernel<KernelOp<Index>, Precision>>())
+                write_passes<Index, true, backward_passes<KernelOp<Index>>>(write);
             if constexpr (is_batch_wide<Op<Index>>())
                 write.template kernel<GatherBackward<Op<Index>, Precision>>({.offsets = offsets_of<Index, true>(),
                                                                              .reduction = Reduction::backward,
@@ -185,11 +189,12 @@ private:
     template <int Index, int K>
     static constexpr void write_input_gradient(Writer& write, GradientWrite how) {
         constexpr int value = Net::template NodeAt<Index>::inputs[K];
-        write.template kernel<InputGradientKernel<gradient_operation<Op<Index>, K>, Precision>>(
+        write.template kernel<InputGradientKernel<gradient_operation<KernelOp<Index>, K>, Precision>>(
             {.offsets = offsets_of<Index, true>(),
              .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
              .write = how,
-             .operation = Index});
+             .operation = Index,
+             .frozen = is_frozen<Op<Index>>});
     }
     /// The parts of a concatenation that are not made where the whole lies, or their gradients, are copied.
     template <int Index, bool Training>

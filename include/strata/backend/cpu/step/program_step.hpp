@@ -100,12 +100,13 @@ struct TileContext {
     typename Precision::master const* parameters = nullptr;
     Storage* workspace = nullptr;
     typename Precision::accumulation* gradient = nullptr;
-    int first_parameter = 0, first_gradient = 0;  ///< what those begin with, of the network's
-    double const* statistics = nullptr;           ///< merged, of the whole network
-    double* partial = nullptr;                    ///< this tile's parts of the statistics
-    Storage* scratch = nullptr;                   ///< this worker's, as much as the program says
-    Storage* prepared = nullptr;                  ///< everybody's, as much as the program says
-    bool set_gradient = false;                    ///< the leaf's first tile
+    typename Precision::master const* frozen = nullptr;  ///< the model's buffers: where parameters are that are Frozen
+    int first_parameter = 0, first_gradient = 0;         ///< what those begin with, of the network's
+    double const* statistics = nullptr;                  ///< merged, of the whole network
+    double* partial = nullptr;                           ///< this tile's parts of the statistics
+    Storage* scratch = nullptr;                          ///< this worker's, as much as the program says
+    Storage* prepared = nullptr;                         ///< everybody's, as much as the program says
+    bool set_gradient = false;                           ///< the leaf's first tile
     bool each_step_prepares = false;  ///< all of `prepared` is one step's at a time, else of all steps of a phase
     bool cached = false;              ///< it stays from batch to batch, and is there already
     Batch const* batch = nullptr;
@@ -149,9 +150,10 @@ struct ProgramStep {
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
-    int gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
-    int cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
-    int parameters = 0;  ///< of the operation, for forward kernels
+    int gradients = 0;    ///< parameters whose gradients the step makes in the arena of a leaf
+    int cleared = 0;      ///< parameters whose gradients must begin at zero: not where the kernel sets them
+    int parameters = 0;   ///< of the operation, for forward kernels
+    bool frozen = false;  ///< they are among the buffers
     Preparation<Precision> preparation{};
     int prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
@@ -165,6 +167,14 @@ struct Program {
     int scratch;   ///< scalars a worker needs besides, whatever the tile
     int prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
 };
+
+/// A step's parameters.
+template <class Precision, class Loss>
+typename Precision::master const* parameters_of(ProgramStep<Precision, Loss> const& step,
+                                                TileContext<Precision, Loss> const& c) {
+    return step.frozen ? c.frozen + step.offsets.parameters
+                       : c.parameters + (step.offsets.parameters - c.first_parameter);
+}
 
 /// What a step's kernel works on in one tile.
 template <class Precision, class Loss>
@@ -181,8 +191,8 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.extra = at(offsets.extra);
     a.dx = at(step.dx);
     a.write = step.write;
-    a.parameters = c.parameters + (offsets.parameters - c.first_parameter);
-    if (c.gradient) a.gradient = c.gradient + (offsets.parameters - c.first_gradient);
+    a.parameters = parameters_of(step, c);
+    if (c.gradient && !step.frozen) a.gradient = c.gradient + (offsets.parameters - c.first_gradient);
     a.set_gradient = c.set_gradient;
     if (c.statistics) a.statistics = c.statistics + offsets.statistics;
     if (c.partial) a.partial = c.partial + offsets.statistics;
@@ -211,7 +221,7 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
     for (auto const& step : steps)
         if (auto const& all = step.preparation; all.run) {
             KernelData<Precision> a;
-            a.parameters = c.parameters + (step.offsets.parameters - c.first_parameter);
+            a.parameters = parameters_of(step, c);
             a.stride = c.stride;
             a.invariant = c.invariant;
             a.cached = c.cached;

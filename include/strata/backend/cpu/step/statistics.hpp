@@ -71,21 +71,29 @@ void merge_backward(StatisticsMerge<Precision> const& m) {
     }
 }
 
-/// The statistics of evaluation: the running ones.
-template <class Net, class T>
+/// The statistics of evaluation, the running ones, of layers that are Frozen alone or of all. Their gradients' are 0: what
+/// does not depend on the batch has no part in its means.
+template <class Net, bool Frozen = false, class T>
 void evaluation_statistics(T const* buffers, double* statistics) {
     Net::for_each_operation([&]<int Index>() {
         using Op = typename Net::template OperationAt<Index>;
-        if constexpr (is_batch_wide<Op>()) {  // nvcc 13 needs these braces
+        if constexpr (reads_statistics<Op>() && !(Frozen && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
+            constexpr int affine =
+                kernel_operation<Op>::Parameters::size - Op::Parameters::size;  // frozen: buffers, too
+            T const* const running = buffers + Net::buffer_offset[Index] + affine;
             for (int c = 0; c < Op::channels; ++c) {
                 double* const s = statistics + Net::statistic_offset[Index] + c * Op::statistics_per_channel;
-                s[Op::mean] = static_cast<double>(buffers[Net::buffer_offset[Index] + c]);
-                s[Op::inverse_deviation] =
-                    1 /
-                    std::sqrt(static_cast<double>(buffers[Net::buffer_offset[Index] + Op::channels + c]) + Op::epsilon);
+                s[Op::mean] = static_cast<double>(running[c]);
+                s[Op::inverse_deviation] = 1 / std::sqrt(static_cast<double>(running[Op::channels + c]) + Op::epsilon);
+                s[Op::mean_dy] = s[Op::mean_dy_xhat] = 0;
             }
         }
     });
+}
+/// Those of layers that are Frozen, for training.
+template <class Net, class T>
+void frozen_statistics(T const* buffers, double* statistics) {
+    if constexpr (Net::has_frozen_statistics) evaluation_statistics<Net, true>(buffers, statistics);
 }
 
 /// Runtime tables of the merges, by operation.

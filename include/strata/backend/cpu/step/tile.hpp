@@ -81,7 +81,8 @@ void fill_targets(T* tile, Batch const& batch, int outputs, int first, int count
 /// True for networks that are mostly matrices larger than a second-level cache (1 MB): what they wait for is weights,
 /// so many samples share each reading of them, and the whole batch is one leaf.
 template <class Net>
-inline constexpr bool weights_dominate = Net::parameter_count > (1 << 18) && Net::flops < 8.0 * Net::parameter_count;
+inline constexpr bool weights_dominate =
+    Net::weight_count > (1 << 18) && Net::flops < 8.0 * static_cast<double>(Net::weight_count);
 
 /// The most samples in a tile: 16, or 64 where weights dominate. A precision policy may say otherwise with a member
 /// `tile_samples`, a power of two up to 128:

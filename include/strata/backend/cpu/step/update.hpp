@@ -127,9 +127,11 @@ STRATA_COLD UpdateFault update_fault(WorkerPool& pool, int workers, UpdateRange&
         auto all = UpdateMeasure<States>::nothing();
         Mutex merging;
         for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
-            auto const found = measure_update<States>(apply, parameters, gradient, state, count, from, to);
-            Lock const lock(merging);
-            all.merge(found);
+            for_each_update(apply, from, to, [&](auto const& its, std::ptrdiff_t first, std::ptrdiff_t last) {
+                auto const found = measure_update<States>(its, parameters, gradient, state, count, first, last);
+                Lock const lock(merging);
+                all.merge(found);
+            });
         });
         range.know<Apply>(all, parameters, state);
         if (auto const fault = all.place()) return fault;
@@ -148,7 +150,9 @@ UpdateFault update_part(WorkerPool& pool, int workers, UpdateRange& range, Apply
         range.forget();
     else
         for_parts(pool, workers, count, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
-            update_parameters<States>(apply, parameters, gradient, state, count, from, to);
+            for_each_update(apply, from, to, [&](auto const& its, std::ptrdiff_t first, std::ptrdiff_t last) {
+                update_parameters<States>(its, parameters, gradient, state, count, first, last);
+            });
         });
     return fault;
 }

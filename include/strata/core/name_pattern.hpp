@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../core/config.hpp"
+#include "config.hpp"
 
 namespace strata::inline STRATA_ABI {
 
