@@ -102,7 +102,8 @@ TEST_CASE("PyTorch's values: between trained layers, and below them") {
 
 TEST_CASE("gradients through frozen layers are those of differences, and training is evaluation in them") {
     using Through = Network<Input<2, 4, 4>, Frozen<Conv2d<3, 3>, BatchNorm2d<>, PReLU<>>, Conv2d<2, 1>, BatchNorm2d<>,
-                            Flatten, Frozen<Linear<4>, BatchNorm1d<NoAffine>, Dropout<0.5>>, Linear<2>>;
+                            Frozen<GroupNorm<2>>, Flatten,
+                            Frozen<Linear<4>, LayerNorm<>, BatchNorm1d<NoAffine>, Dropout<0.5>>, Linear<2>>;
     auto const check = check_gradients<Through, 5, 2>();
     CAPTURE(check.where);
     CHECK(check.error < 1e-6);

@@ -137,8 +137,8 @@ constexpr void place_passes(Plan<N>& plan, std::array<OperationFacts, N> const& 
     Allocator<2 * N> memory;
     for (int i = 0; i < N; ++i) {
         auto const at = static_cast<std::size_t>(i);
-        int const size = ops[at].forward_passes;
-        plan.forward_passes[at] = size > 0 ? memory.allocate(size, i, training ? 2 * N - 1 - i : i) : -1;
+        int const size = ops[at].forward_passes, last = training && plan.gradient[at + 1] >= 0 ? 2 * N - 1 - i : i;
+        plan.forward_passes[at] = size > 0 ? memory.allocate(size, i, last) : -1;
     }
     for (int i = N - 1; i >= 0; --i) {
         auto const at = static_cast<std::size_t>(i);
