@@ -18,6 +18,7 @@ struct Size {
 // An option is a type with a nested `kind`; a layer takes each kind at most once, in any order.
 struct StrideKind {};
 struct PaddingKind {};
+struct OutputPaddingKind {};
 struct DilationKind {};
 struct GroupsKind {};
 struct BiasKind {};
@@ -44,6 +45,13 @@ struct Padding {
 struct SamePadding {
     using kind = PaddingKind;
     static constexpr Size size{-1};
+};
+/// Rows and columns that ConvTranspose2d adds below and on the right.
+template <int Height, int Width = Height>
+struct OutputPadding {
+    using kind = OutputPaddingKind;
+    static constexpr Size size{Height, Width};
+    static_assert(Height >= 0 && Width >= 0, "OutputPadding must not be negative");
 };
 template <int Height, int Width = Height>
 struct Dilation {
