@@ -28,6 +28,8 @@ struct EpsilonKind {};
 struct AffineKind {};
 struct CountPaddingKind {};
 struct SharingKind {};
+struct InterpolationKind {};
+struct CornersKind {};
 
 template <int Height, int Width = Height>
 struct Stride {
@@ -105,6 +107,24 @@ struct OneForAll {
 };
 struct PerChannel {
     using kind = SharingKind;
+    static constexpr bool value = true;
+};
+/// How Upsample fills in: the nearest pixel (PyTorch's default) or between the four around a place.
+struct Nearest {
+    using kind = InterpolationKind;
+    static constexpr bool value = false;
+};
+struct Bilinear {
+    using kind = InterpolationKind;
+    static constexpr bool value = true;
+};
+/// PyTorch's align_corners of bilinear interpolation, false unless it is given: the corners' pixels keep their places.
+struct FreeCorners {
+    using kind = CornersKind;
+    static constexpr bool value = false;
+};
+struct AlignCorners {
+    using kind = CornersKind;
     static constexpr bool value = true;
 };
 /// AvgPool2d divides by the window's size (PyTorch's default) or, with this, by the pixels inside the image.
