@@ -68,6 +68,7 @@ struct InputAsParameter {
         using L = typename Io::L;
         int element = at[0];
         if constexpr (X::rank == 3) element = X::index(at[0], at[1], at[2]);
+        if constexpr (X::rank == 2) element = X::index(at[0], at[1]);
         L value(0);
         for (int k = 0; k < width_of<L> && io.sample + k < Samples; ++k)
             value = select(lane_index<L>(0) == L(k), L(io.p(Value{})(io.sample + k, element)), value);
