@@ -1,10 +1,12 @@
-// Upsample and ZeroPad2d: bodies and kernels against PyTorch, kernels against the bodies in double on more geometries, and
+// Upsample, ZeroPad2d and PixelShuffle: bodies and kernels against PyTorch, kernels against the bodies in double on more geometries, and
 // by central differences.
 #include "strata/layer/upsample.hpp"
 
 #include "oracle_run.hpp"
+#include "strata/backend/cpu/pixel_shuffle_kernel.hpp"
 #include "strata/backend/cpu/upsample_kernel.hpp"
 #include "strata/backend/cpu/zero_pad_kernel.hpp"
+#include "strata/layer/pixel_shuffle.hpp"
 #include "strata/layer/zero_pad2d.hpp"
 #include "strata/testing/gradient_check.hpp"
 
@@ -50,6 +52,8 @@ TEST_CASE("ZeroPad2d matches PyTorch") {
     compare<ZeroPad2d<1>, Shape<2, 3, 4>>("zeropad2d/2x3x4_1");
     compare<ZeroPad2d<2, 0, 1, 3>, Shape<2, 3, 4>>("zeropad2d/2x3x4_2_0_1_3");
 }
+
+TEST_CASE("PixelShuffle matches PyTorch") { compare<PixelShuffle<2>, Shape<8, 3, 2>>("pixelshuffle/8x3x2_2"); }
 
 TEST_CASE("gradient check") {
     CHECK(check_gradients<Network<Input<1, 3, 2>, Upsample<2, Bilinear>, ZeroPad2d<0, 1, 2, 0>,

@@ -1,14 +1,21 @@
 // All kernels of operations: an executor chooses among those that are included.
 #pragma once
 
+#include "adaptive_pooling_kernel.hpp"
 #include "bfloat16_convolution.hpp"
 #include "bfloat16_linear.hpp"
+#include "channel_dropout_kernel.hpp"
 #include "depthwise_convolution.hpp"
 #include "direct_convolution.hpp"
 #include "global_average_kernel.hpp"
+#include "line_kernel.hpp"
 #include "linear_kernel.hpp"
 #include "padded_pooling_kernel.hpp"
+#include "pixel_shuffle_kernel.hpp"
 #include "pointwise_convolution.hpp"
 #include "pooling_kernel.hpp"
+#include "transposed_convolution.hpp"
+#include "upsample_kernel.hpp"
 #include "winograd_row_gradient_kernel.hpp"
 #include "winograd_row_kernel.hpp"
+#include "zero_pad_kernel.hpp"
