@@ -59,14 +59,14 @@ struct UpsampledAxis {
 };
 
 /// Upsample bound to its input.
-template <int C, class H, class W>
+template <int C, class RowAxis, class ColumnAxis>
 struct Upsampling {
-    using Rows = H;
-    using Columns = W;
-    using Input = Shape<C, H::in, W::in>;
-    using Output = Shape<C, H::out, W::out>;
+    using Rows = RowAxis;
+    using Columns = ColumnAxis;
+    using Input = Shape<C, RowAxis::in, ColumnAxis::in>;
+    using Output = Shape<C, RowAxis::out, ColumnAxis::out>;
     using Parameters = NoParameters;
-    static constexpr bool interpolates = H::interpolates || W::interpolates;
+    static constexpr bool interpolates = RowAxis::interpolates || ColumnAxis::interpolates;
     static constexpr Keep keep = Keep::nothing;
     static constexpr bool same_in_every_lane = !interpolates;
     static constexpr double flops = interpolates ? 3.0 * Output::size : 0.0;
@@ -76,7 +76,7 @@ struct Upsampling {
     STRATA_HD static STRATA_INLINE auto forward(Position<3> at, Io const& io) {
         using L = typename Io::L;
         using T = scalar_of<L>;
-        auto const row = H::of(at[1]), column = W::of(at[2]);
+        auto const row = RowAxis::of(at[1]), column = ColumnAxis::of(at[2]);
         if constexpr (!interpolates) return io.x(at[0], row.low, column.low);
         auto const across = [&](int h) {
             return multiply_add(L(static_cast<T>(column.weight)), io.x(at[0], h, column.high),
@@ -89,11 +89,11 @@ struct Upsampling {
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<3> at, Io const& io) {
         using L = typename Io::L;
         using T = scalar_of<L>;
-        int const from = W::first(at[2]), to = W::last(at[2]);
+        int const from = ColumnAxis::first(at[2]), to = ColumnAxis::last(at[2]);
         L sum(0);
-        for (int i = H::first(at[1]), end = H::last(at[1]); i < end; ++i)
+        for (int i = RowAxis::first(at[1]), end = RowAxis::last(at[1]); i < end; ++i)
             for (int j = from; j < to; ++j)
-                sum = multiply_add(L(static_cast<T>(H::share(i, at[1]) * W::share(j, at[2]))), io.dy(at[0], i, j), sum);
+                sum = multiply_add(L(static_cast<T>(RowAxis::share(i, at[1]) * ColumnAxis::share(j, at[2]))), io.dy(at[0], i, j), sum);
         return sum;
     }
 };

@@ -38,7 +38,7 @@ struct ZeroPadding {
 template <int... Sides>
 struct ZeroPad2d {
     static constexpr int side(int k) {
-        int const sides[] = {Sides..., 0};
+        int const sides[] = {Sides..., 0, 0, 0, 0};  // as many as are read where some are missing
         return sizeof...(Sides) == 1 ? sides[0] : sides[k];
     }
 

@@ -273,12 +273,12 @@ struct UpsamplePass {
 
 }  // namespace detail
 
-template <int C, class H, class W, class Precision>
-struct ForwardKernel<Upsampling<C, H, W>, Precision> {
-    using Pass = detail::UpsamplePass<Upsampling<C, H, W>, Precision>;
+template <int C, class RowAxis, class ColumnAxis, class Precision>
+struct ForwardKernel<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
+    using Pass = detail::UpsamplePass<Upsampling<C, RowAxis, ColumnAxis>, Precision>;
     using T = typename Precision::compute;
-    static constexpr Items items{C * H::out};
-    static constexpr int scratch(int S) { return Pass::by_phases(S) ? 2 * detail::phase_row<T>(W::in, S) : 0; }
+    static constexpr Items items{C * RowAxis::out};
+    static constexpr int scratch(int S) { return Pass::by_phases(S) ? 2 * detail::phase_row<T>(ColumnAxis::in, S) : 0; }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (Pass::has_phases)
             if (Pass::by_phases(a.stride))
@@ -290,13 +290,13 @@ struct ForwardKernel<Upsampling<C, H, W>, Precision> {
     }
 };
 
-template <int C, class H, class W, class Precision>
-struct InputGradientKernel<Upsampling<C, H, W>, Precision> {
-    using Pass = detail::UpsamplePass<Upsampling<C, H, W>, Precision>;
+template <int C, class RowAxis, class ColumnAxis, class Precision>
+struct InputGradientKernel<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
+    using Pass = detail::UpsamplePass<Upsampling<C, RowAxis, ColumnAxis>, Precision>;
     using T = typename Precision::compute;
-    static constexpr Items items{C * H::in};
+    static constexpr Items items{C * RowAxis::in};
     static constexpr int scratch(int S) {
-        return Pass::by_phases(S) ? 2 * detail::phase_row<T>(W::in, S) + detail::phase_row<T>(W::out, S) : 0;
+        return Pass::by_phases(S) ? 2 * detail::phase_row<T>(ColumnAxis::in, S) + detail::phase_row<T>(ColumnAxis::out, S) : 0;
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         bool const add = a.write == GradientWrite::add;
