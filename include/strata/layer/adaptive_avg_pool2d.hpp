@@ -94,9 +94,8 @@ consteval auto adaptive_pooling() {
     if constexpr (Height == 1 && Width == 1)
         return std::type_identity<WholeAveragePooling<X>>{};
     else if constexpr (X::template extent<1> % Height == 0 && X::template extent<2> % Width == 0)
-        return std::type_identity<
-            EvenAveragePooling<Window<channels_of<X>, X::template extent<1>, X::template extent<2>, height, width,
-                                      height, width, 0, 0>>>{};
+        return std::type_identity<EvenAveragePooling<Window<
+            channels_of<X>, X::template extent<1>, X::template extent<2>, height, width, height, width, 0, 0>>>{};
     else
         return std::type_identity<AdaptiveAveragePooling<X, Height, Width>>{};
 }

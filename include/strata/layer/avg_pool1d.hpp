@@ -12,17 +12,20 @@ namespace strata::inline STRATA_ABI {
 template <int Kernel, class... Options>
 struct AvgPool1d {
     template <class X>
-    using On = Line<AveragePooling<LineWindow<X, Kernel, Options...>, option_or<CountPadding, Options...>::value>, "AvgPool1d">;
+    using On = Line<AveragePooling<LineWindow<X, Kernel, Options...>, option_or<CountPadding, Options...>::value>,
+                    "AvgPool1d">;
 
     template <class Where, class Got>
     struct Check {
         using Fit = LineWindowFits<typename Got::type, Kernel, Options...>;
         static constexpr bool options =
-            OptionKinds<StrideKind, PaddingKind, CountPaddingKind>::template accept<Options...> && detail::have_one_number<Options...>;
+            OptionKinds<StrideKind, PaddingKind, CountPaddingKind>::template accept<Options...> &&
+            detail::have_one_number<Options...>;
         static constexpr bool ok = options && Fit::line && Fit::padding && Fit::fits;
         struct Message {
             static_assert(options,
-                          "AvgPool1d: an option is unknown, given twice or has two numbers; it takes Stride, Padding, ExcludePadding");
+                          "AvgPool1d: an option is unknown, given twice or has two numbers; it takes Stride, Padding, "
+                          "ExcludePadding");
             static_assert(Fit::line, "AvgPool1d needs lines [C][L]: Network<Input<C, L>, ...>");
             static_assert(Fit::padding, "AvgPool1d: Padding must be at most half the kernel, as in PyTorch");
             static_assert(Fit::fits, "AvgPool1d: the kernel is larger than the padded input");

@@ -112,9 +112,8 @@ struct ConvTranspose2d {
             else
                 return true;
         }();
-        static constexpr bool more =
-            (More::size.height < S::size.height || More::size.height < D::size.height) &&
-            (More::size.width < S::size.width || More::size.width < D::size.width);
+        static constexpr bool more = (More::size.height < S::size.height || More::size.height < D::size.height) &&
+                                     (More::size.width < S::size.width || More::size.width < D::size.width);
         static constexpr bool fits = [] {
             if constexpr (image)
                 return out_height(X::template extent<1>) > 0 && out_width(X::template extent<2>) > 0;

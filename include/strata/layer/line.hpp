@@ -68,9 +68,7 @@ struct ImageInput {
     ImageView<decltype(Io::extra), typename Plane::Output> extra;
     Parameters<decltype(Io::p)> p;
 
-    STRATA_HD static STRATA_INLINE ImageInput of(Io const& io) {
-        return {{io.x}, {io.y}, {io.dy}, {io.extra}, {io.p}};
-    }
+    STRATA_HD static STRATA_INLINE ImageInput of(Io const& io) { return {{io.x}, {io.y}, {io.dy}, {io.extra}, {io.p}}; }
 };
 
 }  // namespace detail

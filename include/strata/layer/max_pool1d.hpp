@@ -3,8 +3,8 @@
 // Shapes: x [C][L], y [C][(L + 2 P - K) / s + 1]. Keeps the winner's place in the window.
 #pragma once
 
-#include "max_pool2d.hpp"
 #include "line_window.hpp"
+#include "max_pool2d.hpp"
 
 namespace strata::inline STRATA_ABI {
 

@@ -93,7 +93,8 @@ struct Upsampling {
         L sum(0);
         for (int i = RowAxis::first(at[1]), end = RowAxis::last(at[1]); i < end; ++i)
             for (int j = from; j < to; ++j)
-                sum = multiply_add(L(static_cast<T>(RowAxis::share(i, at[1]) * ColumnAxis::share(j, at[2]))), io.dy(at[0], i, j), sum);
+                sum = multiply_add(L(static_cast<T>(RowAxis::share(i, at[1]) * ColumnAxis::share(j, at[2]))),
+                                   io.dy(at[0], i, j), sum);
         return sum;
     }
 };

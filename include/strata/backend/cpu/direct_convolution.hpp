@@ -126,8 +126,7 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
                 for (int c = 0; !add && c < f.in_channels; ++c)
                     for (int i = from; i < to; ++i)
                         for (int column = 0; column < g.out_width; ++column)
-                            std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S,
-                                        extras.untouched(c));
+                            std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, extras.untouched(c));
             } else if (S % N == 0) {
                 correlate<L>(code, g, dy, w, extras.bias, y, S, scratch, add, from, to, plane, row, f.stride_width,
                              extras.relu);

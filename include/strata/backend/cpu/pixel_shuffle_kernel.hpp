@@ -44,10 +44,13 @@ struct InputGradientKernel<PixelShuffling<X, Factor>, Precision> {
     static void run(KernelData<Precision> const& a, int begin, int end) {
         std::ptrdiff_t const row = std::ptrdiff_t{Op::width} * a.stride;
         for (int item = begin; item < end; ++item)
-            (a.write == GradientWrite::add ? detail::move_columns<true, typename Precision::storage>
-                                           : detail::move_columns<false, typename Precision::storage>)(
-                a.dy + detail::shuffled_row(item, Factor, Op::height, row, a.stride), Factor * a.stride,
-                a.dx + item * row, a.stride, Op::width, a.stride, {});
+            (a.write == GradientWrite::add
+                 ? detail::move_columns<true, typename Precision::storage>
+                 : detail::move_columns<false, typename Precision::storage>)(a.dy + detail::shuffled_row(item, Factor,
+                                                                                                         Op::height,
+                                                                                                         row, a.stride),
+                                                                             Factor * a.stride, a.dx + item * row,
+                                                                             a.stride, Op::width, a.stride, {});
     }
 };
 

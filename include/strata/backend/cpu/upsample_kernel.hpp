@@ -25,9 +25,9 @@ struct AxisTable {
     int const *low, *high;  ///< [out]
     T const* weight;        ///< [out], of high
     int const *first, *readers;
-    T const* shares;              ///< [in][most_readers]
-    int const* phase_low;         ///< [scale], of the outputs 0, 1, …: -1 or 0
-    T const* phase_weight;        ///< [scale], of the input behind phase_low
+    T const* shares;        ///< [in][most_readers]
+    int const* phase_low;   ///< [scale], of the outputs 0, 1, …: -1 or 0
+    T const* phase_weight;  ///< [scale], of the input behind phase_low
 };
 template <class Axis, class T>
 struct AxisTableOf {
@@ -61,20 +61,10 @@ struct AxisTableOf {
         }
         return n;
     }();
-    static constexpr AxisTable<T> table = {Axis::in,
-                                           Axis::out,
-                                           Axis::scale,
-                                           Axis::interpolates,
-                                           Axis::periodic,
-                                           most_readers,
-                                           numbers.low,
-                                           numbers.high,
-                                           numbers.weight,
-                                           numbers.first,
-                                           numbers.readers,
-                                           numbers.shares,
-                                           numbers.phase_low,
-                                           numbers.phase_weight};
+    static constexpr AxisTable<T> table = {Axis::in,          Axis::out,           Axis::scale,     Axis::interpolates,
+                                           Axis::periodic,    most_readers,        numbers.low,     numbers.high,
+                                           numbers.weight,    numbers.first,       numbers.readers, numbers.shares,
+                                           numbers.phase_low, numbers.phase_weight};
 };
 
 /// (1 - weight) a + weight b.
@@ -191,9 +181,8 @@ STRATA_ONE_COPY void upsample_phases(AxisTable<T> const& rows, AxisTable<T> cons
             T const weight = rows.weight[i];
             int k = 0;
             for (; k + N <= row; k += N)
-                store_lane(blended + k, rows.interpolates
-                                            ? blend(load_lane<L>(low + k), load_lane<L>(high + k), weight)
-                                            : load_lane<L>(low + k));
+                store_lane(blended + k, rows.interpolates ? blend(load_lane<L>(low + k), load_lane<L>(high + k), weight)
+                                                          : load_lane<L>(low + k));
             for (; k < row; ++k) {
                 STRATA_SCALAR;
                 blended[k] = rows.interpolates ? blend(low[k], high[k], weight) : low[k];
@@ -218,8 +207,8 @@ STRATA_ONE_COPY void upsample_phases(AxisTable<T> const& rows, AxisTable<T> cons
 
 /// The same as upsample_gradient, of periodic columns and less than four samples.
 template <class L, class T>
-STRATA_ONE_COPY void upsample_phases_gradient(AxisTable<T> const& rows, AxisTable<T> const& columns, T const* dy,
-                                              T* dx, int S, T* scratch, bool add, int begin, int end) {
+STRATA_ONE_COPY void upsample_phases_gradient(AxisTable<T> const& rows, AxisTable<T> const& columns, T const* dy, T* dx,
+                                              int S, T* scratch, bool add, int begin, int end) {
     constexpr int N = width_of<L>;
     int const row = columns.in * S, out_row = columns.out * S;
     T *const sums = scratch + S, *const phase = scratch + phase_row<T>(columns.in, S),
@@ -227,8 +216,7 @@ STRATA_ONE_COPY void upsample_phases_gradient(AxisTable<T> const& rows, AxisTabl
     std::fill_n(phase, row + N, T(0));  // what lies behind a phase counts nothing
     for (int item = begin; item < end; ++item) {
         int const h = item % rows.in;
-        T const* const from =
-            dy + (static_cast<std::ptrdiff_t>(item / rows.in) * rows.out + rows.first[h]) * out_row;
+        T const* const from = dy + (static_cast<std::ptrdiff_t>(item / rows.in) * rows.out + rows.first[h]) * out_row;
         T const* const shares = rows.shares + h * rows.most_readers;
         for_lanes<T>(0, out_row, [&]<class V>(std::ptrdiff_t k) {
             V sum(T(0));
@@ -296,7 +284,9 @@ struct InputGradientKernel<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
     using T = typename Precision::compute;
     static constexpr Items items{C * RowAxis::in};
     static constexpr int scratch(int S) {
-        return Pass::by_phases(S) ? 2 * detail::phase_row<T>(ColumnAxis::in, S) + detail::phase_row<T>(ColumnAxis::out, S) : 0;
+        return Pass::by_phases(S)
+                   ? 2 * detail::phase_row<T>(ColumnAxis::in, S) + detail::phase_row<T>(ColumnAxis::out, S)
+                   : 0;
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         bool const add = a.write == GradientWrite::add;

@@ -37,10 +37,10 @@ STRATA_ONE_COPY void zero_pad_gradient(PaddedImage const& g, T const* dy, T* dx,
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.width) * S;
     for (int item = begin; item < end; ++item) {
         T const* const from =
-            dy + ((static_cast<std::ptrdiff_t>(item / g.height) * g.out_height + item % g.height + g.top) *
-                      g.out_width +
-                  g.left) *
-                     S;
+            dy +
+            ((static_cast<std::ptrdiff_t>(item / g.height) * g.out_height + item % g.height + g.top) * g.out_width +
+             g.left) *
+                S;
         T* const to = dx + item * row;
         if (!add) {
             std::copy_n(from, row, to);
