@@ -5,10 +5,16 @@
 
 Same format and inputs as generate.cpp: x is the tensor of inputs.hpp of seed 1, batch 3, weight and bias of seeds 2 and 3, dy of
 seed 4; <case>/y, /dx, /dweight, /dbias. Names are <layer>/<input>_<options>, below.
+
+    network/<case>/y, dx, gradients, buffers   as join/<case> of generate_joins.py, parameters too; x is [3][2][8][8]
+        unet             two levels, one up by ConvTranspose2d, one by Upsample; skips by Concat
+        mobilenetv2      two inverted residuals, one that strides and one with the sum
+        autoencoder      two strided convolutions, two transposed ones
 """
 import torch
 from torch import nn
 
+from generate_joins import Concat, Residual
 from generate_matrices import record, tensor
 
 CASES = {
@@ -45,6 +51,50 @@ CASES = {
 }
 
 
+def convolution(inputs, outputs, kernel=3, stride=1, groups=1, bias=True):
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=bias)
+
+
+def inverted(inputs, expanded, outputs, stride):
+    return [convolution(inputs, expanded, 1, bias=False), nn.BatchNorm2d(expanded), nn.ReLU6(),
+            convolution(expanded, expanded, 3, stride, expanded, bias=False), nn.BatchNorm2d(expanded), nn.ReLU6(),
+            convolution(expanded, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
+
+
+NETWORKS = {
+    "unet": nn.Sequential(
+        convolution(2, 4), nn.ReLU(),
+        Concat(nn.Identity(), nn.Sequential(
+            nn.MaxPool2d(2), convolution(4, 6), nn.ReLU(),
+            Concat(nn.Identity(), nn.Sequential(nn.MaxPool2d(2), convolution(6, 8), nn.ReLU(),
+                                                nn.ConvTranspose2d(8, 6, 2, 2))),
+            convolution(12, 5), nn.ReLU(), nn.Upsample(scale_factor=2, mode="bilinear"))),
+        convolution(9, 3), nn.ReLU(), convolution(3, 2, 1)),
+    "mobilenetv2": nn.Sequential(*inverted(2, 8, 4, 2), Residual(*inverted(4, 12, 4, 1))),
+    "autoencoder": nn.Sequential(
+        convolution(2, 6, stride=2), nn.ReLU(), convolution(6, 8, stride=2), nn.ReLU(),
+        nn.ConvTranspose2d(8, 6, 3, 2, 1, 1), nn.ReLU(), nn.ConvTranspose2d(6, 2, 4, 2, 1), nn.Sigmoid()),
+}
+
+
+def networks():
+    for name, module in NETWORKS.items():
+        module.double()
+        with torch.no_grad():
+            for number, (key, parameter) in enumerate(module.named_parameters()):
+                values = 0.5 * torch.tensor(tensor(500 + number, *parameter.shape))
+                parameter.copy_(values + (1 if key.endswith("weight") and parameter.dim() == 1 else 0))
+        x = torch.tensor(tensor(1, 3, 2, 8, 8), requires_grad=True)
+        y = module(x)
+        y.backward(torch.tensor(tensor(4, *y.shape)))
+        record(f"network/{name}/y", y.detach())
+        record(f"network/{name}/dx", x.grad)
+        record(f"network/{name}/gradients", torch.cat([p.grad.flatten() for p in module.parameters()]))
+        buffers = [b.flatten() for b in module.buffers() if b.dim() > 0]
+        if buffers:
+            record(f"network/{name}/buffers", torch.cat(buffers))
+
+
 def main():
     for name, (module, shape) in CASES.items():
         module.double()
@@ -58,6 +108,7 @@ def main():
         record(f"{name}/dx", x.grad)
         for key, parameter in module.named_parameters():
             record(f"{name}/d{key}", parameter.grad)
+    networks()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ struct ForwardKernel<PixelShuffling<X, Factor>, Precision> {
         }
     }
 };
+// Short types cannot be added as they lie: they are left to the generic kernel.
 template <class X, int Factor, class Precision>
+requires detail::UniformPrecision<Precision>
 struct InputGradientKernel<PixelShuffling<X, Factor>, Precision> {
     using Op = PixelShuffling<X, Factor>;
     static constexpr Items items{X::rows};
