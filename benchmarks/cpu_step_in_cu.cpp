@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <strata/backend/cpu/executor.hpp>
+#include <strata/backend/cpu/run/executor.hpp>
 #include <strata/layer/conv2d.hpp>
 #include <strata/layer/flatten.hpp>
 #include <strata/layer/linear.hpp>

@@ -18,7 +18,7 @@
 #include <functional>
 
 #include <benchmark/benchmark.h>
-#include <strata/backend/cpu/executor.hpp>
+#include <strata/backend/cpu/run/executor.hpp>
 #include <strata/layer/avg_pool2d.hpp>
 #include <strata/layer/batch_norm.hpp>
 #include <strata/layer/conv2d.hpp>

@@ -3,4 +3,4 @@
 
 #include "strata.hpp"
 
-#include "backend/cpu/openmp_team.hpp"
+#include "backend/cpu/threads/openmp_team.hpp"

@@ -37,8 +37,8 @@
 #include "layer/zero_pad2d.hpp"
 #include "layer/zero_pad_shortcut.hpp"
 
-#include "backend/cpu/executor.hpp"
-#include "backend/cpu/workspace.hpp"
+#include "backend/cpu/run/executor.hpp"
+#include "backend/cpu/run/workspace.hpp"
 #include "data/cifar.hpp"
 #include "data/dataset.hpp"
 #include "data/idx.hpp"

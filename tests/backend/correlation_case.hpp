@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "strata/backend/cpu/correlation_rows.hpp"
+#include "strata/backend/cpu/kernel/micro/correlation_rows.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 

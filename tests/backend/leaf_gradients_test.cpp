@@ -1,5 +1,5 @@
 // The sums of leaves: the tree's bits, however leaves are shared by ranks and workers, in few arenas.
-#include "strata/backend/cpu/leaf_gradients.hpp"
+#include "strata/backend/cpu/step/leaf_gradients.hpp"
 
 #include <doctest/doctest.h>
 

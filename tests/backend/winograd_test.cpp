@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "correlation_case.hpp"
-#include "strata/backend/cpu/winograd_choice.hpp"
+#include "strata/backend/cpu/kernel/winograd/winograd_choice.hpp"
 #include "strata/core/aligned.hpp"
 
 using namespace strata;

@@ -1,6 +1,6 @@
 // labels: threads
 // The pool of worker threads and the barriers between them.
-#include "strata/backend/cpu/worker_pool.hpp"
+#include "strata/backend/cpu/threads/worker_pool.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>

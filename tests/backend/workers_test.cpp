@@ -1,10 +1,12 @@
 // How workers share the leaves of a batch.
-#include "strata/backend/cpu/workers.hpp"
+#include "strata/backend/cpu/threads/workers.hpp"
 
 #include <doctest/doctest.h>
 
 #include <map>
 #include <vector>
+
+#include "strata/backend/cpu/cpu.hpp"
 
 using namespace strata;
 using detail::Assignment;

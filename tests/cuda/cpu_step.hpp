@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <strata/backend/cpu/executor.hpp>
+#include <strata/backend/cpu/run/executor.hpp>
 #include <strata/core/random.hpp>
 #include <strata/layer/conv2d.hpp>
 #include <strata/layer/flatten.hpp>

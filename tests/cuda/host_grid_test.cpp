@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include <strata/backend/cpu/executor.hpp>
+#include <strata/backend/cpu/run/executor.hpp>
 #include <strata/backend/cuda/executor.hpp>
 #include <strata/backend/cuda/host_device.hpp>
 #include <strata/loss/bce_with_logits.hpp>

@@ -1,6 +1,6 @@
 // CPU against GPU on the same networks. Without a GPU it says so and passes: then it shows that
 // everything compiles and links.
-#include <strata/backend/cpu/executor.hpp>
+#include <strata/backend/cpu/run/executor.hpp>
 #include <strata/backend/cuda/cuda_device.hpp>
 #include <strata/backend/cuda/executor.hpp>
 #include <strata/loss/cross_entropy.hpp>

@@ -25,7 +25,7 @@ std::vector<std::vector<float>> leaf_gradients(int leaves, std::size_t count) {
     return all;
 }
 
-/// As backend/cpu/update.hpp merges them.
+/// As backend/cpu/step/update.hpp merges them.
 std::vector<float> merged(std::vector<std::vector<float>> leaves) {
     for (std::size_t distance = 1; distance < leaves.size(); distance *= 2)
         for (std::size_t leaf = 0; leaf + distance < leaves.size(); leaf += 2 * distance)

@@ -2,8 +2,8 @@
 #include "strata/layer/avg_pool2d.hpp"
 
 #include "oracle_run.hpp"
-#include "strata/backend/cpu/global_average_kernel.hpp"
-#include "strata/backend/cpu/padded_pooling_kernel.hpp"
+#include "strata/backend/cpu/kernel/pooling/global_average_kernel.hpp"
+#include "strata/backend/cpu/kernel/pooling/padded_pooling_kernel.hpp"
 #include "strata/layer/global_avg_pool2d.hpp"
 #include "strata/testing/gradient_check.hpp"
 

@@ -1,6 +1,6 @@
 // Conv2d on images narrower than a vector or not a whole number of vectors wide, where the fast kernels work on bands
 // of rows: against the generic kernels in double, every tile size, split anywhere.
-#include "strata/backend/cpu/direct_convolution.hpp"
+#include "strata/backend/cpu/kernel/convolution/direct_convolution.hpp"
 
 #include "oracle_run.hpp"
 

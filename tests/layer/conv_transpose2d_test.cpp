@@ -3,9 +3,9 @@
 #include "strata/layer/conv_transpose2d.hpp"
 
 #include "oracle_run.hpp"
-#include "strata/backend/cpu/depthwise_convolution.hpp"
-#include "strata/backend/cpu/pointwise_convolution.hpp"
-#include "strata/backend/cpu/transposed_convolution.hpp"
+#include "strata/backend/cpu/kernel/convolution/depthwise_convolution.hpp"
+#include "strata/backend/cpu/kernel/convolution/pointwise_convolution.hpp"
+#include "strata/backend/cpu/kernel/convolution/transposed_convolution.hpp"
 #include "strata/testing/gradient_check.hpp"
 
 using namespace strata;

@@ -1,6 +1,6 @@
 // The depthwise kernels against LibTorch and, for many geometries, against the generic kernels in double: on tiles of
 // every size, whole and split.
-#include "strata/backend/cpu/depthwise_convolution.hpp"
+#include "strata/backend/cpu/kernel/convolution/depthwise_convolution.hpp"
 
 #include "oracle_run.hpp"
 

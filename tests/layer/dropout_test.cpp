@@ -2,7 +2,7 @@
 #include "strata/layer/dropout.hpp"
 
 #include "layer_run.hpp"
-#include "strata/backend/cpu/executor.hpp"
+#include "strata/backend/cpu/run/executor.hpp"
 #include "strata/layer/dropout2d.hpp"
 #include "strata/layer/linear.hpp"
 #include "strata/testing/gradient_check.hpp"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "../reference/reference.hpp"
-#include "strata/backend/cpu/generic_kernel.hpp"
-#include "strata/backend/cpu/workers.hpp"
+#include "strata/backend/cpu/kernel/generic.hpp"
+#include "strata/backend/cpu/threads/workers.hpp"
 #include "strata/core/aligned.hpp"
 #include "strata/precision/precision.hpp"
 

@@ -3,9 +3,9 @@
 #include "strata/layer/line.hpp"
 
 #include "oracle_run.hpp"
-#include "strata/backend/cpu/adaptive_pooling_kernel.hpp"
-#include "strata/backend/cpu/kernels.hpp"
-#include "strata/backend/cpu/line_kernel.hpp"
+#include "strata/backend/cpu/kernel/image/line_kernel.hpp"
+#include "strata/backend/cpu/kernel/kernels.hpp"
+#include "strata/backend/cpu/kernel/pooling/adaptive_pooling_kernel.hpp"
 #include "strata/layer/avg_pool1d.hpp"
 #include "strata/layer/conv1d.hpp"
 #include "strata/layer/max_pool1d.hpp"

@@ -1,5 +1,5 @@
 // Linear (generic and fast kernels) and ReLU against LibTorch; ReLU and NaN.
-#include "strata/backend/cpu/linear_kernel.hpp"
+#include "strata/backend/cpu/kernel/linear/linear_kernel.hpp"
 
 #include "layer_run.hpp"
 #include "strata/layer/relu.hpp"

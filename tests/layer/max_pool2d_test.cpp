@@ -1,6 +1,6 @@
 // MaxPool2d, its generic and its fast kernels, against LibTorch, ties included, and with NaN and infinities; its
 // gradient by central differences.
-#include "strata/backend/cpu/padded_pooling_kernel.hpp"
+#include "strata/backend/cpu/kernel/pooling/padded_pooling_kernel.hpp"
 
 #include "oracle_run.hpp"
 #include "strata/testing/gradient_check.hpp"

@@ -1,7 +1,7 @@
 // Layers and activations in a user's own code: what they have to write, and that everything else follows.
 #include <doctest/doctest.h>
 
-#include "strata/backend/cpu/workspace.hpp"
+#include "strata/backend/cpu/run/workspace.hpp"
 #include "strata/layer/linear.hpp"
 #include "strata/testing/gradient_check.hpp"
 

@@ -1,5 +1,5 @@
 // The kernels of 1x1 convolutions against the generic kernels in double: on tiles of every size, whole and split.
-#include "strata/backend/cpu/pointwise_convolution.hpp"
+#include "strata/backend/cpu/kernel/convolution/pointwise_convolution.hpp"
 
 #include "oracle_run.hpp"
 

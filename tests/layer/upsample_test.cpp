@@ -3,9 +3,9 @@
 #include "strata/layer/upsample.hpp"
 
 #include "oracle_run.hpp"
-#include "strata/backend/cpu/pixel_shuffle_kernel.hpp"
-#include "strata/backend/cpu/upsample_kernel.hpp"
-#include "strata/backend/cpu/zero_pad_kernel.hpp"
+#include "strata/backend/cpu/kernel/image/pixel_shuffle_kernel.hpp"
+#include "strata/backend/cpu/kernel/image/upsample_kernel.hpp"
+#include "strata/backend/cpu/kernel/image/zero_pad_kernel.hpp"
 #include "strata/layer/pixel_shuffle.hpp"
 #include "strata/layer/zero_pad2d.hpp"
 #include "strata/testing/gradient_check.hpp"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "recorded_run.hpp"
-#include "strata/backend/cpu/workspace.hpp"
+#include "strata/backend/cpu/run/workspace.hpp"
 #include "strata/layer/avg_pool2d.hpp"
 #include "strata/layer/batch_norm.hpp"
 #include "strata/layer/conv2d.hpp"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../reference/reference.hpp"
-#include "strata/backend/cpu/executor.hpp"
+#include "strata/backend/cpu/run/executor.hpp"
 #include "strata/layer/batch_norm.hpp"
 #include "strata/layer/conv2d.hpp"
 #include "strata/layer/flatten.hpp"

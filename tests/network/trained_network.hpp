@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "../reference/reference.hpp"
-#include "strata/backend/cpu/executor.hpp"
+#include "strata/backend/cpu/run/executor.hpp"
 #include "strata/loss/cross_entropy.hpp"
 
 namespace strata {

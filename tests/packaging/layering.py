@@ -20,11 +20,36 @@ LEVELS = [
     ["umbrella"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+# The same law inside of the CPU backend. Three headers have a level of their own: the policy, which kernels and steps do
+# not know, the contract of a kernel with the generic ones, and the list of them all.
+CPU_LEVELS = [
+    ["threads"],
+    ["kernel/micro"],
+    ["kernel/generic.hpp"],
+    ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/winograd_row", "kernel/pooling", "kernel/norm",
+     "kernel/image", "kernel/mixed"],
+    ["kernel/kernels.hpp"],
+    ["step"],
+    ["cpu.hpp"],
+    ["run"],
+]
+CPU_LEVEL = {room: level for level, rooms in enumerate(CPU_LEVELS) for room in rooms}
+# Families of kernels do not know each other, but for these: Winograd's kernels leave to the direct ones the tiles where
+# they are not faster, and its rows build on its blocks of products; those of mixed precision are the others between
+# conversions.
+FAMILY_KNOWS = {
+    "kernel/winograd": ["kernel/convolution"],
+    "kernel/winograd_row": ["kernel/convolution", "kernel/winograd"],
+    "kernel/mixed": ["kernel/linear", "kernel/convolution", "kernel/winograd"],
+}
+CPU_HEADERS = 12  # of a room, at most
+README = "README.md"
+README_LINES = (4, 20)
 # Libraries that enter through one header, or through the headers of one room.
-ONE_DOOR = {"zlib.h": "data/gzip.hpp", "Eigen/": "eigen/", "omp.h": "backend/cpu/openmp_team.hpp",
+ONE_DOOR = {"zlib.h": "data/gzip.hpp", "Eigen/": "eigen/", "omp.h": "backend/cpu/threads/openmp_team.hpp",
             "mpi.h": "distributed/mpi.hpp", "zmq": "distributed/server/transport.hpp"}
 # Rooms and headers that users enter through a header of their own only.
-BEHIND_DOORS = {"backend/cuda": "cuda.hpp", "eigen": "eigen.hpp", "backend/cpu/openmp_team.hpp": "openmp.hpp"}
+BEHIND_DOORS = {"backend/cuda": "cuda.hpp", "eigen": "eigen.hpp", "backend/cpu/threads/openmp_team.hpp": "openmp.hpp"}
 # Where macros are defined for others; and the header with the one type that is the same in all units of a program.
 MACROS = ("core/config.hpp", "core/identity.hpp", "core/dispatch.hpp")
 SHARED = "core/dispatch.hpp"
@@ -41,6 +66,21 @@ def room_of(path):
     if len(parts) == 1:
         return "umbrella"
     return "/".join(parts[:2]) if parts[0] == "backend" and len(parts) > 2 else parts[0]
+
+
+def cpu_room(path):
+    """The room of a header of the CPU backend, or the header's name where it has a level of its own; else None."""
+    if path.parts[:2] != ("backend", "cpu"):
+        return None
+    inner = pathlib.PurePosixPath(*path.parts[2:])
+    return inner.as_posix() if inner.as_posix() in CPU_LEVEL else inner.parent.as_posix()
+
+
+def cpu_may_include(source, target):
+    """Whether a room of the CPU backend may include another."""
+    if source == target or target in FAMILY_KNOWS.get(source, ()):
+        return True
+    return CPU_LEVEL[target] < CPU_LEVEL[source]
 
 
 def may_include(source, target):
@@ -91,6 +131,10 @@ def check(include):
         if room.split("/")[0] not in LEVEL and room != "testing":
             report(1, f"{room}/ is no room of the house: name it in LEVELS of layering.py")
             continue
+        inner = cpu_room(path)
+        if inner and inner not in CPU_LEVEL:
+            report(1, f"{path.parent} is no room of the CPU backend: name it in CPU_LEVELS of layering.py")
+            continue
         if any(word in BAD_NAMES for word in path.stem.split("_")):
             report(1, f"a header is named after what it offers, not {path.stem}")
         if not text.startswith("//"):
@@ -130,6 +174,8 @@ def check(include):
             target = target.relative_to(root.resolve())
             if not may_include(path, target):
                 report(number, f"{path} must not include {target}: {room_of(target)} is not below {room}")
+            elif inner and cpu_room(target) and not cpu_may_include(inner, cpu_room(target)):
+                report(number, f"{path} must not include {target}: {cpu_room(target)} is not below {inner}")
         code = without_comments_and_strings(text)
         for number, line in enumerate(code.splitlines(), 1):
             if re.match(r"\s*namespace\s+strata\b(?!::inline STRATA_ABI\b)", line) and path.as_posix() != SHARED:
@@ -144,16 +190,35 @@ def check(include):
                 report(number, f"{name} may be a macro of the user: take a longer name")
             for name in MACRO_CALLS.findall(line):
                 report(number, f"{name} may be a macro of the user: write (std::{name})(…)")
+    for folder in sorted({header.parent for header in headers} - {root}):
+        readme = folder / README
+        lines = len(readme.read_text(encoding="utf-8").splitlines()) if readme.is_file() else 0
+        least, most = README_LINES
+        if not least <= lines <= most:
+            errors.append(f"{readme}: a room opens with a {README} of about ten lines (what it holds, what it may include, "
+                          f"in which order to read it), but it has {lines}")
+        count = sum(header.parent == folder for header in headers)
+        if cpu_room(folder.relative_to(root) / "a") and count > CPU_HEADERS:
+            errors.append(f"{folder}: {count} headers; a room of the CPU backend has at most {CPU_HEADERS}")
     return errors, warnings
 
 
 GOOD = {
-    "strata.hpp": '#include "train/trainer.hpp"\n#include "backend/cpu/executor.hpp"\n',
+    "strata.hpp": '#include "train/trainer.hpp"\n#include "backend/cpu/run/executor.hpp"\n',
     "cuda.hpp": '#include "strata.hpp"\n#include "backend/cuda/executor.hpp"\n',
     "eigen.hpp": '#include "strata.hpp"\n#include "eigen/weights.hpp"\n',
     "eigen/weights.hpp": '#include <Eigen/Core>\n#include "../network/network.hpp"\n',
-    "openmp.hpp": '#include "strata.hpp"\n#include "backend/cpu/openmp_team.hpp"\n',
-    "backend/cpu/openmp_team.hpp": '#include <omp.h>\n#include "../team.hpp"\n',
+    "openmp.hpp": '#include "strata.hpp"\n#include "backend/cpu/threads/openmp_team.hpp"\n',
+    "backend/cpu/threads/openmp_team.hpp": '#include <omp.h>\n#include "../../team.hpp"\n',
+    "backend/cpu/threads/pool.hpp": '#include "../../team.hpp"\n',
+    "backend/cpu/cpu.hpp": '#include "threads/pool.hpp"\n',
+    "backend/cpu/kernel/micro/block.hpp": '#include "../../../../core/shape.hpp"\n',
+    "backend/cpu/kernel/generic.hpp": '#include "micro/block.hpp"\n',
+    "backend/cpu/kernel/linear/linear_kernel.hpp": '#include "../generic.hpp"\n',
+    "backend/cpu/kernel/convolution/direct.hpp": '#include "../micro/block.hpp"\n',
+    "backend/cpu/kernel/winograd/winograd.hpp": '#include "../convolution/direct.hpp"\n',
+    "backend/cpu/kernel/kernels.hpp": '#include "winograd/winograd.hpp"\n',
+    "backend/cpu/step/program.hpp": '#include "../kernel/kernels.hpp"\n',
     "core/config.hpp": "#define STRATA_HD\n",
     "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<<, cublas, #define, W, … and min() are harmless in a comment\n'
                       "int least(int a) { return (std::min)(a, std::max<int>(1, a)); }\n",
@@ -163,11 +228,12 @@ GOOD = {
     "core/dispatch.hpp": "#define STRATA_DISPATCH\nnamespace strata::dispatch {\n}\n",
     "network/network.hpp": '#include "../layer/linear.hpp"\n',
     "backend/team.hpp": '#include "../core/shape.hpp"\n',
-    "backend/cpu/executor.hpp": '#include "../team.hpp"\n#include "../../network/network.hpp"\n',
+    "backend/cpu/run/executor.hpp": '#include "../../team.hpp"\n#include "../../../network/network.hpp"\n'
+                                    '#include "../cpu.hpp"\n#include "../step/program.hpp"\n',
     "backend/cuda/executor.hpp": "#include <cublas_v2.h>\nvoid go() { kernel<<<1, 1>>>(cublasSgemm); }\n",
     "data/gzip.hpp": "#include <zlib.h>\n",
     "io/json.hpp": '#include "../core/shape.hpp"\n',
-    "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/executor.hpp"\n',
+    "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/run/executor.hpp"\n',
     "testing/gradient_check.hpp": '#include "../train/trainer.hpp"\n',
 }
 # Each changes one header into one that must be reported, and the words that must appear.
@@ -176,19 +242,27 @@ BAD = [
     ("layer/relu.hpp", '#include "../loss/mse.hpp"\n', "loss is not below layer"),
     ("layer/relu.hpp", '#include "../backend/team.hpp"\n', "backend is not below layer"),
     ("core/shape.hpp", '#include "../layer/relu.hpp"\n', "layer is not below core"),
-    ("backend/cpu/executor.hpp", '#include "../cuda/executor.hpp"\n', "backend/cuda is not below backend/cpu"),
-    ("backend/team.hpp", '#include "cpu/executor.hpp"\n', "backend/cpu is not below backend"),
+    ("backend/cpu/run/executor.hpp", '#include "../../cuda/executor.hpp"\n', "backend/cuda is not below backend/cpu"),
+    ("backend/team.hpp", '#include "cpu/run/executor.hpp"\n', "backend/cpu is not below backend"),
     ("data/gzip.hpp", '#include "../io/json.hpp"\n', "io is not below data"),
     ("train/trainer.hpp", '#include "../strata.hpp"\n', "umbrella is not below train"),
     ("train/trainer.hpp", '#include "../testing/gradient_check.hpp"\n', "testing is not below train"),
     ("testing/gradient_check.hpp", '#include "../strata.hpp"\n', "umbrella is not below testing"),
     ("strata.hpp", '#include "backend/cuda/executor.hpp"\n', "backend/cuda is not below umbrella"),
     ("strata.hpp", '#include "eigen/weights.hpp"\n', "eigen is not below umbrella"),
-    ("strata.hpp", '#include "backend/cpu/openmp_team.hpp"\n', "backend/cpu is not below umbrella"),
+    ("strata.hpp", '#include "backend/cpu/threads/openmp_team.hpp"\n', "backend/cpu is not below umbrella"),
     ("train/trainer.hpp", '#include "../eigen/weights.hpp"\n', "eigen is not below train"),
     ("optimizer/adam.hpp", "#include <Eigen/Core>\n", "only eigen/ includes Eigen/Core"),
-    ("backend/cpu/executor.hpp", '#include "openmp_team.hpp"\n', "backend/cpu is not below backend/cpu"),
-    ("backend/cpu/executor.hpp", "#include <omp.h>\n", "only backend/cpu/openmp_team.hpp includes omp.h"),
+    ("backend/cpu/run/executor.hpp", '#include "../threads/openmp_team.hpp"\n', "backend/cpu is not below backend/cpu"),
+    ("backend/cpu/kernel/linear/linear_kernel.hpp", '#include "../convolution/direct.hpp"\n',
+     "kernel/convolution is not below kernel/linear"),
+    ("backend/cpu/kernel/convolution/direct.hpp", '#include "../winograd/winograd.hpp"\n',
+     "kernel/winograd is not below kernel/convolution"),
+    ("backend/cpu/kernel/micro/block.hpp", '#include "../generic.hpp"\n', "kernel/generic.hpp is not below kernel/micro"),
+    ("backend/cpu/step/program.hpp", '#include "../cpu.hpp"\n', "cpu.hpp is not below step"),
+    ("backend/cpu/threads/pool.hpp", '#include "../step/program.hpp"\n', "step is not below threads"),
+    ("backend/cpu/old.hpp", "\n", "no room of the CPU backend"),
+    ("backend/cpu/run/executor.hpp", "#include <omp.h>\n", "only backend/cpu/threads/openmp_team.hpp includes omp.h"),
     ("strata.hpp", "int answer = 42;\n", "includes only"),
     ("layer/relu.hpp", "#include <strata/core/shape.hpp>\n", "relative path"),
     ("layer/relu.hpp", '#include "../core/missing.hpp"\n', "no header of include/strata"),
@@ -219,22 +293,30 @@ def self_test():
     cases = [(name, body, words, None) for name, body, words in BAD]
     cases += [("core/shape.hpp", "\n", "opens with a comment", "#pragma once\n")]
     cases += [("core/shape.hpp", "\n", "#pragma once is missing", "// A header.\n")]
+    cases += [(f"backend/cpu/step/{README}", "", "opens with a README.md", "")]
+    cases += [("backend/cpu/step", CPU_HEADERS, "13 headers", None)]
     wrong = []
     for name, body, words, opening in [(None, None, None, None)] + cases:
         with tempfile.TemporaryDirectory() as directory:
             root = pathlib.Path(directory)
             for good_name, good_body in GOOD.items():
                 write(root, good_name, good_body)
+                write(root, str(pathlib.PurePosixPath(good_name).parent / README), "A room.\n" * README_LINES[0], "")
             if name is None:
                 wrong += [f"a good tree is refused: {error}" for error in check(root)[0]]
                 continue
-            if opening is None:
+            if not name.endswith(README):
+                write(root, str(pathlib.PurePosixPath(name).parent / README), "A room.\n" * README_LINES[0], "")
+            if isinstance(body, int):  # so many headers more
+                for k in range(body):
+                    write(root, f"{name}/step{k}.hpp", "\n")
+            elif opening is None:
                 write(root, name, body)
             else:
                 write(root, name, body, opening)
             errors, _ = check(root)
             if len(errors) != 1 or words not in errors[0]:
-                wrong.append(f"{name} with {body.strip()!r} must give one error with {words!r}, but gives {errors}")
+                wrong.append(f"{name} with {body!r} must give one error with {words!r}, but gives {errors}")
     return wrong
 
 

@@ -1,10 +1,10 @@
 // Layers in Mixed<bfloat16>: the generic kernels, pooling and elementwise operations.
 #include "mixed_layer.hpp"
 
-#include "strata/backend/cpu/pooling_kernel.hpp"
-#include "strata/backend/cpu/transposed_convolution.hpp"
-#include "strata/backend/cpu/upsample_kernel.hpp"
-#include "strata/backend/cpu/zero_pad_kernel.hpp"
+#include "strata/backend/cpu/kernel/image/upsample_kernel.hpp"
+#include "strata/backend/cpu/kernel/image/zero_pad_kernel.hpp"
+#include "strata/backend/cpu/kernel/mixed/mixed_transposed_convolution.hpp"
+#include "strata/backend/cpu/kernel/pooling/pooling_kernel.hpp"
 #include "strata/layer/avg_pool2d.hpp"
 #include "strata/layer/conv2d.hpp"
 #include "strata/layer/global_avg_pool2d.hpp"

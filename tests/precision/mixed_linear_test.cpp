@@ -3,7 +3,7 @@
 // inputs and outputs.
 #include "mixed_layer.hpp"
 
-#include "strata/backend/cpu/bfloat16_linear.hpp"
+#include "strata/backend/cpu/kernel/mixed/bfloat16_linear.hpp"
 
 using namespace strata;
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "../backend/cpu/executor.hpp"
+#include "../backend/cpu/run/executor.hpp"
 #include "../train/policy_texts.hpp"
 #include "compressed_exchange.hpp"
 #include "exchange.hpp"

@@ -75,7 +75,7 @@ struct NoClipping {
 };
 
 /// An optimizer that sees clipped gradients. Its name, options and state are the optimizer's. For a matrix optimizer, which
-/// sees whole tensors, who calls it clips (backend/cpu/matrix_update.hpp).
+/// sees whole tensors, who calls it clips (backend/cpu/step/matrix_update.hpp).
 template <class Optimizer, class Clipping>
 struct Clipped : Optimizer {
     static constexpr bool clipping_needs_norm = Clipping::needs_norm;

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "../backend/cpu/statistics.hpp"
+#include "../backend/cpu/step/statistics.hpp"
 #include "../core/error.hpp"
 #include "../network/model.hpp"
 

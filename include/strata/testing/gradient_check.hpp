@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "../backend/cpu/executor.hpp"
+#include "../backend/cpu/run/executor.hpp"
 #include "body_audit.hpp"
 
 namespace strata::inline STRATA_ABI {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "../backend/cpu/update.hpp"
+#include "../backend/cpu/step/update.hpp"
 #include "../core/exact_text.hpp"
 #include "../io/checkpoint_file.hpp"
 #include "../io/checksum.hpp"

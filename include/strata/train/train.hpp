@@ -1,7 +1,7 @@
 // train: the sentence that makes a trainer. Policies are values in any order, each with a default.
 #pragma once
 
-#include "../backend/cpu/executor.hpp"
+#include "../backend/cpu/run/executor.hpp"
 #include "../loss/cross_entropy.hpp"
 #include "../optimizer/adam.hpp"
 #include "../optimizer/clip.hpp"

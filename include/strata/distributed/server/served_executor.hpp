@@ -3,7 +3,7 @@
 
 #include <exception>
 
-#include "../../backend/cpu/executor.hpp"
+#include "../../backend/cpu/run/executor.hpp"
 #include "../../optimizer/clip.hpp"
 #include "../../optimizer/ema.hpp"
 #include "served.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "../../backend/cpu/batch_layout.hpp"
+#include "../../backend/cpu/run/batch_layout.hpp"
 #include "../../backend/leaf_tree.hpp"
 #include "../../core/aligned.hpp"
 #include "../exchange.hpp"

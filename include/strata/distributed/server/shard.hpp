@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "../../backend/cpu/update.hpp"
+#include "../../backend/cpu/step/update.hpp"
 #include "../../core/aligned.hpp"
 #include "../exchange.hpp"
 #include "messages.hpp"

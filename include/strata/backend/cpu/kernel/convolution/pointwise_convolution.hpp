@@ -1,0 +1,351 @@
+// 1x1 convolution on the CPU: matrix products, the image being one row of H·W·S numbers. With a stride, the columns
+// that the kernel takes are gathered for each block of the product, and those of the input gradient spread.
+//
+// Forward and input gradient have output channels as rows and the numbers as columns; the inputs of a few vectors of
+// columns are first copied side by side, because channels a power of two apart would share the same few cache lines.
+// The weight gradient has input channels as columns, their numbers transposed piece by piece, so that no sum runs
+// across a vector. Each element's sum runs over its terms in order, wherever it stands in a block.
+#pragma once
+
+#include "../micro/matrix_product.hpp"
+#include "direct_convolution.hpp"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
+namespace strata::inline STRATA_ABI {
+
+namespace detail {
+
+/// Rows of a block, and numbers of its columns.
+inline constexpr int pointwise_rows = 6;
+template <class L>
+inline constexpr int pointwise_columns = block_vectors * width_of<L>;
+
+template <int M, int V, class L, class T>
+STRATA_ONE_COPY void pointwise_block(Product<T> const& p) {
+    product_block<M, V, L>(p, 0, 0);
+}
+/// At most six rows of `vectors` vectors, at most block_vectors.
+template <class L, class T>
+void pointwise_product(Product<T> p, int rows, int vectors) {
+    constexpr int V = block_vectors;
+    auto const columns = [&]<int M>(std::integral_constant<int, M>) {
+        if (vectors == V) {
+            pointwise_block<M, V, L>(p);
+        } else {
+            Product<T> piece = p;
+            for (int v = 0; v < vectors; ++v, piece.b += width_of<L>, piece.out += width_of<L>)
+                pointwise_block<M, 1, L>(piece);
+        }
+        p.a += M * p.a_row;
+        p.out += M * p.out_row;
+        if (p.bias) p.bias += M;
+        rows -= M;
+    };
+    if (rows == pointwise_rows) return columns(std::integral_constant<int, pointwise_rows>{});
+    while (rows >= 2) columns(std::integral_constant<int, 2>{});
+    if (rows == 1) columns(std::integral_constant<int, 1>{});
+}
+
+/// The numbers of a channel that a 1x1 kernel with strides takes: numbers n of the rows of outputs, and where in the
+/// image their columns lie.
+struct PointwiseImage {
+    int width, out_width, stride_height, stride_width, S;
+
+    template <class G>
+    static constexpr PointwiseImage of(int S) {
+        return {G::width, G::out_width, G::stride_height, G::stride_width, S};
+    }
+    /// Calls f(at, columns, j, place, count) for the pieces of numbers [n, n + count) of the outputs: the
+    /// piece begins `at` numbers from n and, in the image, at `place`, and has `count` numbers of each of
+    /// `columns` columns from j on.
+    template <class F>
+    STRATA_INLINE void for_pieces(int n, int count, F const& f) const {
+        int const out_row = out_width * S;
+        for (int at = 0, length = 0; at < count; at += length) {
+            int const row = (n + at) / out_row, within = (n + at) % out_row, j = within / S, part = within % S;
+            length = (std::min)(count - at, out_row - within);
+            if (part != 0 || length < S)
+                length = (std::min)(length, S - part);  // tiles wider than a block of columns
+            else
+                length = length / S * S;
+            f(at, (std::max)(1, length / S), j,
+              static_cast<std::ptrdiff_t>(row * stride_height) * width * S + j * stride_width * S + part,
+              (std::min)(length, S));
+        }
+    }
+    template <class T>
+    void gather(T const* plane, int n, int count, T* to) const {
+        for_pieces(n, count, [&](int at, int columns, int, std::ptrdiff_t place, int numbers) {
+            move_columns<false>(plane + place, stride_width * S, to + at, numbers, columns, numbers);
+        });
+    }
+    /// Sets the columns and, to zero, those on their right that the kernel skips; or adds.
+    template <class T>
+    void spread(T const* values, int n, int count, T* plane, bool add) const {
+        for_pieces(n, count, [&](int at, int columns, int j, std::ptrdiff_t place, int numbers) {
+            T* const to = plane + place;
+            if (add) return move_columns<true>(values + at, numbers, to, stride_width * S, columns, numbers);
+            int const reached = (std::min)((j + columns) * stride_width, width) - j * stride_width;
+            if (numbers == S)
+                std::fill_n(to, reached * S, T(0));
+            else
+                for (int k = 1; k < reached; ++k) std::fill_n(to + k * S, numbers, T(0));
+            move_columns<false>(values + at, numbers, to, stride_width * S, columns, numbers);
+        });
+    }
+};
+
+/// out(m, n), m < rows, for columns [begin, end), set or added; `panel` is scratch memory for depth times
+/// pointwise_columns. p.b and p.out begin at column 0. Where there is an image, b's columns are gathered from it, or
+/// the results spread in it.
+template <class L, class T>
+STRATA_ONE_COPY void pointwise_multiply(Product<T> const& p, int rows, T* panel, bool add, int begin, int end,
+                                        PointwiseImage const* gathered = nullptr,
+                                        PointwiseImage const* spread = nullptr) {
+    constexpr int N = width_of<L>, columns = pointwise_columns<L>;
+    for (int n = begin; n < end; n += columns) {
+        int const held = (std::min)(columns, end - n), vectors = (held + N - 1) / N;
+        Product<T> block = p;
+        block.b += n;
+        if (gathered) {
+            for (int k = 0; k < p.depth; ++k) gathered->gather(p.b + k * p.b_k, n, held, panel + k * columns);
+            block.b = panel;
+            block.b_k = columns;
+        } else if (held % N != 0 || rows > 2 * pointwise_rows) {  // few rows are not worth a copy
+            for (int k = 0; k < p.depth; ++k) {
+                T* const to = panel + k * columns;
+                T const* const from = p.b + k * p.b_k + n;
+                int at = 0;
+                for (; at + N <= held; at += N) store_lane(to + at, load_lane<L>(from + at));
+                std::copy(from + at, from + held, to + at);  // what lies behind is computed and dropped
+            }
+            block.b = panel;
+            block.b_k = columns;
+        }
+        for (int m = 0; m < rows; m += pointwise_rows) {
+            int const count = (std::min)(pointwise_rows, rows - m);
+            block.a = p.a + m * p.a_row;
+            if (p.bias) block.bias = p.bias + m;
+            T* const out = p.out + m * p.out_row + n;
+            block.out = out;
+            block.out_row = p.out_row;
+            if (!spread && !add && held % N == 0) {
+                pointwise_product<L>(block, count, vectors);
+                continue;
+            }
+            T values[pointwise_rows * columns];
+            block.out = values;
+            block.out_row = columns;
+            pointwise_product<L>(block, count, vectors);
+            for (int u = 0; u < count; ++u) {
+                T const* const value = values + u * columns;
+                if (spread) {
+                    spread->spread(value, n, held, p.out + (m + u) * p.out_row, add);
+                    continue;
+                }
+                T* const to = out + u * p.out_row;
+                int at = 0;
+                for (; at + N <= held; at += N) {
+                    L const result = load_lane<L>(value + at);
+                    store_lane(to + at, add ? load_lane<L>(to + at) + result : result);
+                }
+                for (; at < held; ++at) to[at] = add ? to[at] + value[at] : value[at];
+            }
+        }
+    }
+}
+
+/// Numbers that one piece of the weight gradient sums: its transposed inputs stay in a first-level cache.
+inline constexpr int pointwise_depth = 128;
+/// From one row of gathered numbers to the next: not a power of two, or the rows would share a few cache lines.
+template <class L>
+inline constexpr int pointwise_pitch = pointwise_depth + width_of<L>;
+
+/// panel[k][c] = x[c][k] for k < depth and c < columns, `pitch` numbers between rows of x; zeros up to whole vectors.
+template <class L, class T>
+STRATA_ONE_COPY void pointwise_transpose(T const* x, std::ptrdiff_t pitch, int depth, int columns, T* panel) {
+    constexpr int N = width_of<L>, width = pointwise_columns<L>;
+    for (int c = 0; c < columns; c += N) {
+        int k = 0;
+        if (c + N <= columns)
+            for (; k + N <= depth; k += N) {
+                L lanes[static_cast<std::size_t>(N)];
+                STRATA_UNROLL
+                for (int u = 0; u < N; ++u) lanes[u] = load_lane<L>(x + (c + u) * pitch + k);
+                transpose(lanes);
+                STRATA_UNROLL
+                for (int u = 0; u < N; ++u) store_lane(panel + (k + u) * width + c, lanes[u]);
+            }
+        for (; k < depth; ++k) {
+            STRATA_ROLLED
+            for (int u = 0; u < N; ++u) panel[k * width + c + u] = c + u < columns ? x[(c + u) * pitch + k] : T(0);
+        }
+    }
+}
+
+/// dw(o, c) += sum over n < numbers of dy(o, n) x(c, n) for outputs [begin, end) of a group of `inputs` channels,
+/// planes of x `plane` numbers apart; where there is an image, x's columns are gathered from it.
+template <class L, class T>
+STRATA_ONE_COPY void pointwise_weight_gradient(T const* x, std::ptrdiff_t plane, T const* dy, T* dw, int inputs,
+                                               int numbers, T* panel, int begin, int end,
+                                               PointwiseImage const* gathered = nullptr) {
+    constexpr int N = width_of<L>, columns = pointwise_columns<L>;
+    for (int c = 0; c < inputs; c += columns) {
+        int const held = (std::min)(columns, inputs - c), vectors = (held + N - 1) / N;
+        for (int n = 0; n < numbers; n += pointwise_depth) {
+            int const depth = (std::min)(pointwise_depth, numbers - n);
+            if (gathered) {
+                T* const rows = panel + pointwise_depth * columns;
+                for (int k = 0; k < held; ++k)
+                    gathered->gather(x + (c + k) * plane, n, depth, rows + k * pointwise_pitch<L>);
+                pointwise_transpose<L>(rows, pointwise_pitch<L>, depth, held, panel);
+            } else {
+                pointwise_transpose<L>(x + c * plane + n, plane, depth, held, panel);
+            }
+            for (int o = begin; o < end; o += pointwise_rows) {
+                int const count = (std::min)(pointwise_rows, end - o);
+                T values[pointwise_rows * columns];
+                Product<T> const p{dy + static_cast<std::ptrdiff_t>(o) * numbers + n,
+                                   numbers,
+                                   1,
+                                   panel,
+                                   columns,
+                                   values,
+                                   columns,
+                                   depth};
+                pointwise_product<L>(p, count, vectors);
+                for (int u = 0; u < count; ++u) {
+                    T* const to = dw + static_cast<std::ptrdiff_t>(o + u) * inputs + c;
+                    T const* const value = values + u * columns;
+                    int at = 0;
+                    for (; at + N <= held; at += N)
+                        store_lane(to + at, load_lane<L>(to + at) + load_lane<L>(value + at));
+                    for (; at < held; ++at) to[at] += value[at];
+                }
+            }
+        }
+    }
+}
+
+/// Calls f(group, begin, end) for the columns of items [from, to): items are (group, piece), each of `length` columns.
+template <class F>
+void pointwise_columns_of(int from, int to, int pieces, int length, F const& f) {
+    for (int item = from, count = 0; item < to; item += count) {
+        count = (std::min)(pieces - item % pieces, to - item);
+        f(item / pieces, item % pieces * length, (item % pieces + count) * length);
+    }
+}
+
+/// A 1x1 kernel without padding, between channels that fill the better part of a block.
+template <class G>
+concept PointwiseGeometry = G::kernel_height == 1 && G::kernel_width == 1 && G::pad_top == 0 && G::pad_left == 0 &&
+                            G::out_height == (G::height - 1) / G::stride_height + 1 &&
+                            G::out_width == (G::width - 1) / G::stride_width + 1 && G::group_channels >= 8;
+template <class G>
+inline constexpr bool pointwise_strided = G::stride_height > 1 || G::stride_width > 1;
+
+}  // namespace detail
+
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
+struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+    using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    static constexpr bool applies_relu = true;
+    static constexpr Items items{G::groups * G::out_height};
+    static constexpr int scratch(int) { return G::group_channels * detail::pointwise_columns<L>; }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        constexpr int in = G::group_channels, out = G::group_out_channels;
+        std::ptrdiff_t const plane = std::ptrdiff_t{G::height * G::width} * a.stride,
+                             out_plane = std::ptrdiff_t{G::out_height * G::out_width} * a.stride;
+        T const* const bias = a.parameters + G::out_channels * in;
+        auto const image = detail::PointwiseImage::of<G>(a.stride);
+        detail::pointwise_columns_of(
+            begin, end, G::out_height, G::out_width * a.stride, [&](int group, int from, int to) {
+                detail::Product<T> const p{.a = a.parameters + group * out * in,
+                                           .a_row = in,
+                                           .a_k = 1,
+                                           .b = a.x + group * in * plane,
+                                           .b_k = plane,
+                                           .out = a.y + group * out * out_plane,
+                                           .out_row = out_plane,
+                                           .depth = in,
+                                           .bias = G::bias ? bias + group * out : nullptr,
+                                           .init = G::bias ? detail::ProductInit::row_bias : detail::ProductInit::zero,
+                                           .relu = a.relu};
+                detail::pointwise_multiply<L>(p, out, a.scratch, false, from, to,
+                                              detail::pointwise_strided<G> ? &image : nullptr);
+            });
+    }
+};
+
+// Items are (group, row of dx).
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
+struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+    using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    static constexpr Items items{G::groups * G::height};
+    static constexpr int scratch(int) { return G::group_out_channels * detail::pointwise_columns<L>; }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        constexpr int in = G::group_channels, out = G::group_out_channels, SH = G::stride_height;
+        std::ptrdiff_t const row = std::ptrdiff_t{G::width} * a.stride, plane = G::height * row,
+                             out_plane = std::ptrdiff_t{G::out_height * G::out_width} * a.stride;
+        bool const add = a.write == GradientWrite::add;
+        auto const image = detail::PointwiseImage::of<G>(a.stride);
+        detail::pointwise_columns_of(begin, end, G::height, 1, [&](int group, int from, int to) {
+            T* const dx = a.dx + group * in * plane;
+            if (SH > 1 && !add)  // rows that the kernel skips
+                for (int c = 0; c < in; ++c)
+                    for (int h = from; h < to; ++h)
+                        if (h % SH != 0) std::fill_n(dx + c * plane + h * row, row, T(0));
+            detail::Product<T> const p{.a = a.parameters + group * out * in,
+                                       .a_row = 1,
+                                       .a_k = in,
+                                       .b = a.dy + group * out * out_plane,
+                                       .b_k = out_plane,
+                                       .out = dx,
+                                       .out_row = plane,
+                                       .depth = out};
+            int const length = G::out_width * a.stride;
+            detail::pointwise_multiply<L>(p, in, a.scratch, add, (from + SH - 1) / SH * length,
+                                          (to + SH - 1) / SH * length, nullptr,
+                                          detail::pointwise_strided<G> ? &image : nullptr);
+        });
+    }
+};
+
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
+struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+    using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    static constexpr int blocks = (G::group_out_channels + detail::pointwise_rows - 1) / detail::pointwise_rows;
+    static constexpr Items items{G::groups * blocks + 1};  // the last one is the bias
+    static constexpr int scratch(int) {
+        constexpr int gathered = detail::pointwise_strided<G> ? detail::pointwise_pitch<L> : 0;
+        return (detail::pointwise_depth + gathered) * detail::pointwise_columns<L>;
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        constexpr int in = G::group_channels, out = G::group_out_channels;
+        int const numbers = G::out_height * G::out_width * a.stride;
+        std::ptrdiff_t const plane = std::ptrdiff_t{G::height * G::width} * a.stride;
+        auto const image = detail::PointwiseImage::of<G>(a.stride);
+        detail::pointwise_columns_of(begin, (std::min)(end, G::groups * blocks), blocks, detail::pointwise_rows,
+                                     [&](int group, int from, int to) {
+                                         detail::pointwise_weight_gradient<L>(
+                                             a.x + group * in * plane, plane,
+                                             a.dy + static_cast<std::ptrdiff_t>(group) * out * numbers,
+                                             a.gradient + group * out * in, in, numbers, a.scratch, from,
+                                             (std::min)(to, out), detail::pointwise_strided<G> ? &image : nullptr);
+                                     });
+        if (G::bias && begin < end && end == items.count)
+            detail::bias_gradient<L>(a.dy, a.gradient + G::out_channels * in, G::out_channels, numbers);
+    }
+};
+
+}  // namespace strata::inline STRATA_ABI
+
+#pragma GCC diagnostic pop

@@ -1,0 +1,23 @@
+// All kernels of operations: an executor chooses among those that are included.
+#pragma once
+
+#include "convolution/depthwise_convolution.hpp"
+#include "convolution/direct_convolution.hpp"
+#include "convolution/pointwise_convolution.hpp"
+#include "convolution/transposed_convolution.hpp"
+#include "image/channel_dropout_kernel.hpp"
+#include "image/line_kernel.hpp"
+#include "image/pixel_shuffle_kernel.hpp"
+#include "image/upsample_kernel.hpp"
+#include "image/zero_pad_kernel.hpp"
+#include "linear/linear_kernel.hpp"
+#include "mixed/bfloat16_convolution.hpp"
+#include "mixed/bfloat16_linear.hpp"
+#include "mixed/mixed_transposed_convolution.hpp"
+#include "norm/batch_norm_kernel.hpp"
+#include "pooling/adaptive_pooling_kernel.hpp"
+#include "pooling/global_average_kernel.hpp"
+#include "pooling/padded_pooling_kernel.hpp"
+#include "pooling/pooling_kernel.hpp"
+#include "winograd_row/winograd_row_gradient_kernel.hpp"
+#include "winograd_row/winograd_row_kernel.hpp"

@@ -1,0 +1,138 @@
+// A small matrix product on lanes: out[m][n] = init + sum_k A(m, k) B[k][n], n contiguous and vectorised, A read scalar
+// by scalar with any strides. Linear's three passes are this product with different strides.
+//
+// Each element's sum runs over k in order, whatever block it stands in, so any split of the rows gives the same bits.
+// Beside it, the transposition of a block.
+#pragma once
+
+#include "../../../../core/lane.hpp"
+#include "../../../../layer/relu.hpp"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// How a product's accumulators begin.
+enum class ProductInit : std::uint8_t { zero, row_bias, accumulate };
+
+template <class T>
+struct Product {
+    T const* a;
+    std::ptrdiff_t a_row, a_k;  ///< strides of A
+    T const* b;
+    std::ptrdiff_t b_k;  ///< stride of B between k and k + 1
+    T* out;
+    std::ptrdiff_t out_row;
+    int depth;                ///< number of k
+    T const* bias = nullptr;  ///< [m], for row_bias
+    ProductInit init = ProductInit::zero;
+    bool relu = false;         ///< out is the product's ReLU
+    T const* ahead = nullptr;  ///< [m][vectors], fetched on the way where not null
+    std::ptrdiff_t ahead_row = 0;
+};
+
+/// Rows [m, m + M), V vectors of columns from n on.
+template <int M, int V, class L, class T>
+STRATA_ONE_COPY void product_block(Product<T> const& p, int m, int n) {
+    constexpr int N = width_of<L>;
+    L sum[M][V];
+    STRATA_UNROLL
+    for (int u = 0; u < M; ++u) {
+        L const start(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) sum[u][v] = start;
+        // What is added to comes from afar where the result is large: on its way while the sums are computed.
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) __builtin_prefetch(p.out + (m + u) * p.out_row + n + v * N, 1);
+        if (p.ahead) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) __builtin_prefetch(p.ahead + (m + u) * p.ahead_row + v * N);
+        }
+    }
+    T const* a = p.a + m * p.a_row;
+    T const* b = p.b + n;
+    for (int k = 0; k < p.depth; ++k, a += p.a_k, b += p.b_k) {
+        L x[V];
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) {
+            x[v] = load_lane<L>(b + v * N);
+            if constexpr (M > 1) hold_in_register(x[v]);
+        }
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            L const w(a[u * p.a_row]);
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(w, x[v], sum[u][v]);
+        }
+    }
+    if (p.init == ProductInit::accumulate) {
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = load_lane<L>(p.out + (m + u) * p.out_row + n + v * N) + sum[u][v];
+        }
+    }
+    if (p.relu) {
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) sum[u][v] = ReLU::forward(sum[u][v]);
+        }
+    }
+    STRATA_UNROLL
+    for (int u = 0; u < M; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) store_lane(p.out + (m + u) * p.out_row + n + v * N, sum[u][v]);
+    }
+}
+
+/// Rows [begin, end) of columns [from, to), which may end within a vector unless the product accumulates.
+template <class L, class T>
+STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int from, int to) {
+    constexpr int N = width_of<L>;
+    int n = from;
+    for (; n + 4 * N <= to; n += 4 * N) {
+        int m = begin;
+        for (; m + 4 <= end; m += 4) product_block<4, 4, L>(p, m, n);
+        for (; m < end; ++m)
+            for (int v = 0; v < 4; ++v) product_block<1, 1, L>(p, m, n + v * N);
+    }
+    for (; n < to; n += N) {
+        if (n + N > to) {  // the last columns again with their neighbours to the left
+            if (to - from < N) break;
+            n = to - N;
+        }
+        int m = begin;
+        for (; m + 8 <= end; m += 8) product_block<8, 1, L>(p, m, n);
+        for (; m < end; ++m) product_block<1, 1, L>(p, m, n);
+    }
+    if constexpr (N > 1)  // columns that are no vector at all
+        for (; n < to; ++n)
+            for (int m = begin; m < end; ++m) product_block<1, 1, T>(p, m, n);
+}
+
+/// columns[k][s] = rows[s][k] for `count` k and S samples; the rows are `pitch` apart, the columns `stride`.
+template <class L, class T, class To>
+STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int stride, int count, int S) {
+    constexpr int N = width_of<L>;
+    int const blocks = count / N * N;
+    for (int s = 0; s < S; s += N)
+        for (int k = 0; k < blocks; k += N) {
+            L block[static_cast<std::size_t>(N)];
+            STRATA_ROLLED
+            for (int j = 0; j < N; ++j) block[j] = load_lane<L>(rows + (s + j) * pitch + k);
+            transpose(block);
+            STRATA_ROLLED
+            for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * stride + s, block[j]);
+        }
+    for (int k = blocks; k < count; ++k)
+        for (int s = 0; s < S; ++s) {
+            STRATA_SCALAR;
+            columns[k * stride + s] = static_cast<To>(rows[s * pitch + k]);
+        }
+}
+
+}  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

@@ -1,0 +1,319 @@
+// The weight gradient of a convolution whose kernel has five columns, stride 1, by Winograd's F(5, 4) along the row:
+// four numbers of dy and eight inputs make the gradients of five taps with eight products, direct convolution takes
+// twenty (winograd_row_transform.hpp).
+//
+//   dw(o, c, kh, .) = A^T [sum over output rows i, tiles t and samples of (G dy(o, i, t)) . (B^T x(c, i + kh, t))]
+//
+// At each of the eight points that is a product of two matrices: output channels x (row, tile, sample) x kernel rows
+// of the input channels. The transformed rows of a channel lie one after another without a gap, so a kernel row is the
+// channel shifted by a row, and the sum one loop; tiles of fewer samples than a vector has numbers lie so too
+// (winograd_narrow_rows.hpp). The work goes in bands of output rows, whose transformed values stay in the second-level
+// cache. An item is a register block; its sum runs over bands, rows and tiles in order.
+#pragma once
+
+#include "../winograd/winograd_convolution.hpp"
+#include "winograd_narrow_rows.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// The register block: rows of one side times rows of the other, what the registers hold besides a row of factors.
+inline constexpr int row_block_long = vector_bytes >= 64 ? 6 : 4, row_block_short = vector_bytes >= 64 ? 4 : 3;
+
+/// How the weight gradient is cut up, and where its parts lie in the scratch memory, in numbers.
+template <class L>
+struct WinogradRowGradientLayout {
+    static constexpr int N = width_of<L>, points = WinogradRowTransform::points;
+    /// Numbers that the sums of a block take: whole vectors.
+    static constexpr int block_sums = (row_block_long * row_block_short + N - 1) / N * N;
+    int tiles;                 ///< of a row
+    int out_block, tap_block;  ///< output channels and kernel rows of a register block
+    int out_chunk, in_chunk;   ///< channels that are worked on together
+    int in_chunks, out_chunks;
+    int out_blocks, tap_blocks;  ///< of a pair of chunks
+    int samples, band;           ///< samples and output rows that are worked on together
+    int row;                     ///< numbers of a transformed row
+    bool narrow;                 ///< fewer samples than vectors have numbers
+    std::ptrdiff_t gradient_channel, input_channel, gradient_point, input_point, gradients, inputs, edge, sums;
+
+    constexpr WinogradRowGradientLayout(Correlation const& g, int S)
+        : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
+          samples((std::min)(S, N)),
+          narrow(WinogradNarrowRows<L>::takes(S)) {
+        constexpr int A = row_block_long, B = row_block_short;
+        auto const parts = [](int n, int most) { return (n + most - 1) / most; };
+        auto const up = [&](int n, int to) { return parts(n, to) * to; };
+        int const taps = g.in_channels * g.taps_height;
+        bool const long_outs = up(g.out_channels, A) * up(taps, B) <= up(g.out_channels, B) * up(taps, A);
+        out_block = long_outs ? A : B;
+        tap_block = long_outs ? B : A;
+        // Chunks of equal size, so large that transforming the other side again for each of them does not count.
+        out_chunk = (std::min)(g.out_channels, up(parts(g.out_channels, parts(g.out_channels, 24)), out_block));
+        out_chunks = parts(g.out_channels, out_chunk);
+        in_chunk = parts(g.in_channels, parts(g.in_channels, 12));
+        in_chunks = parts(g.in_channels, in_chunk);
+        out_blocks = parts(out_chunk, out_block);
+        tap_blocks = parts(in_chunk * g.taps_height, tap_block);
+        // 48 KB a point: those of all points are in the second-level cache, rows before samples.
+        auto const rows = [&] {
+            int const most = 48 * 1024 / (tiles * samples * static_cast<int>(sizeof(scalar_of<L>)));
+            return (most - in_chunk * (g.taps_height - 1)) / (out_chunk + in_chunk);
+        };
+        band = parts(g.out_height, parts(g.out_height, std::clamp(rows(), 1, g.out_height)));
+        while (S % (2 * samples) == 0 && rows() >= 2 * g.out_height) samples *= 2;
+        row = tiles * samples;
+        using Narrow = WinogradNarrowRows<L>;
+        int const zeros = narrow ? N : 0;  // behind the rows of a channel, for its last vector
+        gradient_channel = Narrow::round_up(band * row + zeros);
+        input_channel = Narrow::round_up((band + g.taps_height - 1) * row + zeros);
+        // One vector more keeps the points of one value apart in the cache's sets.
+        gradient_point = out_chunk * gradient_channel + N;
+        input_point = in_chunk * input_channel + N;
+        gradients = gradient_point * points;
+        inputs = input_point * points;
+        edge = narrow ? Narrow::line(tiles, S, g.pad_left + g.in_width)
+                      : static_cast<std::ptrdiff_t>(band + g.taps_height - 1) * points * samples;
+        sums = static_cast<std::ptrdiff_t>(out_blocks) * tap_blocks * points * block_sums;
+    }
+    [[nodiscard]] constexpr int items() const { return out_chunks * in_chunks * out_blocks * tap_blocks; }
+    /// False where rows are so long that bands of them leave the caches of a core (2 MB of floats).
+    [[nodiscard]] constexpr bool fits() const { return gradients + inputs + edge + sums <= most_row_numbers; }
+    [[nodiscard]] constexpr int scratch() const {
+        return static_cast<int>(gradients + inputs + edge + sums) + static_cast<int>(64 / sizeof(scalar_of<L>));
+    }
+};
+
+/// Sums of the lanes of `Count` lanes, in order, in the first of them: neighbours are added till one number is left.
+template <int Count, int Width, class L>
+STRATA_INLINE void sum_lanes(L* lanes) {
+    if constexpr (Width > 1) {
+        STRATA_UNROLL
+        for (int k = 0; k < (Count + 1) / 2; ++k) {
+            L even, odd;
+            deinterleave(lanes[2 * k], lanes[(std::min)(2 * k + 1, Count - 1)], even, odd);
+            lanes[k] = even + odd;
+        }
+        sum_lanes<(Count + 1) / 2, Width / 2>(lanes);
+    }
+}
+
+/// sums[u][v] += the sum of the products of `numbers` numbers, and what else is in whole vectors, from a[u] and b[v].
+template <class L, class T>
+STRATA_ONE_COPY void row_gradient_block(T const* const (&a)[row_block_long], T const* const (&b)[row_block_short],
+                                        std::ptrdiff_t numbers, T* sums) {
+    constexpr int A = row_block_long, B = row_block_short, N = width_of<L>;
+    L total[A * B];
+    STRATA_UNROLL
+    for (int k = 0; k < A * B; ++k) total[k] = L(T(0));
+    for (std::ptrdiff_t at = 0; at < numbers; at += N) {
+        L factor[B];
+        STRATA_UNROLL
+        for (int v = 0; v < B; ++v) {
+            factor[v] = load_lane<L>(b[v] + at);
+            hold_in_register(factor[v]);
+        }
+        STRATA_UNROLL
+        for (int u = 0; u < A; ++u) {
+            L value = load_lane<L>(a[u] + at);
+            hold_in_register(value);
+            STRATA_UNROLL
+            for (int v = 0; v < B; ++v) total[u * B + v] = multiply_add(value, factor[v], total[u * B + v]);
+        }
+    }
+    sum_lanes<A * B, N>(total);
+    STRATA_UNROLL
+    for (int k = 0; k < (A * B + N - 1) / N; ++k) store_lane(sums + k * N, load_lane<L>(sums + k * N) + total[k]);
+}
+
+/// Transforms rows of `width` columns from column -pad on, of x (`inputs`) or dy. `edge` takes the columns of tiles
+/// that lie partly outside the image, where there are zeros. Returns the sum of dy.
+template <class L, class T>
+STRATA_ONE_COPY T winograd_rows(RowTiles const& d, bool inputs, T const* from, int width, int pad, T* edge, T* to) {
+    constexpr int N = width_of<L>, step = WinogradRowTransform::outputs;
+    int const columns = inputs ? WinogradRowTransform::points : step;
+    auto const transform = inputs ? winograd_row_tiles<true, L, T> : winograd_row_tiles<false, L, T>;
+    // Tiles [inside, outside) need no edge.
+    int const inside = (std::min)(d.tiles, (pad + step - 1) / step),
+              outside = std::clamp((width + pad - columns + step) / step, inside, d.tiles);
+    T total(0);
+    RowTiles part = d;
+    part.tile = step * d.column;
+    part.tiles = outside - inside;
+    if (part.tiles > 0) total = transform(part, from + (inside * step - pad) * d.column, to + inside * d.samples);
+    part = {d.rows, 1, d.samples, static_cast<std::ptrdiff_t>(columns) * d.samples, 0, d.samples, d.to_pitch, d.point};
+    for (int t = 0; t < d.tiles; ++t) {
+        if (t >= inside && t < outside) continue;
+        T* packed = edge;
+        for (int row = 0; row < d.rows; ++row)
+            for (int k = 0, column = t * step - pad; k < columns; ++k, ++column)
+                for (int s = 0; s < d.samples; s += N, packed += N)
+                    store_lane(packed, column >= 0 && column < width
+                                           ? load_lane<L>(from + row * d.pitch + column * d.column + s)
+                                           : L(T(0)));
+        total += transform(part, edge, to + t * d.samples);
+    }
+    return total;
+}
+
+/// The register blocks of a pair of chunks: its channels, the taps' rows of its inputs, blocks [first, first + count).
+struct RowGradientBlocks {
+    int outs, taps, first, count;
+};
+
+/// Calls each(k, o, tap) for block k, which begins at output channel o and kernel row tap.
+template <class Layout, class F>
+STRATA_INLINE void for_blocks(Layout const& p, RowGradientBlocks const& blocks, F const& each) {
+    int o = blocks.first / p.tap_blocks * p.out_block, tap = blocks.first % p.tap_blocks * p.tap_block;
+    for (int k = 0; k < blocks.count; ++k) {
+        if (o < blocks.outs && tap < blocks.taps) each(k, o, tap);
+        tap += p.tap_block;
+        if (tap >= p.tap_blocks * p.tap_block) tap = 0, o += p.out_block;
+    }
+}
+
+/// Adds the products of a band of `rows` rows at all points to the blocks' sums.
+template <class L, class T>
+STRATA_ONE_COPY void row_gradient_products(WinogradRowGradientLayout<L> const& p, RowGradientBlocks const& blocks,
+                                           T const* gradients, T const* inputs, T* sums, int rows, int taps_height) {
+    int const numbers = rows * p.row;
+    for (int point = 0; point < p.points; ++point, gradients += p.gradient_point, inputs += p.input_point)
+        for_blocks(p, blocks, [&](int k, int o, int tap) {
+            T const *a[row_block_long], *b[row_block_short];
+            bool const long_outs = p.out_block == row_block_long;
+            T const **const outs = long_outs ? a : b, **const taps = long_outs ? b : a;
+            for (int u = 0; u < p.out_block; ++u) {  // idle rows repeat the last one
+                STRATA_SCALAR;
+                outs[u] = gradients + (std::min)(o + u, blocks.outs - 1) * p.gradient_channel;
+            }
+            T const* row = inputs + tap / taps_height * p.input_channel;
+            for (int v = 0, kernel_row = tap % taps_height; v < p.tap_block; ++v) {
+                STRATA_SCALAR;
+                taps[v] = row + kernel_row * p.row;
+                if (tap + v + 1 < blocks.taps && ++kernel_row == taps_height) kernel_row = 0, row += p.input_channel;
+            }
+            row_gradient_block<L>(a, b, numbers, sums + (k * p.points + point) * p.block_sums);
+        });
+}
+
+/// Transforms the blocks' sums back and adds them to dw, which begins at the chunks' first channels.
+template <class L, class T>
+STRATA_ONE_COPY void winograd_row_add(Correlation const& g, WinogradRowGradientLayout<L> const& p,
+                                      RowGradientBlocks const& blocks, T const* sums, T* dw) {
+    constexpr int points = WinogradRowTransform::points, columns = WinogradRowTransform::taps, N = width_of<L>;
+    bool const long_outs = p.out_block == row_block_long;
+    int const out_step = long_outs ? row_block_short : 1, tap_step = long_outs ? 1 : row_block_short;
+    for_blocks(p, blocks, [&](int k, int o, int tap) {
+        T gradients[columns][WinogradRowGradientLayout<L>::block_sums];
+        T const* const from = sums + k * points * p.block_sums;
+        STRATA_ROLLED
+        for (int at = 0; at < p.block_sums; at += N) {
+            L m[points], w[columns];
+            STRATA_UNROLL
+            for (int q = 0; q < points; ++q) m[q] = load_lane<L>(from + q * p.block_sums + at);
+            WinogradRowTransform::tap_gradients(m, w);
+            STRATA_UNROLL
+            for (int q = 0; q < columns; ++q) store_lane(gradients[q] + at, w[q]);
+        }
+        int const outs = (std::min)(p.out_block, blocks.outs - o), taps = (std::min)(p.tap_block, blocks.taps - tap);
+        STRATA_ROLLED
+        for (int v = 0; v < taps; ++v) {
+            T* to = dw + (tap + v) / g.taps_height * g.in_weights + (tap + v) % g.taps_height * g.row_weights +
+                    o * g.out_weights;
+            T const* gradient = gradients[0] + v * tap_step;
+            STRATA_ROLLED
+            for (int u = 0; u < outs; ++u, to += g.out_weights, gradient += out_step) {
+                STRATA_UNROLL
+                for (int q = 0; q < columns; ++q) to[q * g.tap_weights] += gradient[q * p.block_sums];
+            }
+        }
+    });
+}
+
+/// Zeros in whole vectors.
+template <class L, class T>
+STRATA_ONE_COPY void fill_with_zeros(T* to, int count) {
+    STRATA_ROLLED
+    for (T* const end = to + count; to < end; to += width_of<L>) store_lane(to, L(T(0)));
+}
+
+/// The transformed values of a band of `rows` rows that begins at row i, for tiles of S samples of which those from s
+/// on are taken. `plane` is the channel's.
+template <class L, class T>
+STRATA_ONE_COPY void row_gradient_inputs(Correlation const& g, WinogradRowGradientLayout<L> const& p, T const* plane,
+                                         int S, int s, T* edge, T* to, int i, int rows) {
+    int const under = rows + g.taps_height - 1, top = i - g.pad_top;
+    if (p.narrow) {
+        winograd_narrow_rows<true>(
+            WinogradNarrowRows<L>{g.in_height, g.in_width, g.pad_left, S, p.tiles, p.input_point}, plane, edge, to, top,
+            under);
+        return;
+    }
+    // Rows [inside, outside) under the band lie in the image.
+    int const inside = std::clamp(-top, 0, under), outside = std::clamp(g.in_height - top, inside, under);
+    for (int q = 0; q < p.points; ++q) {
+        fill_with_zeros<L>(to + q * p.input_point, inside * p.row);
+        fill_with_zeros<L>(to + q * p.input_point + outside * p.row, (under - outside) * p.row);
+    }
+    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.in_width) * S;
+    if (inside < outside)
+        winograd_rows<L>({outside - inside, p.tiles, p.samples, row, 0, S, p.row, p.input_point}, true,
+                         plane + (top + inside) * row + s, g.in_width, g.pad_left, edge, to + inside * p.row);
+}
+/// The same for dy; returns its sum.
+template <class L, class T>
+STRATA_ONE_COPY T row_gradient_outputs(Correlation const& g, WinogradRowGradientLayout<L> const& p, T const* plane,
+                                       int S, int s, T* edge, T* to, int i, int rows) {
+    if (p.narrow)
+        return winograd_narrow_rows<false>(
+            WinogradNarrowRows<L>{g.out_height, g.out_width, 0, S, p.tiles, p.gradient_point}, plane, edge, to, i,
+            rows);
+    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.out_width) * S;
+    return winograd_rows<L>({rows, p.tiles, p.samples, row, 0, S, p.row, p.gradient_point}, false, plane + i * row + s,
+                            g.out_width, 0, edge, to);
+}
+
+/// Adds the weight gradient of the correlation g of x to dw, and the sums of dy to dbias, where it is not null; needs S
+/// a multiple of the lane's width or a power of two below it. Items [begin, end) of WinogradRowGradientLayout::items(),
+/// scratch of its scratch() numbers.
+template <class L, class T>
+STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, T* dbias, int S,
+                                              T* scratch, int begin, int end) {
+    WinogradRowGradientLayout<L> const p(g, S);
+    T* const gradients = aligned_to_cache_line(scratch);
+    T* const inputs = gradients + p.gradients;
+    T* const edge = inputs + p.inputs;
+    T* const sums = edge + p.edge;
+    int const pair = p.out_blocks * p.tap_blocks, KH = g.taps_height;
+    std::ptrdiff_t const x_plane = static_cast<std::ptrdiff_t>(g.in_height) * g.in_width * S,
+                         dy_plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
+    for (int item = begin, count = 0; item < end; item += count) {
+        int const first = item % pair, chunks = item / pair;
+        count = (std::min)(pair - first, end - item);
+        int const o = chunks / p.in_chunks * p.out_chunk, c = chunks % p.in_chunks * p.in_chunk,
+                  outs = (std::min)(p.out_chunk, g.out_channels - o), ins = (std::min)(p.in_chunk, g.in_channels - c);
+        RowGradientBlocks const blocks{outs, ins * KH, first, count};
+        // The channels that these blocks read; sums of dy belong to the first block of taps.
+        int const last = first + count - 1, first_out = first / p.tap_blocks, last_out = last / p.tap_blocks;
+        bool const all = first_out < last_out;
+        int const o_begin = first_out * p.out_block, o_end = (std::min)(outs, (last_out + 1) * p.out_block),
+                  o_bias = c > 0 || !dbias ? o_end : (first + p.tap_blocks - 1) / p.tap_blocks * p.out_block,
+                  c_begin = all ? 0 : first % p.tap_blocks * p.tap_block / KH,
+                  c_end = all ? ins : (std::min)(ins, ((last % p.tap_blocks + 1) * p.tap_block - 1) / KH + 1);
+        fill_with_zeros<L>(sums, count * p.points * p.block_sums);
+        for (int s = 0; s < S; s += p.samples)
+            for (int i = 0; i < g.out_height; i += p.band) {
+                int const rows = (std::min)(p.band, g.out_height - i);
+                for (int k = c_begin; k < c_end; ++k)
+                    row_gradient_inputs<L>(g, p, x + (c + k) * x_plane, S, s, edge, inputs + k * p.input_channel, i,
+                                           rows);
+                for (int k = o_begin; k < o_end; ++k) {
+                    T const bias = row_gradient_outputs<L>(g, p, dy + (o + k) * dy_plane, S, s, edge,
+                                                           gradients + k * p.gradient_channel, i, rows);
+                    if (k >= o_bias) dbias[o + k] += bias;
+                }
+                row_gradient_products<L>(p, blocks, gradients, inputs, sums, rows, KH);
+            }
+        winograd_row_add<L>(g, p, blocks, sums, dw + g.first_weight + o * g.out_weights + c * g.in_weights);
+    }
+}
+
+}  // namespace strata::inline STRATA_ABI::detail

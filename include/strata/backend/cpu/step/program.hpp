@@ -1,0 +1,238 @@
+// The program of a tile: the op list as a flat table of steps. A step is data, a kernel and what it works on; one small
+// function runs any of them. So a network costs a table and the kernels it needs, each of them once.
+//
+// Training is fill, forward, loss, backward. A layer that needs the whole batch cuts the table into phases: a
+// step that gathers the tile's part of the statistics ends a phase, the executor merges the parts of all tiles,
+// and the next phase goes on.
+#pragma once
+
+#include "../../../layer/concatenation.hpp"
+#include "../../../layer/relu.hpp"
+#include "../kernel/kernels.hpp"
+#include "input_gradient_step.hpp"
+#include "loss_step.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// The steps of a network, whatever the tile.
+template <class Net, class Precision, class Loss>
+class TileProgram {
+public:
+    using Context = TileContext<Precision, Loss>;
+    using Step = ProgramStep<Precision, Loss>;
+    static constexpr int outputs = Net::OutputShape::size;
+
+private:
+    /// Targets are kept as compute scalars behind the plan, so that rounding does not move them.
+    static constexpr int target_scalars =
+        static_cast<int>(sizeof(typename Precision::compute) / sizeof(typename Precision::storage));
+    static constexpr int target_offset(int plan_size) {
+        return Loss::classifies ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
+    }
+    static constexpr int target_size = Loss::classifies ? 0 : outputs * target_scalars;
+
+public:
+    /// Scalars of one sample's workspace: the plan and, for regression, the targets.
+    static constexpr int training_size = target_offset(Net::training_plan.size) + target_size;
+    static constexpr int inference_size = target_offset(Net::inference_plan.size) + target_size;
+
+private:
+    template <int Index>
+    using Op = typename Net::template OperationAt<Index>;
+    static constexpr int n = Net::operation_count;
+
+    template <int Index, bool Training>
+    static constexpr OperationOffsets offsets_of() {
+        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        using Node = typename Net::template NodeAt<Index>;
+        OperationOffsets at;
+        at.x = p.value[Node::input];
+        for (int k = 1; k < Node::inputs.count; ++k) at.more.add(p.value[static_cast<std::size_t>(Node::inputs[k])]);
+        at.y = p.value[Index + 1];
+        at.dy = p.gradient[Index + 1];
+        at.extra = p.extra[Index];
+        at.parameters = Net::parameter_offset[Index];
+        at.statistics = Net::statistic_offset[Index];
+        return at;
+    }
+
+    /// The loss step. `value` and `gradient` are the outputs' offsets, -1 for no gradient; `size` is the workspace's.
+    static void finish(Context const& c, int value, int gradient_at, int size) {
+        auto const at = [&](int offset) {
+            return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
+        };
+        using T = typename Precision::compute;
+        auto* const targets = reinterpret_cast<T*>(at(Loss::classifies ? -1 : target_offset(size)));
+        finish_tile<typename Net::OutputShape>(c, at(value), at(gradient_at), targets);
+    }
+    template <bool Training>
+    static void finish(Context const& c) {
+        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        finish(c, p.value[n], Training ? p.gradient[n] : -1, p.size);  // -1: nothing to train below the loss
+    }
+
+    static void finish_input(Context const& c) {
+        give_input_gradients(c, Net::training_plan.gradient[0], Net::InputShape::size);
+    }
+
+    /// Appends steps to a table, or only counts them.
+    struct Writer {
+        Step* table;
+        int most_samples;  ///< of a tile
+        int count = 0;
+        int scratch = 0;
+        int with_gradient = 0;                 ///< parameters
+        int prepared = 0, phase_prepared = 0;  ///< the most of any phase, and this one's so far
+        bool backward = false;
+        constexpr void operator()(Step const& step) {
+            if (table) table[count] = step;
+            ++count;
+        }
+        template <class K>
+        constexpr void kernel(Step step) {
+            for (int S = 1; S <= most_samples; S *= 2) scratch = (std::max)(scratch, scratch_of<K>(S));
+            step.kernel = &K::run;
+            step.items = K::items;
+            step.backward = backward;
+            with_gradient += step.cleared;
+            if (sets_gradient<K>()) step.cleared = 0;
+            step.preparation = preparation_of<K, Precision>(most_samples);
+            step.prepared = phase_prepared;
+            phase_prepared += step.preparation.size;
+            prepared = (std::max)(prepared, phase_prepared);
+            if (step.reduction != Reduction::none) phase_prepared = 0;
+            (*this)(step);
+        }
+    };
+
+    /// True where operation I's kernel applies operation I + 1 too: a ReLU in the place of I's output.
+    template <int Index, bool Training>
+    static constexpr bool takes_relu() {
+        if constexpr (Index >= 0 && Index + 1 < n) {
+            constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+            if constexpr (std::is_same_v<Op<Index + 1>, ElementwiseOperation<ReLU, typename Op<Index>::Output>> &&
+                          requires { ForwardKernel<Op<Index>, Precision>::applies_relu; })
+                return Net::template NodeAt<Index + 1>::input == Index + 1 && p.in_place[Index + 1];
+        }
+        return false;
+    }
+    template <int Index, bool Training>
+    static constexpr void write_forward(Writer& write) {
+        if constexpr (Training && is_batch_wide<Op<Index>>())
+            write.template kernel<GatherForward<Op<Index>, Precision>>(
+                {.offsets = offsets_of<Index, true>(), .reduction = Reduction::forward, .operation = Index});
+        if constexpr (is_concatenation<Op<Index>>()) {
+            write_parts<Index, Training>(write, false);
+        } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
+                             (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
+            write.template kernel<ForwardKernel<Op<Index>, Precision>>({.offsets = offsets_of<Index, Training>(),
+                                                                        .relu = takes_relu<Index, Training>(),
+                                                                        .operation = Index,
+                                                                        .parameters = Op<Index>::Parameters::size});
+        }
+    }
+    template <int Index>
+    static constexpr void write_backward(Writer& write) {
+        constexpr auto const& p = Net::training_plan;
+        using Node = typename Net::template NodeAt<Index>;
+        if constexpr (is_concatenation<Op<Index>>()) {
+            write_parts<Index, true>(write, true);
+        } else if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
+            if constexpr (is_batch_wide<Op<Index>>())
+                write.template kernel<GatherBackward<Op<Index>, Precision>>({.offsets = offsets_of<Index, true>(),
+                                                                             .reduction = Reduction::backward,
+                                                                             .operation = Index,
+                                                                             .cleared = Op<Index>::Parameters::size});
+            else if constexpr (Op<Index>::Parameters::size > 0)
+                write.template kernel<ParameterGradientKernel<Op<Index>, Precision>>(
+                    {.offsets = offsets_of<Index, true>(),
+                     .operation = Index,
+                     .gradients = Op<Index>::Parameters::size,
+                     .cleared = Op<Index>::Parameters::size});
+            // In place, the first input's gradient takes dy's memory: last, where it is another one.
+            constexpr bool own = p.in_place[Index] && !passes_gradient<Op<Index>>() && p.gradient[Node::input] >= 0;
+            static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
+                constexpr auto how = p.write[Index][static_cast<std::size_t>(K)];
+                if constexpr (how != GradientWrite::none) write_input_gradient<Index, K>(write, how);
+                return true;
+            }));
+            if constexpr (own) write_input_gradient<Index, 0>(write, GradientWrite::overwrite);
+        }
+    }
+    template <int Index, int K>
+    static constexpr void write_input_gradient(Writer& write, GradientWrite how) {
+        constexpr int value = Net::template NodeAt<Index>::inputs[K];
+        write.template kernel<InputGradientKernel<gradient_operation<Op<Index>, K>, Precision>>(
+            {.offsets = offsets_of<Index, true>(),
+             .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
+             .write = how,
+             .operation = Index});
+    }
+    /// The parts of a concatenation that are not made where the whole lies, or their gradients, are copied.
+    template <int Index, bool Training>
+    static constexpr void write_parts(Writer& write, bool gradients) {
+        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        using Node = typename Net::template NodeAt<Index>;
+        int begin = 0;
+        static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
+            using Part = ElementwiseOperation<PassOn, input_of<Op<Index>, K>>;
+            constexpr auto value = static_cast<std::size_t>(Node::inputs[K]);
+            Step step{.offsets = {.parameters = Net::parameter_offset[Index]}, .operation = Index};
+            if (gradients) {
+                step.offsets.dy = p.gradient[Index + 1] + begin;
+                step.dx = p.gradient[value];
+                step.write = p.write[Index][static_cast<std::size_t>(K)];
+                if (step.write != GradientWrite::none)
+                    write.template kernel<InputGradientKernel<Part, Precision>>(step);
+            } else {
+                step.offsets.x = p.value[value];
+                step.offsets.y = p.value[Index + 1] + begin;
+                if (step.offsets.x != step.offsets.y) write.template kernel<ForwardKernel<Part, Precision>>(step);
+            }
+            begin += input_of<Op<Index>, K>::size;
+            return true;
+        }));
+    }
+
+    template <bool Training>
+    static constexpr Writer write_all(Step* table) {
+        Writer write{table, most_tile_samples<Net, Precision>()};
+        write({.fill = true});
+        Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
+        write({.finish = &finish<Training>});
+        write.scratch = (std::max)(write.scratch, loss_scratch<outputs, Precision>);
+        write.backward = true;
+        if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
+        if constexpr (Training && Net::has_input_gradient)
+            write({.finish = &finish_input, .operation = 0, .backward = true});
+        return write;
+    }
+    template <bool Training>
+    static constexpr auto table() {
+        std::array<Step, static_cast<std::size_t>(write_all<Training>(nullptr).count)> steps{};
+        write_all<Training>(steps.data());
+        return steps;
+    }
+    static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");
+    static_assert(write_all<true>(nullptr).with_gradient == Net::parameter_count, "a gradient that no step makes");
+
+public:
+    static constexpr auto training = table<true>();
+    static constexpr auto inference = table<false>();
+    static constexpr int training_scratch = write_all<true>(nullptr).scratch,
+                         inference_scratch = write_all<false>(nullptr).scratch,
+                         training_prepared = write_all<true>(nullptr).prepared,
+                         inference_prepared = write_all<false>(nullptr).prepared;
+};
+
+/// The program of a network for training or inference: the other one's kernels are not compiled.
+template <class Net, class Precision, class Loss, bool Training>
+constexpr Program<Precision, Loss> program_of() {
+    using P = TileProgram<Net, Precision, Loss>;
+    if constexpr (Training)
+        return {P::training, P::training_size, P::training_scratch, P::training_prepared};
+    else
+        return {P::inference, P::inference_size, P::inference_scratch, P::inference_prepared};
+}
+
+}  // namespace strata::inline STRATA_ABI::detail

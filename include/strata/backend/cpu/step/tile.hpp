@@ -1,0 +1,130 @@
+// Between batches [sample][element] and tiles [element][sample]: the only place where uint8 images become numbers.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "../../../core/tensor.hpp"
+#include "../../ranks.hpp"
+#include "../kernel/micro/matrix_product.hpp"
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// to[k] = from[offset + k] * scale + shift.
+template <class T>
+STRATA_ONE_COPY void convert_values(void const* from, DataType type, std::size_t offset, int count, T scale, T shift,
+                                    T* to) {
+    auto const convert = [&](auto const* values) {
+        for (int k = 0; k < count; ++k) {
+            if (sizeof(*values) == 8) STRATA_SCALAR;  // doubles are rare
+            to[k] = static_cast<T>(values[k]) * scale + shift;
+        }
+    };
+    switch (type) {
+        case DataType::uint8:
+            return convert(static_cast<std::uint8_t const*>(from) + offset);
+        case DataType::float32:
+            return convert(static_cast<float const*>(from) + offset);
+        default:
+            return convert(static_cast<double const*>(from) + offset);
+    }
+}
+
+/// Fills elements [begin, end) of a tile of `stride` samples with samples [first, first + count) of the batch; empty
+/// lanes hold zeros.
+template <class T>
+STRATA_ONE_COPY void fill_tile(T* tile, Batch const& batch, int first, int count, int stride, int begin, int end) {
+    using C = std::conditional_t<std::is_floating_point_v<T>, T, float>;  // short types are for storage only
+    constexpr int chunk = 128;
+    C rows[16 * chunk];
+    std::size_t const size = batch.shape.size();
+    int const pixels = batch.shape.height * batch.shape.width;
+    for (int element = begin, length = 0; element < end; element += length) {
+        int const channel = element / pixels;
+        length = (std::min)({chunk, (channel + 1) * pixels - element, end - element});
+        auto const scale = static_cast<C>(batch.scale ? batch.scale[channel] : 1.0);
+        auto const shift = static_cast<C>(batch.scale ? batch.shift[channel] : 0.0);
+        T* const to = tile + element * stride;
+        for (int group = 0; group < stride; group += 16) {
+            int const samples = (std::min)(16, stride - group), filled = std::clamp(count - group, 0, samples);
+            for (int s = 0; s < filled; ++s) {
+                C* row = rows + s * chunk;
+                if constexpr (std::is_same_v<C, T>) row = stride == 1 ? to : row;
+                convert_values(batch.inputs, batch.type,
+                               static_cast<std::size_t>(first + group + s) * size + static_cast<std::size_t>(element),
+                               length, scale, shift, row);
+            }
+            if (stride == 1 && std::is_same_v<C, T>) continue;
+            for (int s = filled; s < samples; ++s) std::fill_n(rows + s * chunk, length, C(0));
+            with_lane<C>(samples,
+                         [&]<class L>() { transpose_rows<L>(rows, chunk, to + group, stride, length, samples); });
+        }
+    }
+}
+
+/// Fills a tile [outputs][stride] with regression targets.
+template <class T>
+void fill_targets(T* tile, Batch const& batch, int outputs, int first, int count, int stride) {
+    for (int s = 0; s < stride; ++s)
+        for (int k = 0; k < outputs; ++k) {
+            auto const at =
+                static_cast<std::size_t>(first + s) * static_cast<std::size_t>(outputs) + static_cast<std::size_t>(k);
+            T value(0);
+            if (s < count)
+                value = batch.target_type == DataType::float64
+                            ? static_cast<T>(static_cast<double const*>(batch.targets)[at])
+                            : static_cast<T>(static_cast<float const*>(batch.targets)[at]);
+            tile[k * stride + s] = value;
+        }
+}
+
+/// True for networks that are mostly matrices larger than a second-level cache (1 MB): what they wait for is weights,
+/// so many samples share each reading of them, and the whole batch is one leaf.
+template <class Net>
+inline constexpr bool weights_dominate = Net::parameter_count > (1 << 18) && Net::flops < 8.0 * Net::parameter_count;
+
+/// The most samples in a tile: 16, or 64 where weights dominate. A precision policy may say otherwise with a member
+/// `tile_samples`, a power of two up to 128:
+///
+///     struct SmallTiles : Float32 { static constexpr int tile_samples = 8; };
+template <class Net, class Precision>
+consteval int most_tile_samples() {
+    if constexpr (requires { Precision::tile_samples; }) {
+        constexpr int samples = Precision::tile_samples;
+        static_assert(samples >= 1 && samples <= 128 && (samples & (samples - 1)) == 0,
+                      "tile_samples of a precision policy: a power of two from 1 to 128");
+        return samples;
+    } else {
+        return weights_dominate<Net> ? 64 : 16;
+    }
+}
+
+/// Samples in a tile: the largest power of two that the batch fills. A function of network, policy and
+/// batch, never of the threads.
+template <class Net, class Precision>
+constexpr int tile_samples(int batch) {
+    for (int s = most_tile_samples<Net, Precision>(); s > 1; s /= 2)
+        if (batch >= s) return s;
+    return 1;
+}
+
+/// The tiles of a batch, in leaves of neighbours: at most `most_leaves`.
+struct Tiling {
+    int tiles, leaf_tiles, leaves;
+    constexpr Tiling(int batch, int samples, int most_leaves)
+        : tiles((batch + samples - 1) / samples),
+          leaf_tiles((tiles + most_leaves - 1) / most_leaves),
+          leaves((tiles + leaf_tiles - 1) / leaf_tiles) {}
+};
+/// Tiles [begin, end) of a batch.
+struct TileRange {
+    int begin, end;
+    [[nodiscard]] constexpr int size() const { return end - begin; }
+};
+/// The tiles of some leaves.
+constexpr TileRange tiles_of_leaves(LeafRange leaves, Tiling const& tiling) {
+    return {(std::min)(leaves.begin * tiling.leaf_tiles, tiling.tiles),
+            (std::min)(leaves.end * tiling.leaf_tiles, tiling.tiles)};
+}
+
+}  // namespace strata::inline STRATA_ABI::detail
