@@ -65,7 +65,7 @@ static double mean_squared_error(std::span<float const> a, std::span<float const
 int main(int argument_count, char** arguments) try {
     auto const data = argument_count > 1 ? fashion_mnist(arguments[1]) : fashion_mnist();
     // Samples and targets are the same numbers, which are not copied.
-    std::vector<float> const clean = images_of(data.train.first(20'000)),
+    std::vector<float> const clean = images_of(data.train.first(10'000)),
                              clean_test = images_of(data.test.first(2'000));
     SampleShape const shape{1, 28, 28};
     Dataset const train_data = from_memory(view(clean), shape, view(clean), image_pixels).with(Noise{}),
@@ -73,7 +73,7 @@ int main(int argument_count, char** arguments) try {
 
     std::puts(summary<Autoencoder>().c_str());
     auto trainer = train<Autoencoder>(MSE{}, AdamW{.learning_rate = 3e-3}, OneCycleLR{}, Seed{1});
-    trainer.fit(train_data, test_data, {.epochs = 3, .batch_size = 64});
+    trainer.fit(train_data, test_data, {.epochs = 2, .batch_size = 64});
 
     // input(i) is what the network gets of sample i: an image with noise.
     std::vector<float> noisy;

@@ -58,7 +58,7 @@ int main(int argument_count, char** arguments) try {
     std::string const file = "12_gan_generator.safetensors";
     AtomicFile::check(file);
     auto const data = argument_count > 1 ? fashion_mnist(arguments[1]) : fashion_mnist();
-    Dataset const real_data = data.train.first(20'000);
+    Dataset const real_data = data.train.first(10'000);
 
     constexpr int batch = 50, epochs = 2;
     AdamW const optimizer{.learning_rate = 1e-3, .beta1 = 0.5, .weight_decay = 0};
