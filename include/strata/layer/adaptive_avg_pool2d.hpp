@@ -17,12 +17,12 @@ template <int In, int Out>
 struct AdaptiveAxis {
     static constexpr bool divides = In % Out == 0;
     static constexpr int longest = divides ? In / Out : (In - 1) / Out + 2;
-    STRATA_HD static constexpr int begin(int output) { return output * In / Out; }
-    STRATA_HD static constexpr int end(int output) { return ((output + 1) * In + Out - 1) / Out; }
+    static constexpr int begin(int output) { return output * In / Out; }
+    static constexpr int end(int output) { return ((output + 1) * In + Out - 1) / Out; }
     /// The outputs that see input k.
-    STRATA_HD static constexpr int first(int k) { return k * Out / In; }
-    STRATA_HD static constexpr int last(int k) { return ((k + 1) * Out + In - 1) / In; }
-    STRATA_HD static constexpr int length(int output) { return end(output) - begin(output); }
+    static constexpr int first(int k) { return k * Out / In; }
+    static constexpr int last(int k) { return ((k + 1) * Out + In - 1) / In; }
+    static constexpr int length(int output) { return end(output) - begin(output); }
 };
 
 /// AdaptiveAvgPool2d bound to its input.
@@ -60,7 +60,7 @@ struct AdaptiveAveragePooling {
 
 private:
     template <class T>
-    STRATA_HD static constexpr T weight(int i, int j) {
+    static constexpr T weight(int i, int j) {
         return T(1) / static_cast<T>(Rows::length(i) * Columns::length(j));
     }
 };

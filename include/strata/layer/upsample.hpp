@@ -27,32 +27,32 @@ struct UpsampledAxis {
     static constexpr bool periodic = !interpolates || !Aligns;
 
     /// Before borders: `low` may be -1 and `high` In.
-    STRATA_HD static constexpr Between unbounded(int j) {
+    static constexpr Between unbounded(int j) {
         if (!interpolates) return {j / Scale, j / Scale, 0.0};
         int const numerator = Aligns ? j * (In - 1) : 2 * j + 1 - Scale, denominator = Aligns ? out - 1 : 2 * Scale;
         int const low = numerator < 0 ? -1 : numerator / denominator;
         return {low, low + 1, static_cast<double>(numerator - low * denominator) / denominator};
     }
-    STRATA_HD static constexpr Between of(int j) {
+    static constexpr Between of(int j) {
         Between const free = unbounded(j);
         return {free.low < 0 ? 0 : free.low, free.high < In ? free.high : In - 1, free.weight};
     }
     /// Outputs [first, last) of those that read input k; all in between do.
-    STRATA_HD static constexpr int first(int k) {
+    static constexpr int first(int k) {
         if (!interpolates) return k * Scale;
         int j = Aligns ? (k - 1) * (out - 1) / (In > 1 ? In - 1 : 1) : (k - 1) * Scale;
         if (j < 0 || k == 0) j = 0;
         while (of(j).high < k) ++j;
         return j;
     }
-    STRATA_HD static constexpr int last(int k) {
+    static constexpr int last(int k) {
         if (!interpolates) return (k + 1) * Scale;
         int j = first(k);
         while (j < out && of(j).low <= k) ++j;
         return j;
     }
     /// What input k counts in output j, which reads it.
-    STRATA_HD static constexpr double share(int j, int k) {
+    static constexpr double share(int j, int k) {
         Between const at = of(j);
         return (at.low == k ? 1 - at.weight : 0) + (at.high == k ? at.weight : 0);
     }
