@@ -8,12 +8,18 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct NamedAvgPool1d {
+    static constexpr std::string_view type = "AvgPool1d";
+};
+}  // namespace detail
+
 /// `AvgPool1d<kernel, options…>`; options: Stride (default: the kernel), Padding (at most half the kernel), ExcludePadding.
 template <int Kernel, class... Options>
 struct AvgPool1d {
     template <class X>
     using On = Line<AveragePooling<LineWindow<X, Kernel, Options...>, option_or<CountPadding, Options...>::value>,
-                    "AvgPool1d">;
+                    detail::NamedAvgPool1d>;
 
     template <class Where, class Got>
     struct Check {

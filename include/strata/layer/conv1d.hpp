@@ -8,6 +8,12 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct NamedConv1d {
+    static constexpr std::string_view type = "Conv1d";
+};
+}  // namespace detail
+
 /// `Conv1d<out_channels, kernel, options…>`; options as of Conv2d, with one number.
 template <int OutChannels, int Kernel, class... Options>
 struct Conv1d {
@@ -25,7 +31,7 @@ struct Conv1d {
     using On = Line<Convolution<ConvolutionGeometry<X::template extent<0>, 1, X::template extent<1>, OutChannels, 1,
                                                     Kernel, 1, stride, 0, left, 0, right, 1, dilation, groups, bias>,
                                 Scheme>,
-                    "Conv1d">;
+                    detail::NamedConv1d>;
 
     template <class Where, class Got>
     struct Check {

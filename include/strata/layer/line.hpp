@@ -73,13 +73,13 @@ struct ImageInput {
 
 }  // namespace detail
 
-/// The operation of a layer called `Name` on lines, by Plane's bodies and kernels on images one pixel high.
-template <class Plane, FixedString Name>
+/// The operation of a layer called Name::type (nvcc cannot spell a string in the type of a kernel) on lines, by Plane's bodies and kernels on images one pixel high.
+template <class Plane, class Name>
 struct Line : Plane {
     using Input = typename detail::WithoutHeight<typename Plane::Input>::type;
     using Output = typename detail::WithoutHeight<typename Plane::Output>::type;
     using Parameters = typename detail::LineParameters<typename Plane::Parameters>::type;
-    static constexpr std::string_view type = Name.view();
+    static constexpr std::string_view type = Name::type;
 
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<2> at, Io const& io) {

@@ -8,11 +8,17 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct NamedMaxPool1d {
+    static constexpr std::string_view type = "MaxPool1d";
+};
+}  // namespace detail
+
 /// `MaxPool1d<kernel, options…>`; options: Stride (default: the kernel), Padding (at most half the kernel).
 template <int Kernel, class... Options>
 struct MaxPool1d {
     template <class X>
-    using On = Line<MaxPooling<LineWindow<X, Kernel, Options...>>, "MaxPool1d">;
+    using On = Line<MaxPooling<LineWindow<X, Kernel, Options...>>, detail::NamedMaxPool1d>;
 
     template <class Where, class Got>
     struct Check {

@@ -6,11 +6,11 @@
 
 namespace strata::inline STRATA_ABI {
 
-template <class Plane, FixedString Name, class Precision>
+template <class Plane, class Name, class Precision>
 struct ForwardKernel<Line<Plane, Name>, Precision> : ForwardKernel<Plane, Precision> {};
-template <class Plane, FixedString Name, class Precision>
+template <class Plane, class Name, class Precision>
 struct InputGradientKernel<Line<Plane, Name>, Precision> : InputGradientKernel<Plane, Precision> {};
-template <class Plane, FixedString Name, class Precision>
+template <class Plane, class Name, class Precision>
 struct ParameterGradientKernel<Line<Plane, Name>, Precision> : ParameterGradientKernel<Plane, Precision> {};
 
 }  // namespace strata::inline STRATA_ABI
