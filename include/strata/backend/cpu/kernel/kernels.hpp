@@ -15,6 +15,8 @@
 #include "mixed/bfloat16_linear.hpp"
 #include "mixed/mixed_transposed_convolution.hpp"
 #include "norm/batch_norm_kernel.hpp"
+#include "norm/normalization_kernel.hpp"
+#include "norm/softmax_kernel.hpp"
 #include "pooling/adaptive_pooling_kernel.hpp"
 #include "pooling/global_average_kernel.hpp"
 #include "pooling/padded_pooling_kernel.hpp"
