@@ -110,12 +110,14 @@ using SeparableNet = Network<Input<3, 18, 18>, Conv2d<12, 3, Stride<2>, Padding<
 using Mlp = Network<Input<53>, Linear<131>, BatchNorm1d<>, ReLU, Linear<67>, Softplus, Dropout<0.5>, Linear<30, NoBias>,
                     Gate, Mix, Linear<3>>;
 
-/// What the others leave out: overlapping and padded pools, dilation, groups, wide and even kernels, odd strides.
+/// What the others leave out: overlapping and padded pools, dilation, groups, wide and even kernels, odd strides,
+/// transposed convolution, upsampling.
 using Kinds =
     Network<Input<4, 23, 21>, Conv2d<8, 4, Stride<1>, Padding<2>, Groups<2>>, Softplus,
             AvgPool2d<3, Stride<2>, Padding<1>, ExcludePadding>, Conv2d<9, 3, Dilation<2>, Padding<2>>, ReLU,
             AvgPool2d<2, Stride<1>>, GroupNorm<3>, Conv2d<12, Size{3, 5}, Padding<1>>, Gate, MaxPool2d<3, Stride<1>>,
-            LayerNorm2d<>, Conv2d<10, 2, Stride<3>>, Softmax, Flatten, RMSNorm<>, Linear<5>>;
+            LayerNorm2d<>, Conv2d<10, 2, Stride<3>>, Softmax, ConvTranspose2d<7, 3, Stride<2>, OutputPadding<1>>, ReLU,
+            Upsample<Size{2, 3}, Bilinear>, Flatten, RMSNorm<>, Linear<5>>;
 
 using Average = Network<Input<3, 21, 21>, GlobalAvgPool2d, Linear<4>>;
 

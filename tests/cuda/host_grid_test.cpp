@@ -172,6 +172,13 @@ TEST_CASE("windows: groups, strides, dilation, average and overlapping maximum p
     check_training<Windows>(CrossEntropy{}, AdamW{.learning_rate = 0.01}, 9);
 }
 
+TEST_CASE("larger images, and lines") {
+    for (int size : {1, 17}) {
+        check_gradients<Larger>(MSE{}, size);
+        check_gradients<Lines>(MSE{}, size);
+    }
+}
+
 TEST_CASE("branches that meet, and the input's gradient") {
     for (int size : {1, 5, 18}) check_gradients<Joined>(CrossEntropy{}, size);
     check_training<Joined>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 12);

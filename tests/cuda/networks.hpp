@@ -11,19 +11,28 @@
 #include <strata/layer/activation/gelu.hpp>
 #include <strata/layer/activation/prelu.hpp>
 #include <strata/layer/activation/softplus.hpp>
+#include <strata/layer/adaptive_avg_pool2d.hpp>
+#include <strata/layer/avg_pool1d.hpp>
 #include <strata/layer/avg_pool2d.hpp>
 #include <strata/layer/batch_norm.hpp>
+#include <strata/layer/conv1d.hpp>
 #include <strata/layer/conv2d.hpp>
+#include <strata/layer/conv_transpose2d.hpp>
 #include <strata/layer/dropout.hpp>
+#include <strata/layer/dropout2d.hpp>
 #include <strata/layer/flatten.hpp>
 #include <strata/layer/global_avg_pool2d.hpp>
 #include <strata/layer/linear.hpp>
+#include <strata/layer/max_pool1d.hpp>
 #include <strata/layer/max_pool2d.hpp>
 #include <strata/layer/norm/group_norm.hpp>
 #include <strata/layer/norm/layer_norm2d.hpp>
 #include <strata/layer/norm/rms_norm.hpp>
+#include <strata/layer/pixel_shuffle.hpp>
 #include <strata/layer/relu.hpp>
 #include <strata/layer/softmax.hpp>
+#include <strata/layer/upsample.hpp>
+#include <strata/layer/zero_pad2d.hpp>
 #include <strata/layer/zero_pad_shortcut.hpp>
 #include <strata/network/concat.hpp>
 #include <strata/network/multiply.hpp>
@@ -73,6 +82,13 @@ using Joined = Network<RequiresGrad<Input<3, 6, 5>>, Concat<Branch<>, Branch<Con
                        Residual<Main<Concat<Branch<>, Branch<Conv2d<2, 1>, OwnTanh>>, Conv2d<7, 1>>>,
                        Multiply<Branch<>, Branch<GlobalAvgPool2d, Linear<7>, OwnTanh>>,
                        Multiply<ReLU, Branch<Conv2d<7, 1>, OwnTanh>>, GlobalAvgPool2d, Linear<3>>;
+
+// What makes images larger, and what else moves pixels; lines.
+using Larger = Network<Input<2, 4, 3>, ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>, Groups<2>>, ReLU,
+                       Dropout2d<0.25>, Upsample<2, Bilinear>, PixelShuffle<2>, ZeroPad2d<1, 0, 2, 1>,
+                       AdaptiveAvgPool2d<5, 4>, Upsample<2>, AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
+using Lines = Network<Input<3, 14>, Conv1d<6, 5, Padding<2>>, ReLU, MaxPool1d<2>, Conv1d<4, 3, Stride<2>>, AvgPool1d<3>,
+                      Flatten, Linear<3>>;
 
 /// A batch with memory of its own; inputs uint8 where Bytes, else double; labels and targets both.
 template <class Net>

@@ -103,6 +103,11 @@ TEST_CASE("windows: groups, strides, dilation, average and overlapping maximum p
     check<Float64, Windows>(CrossEntropy{}, AdamW{.learning_rate = 0.01}, 33);
 }
 
+TEST_CASE("larger images, and lines") {
+    check<Float64, Larger>(MSE{}, AdamW{.learning_rate = 0.01}, 33);
+    check<Float64, Lines>(MSE{}, AdamW{.learning_rate = 0.01}, 33);
+}
+
 TEST_CASE("branches that meet") {
     check<Float32, Joined>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 40);
 }

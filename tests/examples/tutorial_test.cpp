@@ -57,6 +57,8 @@ TEST_CASE("every tutorial tells what it promises") {
               "the two models are equal to the bit\na step on a broken image is skipped\n621 steps, 620 updates\n"},
              {"05_inference_threads", "batches of 100: 2000 of 2000 images recognised"},
              {"06_pytorch_weights", "got 9 differences"},
+             {"11_denoising_autoencoder", "mean squared error of the noisy images"},
+             {"12_gan", "400 steps; the generator is in 12_gan_generator.safetensors"},
 #ifdef STRATA_TEST_OPENMP
              {"08_eigen_openmp", "of 2000 answers are right"},
 #endif

@@ -3,6 +3,7 @@
 
 #include "layer_run.hpp"
 #include "strata/backend/cpu/run/executor.hpp"
+#include "strata/layer/dropout2d.hpp"
 #include "strata/layer/linear.hpp"
 #include "strata/testing/gradient_check.hpp"
 
@@ -125,4 +126,29 @@ TEST_CASE("two dropouts of a network differ, threads do not change them, evaluat
     double sum = 0;
     for (int i = 0; i < 40; ++i) sum += model.parameters()[static_cast<std::size_t>(i)];
     CHECK(outputs[0] == doctest::Approx(sum));
+}
+
+TEST_CASE("Dropout2d drops whole channels, by the words of Dropout, in kernels and bodies") {
+    using Image = Shape<6, 3, 5>;
+    using Op = ChannelDropout<Image, p>;
+    constexpr auto numbers = static_cast<std::size_t>(Image::size);
+    auto const x = reference_values(1, numbers * batch), dy = reference_values(4, numbers * batch);
+    auto const check = [&]<class Precision>(LayerKernels<Precision> const& kernels, Precision) {
+        CAPTURE(kernels.lanes);
+        auto const result = run_layer(kernels, x, {}, dy, 3, key);
+        using T = typename Precision::compute;
+        int wrong = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            auto const factor = static_cast<T>(kept(key, i / numbers, i % numbers / 15) ? 1 / (1 - p) : 0);
+            wrong += result.y[i] == static_cast<double>(static_cast<T>(x[i]) * factor) ? 0 : 1;
+            wrong += result.dx[i] == static_cast<double>(static_cast<T>(dy[i]) * factor) ? 0 : 1;
+        }
+        CHECK(wrong == 0);
+    };
+    check(generic_kernels_of<Op, Float64, 1>(), Float64{});
+    check(generic_kernels_of<Op, Float32, 16>(), Float32{});
+    check(kernels_of<Op, Float64, 2>(), Float64{});
+    check(kernels_of<Op, Float32, 1>(), Float32{});
+    check(kernels_of<Op, Float32, 4>(), Float32{});
+    check(kernels_of<Op, Float32, 32>(), Float32{});
 }

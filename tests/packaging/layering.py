@@ -27,7 +27,7 @@ CPU_LEVELS = [
     ["kernel/micro"],
     ["kernel/generic.hpp"],
     ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/winograd_row", "kernel/pooling", "kernel/norm",
-     "kernel/mixed"],
+     "kernel/image", "kernel/mixed"],
     ["kernel/kernels.hpp"],
     ["step"],
     ["cpu.hpp"],

@@ -18,6 +18,7 @@ struct Size {
 // An option is a type with a nested `kind`; a layer takes each kind at most once, in any order.
 struct StrideKind {};
 struct PaddingKind {};
+struct OutputPaddingKind {};
 struct DilationKind {};
 struct GroupsKind {};
 struct BiasKind {};
@@ -27,6 +28,8 @@ struct EpsilonKind {};
 struct AffineKind {};
 struct CountPaddingKind {};
 struct SharingKind {};
+struct InterpolationKind {};
+struct CornersKind {};
 
 template <int Height, int Width = Height>
 struct Stride {
@@ -44,6 +47,13 @@ struct Padding {
 struct SamePadding {
     using kind = PaddingKind;
     static constexpr Size size{-1};
+};
+/// Rows and columns that ConvTranspose2d adds below and on the right.
+template <int Height, int Width = Height>
+struct OutputPadding {
+    using kind = OutputPaddingKind;
+    static constexpr Size size{Height, Width};
+    static_assert(Height >= 0 && Width >= 0, "OutputPadding must not be negative");
 };
 template <int Height, int Width = Height>
 struct Dilation {
@@ -97,6 +107,24 @@ struct OneForAll {
 };
 struct PerChannel {
     using kind = SharingKind;
+    static constexpr bool value = true;
+};
+/// How Upsample fills in: the nearest pixel (PyTorch's default) or between the four around a place.
+struct Nearest {
+    using kind = InterpolationKind;
+    static constexpr bool value = false;
+};
+struct Bilinear {
+    using kind = InterpolationKind;
+    static constexpr bool value = true;
+};
+/// PyTorch's align_corners of bilinear interpolation, false unless it is given: the corners' pixels keep their places.
+struct FreeCorners {
+    using kind = CornersKind;
+    static constexpr bool value = false;
+};
+struct AlignCorners {
+    using kind = CornersKind;
     static constexpr bool value = true;
 };
 /// AvgPool2d divides by the window's size (PyTorch's default) or, with this, by the pixels inside the image.

@@ -126,6 +126,7 @@ constexpr InputCheck input_check_of(Loss const& loss) {
     using In = typename Net::InputShape;
     InputCheck check{{1, 1, In::size}, In::rank == 1, Net::OutputShape::size, Loss::classifies};
     if constexpr (In::rank == 3) check.shape = {In::template extent<0>, In::template extent<1>, In::template extent<2>};
+    if constexpr (In::rank == 2) check.shape = {In::template extent<0>, 1, In::template extent<1>};
     if constexpr (detail::is_head_losses<Loss>) {
         check.outputs = Loss::targets;
         check.places = (std::max)(1, Loss::labels);

@@ -17,12 +17,26 @@ constexpr int spread_numbers(Correlation const& g, int S, int N) {
     return S % N == 0 ? 0 : g.out_channels * g.rows_together(S, N) * g.out_width * S;
 }
 
+/// What ConvTranspose2d, whose forward pass is an input gradient, has besides: its bias, null where there is none, and
+/// the ReLU that follows it.
+template <class T>
+struct TransposedExtras {
+    T const* bias = nullptr;
+    bool relu = false;
+    [[nodiscard]] TransposedExtras behind(int channels) const { return {bias ? bias + channels : nullptr, relu}; }
+    /// What a pixel of channel c is that no tap reaches.
+    [[nodiscard]] T untouched(int c) const {
+        T const value = bias ? bias[c] : T(0);
+        return relu && value <= T(0) ? T(0) : value;
+    }
+};
+
 /// Rows [begin, end) of dx of a group, phase by phase.
 template <class L, class T>
 void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T const* dy, T const* w, T* dx, int S,
-                         T* scratch, bool add, int group, int begin, int end) {
+                         T* scratch, bool add, int group, int begin, int end, TransposedExtras<T> extras = {}) {
     constexpr int N = width_of<L>;
-    T const* const none = nullptr;
+    extras = extras.behind(group * f.in_channels);
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(f.in_height) * f.in_width * S;
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(f.stride_height) * f.in_width * S;
     dx += group * f.in_channels * plane;
@@ -41,16 +55,17 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
                 for (int c = 0; !add && c < f.in_channels; ++c)
                     for (int i = from; i < to; ++i)
                         for (int column = 0; column < g.out_width; ++column)
-                            std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, T(0));
+                            std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, extras.untouched(c));
             } else if (S % N == 0) {
-                correlate<L>(code, g, dy, w, none, y, S, scratch, add, from, to, plane, row, f.stride_width);
+                correlate<L>(code, g, dy, w, extras.bias, y, S, scratch, add, from, to, plane, row, f.stride_width,
+                             extras.relu);
             } else {  // columns of small tiles are no vectors: rows are made apart, then spread
                 int const length = g.out_width * S, together = g.rows_together(S, N);
                 T* const apart = scratch + correlation_scratch<T>(g, S);
                 for (int i = from, count = 0; i < to; i += count) {
                     count = (std::min)(together, to - i);
-                    correlate<L>(code, g, dy, w, none, apart - i * length, S, scratch, false, i, i + count,
-                                 count * length, length);
+                    correlate<L>(code, g, dy, w, extras.bias, apart - i * length, S, scratch, false, i, i + count,
+                                 count * length, length, 1, extras.relu);
                     for (int c = 0; c < g.out_channels; ++c)
                         (add ? move_columns<true, T>
                              : move_columns<false, T>)(apart + c * count * length, S, y + c * plane + i * row,
@@ -70,6 +85,26 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
                 most, correlation_scratch<T>(g, S) + (strided ? spread_numbers(g, S, width_of<widest_lane<T>>) : 0));
         }
     return most;
+}
+
+/// dx of a convolution, items being (group, row).
+template <class G, class T>
+void direct_input_gradient(T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int begin, int end,
+                           TransposedExtras<T> extras = {}) {
+    using L = widest_lane<T>;
+    constexpr auto code = correlation_code<L, G::group_channels, 1>();
+    if constexpr (G::stride_height == 1 && G::stride_width == 1) {
+        static constexpr Correlation g = backward_phase(forward_correlation<G>, 0, 0).correlation;
+        correlate<L>(code, g, dy, w, extras.bias, dx, S, scratch, add, begin, end, G::height * G::width * S,
+                     G::width * S, 1, extras.relu);
+    } else {
+        for (int item = begin, count = 0; item < end; item += count) {
+            int const group = item / G::height, h = item % G::height;
+            count = (std::min)(G::height - h, end - item);
+            input_gradient_rows<L>(code, forward_correlation<G>, dy, w, dx, S, scratch, add, group, h, h + count,
+                                   extras);
+        }
+    }
 }
 
 }  // namespace detail
@@ -93,26 +128,11 @@ struct DirectForward {
 template <class G, class Scheme, class Precision>
 struct DirectInputGradient {
     using T = typename Precision::compute;
-    using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
     static constexpr int scratch(int S) { return detail::input_gradient_scratch<T>(detail::forward_correlation<G>, S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        constexpr auto const& f = detail::forward_correlation<G>;
-        bool const add = a.write == GradientWrite::add;
-        constexpr auto code = detail::correlation_code<L, G::group_channels, 1>();
-        if constexpr (G::stride_height == 1 && G::stride_width == 1) {
-            static constexpr detail::Correlation g = detail::backward_phase(f, 0, 0).correlation;
-            T const* const none = nullptr;
-            detail::correlate<L>(code, g, a.dy, a.parameters, none, a.dx, a.stride, a.scratch, add, begin, end,
-                                 G::height * G::width * a.stride, G::width * a.stride);
-        } else {
-            for (int item = begin, count = 0; item < end; item += count) {
-                int const group = item / G::height, h = item % G::height;
-                count = (std::min)(G::height - h, end - item);
-                detail::input_gradient_rows<L>(code, f, a.dy, a.parameters, a.dx, a.stride, a.scratch, add, group, h,
-                                               h + count);
-            }
-        }
+        detail::direct_input_gradient<G>(a.dy, a.parameters, a.dx, a.stride, a.scratch, a.write == GradientWrite::add,
+                                         begin, end);
     }
 };
 

@@ -1,0 +1,74 @@
+// ConvTranspose2d on the CPU, by the kernels of its mirror (layer/conv_transpose2d.hpp): the forward pass is direct
+// convolution's input gradient, phase by phase of the stride, with bias and ReLU; the input gradient a correlation; the
+// weight gradient the mirror's own with x and dy exchanged.
+#pragma once
+
+#include "../../../../layer/conv_transpose2d.hpp"
+#include "direct_convolution.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+namespace detail {
+
+template <class Op, class T>
+T const* transposed_bias(T const* parameters) {
+    return Op::bias ? parameters + Op::Weight::Extents::size : nullptr;
+}
+
+/// dx, items being (group, row). What the direct kernel of the mirror's forward pass does, but it can add.
+template <class G, class T>
+void transposed_input_gradient(T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int begin, int end) {
+    using L = widest_lane<T>;
+    T const* const none = nullptr;
+    correlate<L>(correlation_code<L, G::group_out_channels, G::stride_width>(), forward_correlation<G>, dy, w, none, dx,
+                 S, scratch, add, begin, end, G::out_height * G::out_width * S, G::out_width * S);
+}
+
+}  // namespace detail
+
+template <class G, bool HasBias, class Scheme, class Precision>
+requires detail::UniformPrecision<Precision>
+struct ForwardKernel<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+    using Op = TransposedConvolution<G, HasBias, Scheme>;
+    using Direct = DirectInputGradient<G, Scheme, Precision>;
+    static constexpr bool applies_relu = true;
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) { return Direct::scratch(S); }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        detail::direct_input_gradient<G>(a.x, a.parameters, a.y, a.stride, a.scratch, false, begin, end,
+                                         {detail::transposed_bias<Op>(a.parameters), a.relu});
+    }
+};
+template <class G, bool HasBias, class Scheme, class Precision>
+requires detail::UniformPrecision<Precision>
+struct InputGradientKernel<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+    using Direct = DirectForward<G, Scheme, Precision>;
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) { return Direct::scratch(S); }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        detail::transposed_input_gradient<G>(a.dy, a.parameters, a.dx, a.stride, a.scratch,
+                                             a.write == GradientWrite::add, begin, end);
+    }
+};
+
+// Items are the mirror's, whose bias is none, and one more for ours.
+template <class G, bool HasBias, class Scheme, class Precision>
+struct ParameterGradientKernel<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+    using Op = TransposedConvolution<G, HasBias, Scheme>;
+    using Mirror = ParameterGradientKernel<Convolution<G, Scheme>, Precision>;
+    static_assert(!detail::sets_gradient<Mirror>());
+    static constexpr Items items{Mirror::items.count + 1};
+    static constexpr int scratch(int S) { return detail::scratch_of<Mirror>(S); }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        KernelData<Precision> mirrored = a;
+        mirrored.x = a.dy;
+        mirrored.dy = a.x;
+        int const to = (std::min)(end, Mirror::items.count);
+        if (begin < to) Mirror::run(mirrored, begin, to);
+        if (HasBias && begin < end && end == items.count)
+            detail::bias_gradient<widest_lane<typename Precision::compute>>(
+                a.dy, a.gradient + Op::Weight::Extents::size, G::channels, G::height * G::width * a.stride);
+    }
+};
+
+}  // namespace strata::inline STRATA_ABI

@@ -1,0 +1,93 @@
+// Networks of the layers that people look for first, against PyTorch: a U-Net, MobileNetV2's inverted residuals, a
+// convolutional autoencoder; and that they train with any number of threads to the same bits, in every precision.
+#include <vector>
+
+#include "recorded_run.hpp"
+#include "strata/strata.hpp"
+
+using namespace strata;
+
+namespace {
+
+template <int Channels, int Kernel = 3, class... Options>
+using Same = Conv2d<Channels, Kernel, Padding<Kernel / 2>, Options...>;
+template <class... Layers>
+using On = Network<Input<2, 8, 8>, Layers...>;
+
+using UNet =
+    On<Same<4>, ReLU,
+       Concat<Branch<>, Branch<MaxPool2d<2>, Same<6>, ReLU,
+                               Concat<Branch<>, Branch<MaxPool2d<2>, Same<8>, ReLU, ConvTranspose2d<6, 2, Stride<2>>>>,
+                               Same<5>, ReLU, Upsample<2, Bilinear>>>,
+       Same<3>, ReLU, Conv2d<2, 1>>;
+
+template <int Expanded, int Channels, int StrideLength, template <class...> class Group>
+using Inverted = Group<Conv2d<Expanded, 1, NoBias>, BatchNorm2d<>, ReLU6,
+                       Same<Expanded, 3, Stride<StrideLength>, Groups<Expanded>, NoBias>, BatchNorm2d<>, ReLU6,
+                       Conv2d<Channels, 1, NoBias>, BatchNorm2d<>>;
+using MobileNetV2 = On<Inverted<8, 4, 2, Sequential>, Residual<Inverted<12, 4, 1, Main>>>;
+
+using Autoencoder = On<Same<6, 3, Stride<2>>, ReLU, Same<8, 3, Stride<2>>, ReLU,
+                       ConvTranspose2d<6, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU,
+                       ConvTranspose2d<2, 4, Stride<2>, Padding<1>>, Sigmoid>;
+
+template <class Net>
+void compare(std::string const& name) {
+    CAPTURE(name);
+    RecordedRun<Net, 3, Float64> run;
+    std::uint32_t seed = 500;
+    for (auto const& tensor : run.model().tensors()) {
+        bool const bias = tensor.name.ends_with(".bias"), weight = tensor.name.ends_with(".weight");
+        if (!bias && !weight) continue;
+        auto const values = reference_values(seed++, tensor.size(), 0.5, weight && tensor.shape.size() == 1 ? 1 : 0);
+        std::copy(values.begin(), values.end(), static_cast<double*>(tensor.data));
+    }
+    run.train(reference_values(1, 3 * 2 * 8 * 8), reference_values(4, reference(name + "/y").size()));
+    double const tolerance = 1e-11;  // sums in another order, through up to six normalisations
+    CHECK(reference_difference(run.y, name + "/y") < tolerance);
+    CHECK(reference_difference(run.dx, name + "/dx") < tolerance);
+    CHECK(reference_difference(run.gradients(), name + "/gradients") < tolerance);
+    if (Net::buffer_count > 0) CHECK(reference_difference(run.buffers(), name + "/buffers") < tolerance);
+}
+
+/// All of the layers once, images and lines.
+using Images = On<ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU, ZeroPad2d<1, 0, 0, 1>,
+                  Conv2d<8, 2>, PixelShuffle<2>, Dropout2d<0.25>, AdaptiveAvgPool2d<5, 3>, Upsample<2>,
+                  AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
+using Lines = Network<Input<3, 20>, Conv1d<6, 5, SamePadding>, ReLU, MaxPool1d<2>, Conv1d<4, 3>, AvgPool1d<2>, Flatten,
+                      Linear<3>>;
+
+/// The gradient of 37 samples: two tiles and a ragged one.
+template <class Net, class Precision>
+std::vector<float> gradient(int threads) {
+    auto const x = reference_values<float>(1, 37 * static_cast<std::size_t>(Net::InputShape::size)),
+               y = reference_values<float>(2, 37 * 3);
+    Batch batch;
+    batch.size = 37;
+    batch.shape = {1, 1, Net::InputShape::size};
+    batch.inputs = x.data();
+    batch.targets = y.data();
+    Model<Net, Precision> model(3);
+    CpuExecutor<Net, Precision, MSE> executor(Cpu{.threads = threads}, {});
+    executor.gradients(model, batch, {.seed = 1, .operation = 0, .step = 2});
+    return {executor.gradient().begin(), executor.gradient().end()};
+}
+
+}  // namespace
+
+TEST_CASE("a U-Net") { compare<UNet>("network/unet"); }
+TEST_CASE("inverted residuals of MobileNetV2") { compare<MobileNetV2>("network/mobilenetv2"); }
+TEST_CASE("a convolutional autoencoder") { compare<Autoencoder>("network/autoencoder"); }
+
+TEST_CASE_TEMPLATE("the same gradient with one thread and two", Precision, Float32, Float64, Mixed<bfloat16>) {
+    CHECK(gradient<Images, Precision>(1) == gradient<Images, Precision>(2));
+}
+
+TEST_CASE("lines are data like images one pixel high") {
+    auto const x = reference_values<float>(1, 16 * 3 * 20), y = reference_values<float>(2, 16 * 3);
+    auto trainer = train<Lines>(Cpu{.threads = 2}, MSE{}, SGD{.learning_rate = 0.1}, Seed{3});
+    auto const& history =
+        trainer.fit(from_memory(x, {3, 1, 20}, y, 3), {.epochs = 2, .batch_size = 16, .progress = ProgressStyle::none});
+    CHECK(history[1].train_loss < history[0].train_loss);
+    CHECK(trainer.model().tensors()[0].shape == std::vector<long>{6, 3, 5});  // as PyTorch's files have it
+}
