@@ -2,9 +2,9 @@
 // operation has and the oracle of every faster kernel.
 //
 // A kernel works on one tile and on a range of its items, so that a team can split it; what an item computes does not
-// depend on the range it comes in. Faster kernels are found where they specialise ForwardKernel, InputGradientKernel or
-// ParameterGradientKernel for an operation. A forward kernel with `static constexpr bool applies_relu = true` applies
-// the ReLU that follows the operation to what it stores, where KernelData::relu says so.
+// depend on the range it comes in. A kernel is a class template of an operation and a precision; it accepts those that it
+// is specialised for. Which one runs is a list (choice.hpp). A forward kernel with `static constexpr bool applies_relu =
+// true` applies the ReLU that follows the operation to what it stores, where KernelData::relu says so.
 #pragma once
 
 #include <algorithm>
@@ -42,6 +42,12 @@ struct KernelData {
     /// What a sample gets may not depend on the tile: one algorithm and one order of additions for every `stride`.
     bool invariant = false;
     std::array<Storage const*, ValueList::most - 1> more{};  ///< the inputs behind the first
+};
+
+/// What people are told of a kernel (describe_kernels).
+struct KernelNote {
+    char const* name;
+    char const* reason;  ///< why it is taken, in a line
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -247,6 +253,7 @@ consteval int parameter_rows() {
 
 template <class Op, class Precision>
 struct GenericForward {
+    static constexpr KernelNote note{"generic", "the bodies, element by element"};
     static constexpr Items items = detail::is_elementwise<Op>() ? Items{Op::Output::size, Items::By::number}
                                                                 : Items{detail::forward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -268,6 +275,7 @@ struct GenericForward {
 
 template <class Op, class Precision>
 struct GenericInputGradient {
+    static constexpr KernelNote note{"generic", "the bodies, element by element"};
     static constexpr int size = detail::GradientShape<Op>::type::size;
     static constexpr Items items =
         detail::is_elementwise<Op>() ? Items{size, Items::By::number} : Items{detail::backward_domain<Op>::rows};
@@ -282,6 +290,7 @@ struct GenericInputGradient {
 
 template <class Op, class Precision>
 struct GenericParameterGradient {
+    static constexpr KernelNote note{"generic", "the bodies, element by element"};
     static constexpr Items items{detail::parameter_rows<typename Op::Parameters>()};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         with_lane<typename Precision::compute>(
@@ -331,11 +340,12 @@ constexpr Preparation<Precision> preparation_of(int most_samples) {
 }
 }  // namespace detail
 
+/// The kernels that run: the first of their lists (choice.hpp).
 template <class Op, class Precision>
-struct ForwardKernel : GenericForward<Op, Precision> {};
+struct ForwardKernel;
 template <class Op, class Precision>
-struct InputGradientKernel : GenericInputGradient<Op, Precision> {};
+struct InputGradientKernel;
 template <class Op, class Precision>
-struct ParameterGradientKernel : GenericParameterGradient<Op, Precision> {};
+struct ParameterGradientKernel;
 
 }  // namespace strata::inline STRATA_ABI

@@ -74,8 +74,12 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct DirectForward;
 template <class G, class Scheme, class Precision>
-struct DirectForward {
+requires detail::UniformPrecision<Precision>
+struct DirectForward<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::groups * G::out_height};
@@ -90,8 +94,12 @@ struct DirectForward {
     }
 };
 
+template <class Op, class Precision>
+struct DirectInputGradient;
 template <class G, class Scheme, class Precision>
-struct DirectInputGradient {
+requires detail::UniformPrecision<Precision>
+struct DirectInputGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
@@ -116,8 +124,12 @@ struct DirectInputGradient {
     }
 };
 
+template <class Op, class Precision>
+struct DirectParameterGradient;
 template <class G, class Scheme, class Precision>
-struct DirectParameterGradient {
+requires detail::UniformPrecision<Precision>
+struct DirectParameterGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
     using T = typename Precision::compute;
     static constexpr int blocks = G::groups * detail::tap_blocks(detail::forward_correlation<G>);
     static constexpr Items items{blocks + 1};  // the last one is the bias
@@ -136,15 +148,5 @@ struct DirectParameterGradient {
                                               G::out_channels, G::out_height * G::out_width * a.stride);
     }
 };
-
-template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct ForwardKernel<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {};
-template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {};
-template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> : DirectParameterGradient<G, Scheme, Precision> {};
 
 }  // namespace strata::inline STRATA_ABI

@@ -1,0 +1,133 @@
+// Which kernel runs. For each operation and pass there is a list of kernels, the most special first. The first one that
+// accepts the operation in the precision of the network is taken; where none does, the generic kernel runs the bodies. A
+// kernel accepts what its class template is specialised for, under its `requires`.
+//
+// What depends on the tile is decided inside of a kernel, for a network has one program for all tile sizes: those of
+// Winograd leave to the direct ones the tiles on which these are faster.
+#pragma once
+
+#include "convolution/depthwise_convolution.hpp"
+#include "convolution/direct_convolution.hpp"
+#include "convolution/pointwise_convolution.hpp"
+#include "linear/linear_kernel.hpp"
+#include "mixed/bfloat16_convolution.hpp"
+#include "mixed/bfloat16_linear.hpp"
+#include "norm/batch_norm_kernel.hpp"
+#include "pooling/global_average_kernel.hpp"
+#include "pooling/padded_pooling_kernel.hpp"
+#include "pooling/pooling_kernel.hpp"
+#include "winograd_row/winograd_row_gradient_kernel.hpp"
+#include "winograd_row/winograd_row_kernel.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// The passes of an operation that have kernels.
+enum class KernelPass : std::uint8_t { forward, input_gradient, parameter_gradient };
+
+/// Kernels in the order in which they are asked: templates of an operation and a precision.
+template <template <class Op, class Precision> class... Kernel>
+struct KernelList;
+
+namespace detail {
+/// Whether a kernel accepts an operation in a precision.
+template <template <class, class> class Kernel, class Op, class Precision>
+concept Accepts = requires { Kernel<Op, Precision>::items; };
+
+template <class Kernel>
+struct ChosenKernel {
+    using type = Kernel;
+};
+}  // namespace detail
+
+template <>
+struct KernelList<> {
+    template <class Op, class Precision, class Else>
+    using First = Else;
+};
+template <template <class, class> class Kernel, template <class, class> class... More>
+struct KernelList<Kernel, More...> {
+    /// The first kernel that accepts an operation, as ChosenKernel, or Else.
+    template <class Op, class Precision, class Else>
+    struct First : KernelList<More...>::template First<Op, Precision, Else> {};
+    template <class Op, class Precision, class Else>
+    requires detail::Accepts<Kernel, Op, Precision>
+    struct First<Op, Precision, Else> : detail::ChosenKernel<Kernel<Op, Precision>> {};
+};
+
+/// A program's own kernels, asked before those of the house. To add one, specialise this for an operation, before a network
+/// with it is used (docs/adding_a_kernel.md).
+template <class Op, KernelPass pass>
+struct OwnKernels : KernelList<> {};
+
+/// The house's kernels.
+template <class Op, KernelPass pass>
+struct HouseKernels : KernelList<> {};
+
+// ---- the lists -----------------------------------------------------------------------------------------------------
+
+template <class G, class Scheme>
+struct HouseKernels<Convolution<G, Scheme>, KernelPass::forward>
+    : KernelList<Bfloat16Forward, MixedForward, DepthwiseForward, PointwiseForward, WinogradRowForward, WinogradForward,
+                 DirectForward> {};
+template <class G, class Scheme>
+struct HouseKernels<Convolution<G, Scheme>, KernelPass::input_gradient>
+    : KernelList<Bfloat16InputGradient, MixedInputGradient, DepthwiseInputGradient, PointwiseInputGradient,
+                 WinogradRowInputGradient, WinogradInputGradient, DirectInputGradient> {};
+template <class G, class Scheme>
+struct HouseKernels<Convolution<G, Scheme>, KernelPass::parameter_gradient>
+    : KernelList<Bfloat16ParameterGradient, MixedParameterGradient, DepthwiseParameterGradient,
+                 PointwiseParameterGradient, WinogradRowParameterGradient, WinogradParameterGradient,
+                 DirectParameterGradient> {};
+
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
+struct HouseKernels<AffineMap<Inputs, Outputs, HasBias, Scheme>, KernelPass::forward>
+    : KernelList<Bfloat16Forward, MixedForward, LinearForward> {};
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
+struct HouseKernels<AffineMap<Inputs, Outputs, HasBias, Scheme>, KernelPass::input_gradient>
+    : KernelList<Bfloat16InputGradient, MixedInputGradient, LinearInputGradient> {};
+template <int Inputs, int Outputs, bool HasBias, class Scheme>
+struct HouseKernels<AffineMap<Inputs, Outputs, HasBias, Scheme>, KernelPass::parameter_gradient>
+    : KernelList<Bfloat16ParameterGradient, MixedParameterGradient, LinearParameterGradient> {};
+
+template <class Win>
+struct HouseKernels<MaxPooling<Win>, KernelPass::forward> : KernelList<MaxPoolForward, PaddedMaxPoolForward> {};
+template <class Win>
+struct HouseKernels<MaxPooling<Win>, KernelPass::input_gradient>
+    : KernelList<MaxPoolInputGradient, OverlappingMaxPoolInputGradient> {};
+
+template <class Win, bool CountsPadding>
+struct HouseKernels<AveragePooling<Win, CountsPadding>, KernelPass::forward> : KernelList<AveragePoolForward> {};
+template <class Win, bool CountsPadding>
+struct HouseKernels<AveragePooling<Win, CountsPadding>, KernelPass::input_gradient>
+    : KernelList<AveragePoolInputGradient> {};
+
+template <class X>
+struct HouseKernels<GlobalAveragePooling<X>, KernelPass::forward> : KernelList<GlobalAverageForward> {};
+template <class X>
+struct HouseKernels<GlobalAveragePooling<X>, KernelPass::input_gradient> : KernelList<GlobalAverageInputGradient> {};
+
+template <class X, bool HasAffine, Real M, Real E, int Rank>
+struct HouseKernels<BatchNormalization<X, HasAffine, M, E, Rank>, KernelPass::forward> : KernelList<BatchNormForward> {
+};
+template <class X, bool HasAffine, Real M, Real E, int Rank>
+struct HouseKernels<BatchNormalization<X, HasAffine, M, E, Rank>, KernelPass::input_gradient>
+    : KernelList<BatchNormInputGradient> {};
+
+// ---- what runs -----------------------------------------------------------------------------------------------------
+
+namespace detail {
+template <class Op, KernelPass pass, class Precision, class Generic>
+using kernel_of = typename OwnKernels<Op, pass>::template First<
+    Op, Precision, typename HouseKernels<Op, pass>::template First<Op, Precision, ChosenKernel<Generic>>>::type;
+}  // namespace detail
+
+template <class Op, class Precision>
+struct ForwardKernel : detail::kernel_of<Op, KernelPass::forward, Precision, GenericForward<Op, Precision>> {};
+template <class Op, class Precision>
+struct InputGradientKernel
+    : detail::kernel_of<Op, KernelPass::input_gradient, Precision, GenericInputGradient<Op, Precision>> {};
+template <class Op, class Precision>
+struct ParameterGradientKernel
+    : detail::kernel_of<Op, KernelPass::parameter_gradient, Precision, GenericParameterGradient<Op, Precision>> {};
+
+}  // namespace strata::inline STRATA_ABI
