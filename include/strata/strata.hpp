@@ -28,6 +28,7 @@
 #include "layer/relu.hpp"
 #include "layer/zero_pad_shortcut.hpp"
 
+#include "backend/cpu/run/describe_kernels.hpp"
 #include "backend/cpu/run/executor.hpp"
 #include "backend/cpu/run/workspace.hpp"
 #include "data/cifar.hpp"
