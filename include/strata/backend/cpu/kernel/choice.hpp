@@ -29,13 +29,21 @@ template <template <class Op, class Precision> class... Kernel>
 struct KernelList;
 
 namespace detail {
-/// Whether a kernel accepts an operation in a precision.
+/// Whether a kernel accepts an operation in a precision: whether it is specialised for them.
 template <template <class, class> class Kernel, class Op, class Precision>
-concept Accepts = requires { Kernel<Op, Precision>::items; };
+concept Accepts = requires { sizeof(Kernel<Op, Precision>); };
 
 template <class Kernel>
 struct ChosenKernel {
     using type = Kernel;
+};
+/// A kernel that accepts an operation, as it has to be.
+template <class Kernel, class Precision>
+struct AcceptedKernel : ChosenKernel<Kernel> {
+    static_assert(
+        requires(KernelData<Precision> const& data) { Kernel::run(data, 0, Kernel::items.count); },
+        "a kernel needs static constexpr Items items and static void run(KernelData<Precision> const&, int begin, int "
+        "end)");
 };
 }  // namespace detail
 
@@ -51,7 +59,7 @@ struct KernelList<Kernel, More...> {
     struct First : KernelList<More...>::template First<Op, Precision, Else> {};
     template <class Op, class Precision, class Else>
     requires detail::Accepts<Kernel, Op, Precision>
-    struct First<Op, Precision, Else> : detail::ChosenKernel<Kernel<Op, Precision>> {};
+    struct First<Op, Precision, Else> : detail::AcceptedKernel<Kernel<Op, Precision>, Precision> {};
 };
 
 /// A program's own kernels, asked before those of the house. To add one, specialise this for an operation, before a network
