@@ -6,10 +6,11 @@
 namespace strata::inline STRATA_ABI {
 
 template <class G, class Scheme>
-struct OwnKernels<Convolution<G, Scheme>, KernelPass::forward> : KernelList<DirectForward> {};
+struct OwnKernels<Convolution<G, Scheme>, KernelPass::forward> : KernelList<DirectConvolutionForward> {};
 template <class G, class Scheme>
-struct OwnKernels<Convolution<G, Scheme>, KernelPass::input_gradient> : KernelList<DirectInputGradient> {};
+struct OwnKernels<Convolution<G, Scheme>, KernelPass::input_gradient> : KernelList<DirectConvolutionInputGradient> {};
 template <class G, class Scheme>
-struct OwnKernels<Convolution<G, Scheme>, KernelPass::parameter_gradient> : KernelList<DirectParameterGradient> {};
+struct OwnKernels<Convolution<G, Scheme>, KernelPass::parameter_gradient>
+    : KernelList<DirectConvolutionParameterGradient> {};
 
 }  // namespace strata::inline STRATA_ABI

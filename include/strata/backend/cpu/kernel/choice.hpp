@@ -65,16 +65,16 @@ struct HouseKernels : KernelList<> {};
 template <class G, class Scheme>
 struct HouseKernels<Convolution<G, Scheme>, KernelPass::forward>
     : KernelList<Bfloat16Forward, MixedForward, DepthwiseForward, PointwiseForward, WinogradRowForward, WinogradForward,
-                 DirectForward> {};
+                 DirectConvolutionForward> {};
 template <class G, class Scheme>
 struct HouseKernels<Convolution<G, Scheme>, KernelPass::input_gradient>
     : KernelList<Bfloat16InputGradient, MixedInputGradient, DepthwiseInputGradient, PointwiseInputGradient,
-                 WinogradRowInputGradient, WinogradInputGradient, DirectInputGradient> {};
+                 WinogradRowInputGradient, WinogradInputGradient, DirectConvolutionInputGradient> {};
 template <class G, class Scheme>
 struct HouseKernels<Convolution<G, Scheme>, KernelPass::parameter_gradient>
     : KernelList<Bfloat16ParameterGradient, MixedParameterGradient, DepthwiseParameterGradient,
                  PointwiseParameterGradient, WinogradRowParameterGradient, WinogradParameterGradient,
-                 DirectParameterGradient> {};
+                 DirectConvolutionParameterGradient> {};
 
 template <int Inputs, int Outputs, bool HasBias, class Scheme>
 struct HouseKernels<AffineMap<Inputs, Outputs, HasBias, Scheme>, KernelPass::forward>

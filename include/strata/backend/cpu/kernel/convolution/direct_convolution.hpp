@@ -74,12 +74,8 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
 
 }  // namespace detail
 
-template <class Op, class Precision>
-struct DirectForward;
 template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct DirectForward<Convolution<G, Scheme>, Precision> {
-    static constexpr KernelNote note{"direct", "every convolution"};
+struct DirectForward {
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::groups * G::out_height};
@@ -94,12 +90,8 @@ struct DirectForward<Convolution<G, Scheme>, Precision> {
     }
 };
 
-template <class Op, class Precision>
-struct DirectInputGradient;
 template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct DirectInputGradient<Convolution<G, Scheme>, Precision> {
-    static constexpr KernelNote note{"direct", "every convolution"};
+struct DirectInputGradient {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
@@ -124,12 +116,8 @@ struct DirectInputGradient<Convolution<G, Scheme>, Precision> {
     }
 };
 
-template <class Op, class Precision>
-struct DirectParameterGradient;
 template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct DirectParameterGradient<Convolution<G, Scheme>, Precision> {
-    static constexpr KernelNote note{"direct", "every convolution"};
+struct DirectParameterGradient {
     using T = typename Precision::compute;
     static constexpr int blocks = G::groups * detail::tap_blocks(detail::forward_correlation<G>);
     static constexpr Items items{blocks + 1};  // the last one is the bias
@@ -147,6 +135,29 @@ struct DirectParameterGradient<Convolution<G, Scheme>, Precision> {
                                               a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels,
                                               G::out_channels, G::out_height * G::out_width * a.stride);
     }
+};
+
+template <class Op, class Precision>
+struct DirectConvolutionForward;
+template <class G, class Scheme, class Precision>
+requires detail::UniformPrecision<Precision>
+struct DirectConvolutionForward<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
+};
+template <class Op, class Precision>
+struct DirectConvolutionInputGradient;
+template <class G, class Scheme, class Precision>
+requires detail::UniformPrecision<Precision>
+struct DirectConvolutionInputGradient<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
+};
+template <class Op, class Precision>
+struct DirectConvolutionParameterGradient;
+template <class G, class Scheme, class Precision>
+requires detail::UniformPrecision<Precision>
+struct DirectConvolutionParameterGradient<Convolution<G, Scheme>, Precision>
+    : DirectParameterGradient<G, Scheme, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -125,7 +125,7 @@ template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
 struct WinogradForward<Convolution<G, Scheme>, Precision> {
     static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
-    using Direct = DirectForward<Convolution<G, Scheme>, Precision>;
+    using Direct = DirectForward<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr bool applies_relu = true;
     static constexpr Items items = Direct::items;
@@ -162,7 +162,7 @@ template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
 struct WinogradInputGradient<Convolution<G, Scheme>, Precision> {
     static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
-    using Direct = DirectInputGradient<Convolution<G, Scheme>, Precision>;
+    using Direct = DirectInputGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items = Direct::items;
@@ -201,7 +201,7 @@ template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
 struct WinogradParameterGradient<Convolution<G, Scheme>, Precision> {
     static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
-    using Direct = DirectParameterGradient<Convolution<G, Scheme>, Precision>;
+    using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr Items items = Direct::items;
     static constexpr detail::WinogradTiles tiles =

@@ -70,7 +70,7 @@ requires(detail::UniformPrecision<Precision> && detail::WinogradRowGradient<G, P
 struct WinogradRowParameterGradient<Convolution<G, Scheme>, Precision> {
     static constexpr KernelNote note{
         "Winograd along the row", "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
-    using Direct = DirectParameterGradient<Convolution<G, Scheme>, Precision>;
+    using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items = Direct::items;

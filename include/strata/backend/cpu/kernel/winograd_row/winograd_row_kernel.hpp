@@ -138,10 +138,10 @@ struct BackwardCorrelation {
 };
 template <class G, class Scheme, class Precision>
 using WinogradRowForwardPass =
-    WinogradRowPass<ForwardCorrelation<G>, DirectForward<Convolution<G, Scheme>, Precision>, Precision, true>;
+    WinogradRowPass<ForwardCorrelation<G>, DirectForward<G, Scheme, Precision>, Precision, true>;
 template <class G, class Scheme, class Precision>
 using WinogradRowInputGradientPass =
-    WinogradRowPass<BackwardCorrelation<G>, DirectInputGradient<Convolution<G, Scheme>, Precision>, Precision, false>;
+    WinogradRowPass<BackwardCorrelation<G>, DirectInputGradient<G, Scheme, Precision>, Precision, false>;
 
 }  // namespace detail
 
@@ -156,7 +156,7 @@ struct WinogradRowForward<Convolution<G, Scheme>, Precision> : detail::WinogradR
     using Pass = detail::WinogradRowForwardPass<G, Scheme, Precision>;
     static constexpr bool applies_relu = true;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!Pass::choice.takes(a)) return DirectForward<Convolution<G, Scheme>, Precision>::run(a, begin, end);
+        if (!Pass::choice.takes(a)) return DirectForward<G, Scheme, Precision>::run(a, begin, end);
         Pass::correlate(a, a.x, G::bias ? a.parameters + detail::forward_correlation<G>.group_weights : nullptr, a.y,
                         false, begin, end);
     }
@@ -173,7 +173,7 @@ struct WinogradRowInputGradient<Convolution<G, Scheme>, Precision>
         "Winograd along the row", "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
     using Pass = detail::WinogradRowInputGradientPass<G, Scheme, Precision>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!Pass::choice.takes(a)) return DirectInputGradient<Convolution<G, Scheme>, Precision>::run(a, begin, end);
+        if (!Pass::choice.takes(a)) return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);
         Pass::correlate(a, a.dy, nullptr, a.dx, a.write == GradientWrite::add, begin, end);
     }
 };
