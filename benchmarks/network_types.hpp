@@ -33,6 +33,14 @@ using Separable = Sequential<Conv2d<In, 3, Stride<(Out > In ? 2 : 1)>, Padding<1
 using SeparableNet = Network<Input<3, 32, 32>, Conv3x3<32>, BatchNorm2d<>, ReLU, Separable<32, 64>, Separable<64, 128>,
                              Separable<128, 128>, Separable<128, 256>, GlobalAvgPool2d, Linear<10>>;
 
+// ConvNeXt's blocks (Liu et al. 2022, arXiv:2201.03545) at the size of CIFAR's images.
+template <int Channels>
+using NextBlock = Residual<Main<Conv2d<Channels, 7, Padding<3>, Groups<Channels>>, LayerNorm2d<>,
+                                Conv2d<4 * Channels, 1>, GELU, Conv2d<Channels, 1>>>;
+using ConvNext = Network<Input<3, 32, 32>, Conv2d<48, 2, Stride<2>>, LayerNorm2d<>, Repeat<2, NextBlock<48>>,
+                         LayerNorm2d<>, Conv2d<96, 2, Stride<2>>, Repeat<2, NextBlock<96>>,  //
+                         GlobalAvgPool2d, LayerNorm<>, Linear<10>>;
+
 using Mlp = Network<Input<784>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;
 // 4.2 million parameters.
 using WideMlp = Network<Input<3072>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;

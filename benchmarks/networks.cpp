@@ -1,4 +1,4 @@
-// Strata's side of the comparison with other frameworks: training steps and inference of five networks.
+// Strata's side of the comparison with other frameworks: training steps and inference of six networks.
 //
 //     networks [FILTER] [THREADS] [SECONDS]   one line a work whose label contains FILTER, SECONDS of measuring each;
 //                                             SECONDS 0 only names the works
@@ -9,7 +9,8 @@
 #include "work.hpp"
 
 using namespace strata;
-using benchmark::LeNet, benchmark::Mlp, benchmark::ResNet20, benchmark::SeparableNet, benchmark::Vgg6;
+using benchmark::ConvNext, benchmark::LeNet, benchmark::Mlp, benchmark::ResNet20, benchmark::SeparableNet,
+    benchmark::Vgg6;
 
 template <class Net, class Precision = Float32>
 static auto trainer_of(int threads) {
@@ -84,6 +85,7 @@ int main(int argument_count, char** arguments) try {
     run<Vgg6>(benchmark::vgg6, selection);
     run<ResNet20>(benchmark::resnet20, selection);
     run<SeparableNet>(benchmark::separable, selection);
+    run<ConvNext>(benchmark::convnext, selection);
     run<Mlp>(benchmark::mlp, selection);
 } catch (std::exception const& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -61,6 +61,32 @@ def separable():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
 
 
+class LayerNorm2d(nn.LayerNorm):
+    """As torchvision.ops.misc.LayerNorm2d."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class NextBlock(nn.Sequential):
+    def __init__(self, channels):
+        super().__init__(
+            nn.Conv2d(channels, channels, 7, padding=3, groups=channels), LayerNorm2d(channels, eps=1e-6),
+            nn.Conv2d(channels, 4 * channels, 1), nn.GELU(), nn.Conv2d(4 * channels, channels, 1),
+        )  # fmt: skip
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def convnext():
+    return nn.Sequential(
+        nn.Conv2d(3, 48, 2, 2), LayerNorm2d(48, eps=1e-6), NextBlock(48), NextBlock(48),
+        LayerNorm2d(48, eps=1e-6), nn.Conv2d(48, 96, 2, 2), NextBlock(96), NextBlock(96),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(96), nn.Linear(96, 10),
+    )  # fmt: skip
+
+
 def mlp():
     return nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
 
@@ -69,4 +95,5 @@ def wide_mlp():
     return nn.Sequential(nn.Linear(3072, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
 
 
-NETWORKS = {"lenet": lenet, "vgg6": vgg6, "resnet20": resnet20, "separable": separable, "mlp": mlp}
+NETWORKS = {"lenet": lenet, "vgg6": vgg6, "resnet20": resnet20, "separable": separable,
+            "convnext": convnext, "mlp": mlp}

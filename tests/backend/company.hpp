@@ -16,7 +16,11 @@
 #include "strata/layer/global_avg_pool2d.hpp"
 #include "strata/layer/linear.hpp"
 #include "strata/layer/max_pool2d.hpp"
+#include "strata/layer/norm/group_norm.hpp"
+#include "strata/layer/norm/layer_norm2d.hpp"
+#include "strata/layer/norm/rms_norm.hpp"
 #include "strata/layer/relu.hpp"
+#include "strata/layer/softmax.hpp"
 #include "strata/layer/zero_pad_shortcut.hpp"
 #include "strata/network/fold_batch_norm.hpp"
 #include "strata/precision/mixed.hpp"
@@ -107,10 +111,11 @@ using Mlp = Network<Input<53>, Linear<131>, BatchNorm1d<>, ReLU, Linear<67>, Sof
                     Gate, Mix, Linear<3>>;
 
 /// What the others leave out: overlapping and padded pools, dilation, groups, wide and even kernels, odd strides.
-using Kinds = Network<Input<4, 23, 21>, Conv2d<8, 4, Stride<1>, Padding<2>, Groups<2>>, Softplus,
-                      AvgPool2d<3, Stride<2>, Padding<1>, ExcludePadding>, Conv2d<9, 3, Dilation<2>, Padding<2>>, ReLU,
-                      AvgPool2d<2, Stride<1>>, Conv2d<12, Size{3, 5}, Padding<1>>, Gate, MaxPool2d<3, Stride<1>>,
-                      Conv2d<10, 2, Stride<3>>, Flatten, Linear<5>>;
+using Kinds =
+    Network<Input<4, 23, 21>, Conv2d<8, 4, Stride<1>, Padding<2>, Groups<2>>, Softplus,
+            AvgPool2d<3, Stride<2>, Padding<1>, ExcludePadding>, Conv2d<9, 3, Dilation<2>, Padding<2>>, ReLU,
+            AvgPool2d<2, Stride<1>>, GroupNorm<3>, Conv2d<12, Size{3, 5}, Padding<1>>, Gate, MaxPool2d<3, Stride<1>>,
+            LayerNorm2d<>, Conv2d<10, 2, Stride<3>>, Softmax, Flatten, RMSNorm<>, Linear<5>>;
 
 using Average = Network<Input<3, 21, 21>, GlobalAvgPool2d, Linear<4>>;
 

@@ -125,7 +125,7 @@ constexpr int tile_sizes[] = {1, 2, 4, 8, 16, 32, 48};
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("rows of every width", T, float, double) {
+TEST_CASE_TEMPLATE("rows of every width", T, STRATA_TESTED_TYPES) {
     using L = widest_lane<T>;
     for (int const S : tile_sizes)
         for (int width = 1; width <= 9; ++width) {
@@ -136,7 +136,7 @@ TEST_CASE_TEMPLATE("rows of every width", T, float, double) {
         }
 }
 
-TEST_CASE_TEMPLATE("channels, padding of rows, kernel rows", T, float, double) {
+TEST_CASE_TEMPLATE("channels, padding of rows, kernel rows", T, STRATA_TESTED_TYPES) {
     using L = widest_lane<T>;
     for (int const S : tile_sizes) {
         compare<L>({1, 1, 6, 6, 5, 0, 0, 0, 0}, S);
@@ -148,7 +148,7 @@ TEST_CASE_TEMPLATE("channels, padding of rows, kernel rows", T, float, double) {
     }
 }
 
-TEST_CASE_TEMPLATE("several chunks of channels, bands of rows and slices of samples", T, float, double) {
+TEST_CASE_TEMPLATE("several chunks of channels, bands of rows and slices of samples", T, STRATA_TESTED_TYPES) {
     using L = widest_lane<T>;
     for (int const S : {1, 4, 16}) {
         compare<L>({14, 50, 3, 4, 5, 2, 2, 2, 2}, S);

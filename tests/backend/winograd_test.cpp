@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "../tested_types.hpp"
 #include "correlation_case.hpp"
 #include "strata/backend/cpu/kernel/winograd/winograd_choice.hpp"
 #include "strata/core/aligned.hpp"
@@ -164,11 +165,11 @@ void compare_all(int S) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("tiles of every size", T, float, double) {
+TEST_CASE_TEMPLATE("tiles of every size", T, STRATA_TESTED_TYPES) {
     for (int const S : {1, 2, 4, 8, 16, 32}) compare_all<widest_lane<T>>(S);
 }
 
-TEST_CASE_TEMPLATE("scalar lanes, any number of samples", T, float, double) { compare_all<T>(3); }
+TEST_CASE_TEMPLATE("scalar lanes, any number of samples", T, STRATA_TESTED_TYPES) { compare_all<T>(3); }
 
 TEST_CASE("blocks of channels") {
     using L = widest_lane<double>;

@@ -19,7 +19,11 @@
 #include <strata/layer/global_avg_pool2d.hpp>
 #include <strata/layer/linear.hpp>
 #include <strata/layer/max_pool2d.hpp>
+#include <strata/layer/norm/group_norm.hpp>
+#include <strata/layer/norm/layer_norm2d.hpp>
+#include <strata/layer/norm/rms_norm.hpp>
 #include <strata/layer/relu.hpp>
+#include <strata/layer/softmax.hpp>
 #include <strata/layer/zero_pad_shortcut.hpp>
 #include <strata/network/concat.hpp>
 #include <strata/network/multiply.hpp>
@@ -58,10 +62,11 @@ struct OwnTanh {
 using Regression = Network<Input<6>, Linear<9>, OwnTanh, Dropout<0.3>, Linear<8, NoBias>, GELU, PReLU<>, Dropout<0.5>,
                            Linear<7>, Softplus, Linear<2>>;
 
-using Windows = Network<Input<4, 9, 7>, Conv2d<6, 3, Groups<2>, Stride<2, 1>, Padding<1>>,
-                        AvgPool2d<2, Stride<1>, Padding<1>, ExcludePadding>,
-                        Conv2d<4, Size{3, 2}, Dilation<2, 1>, SamePadding>, ReLU, MaxPool2d<3, Stride<2>, Padding<1>>,
-                        Dropout<0.25>, AvgPool2d<2, Stride<1>, Padding<1>>, Flatten, Linear<3>>;
+using Windows =
+    Network<Input<4, 9, 7>, Conv2d<6, 3, Groups<2>, Stride<2, 1>, Padding<1>>,
+            AvgPool2d<2, Stride<1>, Padding<1>, ExcludePadding>, Conv2d<4, Size{3, 2}, Dilation<2, 1>, SamePadding>,
+            ReLU, MaxPool2d<3, Stride<2>, Padding<1>>, GroupNorm<2>, Dropout<0.25>, LayerNorm2d<>,
+            AvgPool2d<2, Stride<1>, Padding<1>>, Softmax, Flatten, RMSNorm<>, Linear<3>>;
 
 // Branches that meet: parts in their place and copied, products of both kinds, a gradient of the input.
 using Joined = Network<RequiresGrad<Input<3, 6, 5>>, Concat<Branch<>, Branch<Conv2d<4, 3, Padding<1>>, ReLU>>,

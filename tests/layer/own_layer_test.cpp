@@ -106,6 +106,55 @@ struct ScaleOnly {
     };
 };
 
+/// y = x sum(x)
+template <class X>
+struct TimesSumOf {
+    using Input = X;
+    using Output = X;
+    using Parameters = NoParameters;
+    static constexpr Keep keep = Keep::input;
+
+    struct Sum : Pass<Shape<1>> {};      // of x
+    struct Product : Pass<Shape<1>> {};  // sum of x dy
+    using ForwardPasses = PassList<Sum>;
+    using BackwardPasses = PassList<Product>;
+
+    template <class Io>
+    static auto pass(Sum, Position<1>, Io const& io) {
+        typename Io::L sum(0);
+        for (int i = 0; i < X::size; ++i) sum = sum + io.x[i];
+        return sum;
+    }
+    template <class Io>
+    static auto pass(Product, Position<1>, Io const& io) {
+        typename Io::L sum(0);
+        for (int i = 0; i < X::size; ++i) sum = multiply_add(io.dy[i], io.x[i], sum);
+        return sum;
+    }
+    template <class Io>
+    static auto forward(Position<X::rank> at, Io const& io) {
+        return io.x[X::index(at)] * io.pass(Sum{})[0];
+    }
+    template <class Io>
+    static auto input_gradient(Position<X::rank> at, Io const& io) {
+        return multiply_add(io.dy[X::index(at)], io.pass(Sum{})[0], io.pass(Product{})[0]);
+    }
+};
+struct TimesSum {
+    template <class X>
+    using On = TimesSumOf<X>;
+};
+/// Reads what backward makes.
+struct TooEarly {
+    template <class X>
+    struct On : TimesSumOf<X> {
+        template <class Io>
+        static auto forward(Position<X::rank> at, Io const& io) {
+            return io.x[X::index(at)] * io.pass(typename On::Product{})[0];
+        }
+    };
+};
+
 /// The identity, which keeps its input as its extra. What is wrong with it is a parameter.
 enum class Fault { none, reads_extra_forward, reads_x, reads_y, reads_beyond, does_not_keep, differs_in_evaluation };
 template <Fault fault>
@@ -182,6 +231,23 @@ TEST_CASE("a layer with parameters") {
     Model<Net> model;
     CHECK(model.tensors()[0].name == "mix.scale");
     CHECK(model.parameters()[0] == 1.0f);
+}
+
+TEST_CASE("a layer with passes") {
+    CHECK(check_gradients<Network<Input<5>, TimesSum, Linear<3>>>().error < 1e-6);
+    CHECK(check_gradients<Network<Input<2, 3, 2>, TimesSum, OwnTanh, TimesSum>, 9, 8>().error < 1e-6);
+    std::string message;
+    try {
+        static_cast<void>(check_gradients<Network<Input<5>, TooEarly>>());
+    } catch (Error const& error) { message = error.what(); }
+    CHECK(message == "layer 0 (layer): forward reads io.pass, which comes later");
+    // Numbers of a pass are floats where values are stored as bfloat16.
+    using Net = Network<Input<3>, TimesSum>;
+    Model<Net, Mixed<bfloat16>> const model;
+    Workspace<Net, Mixed<bfloat16>> workspace;
+    std::vector<float> const x{1, 256, -255};  // as bfloat16 1 + 256 is 256
+    auto const y = model(x, workspace);
+    CHECK(static_cast<float>(y[0]) == 2);
 }
 
 TEST_CASE("what a layer does not say has a default") {

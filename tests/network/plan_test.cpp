@@ -383,6 +383,25 @@ TEST_CASE("a chain of activations runs in one place, and pooling keeps its winne
     CHECK(inference.size == 48 + 32);   // pooling writes where the images were
 }
 
+TEST_CASE("what passes leave for backward is kept, and nothing else") {
+    auto const norm = [](int x, int forward, int backward) {
+        return OperationFacts{.inputs = {x},
+                              .output_size = 20,
+                              .has_parameters = true,
+                              .keep = Keep::input,
+                              .forward_passes = forward,
+                              .backward_passes = backward};
+    };
+    std::array<OperationFacts, 3> const ops{norm(0, 16, 32), norm(1, 0, 16), norm(2, 48, 0)};
+    auto const training = detail::make_plan<3>(ops, 20, true), inference = detail::make_plan<3>(ops, 20, false);
+    CHECK(training.forward_passes == std::array{0, -1, 16});
+    CHECK(training.backward_passes == std::array{16, 16, -1});  // the last layer's are no longer needed then
+    CHECK(training.pass_size == 64);
+    CHECK(inference.forward_passes == std::array{0, -1, 0});
+    CHECK(inference.backward_passes == std::array{-1, -1, -1});
+    CHECK(inference.pass_size == 48);
+}
+
 TEST_CASE("parts are made where the whole lies, and so are their gradients") {
     using Facts = OperationFacts;
     auto const layer = [](int x, int size) {

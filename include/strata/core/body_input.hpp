@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "initialization.hpp"
+#include "pass.hpp"
 #include "random.hpp"
 #include "shape.hpp"
 #include "shape_list.hpp"
@@ -60,9 +61,9 @@ struct RandomKey {
 };
 
 /// Everything a body may read, and the one thing besides its result that it may write, `extra`. X, Y: TileView, E:
-/// ExtraView, P: ParametersView, Inputs: the ShapeList of an operation with several inputs. Views that a pass does not
-/// provide are null.
-template <class X, class Y, class E, class P, class Inputs = ShapeList<>>
+/// ExtraView, P: ParametersView, Inputs: the ShapeList of an operation with several inputs, Earlier: the PassesView of
+/// one with passes. Views that a body is not provided with are null.
+template <class X, class Y, class E, class P, class Inputs = ShapeList<>, class Earlier = detail::NoPasses>
 struct BodyInput {
     X x;      ///< input; of several the first
     Y y;      ///< output
@@ -75,6 +76,7 @@ struct BodyInput {
     /// The inputs behind the first, seen as if they had its shape.
     static constexpr int more_inputs = Inputs::count > 1 ? Inputs::count - 1 : 0;
     std::array<X, static_cast<std::size_t>(more_inputs)> more{};
+    [[no_unique_address]] Earlier passes{};
 
     using L = typename X::LaneType;
 
@@ -85,6 +87,11 @@ struct BodyInput {
             return x;
         else
             return more[static_cast<std::size_t>(K - 1)].template as<typename detail::ShapeAt<K, Inputs>::type>();
+    }
+    /// What a pass before this body left, of the lane.
+    template <class Of>
+    STRATA_HD STRATA_INLINE auto pass(Of of) const {
+        return passes(of);
     }
 };
 

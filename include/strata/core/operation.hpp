@@ -15,18 +15,19 @@
 //                                   or parameter, whichever are more
 //   static constexpr auto type      the layer's name for people; "layer"
 //
-// An operation with several inputs lists them, `using Inputs = ShapeList<Shape<8, 4, 4>, Shape<8>>` instead of Input. Its
-// bodies read input K as io.template input<K>() (io.x is input 0), and where the gradients differ, or the shapes do,
-// `input_gradient<K>(at, io)` is an element of that input's. `keep` is about all of them. Join (network/composite.hpp)
-// puts such an operation behind branches.
+// An operation with several inputs lists them, `using Inputs = ShapeList<Shape<8, 4, 4>, Shape<8>>` instead of Input.
+// Its bodies read input K as io.template input<K>() (io.x is input 0), and where the gradients differ, or the shapes
+// do, `input_gradient<K>(at, io)` is an element of that input's. `keep` is about all of them. Join
+// (network/composite.hpp) puts such an operation behind branches.
 //
 // and, where they apply, `using IsView` (output is the input's memory), `using IsElementwise` (no parameters, and a
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
-// io.extra, with `set`), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the same bits in a
-// scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or log),
-// `using PassesGradient` (the gradient of every input is dy itself), `using IsConcatenation` (the output is the inputs
-// one behind the other, and there are no bodies).
+// io.extra, with `set`), `using ForwardPasses`, `using BackwardPasses` and `pass(P, at, io)` (what is computed of a
+// sample before the rest, pass.hpp), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the
+// same bits in a scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or
+// log), `using PassesGradient` (the gradient of every input is dy itself), `using IsConcatenation` (the output is the
+// inputs one behind the other, and there are no bodies).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
 // order, on SIMD lanes, GPU threads or doubles. They are marked STRATA_HD, as is all that they call, to run on GPUs.
@@ -153,7 +154,7 @@ template <class Op>
 using body_input_in_double =
     BodyInput<TileView<input_of<Op>, double, double const>, TileView<typename Op::Output, double, double const>,
               ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>,
-              typename SeveralInputs<Op>::type>;
+              typename SeveralInputs<Op>::type, passes_view<Op, TileView, double, double>>;
 
 /// An operation as its input K sees it: with that input's shape and gradient.
 template <class Op, int K>
@@ -212,10 +213,16 @@ consteval bool has_input_gradients() {
     else
         return for_all_inputs<Op>([&]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });
 }
+template <class Op, class Io, class List>
+inline constexpr bool has_pass_bodies = false;
+template <class Op, class Io, class... Ps>
+inline constexpr bool has_pass_bodies<Op, Io, PassList<Ps...>> =
+    (requires(Position<Ps::Extents::rank> at, Io const& io) { Op::pass(Ps{}, at, io); } && ...);
 template <class Op, class Io = body_input_in_double<Op>>
 concept HasBodies = requires(Position<forward_domain<Op>::rank> at, Io const& io) {
     requires is_result<Op, decltype(Op::forward(at, io))>();
     requires has_input_gradients<Op, Io>();
+    requires has_pass_bodies<Op, Io, forward_passes<Op>> && has_pass_bodies<Op, Io, backward_passes<Op>>;
     requires is_batch_wide<Op>() || has_parameter_gradients<Op, Io, typename Op::Parameters>;
 };
 }  // namespace detail
@@ -261,8 +268,8 @@ concept TakesLanes = requires(A a, Lane<float, 4> x) { a.forward(x); } &&
                      (!WritesBackward<A> || requires(A a, Lane<float, 4> x) { a.backward(x, x, x); });
 }  // namespace detail
 
-/// An activation is any empty struct with forward(x) over lanes, a template where it writes no backward(x, y, dy), which
-/// then follows from forward (dual.hpp); backward may be a template too.
+/// An activation is any empty struct with forward(x) over lanes, a template where it writes no backward(x, y, dy),
+/// which then follows from forward (dual.hpp); backward may be a template too.
 template <class A>
 concept Activation = std::is_empty_v<A> && requires(A a, double x) { a.forward(x); } && detail::TakesLanes<A> &&
                      !detail::MisspellsBackward<A>;

@@ -66,6 +66,12 @@ struct Shape {
         ((flat = flat * Extents + position), ...);
         return flat;
     }
+    static constexpr int index(Position<rank> at) {
+        constexpr int extents[] = {Extents...};
+        int flat = 0;
+        for (int axis = 0; axis < rank; ++axis) flat = flat * extents[axis] + at.at[axis];
+        return flat;
+    }
     /// The position of a row-major index.
     static constexpr Position<rank> position(int flat) {
         constexpr int extents[] = {Extents...};

@@ -92,7 +92,7 @@ struct BatchNormalization {
             scale *= io.p(Weight{})(c);
             shift = io.p(Bias{})(c);
         }
-        return multiply_add(io.x[flat(at)] - L(static_cast<T>(io.statistics[4 * c + mean])), L(scale), L(shift));
+        return multiply_add(io.x[X::index(at)] - L(static_cast<T>(io.statistics[4 * c + mean])), L(scale), L(shift));
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<X::rank> at, Io const& io) {
@@ -102,8 +102,8 @@ struct BatchNormalization {
         auto const deviation = static_cast<T>(s[inverse_deviation]);
         T scale = deviation;
         if constexpr (HasAffine) scale *= io.p(Weight{})(at[0]);
-        L const xhat = (io.x[flat(at)] - L(static_cast<T>(s[mean]))) * L(deviation);
-        L const centered = io.dy[flat(at)] - L(static_cast<T>(s[mean_dy]));
+        L const xhat = (io.x[X::index(at)] - L(static_cast<T>(s[mean]))) * L(deviation);
+        L const centered = io.dy[X::index(at)] - L(static_cast<T>(s[mean_dy]));
         return multiply_add(-xhat, L(static_cast<T>(s[mean_dy_xhat])), centered) * L(scale);
     }
 
@@ -123,12 +123,6 @@ private:
             for (int i = from; i < to; ++i) total += term(double(), i);
         }
         return total;
-    }
-    static constexpr int flat(Position<X::rank> at) {
-        if constexpr (X::rank == 3)
-            return X::index(at[0], at[1], at[2]);
-        else
-            return at[0];
     }
 };
 

@@ -68,7 +68,9 @@ consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> con
                   .is_elementwise = row.is_elementwise,
                   .keeps_extra = row.keeps_extra,
                   .is_concatenation = row.is_concatenation,
-                  .keep = row.keep};
+                  .keep = row.keep,
+                  .forward_passes = row.forward_passes,
+                  .backward_passes = row.backward_passes};
     }
     return all;
 }
@@ -158,9 +160,11 @@ public:
     template <class T = float>
     static constexpr std::size_t parameter_bytes = sizeof(T) * static_cast<std::size_t>(parameter_count);
     template <class T = float>
-    static constexpr std::size_t training_bytes_per_sample = sizeof(T) * static_cast<std::size_t>(training_plan.size);
+    static constexpr std::size_t training_bytes_per_sample =
+        sizeof(T) * static_cast<std::size_t>(training_plan.size + training_plan.pass_size);
     template <class T = float>
-    static constexpr std::size_t inference_bytes_per_sample = sizeof(T) * static_cast<std::size_t>(inference_plan.size);
+    static constexpr std::size_t inference_bytes_per_sample =
+        sizeof(T) * static_cast<std::size_t>(inference_plan.size + inference_plan.pass_size);
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -35,6 +35,7 @@ struct OperationRow {
     bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
     double flops = 0;                                 ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
+    int forward_passes = 0, backward_passes = 0;  ///< numbers that they leave, of one sample
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
          is_concatenation = false;
     ValueList inputs{};                  ///< values read
@@ -52,6 +53,8 @@ constexpr OperationRow make_row() {
                      .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
                      .flops = flops_of<Op>(),
                      .keep = keep_of<Op>(),
+                     .forward_passes = forward_passes<Op>::size,
+                     .backward_passes = backward_passes<Op>::size,
                      .is_view = is_view<Op>(),
                      .is_elementwise = is_elementwise<Op>(),
                      .is_training_only = training_only,

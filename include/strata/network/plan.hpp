@@ -3,7 +3,8 @@
 //
 // One plan is a whole step of one tile: fill, forward, loss, backward. Values die after their last reader, views and
 // in-place results share their source's memory, and the first gradient of a value overwrites, later ones add, in
-// reverse op order. What a concatenation joins is made where the whole lies, at an offset, and so are the gradients.
+// reverse op order. What passes leave (core/pass.hpp) has a region of its own. What a concatenation joins is made where
+// the whole lies, at an offset, and so are the gradients.
 #pragma once
 
 #include <array>
@@ -22,6 +23,7 @@ struct OperationFacts {
     int output_size = 0;
     bool has_parameters = false, is_view = false, is_elementwise = false, keeps_extra = false, is_concatenation = false;
     Keep keep = Keep::nothing;
+    int forward_passes = 0, backward_passes = 0;  ///< numbers of a sample
 };
 
 enum class GradientWrite : std::uint8_t { none, overwrite, add };
@@ -35,6 +37,9 @@ struct Plan {
     std::array<std::array<GradientWrite, ValueList::most>, N> write{};  ///< how backward writes each input's gradient
     std::array<bool, N> in_place{};  ///< forward and backward run in the first input's memory
     int size = 0;                    ///< scalars a sample
+    /// Offsets of what the operations' passes leave, among numbers of the compute type that lie behind the plan; -1.
+    std::array<int, N> forward_passes{}, backward_passes{};
+    int pass_size = 0;  ///< such numbers a sample
 };
 
 namespace detail {
@@ -126,6 +131,23 @@ struct SharedPlaces {
     }
 };
 
+/// Places the passes: forward's are kept for backward.
+template <int N>
+constexpr void place_passes(Plan<N>& plan, std::array<OperationFacts, N> const& ops, bool training) {
+    Allocator<2 * N> memory;
+    for (int i = 0; i < N; ++i) {
+        auto const at = static_cast<std::size_t>(i);
+        int const size = ops[at].forward_passes;
+        plan.forward_passes[at] = size > 0 ? memory.allocate(size, i, training ? 2 * N - 1 - i : i) : -1;
+    }
+    for (int i = N - 1; i >= 0; --i) {
+        auto const at = static_cast<std::size_t>(i);
+        int const size = training && plan.gradient[at + 1] >= 0 ? ops[at].backward_passes : 0;
+        plan.backward_passes[at] = size > 0 ? memory.allocate(size, 2 * N - 1 - i, 2 * N - 1 - i) : -1;
+    }
+    plan.pass_size = memory.size;
+}
+
 /// Plans a step. With `training` off there is no loss and no backward pass; `of_input` wants the input's gradient, too.
 template <int N>
 constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_size, bool training,
@@ -161,8 +183,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         for (int const v : op.inputs) last_reader[static_cast<size_t>(places.root[static_cast<size_t>(v)])] = i;
     }
     last_reader[static_cast<size_t>(places.root[N])] = N;  // the loss
-    // The network's input is where it is filled in. A gradient is made in the whole's where all other contributions to it
-    // come later, when the whole's is complete.
+    // The network's input is where it is filled in. A gradient is made in the whole's where all other contributions to
+    // it come later, when the whole's is complete.
     auto gradient_places = places;
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
@@ -178,8 +200,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
     }
     places.find_owners();
     gradient_places.find_owners();
-    // Time: 0 fill, 1…N forward, N + 1 loss, N + 2 … 2 N + 1 backward of the operations from the last to the first, then
-    // the input's gradient is read.
+    // Time: 0 fill, 1…N forward, N + 1 loss, N + 2 … 2 N + 1 backward of the operations from the last to the first,
+    // then the input's gradient is read.
     int const loss_time = N + 1, end_time = 2 * N + 2;
     auto const backward_time = [](int i) { return 2 * N + 1 - i; };
     std::array<int, N + 1> death{}, first_gradient{}, gradient_death{};
@@ -257,6 +279,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         }
     }
     plan.size = memory.size;
+    place_passes<N>(plan, ops, training);
     return plan;
 }
 

@@ -65,13 +65,40 @@ struct AuditedOperation {
     double const *parameters, *statistics;
 };
 
+/// What the passes leave. Those that have not run are not there.
+template <class Op>
+struct AuditedPasses {
+    AuditedBody const* reader = nullptr;
+    std::vector<double>* values = nullptr;  ///< of all passes, forward's first
+    int made = 0;                           ///< how many of them
+
+    template <class P>
+    AuditedView<typename P::Extents> operator()(P) const {
+        int const begin = forward_passes<Op>::template contains<P>
+                              ? forward_passes<Op>::template offset<P>
+                              : forward_passes<Op>::size + backward_passes<Op>::template offset<P>;
+        return {values->data() + begin, reader, "pass", begin < made ? nullptr : "which comes later"};
+    }
+};
+
+template <class Op, class Io, class... Ps>
+void audit_passes(Io& io, PassList<Ps...>) {
+    auto const run = [&]<class Of>(Of of) {
+        double* const to = io.passes.values->data() + io.passes.made;
+        for (int item = 0; item < Of::Extents::size; ++item) to[item] = Op::pass(of, Of::Extents::position(item), io);
+        io.passes.made += Of::Extents::size;
+    };
+    (run(Ps{}), ...);
+}
+
 /// Runs the bodies of an operation for one sample: what it makes of x is left in y.
 template <class Op>
 STRATA_COLD void audit_operation(AuditedOperation const& a) {
     using X = AuditedView<input_of<Op>>;
     using Y = AuditedView<typename Op::Output>;
     using P = ParametersView<typename Op::Parameters, double, double>;
-    using Io = BodyInput<X, Y, Y, P, typename SeveralInputs<Op>::type>;
+    using Earlier = std::conditional_t<has_passes<Op>(), AuditedPasses<Op>, NoPasses>;
+    using Io = BodyInput<X, Y, Y, P, typename SeveralInputs<Op>::type, Earlier>;
     AuditedBody body{a.layer, type_of<Op>(), "forward"};
     std::vector<double> extra(static_cast<std::size_t>(Op::Output::size), 0.25);
     Io io{{a.inputs[0], &body, "x", nullptr},
@@ -96,7 +123,14 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
                     result[static_cast<std::size_t>(item)] = values;
         }
     };
+    std::vector<double> passes(static_cast<std::size_t>(forward_passes<Op>::size + backward_passes<Op>::size));
+    if constexpr (has_passes<Op>()) io.passes = {&body, &passes, 0};
     a.y.assign(static_cast<std::size_t>(Op::Output::size), 0.0);
+    if constexpr (forward_passes<Op>::count > 0) {
+        body.body = "pass";
+        audit_passes<Op>(io, forward_passes<Op>{});
+        body.body = "forward";
+    }
     for (double* const to : {static_cast<double*>(nullptr), extra.data()}) {  // in inference, in training
         io.extra.data = to;
         io.y.data = io.dy.data = a.y.data();
@@ -110,6 +144,10 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
     io.y.absent = keeps_output(keep) ? nullptr : not_kept;
     io.dy.absent = nullptr;  // any finite numbers will do, y for example
     io.extra.absent = keeps_extra<Op>() ? nullptr : "but it does not say `keeps_extra`";
+    if constexpr (backward_passes<Op>::count > 0) {
+        body.body = "pass";
+        audit_passes<Op>(io, backward_passes<Op>{});
+    }
     body.body = "input_gradient";
     static_cast<void>(for_all_inputs<Op>([&]<int K>() {
         using Seen = gradient_operation<Op, K>;
@@ -128,8 +166,9 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
 
 }  // namespace detail
 
-/// Throws Error that names the layer, without the prefix `within`, the body and the view where a body reads what executors do not provide: `extra` in
-/// forward, x or y in backward without saying so in `keep`, elements beyond the end.
+/// Throws Error that names the layer, without the prefix `within`, the body and the view where a body reads what
+/// executors do not provide: `extra` in forward, x or y in backward without saying so in `keep`, elements beyond the
+/// end.
 template <class Net>
 STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view within = "") {
     auto const name_of = [&](std::string_view name) {

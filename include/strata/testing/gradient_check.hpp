@@ -66,8 +66,7 @@ struct InputAsParameter {
     template <class Io>
     static auto forward(Position<X::rank> at, Io const& io) {
         using L = typename Io::L;
-        int element = at[0];
-        if constexpr (X::rank == 3) element = X::index(at[0], at[1], at[2]);
+        int const element = X::index(at);
         L value(0);
         for (int k = 0; k < width_of<L> && io.sample + k < Samples; ++k)
             value = select(lane_index<L>(0) == L(k), L(io.p(Value{})(io.sample + k, element)), value);
@@ -229,8 +228,8 @@ inline double relative_error(double a, double b) {
 
 /// Checks the gradients of a network (a layer is checked as Network<Input<…>, Layer>) with a loss over a batch of
 /// Samples samples in tiles of S: every input element and every parameter, in training mode, dropout's masks held
-/// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Throws Error where a layer reads what
-/// executors do not provide.
+/// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Throws Error where a layer reads
+/// what executors do not provide.
 template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
 [[nodiscard]] GradientCheck check_gradients(Loss const& loss = {}, std::uint64_t seed = 1, double step = 1e-5) {
     using Checked = typename detail::WithInputAsParameter<Net, Samples>::type;

@@ -24,7 +24,8 @@ struct DeviceData {
     double* statistics = nullptr;
     RandomKey random{};
     int samples = 0;  ///< of the batch, and the stride between neighbouring elements
-    std::array<Storage const*, ValueList::most - 1> more{};  ///< the inputs behind the first
+    std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
+    typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
 };
 
 /// A scalar view of one sample: neighbouring elements are `samples` apart.
@@ -39,17 +40,22 @@ STRATA_HD inline auto body_input(DeviceData<Precision> const& a, int sample) {
     using Y = SampleView<typename Op::Output, Precision, Storage const>;
     using E = ExtraView<typename Op::Output, typename Precision::compute, Storage>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
+    using Earlier = passes_view<Op, TileView, typename Precision::compute, typename Precision::compute>;
     int const n = a.samples;
-    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type> io{{a.x ? a.x + sample : nullptr, n},
-                                                               {a.y ? a.y + sample : nullptr, n},
-                                                               {a.dy ? a.dy + sample : nullptr, n},
-                                                               {a.extra ? a.extra + sample : nullptr, n},
-                                                               {a.parameters},
-                                                               a.statistics,
-                                                               a.random,
-                                                               sample};
+    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, Earlier> io{{a.x ? a.x + sample : nullptr, n},
+                                                                        {a.y ? a.y + sample : nullptr, n},
+                                                                        {a.dy ? a.dy + sample : nullptr, n},
+                                                                        {a.extra ? a.extra + sample : nullptr, n},
+                                                                        {a.parameters},
+                                                                        a.statistics,
+                                                                        a.random,
+                                                                        sample};
     if constexpr (input_count<Op> > 1)
         for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {a.more[k] ? a.more[k] + sample : nullptr, n};
+    if constexpr (has_passes<Op>())
+        io.passes = {a.forward_passes ? a.forward_passes + sample : nullptr,
+                     a.backward_passes ? a.backward_passes + sample : nullptr,
+                     {nullptr, n}};
     return io;
 }
 

@@ -3,7 +3,7 @@
 // device between load and store.
 //
 // Everything that knows CUDA is behind Device, which allocates, copies, launches functors and multiplies matrices
-// (CudaDevice, or HostDevice in tests). All sums have fixed trees: the same program gives the same bits on the same GPU.
+// (CudaDevice, or HostDevice in tests). Sums have fixed trees: the same program gives the same bits on the same GPU.
 #pragma once
 
 #include <memory>
@@ -18,6 +18,7 @@
 #include "cuda.hpp"
 #include "device_batch.hpp"
 #include "device_buffer.hpp"
+#include "device_passes.hpp"
 #include "matrix_kernel.hpp"
 #include "part_copies.hpp"
 #include "statistics_body.hpp"
@@ -83,8 +84,9 @@ public:
     /// Bytes held on the device.
     [[nodiscard]] std::size_t memory_bytes() const {
         return parameters_.bytes() + gradient_.bytes() + state_.bytes() + buffers_.bytes() + next_buffers_.bytes() +
-               workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() + losses_.bytes() +
-               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() + batch_.bytes();
+               passes_.bytes() + workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() +
+               losses_.bytes() + hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() +
+               batch_.bytes();
     }
 
     /// Copies parameters, running statistics and optimizer state [states][parameters] to the device.
@@ -164,7 +166,7 @@ public:
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
         begin(model, batch, Net::inference_plan.size);
-        running_statistics();
+        detail::evaluation_statistics_on<Net>(*device_, buffers_.data(), statistics_.data());
         Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
         auto const samples = static_cast<std::size_t>(batch.size);
@@ -210,17 +212,10 @@ private:
         return count;
     }
 
-    void running_statistics() {
-        Net::for_each_operation([&]<int Index>() {
-            if constexpr (detail::is_batch_wide<Op<Index>>())
-                device_->launch(detail::RunningStatisticsBody<Op<Index>, Scalar>{
-                    buffers_.data() + Net::buffer_offset[Index], statistics_.data() + Net::statistic_offset[Index]});
-        });
-    }
     template <bool Training>
     int first_non_finite_in(ModelType const& model, Batch const& batch, RandomKey random) {
         begin(model, batch, plan<Training>().size);
-        if constexpr (!Training) running_statistics();
+        if constexpr (!Training) detail::evaluation_statistics_on<Net>(*device_, buffers_.data(), statistics_.data());
         int found = -1;
         Net::for_each_operation([&]<int Index>() {
             if (found >= 0) return;
@@ -249,6 +244,7 @@ private:
         if (loaded_ != &model) load_model(model);
         samples_ = batch.size;
         workspace_.grow(*device_, static_cast<std::size_t>(plan_size) * static_cast<std::size_t>(batch.size));
+        passes_.grow(*device_, batch.size);
         batch_.fill_inputs(*device_, batch, at(Net::training_plan.value[0]));
     }
 
@@ -269,6 +265,7 @@ private:
         a.random = random;
         a.random.operation = Index;
         a.samples = samples_;
+        passes_.place(a, p, Index);
         return a;
     }
 
@@ -287,6 +284,7 @@ private:
                 device_->launch_blocks(detail::VarianceBody<O, Precision>{
                     a, buffers_.data() + Net::buffer_offset[Index], next_buffers_.data() + Net::buffer_offset[Index]});
             }
+            passes_.template run<O>(*device_, a, detail::forward_passes<O>{});
             if constexpr (as_matrix<O>)
                 detail::MatrixKernel<O>::forward(*device_, a, scratch_);
             else
@@ -303,6 +301,7 @@ private:
             detail::copy_parts<Net, Index, Precision>(*device_, p, true, samples_, workspace_.data());
         } else if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
             Data a = data<Index, true>(random);
+            passes_.template run<O>(*device_, a, detail::backward_passes<O>{});
             if constexpr (detail::is_batch_wide<O>())
                 device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
             else
@@ -387,6 +386,7 @@ private:
     bool buffers_are_finite_ = true;
     Buffer<Scalar> parameters_, state_, buffers_, next_buffers_;
     Buffer<Gradient> gradient_;
+    detail::DevicePasses<Net, Precision, Device> passes_;
     Buffer<Storage> workspace_, scratch_, outputs_, input_gradients_;
     mutable std::vector<Storage> input_values_;
     Buffer<double> statistics_, report_, losses_, hits_;

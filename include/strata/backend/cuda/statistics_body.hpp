@@ -105,4 +105,15 @@ struct RunningStatisticsBody {
     }
 };
 
+/// The running statistics of all of a network's operations take the place of a batch's.
+template <class Net, class Device, class Master>
+void evaluation_statistics_on(Device& device, Master const* buffers, double* statistics) {
+    Net::for_each_operation([&]<int Index>() {
+        using Op = typename Net::template OperationAt<Index>;
+        if constexpr (is_batch_wide<Op>())
+            device.launch(RunningStatisticsBody<Op, Master>{buffers + Net::buffer_offset[Index],
+                                                            statistics + Net::statistic_offset[Index]});
+    });
+}
+
 }  // namespace strata::inline STRATA_ABI::detail

@@ -2,7 +2,8 @@
 //
 //   dx = dy where x > 0, else weight dy,   dweight = sum of x dy over the x <= 0
 //
-// Shapes: x and y [C][H][W] or [C], weight [1] or [C], which starts at 0.25. Keeps x. Source: He et al., arXiv:1502.01852.
+// Shapes: x and y [C][H][W] or [C], weight [1] or [C], which starts at 0.25. Keeps x. Source: He et al.,
+// arXiv:1502.01852.
 #pragma once
 
 #include "../../core/long_sum.hpp"
@@ -26,11 +27,11 @@ struct ParametricRectification {
 
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<X::rank> at, Io const& io) {
-        return rectified(at, io, io.x[flat(at)]);
+        return rectified(at, io, io.x[X::index(at)]);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<X::rank> at, Io const& io) {
-        return rectified(at, io, io.dy[flat(at)]);
+        return rectified(at, io, io.dy[X::index(at)]);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto parameter_gradient(Weight, Position<1> at, Io const& io) {
@@ -48,13 +49,7 @@ private:
     template <class Io, class L>
     STRATA_HD static STRATA_INLINE L rectified(Position<X::rank> at, Io const& io, L value) {
         L const weight = L(io.p(Weight{})(PerChannel ? at[0] : 0));
-        return select(io.x[flat(at)] > L(0), value, weight * value);
-    }
-    STRATA_HD static STRATA_INLINE int flat(Position<X::rank> at) {
-        if constexpr (X::rank == 3)
-            return X::index(at[0], at[1], at[2]);
-        else
-            return at[0];
+        return select(io.x[X::index(at)] > L(0), value, weight * value);
     }
 };
 

@@ -110,6 +110,21 @@ template <class X, bool HasAffine, Real M, Real E, int Rank>
 struct HouseKernels<BatchNormalization<X, HasAffine, M, E, Rank>, KernelPass::input_gradient>
     : KernelList<BatchNormInputGradient> {};
 
+template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name>
+struct HouseKernels<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, KernelPass::forward>
+    : KernelList<NormalizationForward> {};
+template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name>
+struct HouseKernels<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, KernelPass::input_gradient>
+    : KernelList<NormalizationInputGradient> {};
+template <class X>
+struct HouseKernels<SoftmaxOperation<X>, KernelPass::forward> : KernelList<SoftmaxForward> {};
+template <class X>
+struct HouseKernels<SoftmaxOperation<X>, KernelPass::input_gradient> : KernelList<SoftmaxInputGradient> {};
+template <class X>
+struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::forward> : KernelList<LogSoftmaxForward> {};
+template <class X>
+struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::input_gradient> : KernelList<LogSoftmaxInputGradient> {};
+
 // ---- what runs -----------------------------------------------------------------------------------------------------
 
 namespace detail {

@@ -4,7 +4,9 @@
 // A kernel works on one tile and on a range of its items, so that a team can split it; what an item computes does not
 // depend on the range it comes in. A kernel is a class template of an operation and a precision; it accepts those that it
 // is specialised for. Which one runs is a list (choice.hpp). A forward kernel with `static constexpr bool applies_relu =
-// true` applies the ReLU that follows the operation to what it stores, where KernelData::relu says so.
+// true` applies the ReLU that follows the operation to what it stores, where KernelData::relu says so. A kernel of a
+// forward pass or of an input gradient with `makes_passes` makes the operation's forward or backward passes, too, and
+// leaves them where KernelData says.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 #include "../../../core/partial_lane.hpp"
 #include "../../../network/plan.hpp"
 #include "../../../precision/precision.hpp"
+#include "micro/kernel_names.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -41,13 +44,8 @@ struct KernelData {
     bool relu = false;  ///< y takes the ReLU that follows; only for kernels that say `applies_relu`
     /// What a sample gets may not depend on the tile: one algorithm and one order of additions for every `stride`.
     bool invariant = false;
-    std::array<Storage const*, ValueList::most - 1> more{};  ///< the inputs behind the first
-};
-
-/// What people are told of a kernel (describe_kernels).
-struct KernelNote {
-    char const* name;
-    char const* reason;  ///< why it is taken, in a line
+    std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
+    typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -79,16 +77,20 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
                                  PartialExtraView<typename Op::Output, L, Storage>>;
     using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
     auto const at = [first](auto* p) { return p ? p + first : p; };
-    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type> io{{at(a.x), S, count...},
-                                                               {at(a.y), S, count...},
-                                                               {at(a.dy), S, count...},
-                                                               {at(a.extra), S, count...},
-                                                               {a.parameters},
-                                                               a.statistics,
-                                                               a.random,
-                                                               a.sample + first};
+    using Compute = typename Precision::compute;
+    using Earlier = std::conditional_t<sizeof...(Count) == 0, passes_view<Op, TileView, L, Compute>,
+                                       passes_view<Op, PartialTileView, L, Compute>>;
+    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, Earlier> io{{at(a.x), S, count...},
+                                                                        {at(a.y), S, count...},
+                                                                        {at(a.dy), S, count...},
+                                                                        {at(a.extra), S, count...},
+                                                                        {a.parameters},
+                                                                        a.statistics,
+                                                                        a.random,
+                                                                        a.sample + first};
     if constexpr (input_count<Op> > 1)
         for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {at(a.more[k]), S, count...};
+    if constexpr (has_passes<Op>()) io.passes = {at(a.forward_passes), at(a.backward_passes), {nullptr, S, count...}};
     return io;
 }
 
@@ -242,6 +244,38 @@ template <class Op, class Precision, class L>
     });
 }
 
+/// Where an operation's pass leaves its numbers.
+template <class Op, class P, class Precision>
+STRATA_INLINE typename Precision::compute* place_of_pass(KernelData<Precision> const& a) {
+    if constexpr (forward_passes<Op>::template contains<P>)
+        return a.forward_passes + static_cast<std::ptrdiff_t>(forward_passes<Op>::template offset<P>) * a.stride;
+    else
+        return a.backward_passes + static_cast<std::ptrdiff_t>(backward_passes<Op>::template offset<P>) * a.stride;
+}
+template <class Op, class P, class Precision, class L>
+[[gnu::noinline]] void generic_pass(KernelData<Precision> const& a, int begin, int end) {
+    int const S = a.stride;
+    for (int first = 0; first < S; first += width_of<L>) {
+        auto const io = body_input<Op, Precision, L>(a, S, first);
+        TileView<typename P::Extents, L, typename Precision::compute> const to{place_of_pass<Op, P>(a) + first, S};
+        for_rows<typename P::Extents>(begin, end,
+                                      [&](auto const& at, int item) { to.set(item, Op::pass(P{}, at, io)); });
+    }
+}
+template <class Op, class P, class Precision>
+[[gnu::noinline]] void invariant_pass(KernelData<Precision> const& a, int begin, int end) {
+    using L = widest_lane<typename Precision::compute>;
+    int const S = a.stride;
+    for (int first = 0; first < S; first += width_of<L>) {
+        int const count = (std::min)(width_of<L>, S - first);
+        auto const io = body_input<Op, Precision, L>(a, S, first, count);
+        PartialTileView<typename P::Extents, L, typename Precision::compute> const to{place_of_pass<Op, P>(a) + first,
+                                                                                      S, count};
+        for_rows<typename P::Extents>(begin, end,
+                                      [&](auto const& at, int item) { to.set(item, Op::pass(P{}, at, io)); });
+    }
+}
+
 template <class Parameters>
 consteval int parameter_rows() {
     int rows = 0;
@@ -270,6 +304,18 @@ struct GenericForward {
         else
             with_lane<typename Precision::compute>(
                 a.stride, [&]<class L>() { detail::generic_forward<Op, Precision, L>(a, begin, end); });
+    }
+};
+
+/// One pass of an operation.
+template <class Op, class P, class Precision>
+struct GenericPass {
+    static constexpr Items items{P::Extents::rows};
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        if constexpr (!detail::is_same_in_every_lane<Op>() && detail::forward_passes<Op>::template contains<P>)
+            if (a.invariant) return detail::invariant_pass<Op, P>(a, begin, end);
+        with_lane<typename Precision::compute>(
+            a.stride, [&]<class L>() { detail::generic_pass<Op, P, Precision, L>(a, begin, end); });
     }
 };
 
@@ -308,6 +354,12 @@ constexpr int scratch_of(int S) {
         return 0;
 }
 
+/// True for kernels that make the operation's passes themselves, in the same reading of the tile.
+template <class Kernel>
+constexpr bool makes_passes() {
+    return requires { Kernel::makes_passes; };
+}
+
 /// True for kernels of parameter gradients that write all of them where KernelData::set_gradient says so, whatever lay
 /// there: worth it where there are many parameters for the work on a tile.
 template <class Kernel>
@@ -339,13 +391,5 @@ constexpr Preparation<Precision> preparation_of(int most_samples) {
     return all;
 }
 }  // namespace detail
-
-/// The kernels that run: the first of their lists (choice.hpp).
-template <class Op, class Precision>
-struct ForwardKernel;
-template <class Op, class Precision>
-struct InputGradientKernel;
-template <class Op, class Precision>
-struct ParameterGradientKernel;
 
 }  // namespace strata::inline STRATA_ABI

@@ -8,6 +8,8 @@
 #include "mixed/bfloat16_convolution.hpp"
 #include "mixed/bfloat16_linear.hpp"
 #include "norm/batch_norm_kernel.hpp"
+#include "norm/normalization_kernel.hpp"
+#include "norm/softmax_kernel.hpp"
 #include "pooling/global_average_kernel.hpp"
 #include "pooling/padded_pooling_kernel.hpp"
 #include "pooling/pooling_kernel.hpp"

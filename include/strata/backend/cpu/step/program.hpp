@@ -23,18 +23,25 @@ public:
     static constexpr int outputs = Net::OutputShape::size;
 
 private:
-    /// Targets are kept as compute scalars behind the plan, so that rounding does not move them.
+    /// Targets and what passes leave are kept as compute scalars behind the plan, so that rounding does not move them.
     static constexpr int target_scalars =
         static_cast<int>(sizeof(typename Precision::compute) / sizeof(typename Precision::storage));
     static constexpr int target_offset(int plan_size) {
         return Loss::classifies ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
     }
     static constexpr int target_size = Loss::classifies ? 0 : outputs * target_scalars;
+    /// Where the passes' numbers begin, on a cache line.
+    static constexpr int pass_offset(int plan_size) { return (target_offset(plan_size) + target_size + 31) / 32 * 32; }
+    template <class P>
+    static constexpr int size_of(P const& plan) {
+        return plan.pass_size > 0 ? pass_offset(plan.size) + plan.pass_size * target_scalars
+                                  : target_offset(plan.size) + target_size;
+    }
 
 public:
-    /// Scalars of one sample's workspace: the plan and, for regression, the targets.
-    static constexpr int training_size = target_offset(Net::training_plan.size) + target_size;
-    static constexpr int inference_size = target_offset(Net::inference_plan.size) + target_size;
+    /// Scalars of one sample's workspace: the plan, for regression the targets, and what passes leave.
+    static constexpr int training_size = size_of(Net::training_plan);
+    static constexpr int inference_size = size_of(Net::inference_plan);
 
 private:
     template <int Index>
@@ -53,6 +60,11 @@ private:
         at.extra = p.extra[Index];
         at.parameters = Net::parameter_offset[Index];
         at.statistics = Net::statistic_offset[Index];
+        auto const of_passes = [&](int offset) {
+            return offset < 0 ? -1 : pass_offset(p.size) + offset * target_scalars;
+        };
+        at.forward_passes = of_passes(p.forward_passes[Index]);
+        at.backward_passes = of_passes(p.backward_passes[Index]);
         return at;
     }
 
@@ -125,11 +137,20 @@ private:
             write_parts<Index, Training>(write, false);
         } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
                              (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
+            if constexpr (!makes_passes<ForwardKernel<Op<Index>, Precision>>())
+                write_passes<Index, Training, forward_passes<Op<Index>>>(write);
             write.template kernel<ForwardKernel<Op<Index>, Precision>>({.offsets = offsets_of<Index, Training>(),
                                                                         .relu = takes_relu<Index, Training>(),
                                                                         .operation = Index,
                                                                         .parameters = Op<Index>::Parameters::size});
         }
+    }
+    template <int Index, bool Training, class Passes>
+    static constexpr void write_passes(Writer& write) {
+        Passes::for_each([&]<class P>(P) {
+            write.template kernel<GenericPass<Op<Index>, P, Precision>>(
+                {.offsets = offsets_of<Index, Training>(), .operation = Index});
+        });
     }
     template <int Index>
     static constexpr void write_backward(Writer& write) {
@@ -138,6 +159,8 @@ private:
         if constexpr (is_concatenation<Op<Index>>()) {
             write_parts<Index, true>(write, true);
         } else if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
+            if constexpr (!makes_passes<InputGradientKernel<Op<Index>, Precision>>())
+                write_passes<Index, true, backward_passes<Op<Index>>>(write);
             if constexpr (is_batch_wide<Op<Index>>())
                 write.template kernel<GatherBackward<Op<Index>, Precision>>({.offsets = offsets_of<Index, true>(),
                                                                              .reduction = Reduction::backward,

@@ -74,6 +74,7 @@ struct TileContext {
 struct OperationOffsets {
     int x = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
     ValueList more{};  ///< the inputs behind the first
+    int forward_passes = -1, backward_passes = -1;
 };
 
 /// One step of a program.
@@ -140,6 +141,9 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.relu = step.relu;
     STRATA_ROLLED
     for (int k = 0; k < offsets.more.count; ++k) a.more[static_cast<std::size_t>(k)] = at(offsets.more[k]);
+    using Compute = typename Precision::compute;
+    a.forward_passes = reinterpret_cast<Compute*>(at(offsets.forward_passes));
+    a.backward_passes = reinterpret_cast<Compute*>(at(offsets.backward_passes));
     return a;
 }
 
