@@ -171,7 +171,8 @@ namespace {
 template <class Layer, class X, class Precision>
 using Gradient = ParameterGradientKernel<typename Layer::template On<X>, Precision>;
 template <class Layer, class X, class Precision>
-constexpr bool along_rows = WinogradRowGradient<typename Layer::template On<X>::Geometry, Precision>;
+constexpr bool along_rows = std::is_base_of_v<WinogradRowParameterGradient<typename Layer::template On<X>, Precision>,
+                                              Gradient<Layer, X, Precision>>;
 
 struct Direct : Float32 {
     static constexpr bool winograd = false;
