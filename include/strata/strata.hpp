@@ -45,6 +45,7 @@
 #include "layer/zero_pad2d.hpp"
 #include "layer/zero_pad_shortcut.hpp"
 
+#include "backend/cpu/run/describe_kernels.hpp"
 #include "backend/cpu/run/executor.hpp"
 #include "backend/cpu/run/workspace.hpp"
 #include "data/cifar.hpp"

@@ -171,7 +171,8 @@ namespace {
 template <class Layer, class X, class Precision>
 using Gradient = ParameterGradientKernel<typename Layer::template On<X>, Precision>;
 template <class Layer, class X, class Precision>
-constexpr bool along_rows = WinogradRowGradient<typename Layer::template On<X>::Geometry, Precision>;
+constexpr bool along_rows = std::is_base_of_v<WinogradRowParameterGradient<typename Layer::template On<X>, Precision>,
+                                              Gradient<Layer, X, Precision>>;
 
 struct Direct : Float32 {
     static constexpr bool winograd = false;
@@ -225,8 +226,8 @@ void compare_layer(int S) {
                parameters = reference_values(2, static_cast<std::size_t>(Op::Parameters::size)),
                dy = reference_values(9, static_cast<std::size_t>(batch * Op::Output::size));
     auto const oracle = run_layer(generic_kernels_of<Op, Float64, 1>(), x, parameters, dy);
-    auto const fast = describe_kernels<Op, Precision, ForwardKernel<Op, Precision>, InputGradientKernel<Op, Precision>,
-                                       ParameterGradientKernel<Op, Precision>>(S);
+    auto const fast = assembled_kernels<Op, Precision, ForwardKernel<Op, Precision>, InputGradientKernel<Op, Precision>,
+                                        ParameterGradientKernel<Op, Precision>>(S);
     auto const whole = run_layer(fast, x, parameters, dy);
     double most = 0;
     for (std::size_t k = 0; k < oracle.dparameters.size(); ++k) {

@@ -1,6 +1,5 @@
 // The fast kernels of Conv2d against LibTorch, on tiles of every size: kernels of every kind, "same" padding, groups.
-#include "strata/backend/cpu/kernel/convolution/direct_convolution.hpp"
-
+#include "direct_kernels.hpp"
 #include "layer_run.hpp"
 
 using namespace strata;

@@ -1,7 +1,6 @@
 // Conv2d on images narrower than a vector or not a whole number of vectors wide, where the fast kernels work on bands
 // of rows: against the generic kernels in double, every tile size, split anywhere.
-#include "strata/backend/cpu/kernel/convolution/direct_convolution.hpp"
-
+#include "direct_kernels.hpp"
 #include "oracle_run.hpp"
 
 using namespace strata;

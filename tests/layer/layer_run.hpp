@@ -10,7 +10,7 @@
 
 #include "../reference/reference.hpp"
 #include "../tested_types.hpp"
-#include "strata/backend/cpu/kernel/generic.hpp"
+#include "strata/backend/cpu/kernel/choice.hpp"
 #include "strata/backend/cpu/threads/workers.hpp"
 #include "strata/core/aligned.hpp"
 #include "strata/precision/precision.hpp"
@@ -67,9 +67,9 @@ template <class Op, class Precision, class... Ps>
 std::vector<LayerKernel<Precision>> pass_kernels(PassList<Ps...>) {
     return {{&GenericPass<Op, Ps, Precision>::run, GenericPass<Op, Ps, Precision>::items, [](int) { return 0; }}...};
 }
-/// The layer's kernels for tiles of S samples: the fast ones where their headers are included, or the generic ones.
+/// The layer's kernels for tiles of S samples: those of the lists, or the generic ones.
 template <class Op, class Precision, class F, class D, class P>
-LayerKernels<Precision> describe_kernels(int S) {
+LayerKernels<Precision> assembled_kernels(int S) {
     LayerKernels<Precision> k{{&F::run, F::items, &detail::scratch_of<F>, detail::preparation_of<F, Precision>(S)},
                               {&D::run, D::items, &detail::scratch_of<D>, detail::preparation_of<D, Precision>(S)},
                               {},
@@ -94,7 +94,7 @@ template <class Op, class Precision, int S, template <class, class> class F = Fo
           template <class, class> class D = InputGradientKernel,
           template <class, class> class P = ParameterGradientKernel>
 LayerKernels<Precision> kernels_of() {
-    return describe_kernels<Op, Precision, F<Op, Precision>, D<Op, Precision>, P<Op, Precision>>(S);
+    return assembled_kernels<Op, Precision, F<Op, Precision>, D<Op, Precision>, P<Op, Precision>>(S);
 }
 template <class Op, class Precision, int S>
 LayerKernels<Precision> generic_kernels_of() {

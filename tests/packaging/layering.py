@@ -20,8 +20,8 @@ LEVELS = [
     ["umbrella"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-# The same law inside of the CPU backend. Three headers have a level of their own: the policy, which kernels and steps do
-# not know, the contract of a kernel with the generic ones, and the list of them all.
+# The same law inside of the CPU backend. Some headers have a level of their own: the policy, which kernels and steps do
+# not know, the contract of a kernel with the generic ones, all kernels, and the lists of which of them runs.
 CPU_LEVELS = [
     ["threads"],
     ["kernel/micro"],
@@ -29,6 +29,7 @@ CPU_LEVELS = [
     ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/winograd_row", "kernel/pooling", "kernel/norm",
      "kernel/image", "kernel/mixed"],
     ["kernel/kernels.hpp"],
+    ["kernel/choice.hpp"],
     ["step"],
     ["cpu.hpp"],
     ["run"],
@@ -180,6 +181,8 @@ def check(include):
         for number, line in enumerate(code.splitlines(), 1):
             if re.match(r"\s*namespace\s+strata\b(?!::inline STRATA_ABI\b)", line) and path.as_posix() != SHARED:
                 report(number, "code of Strata is in namespace strata::inline STRATA_ABI (core/identity.hpp)")
+            if re.search(r"^\s*struct (Forward|InputGradient|ParameterGradient)Kernel<", line):
+                report(number, "which kernel runs is a list: name the kernel and put it into kernel/choice.hpp")
             if room != "backend/cuda" and "<<<" in line:
                 report(number, "kernels are launched in backend/cuda/ only")
             if room != "backend/cuda" and re.search(r"\bcublas", line, flags=re.I) and "include" not in line:
@@ -217,8 +220,8 @@ GOOD = {
     "backend/cpu/kernel/linear/linear_kernel.hpp": '#include "../generic.hpp"\n',
     "backend/cpu/kernel/convolution/direct.hpp": '#include "../micro/block.hpp"\n',
     "backend/cpu/kernel/winograd/winograd.hpp": '#include "../convolution/direct.hpp"\n',
-    "backend/cpu/kernel/kernels.hpp": '#include "winograd/winograd.hpp"\n',
-    "backend/cpu/step/program.hpp": '#include "../kernel/kernels.hpp"\n',
+    "backend/cpu/kernel/choice.hpp": '#include "winograd/winograd.hpp"\n',
+    "backend/cpu/step/program.hpp": '#include "../kernel/choice.hpp"\n',
     "core/config.hpp": "#define STRATA_HD\n",
     "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<<, cublas, #define, W, … and min() are harmless in a comment\n'
                       "int least(int a) { return (std::min)(a, std::max<int>(1, a)); }\n",
@@ -262,6 +265,7 @@ BAD = [
     ("backend/cpu/step/program.hpp", '#include "../cpu.hpp"\n', "cpu.hpp is not below step"),
     ("backend/cpu/threads/pool.hpp", '#include "../step/program.hpp"\n', "step is not below threads"),
     ("backend/cpu/old.hpp", "\n", "no room of the CPU backend"),
+    ("backend/cpu/kernel/linear/linear_kernel.hpp", "template <class P>\nstruct ForwardKernel<int, P> {};\n", "is a list"),
     ("backend/cpu/run/executor.hpp", "#include <omp.h>\n", "only backend/cpu/threads/openmp_team.hpp includes omp.h"),
     ("strata.hpp", "int answer = 42;\n", "includes only"),
     ("layer/relu.hpp", "#include <strata/core/shape.hpp>\n", "relative path"),

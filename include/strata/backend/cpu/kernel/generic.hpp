@@ -2,11 +2,11 @@
 // operation has and the oracle of every faster kernel.
 //
 // A kernel works on one tile and on a range of its items, so that a team can split it; what an item computes does not
-// depend on the range it comes in. Faster kernels are found where they specialise ForwardKernel, InputGradientKernel or
-// ParameterGradientKernel for an operation. A forward kernel with `static constexpr bool applies_relu = true` applies
-// the ReLU that follows the operation to what it stores, where KernelData::relu says so. A kernel of a forward pass or
-// of an input gradient with `makes_passes` makes the operation's forward or backward passes, too, and leaves them where
-// KernelData says.
+// depend on the range it comes in. A kernel is a class template of an operation and a precision; it accepts those that it
+// is specialised for. Which one runs is a list (choice.hpp). A forward kernel with `static constexpr bool applies_relu =
+// true` applies the ReLU that follows the operation to what it stores, where KernelData::relu says so. A kernel of a
+// forward pass or of an input gradient with `makes_passes` makes the operation's forward or backward passes, too, and
+// leaves them where KernelData says.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include "../../../core/partial_lane.hpp"
 #include "../../../network/plan.hpp"
 #include "../../../precision/precision.hpp"
+#include "micro/kernel_names.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -286,6 +287,7 @@ consteval int parameter_rows() {
 
 template <class Op, class Precision>
 struct GenericForward {
+    static constexpr KernelNote note{"generic", "the bodies, element by element"};
     static constexpr Items items = detail::is_elementwise<Op>() ? Items{Op::Output::size, Items::By::number}
                                                                 : Items{detail::forward_domain<Op>::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -319,6 +321,7 @@ struct GenericPass {
 
 template <class Op, class Precision>
 struct GenericInputGradient {
+    static constexpr KernelNote note{"generic", "the bodies, element by element"};
     static constexpr int size = detail::GradientShape<Op>::type::size;
     static constexpr Items items =
         detail::is_elementwise<Op>() ? Items{size, Items::By::number} : Items{detail::backward_domain<Op>::rows};
@@ -333,6 +336,7 @@ struct GenericInputGradient {
 
 template <class Op, class Precision>
 struct GenericParameterGradient {
+    static constexpr KernelNote note{"generic", "the bodies, element by element"};
     static constexpr Items items{detail::parameter_rows<typename Op::Parameters>()};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         with_lane<typename Precision::compute>(
@@ -387,12 +391,5 @@ constexpr Preparation<Precision> preparation_of(int most_samples) {
     return all;
 }
 }  // namespace detail
-
-template <class Op, class Precision>
-struct ForwardKernel : GenericForward<Op, Precision> {};
-template <class Op, class Precision>
-struct InputGradientKernel : GenericInputGradient<Op, Precision> {};
-template <class Op, class Precision>
-struct ParameterGradientKernel : GenericParameterGradient<Op, Precision> {};
 
 }  // namespace strata::inline STRATA_ABI

@@ -1,4 +1,4 @@
-// All kernels of operations: an executor chooses among those that are included.
+// All kernels of operations; which of them runs says choice.hpp.
 #pragma once
 
 #include "convolution/depthwise_convolution.hpp"

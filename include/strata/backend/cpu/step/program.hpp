@@ -8,7 +8,7 @@
 
 #include "../../../layer/concatenation.hpp"
 #include "../../../layer/relu.hpp"
-#include "../kernel/kernels.hpp"
+#include "../kernel/choice.hpp"
 #include "input_gradient_step.hpp"
 #include "loss_step.hpp"
 

@@ -11,6 +11,10 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
+/// One input channel a group, and few output channels: more of them fill a block of the direct convolution.
+template <class G>
+concept DepthwiseGeometry = G::group_channels == 1 && G::group_out_channels <= 4;
+
 /// Where the channels of a run lie: channel k reads the plane k / readers of x.
 template <class T>
 struct DepthwisePlanes {

@@ -241,9 +241,12 @@ STRATA_ONE_COPY void depthwise_window_gradient(Correlation const& f, DepthwisePl
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct DepthwiseForward;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::DepthwiseGeometry<G>)
-struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+struct DepthwiseForward<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"depthwise", "one input channel a group"};
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::out_channels * G::out_height};
@@ -274,9 +277,12 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct DepthwiseInputGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::DepthwiseGeometry<G>)
-struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+struct DepthwiseInputGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"depthwise", "one input channel a group"};
     using T = typename Precision::compute;
     static constexpr Items items{G::channels * G::height};
     static constexpr bool windows(int S) {

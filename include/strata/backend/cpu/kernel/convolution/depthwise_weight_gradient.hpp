@@ -155,9 +155,12 @@ STRATA_ONE_COPY void depthwise_weight_gradient(Correlation const& g, DepthwisePl
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct DepthwiseParameterGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::DepthwiseGeometry<G>)
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+struct DepthwiseParameterGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"depthwise", "one input channel a group"};
     using T = typename Precision::compute;
     static constexpr Items items{G::out_channels};  // weights and bias of a channel
     static constexpr int scratch(int S) { return detail::DepthwiseLayout<T>(detail::forward_correlation<G>, S).size(); }

@@ -157,14 +157,27 @@ struct DirectParameterGradient {
     }
 };
 
+template <class Op, class Precision>
+struct DirectConvolutionForward;
 template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ForwardKernel<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {};
+struct DirectConvolutionForward<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
+};
+template <class Op, class Precision>
+struct DirectConvolutionInputGradient;
 template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {};
+struct DirectConvolutionInputGradient<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
+};
+template <class Op, class Precision>
+struct DirectConvolutionParameterGradient;
 template <class G, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> : DirectParameterGradient<G, Scheme, Precision> {};
+struct DirectConvolutionParameterGradient<Convolution<G, Scheme>, Precision>
+    : DirectParameterGradient<G, Scheme, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
+};
 
 }  // namespace strata::inline STRATA_ABI

@@ -248,9 +248,12 @@ inline constexpr bool pointwise_strided = G::stride_height > 1 || G::stride_widt
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct PointwiseForward;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
-struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+struct PointwiseForward<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"pointwise", "a kernel of 1 x 1, at least 8 input channels a group"};
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr bool applies_relu = true;
@@ -282,9 +285,12 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> {
 };
 
 // Items are (group, row of dx).
+template <class Op, class Precision>
+struct PointwiseInputGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
-struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+struct PointwiseInputGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"pointwise", "a kernel of 1 x 1, at least 8 input channels a group"};
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr Items items{G::groups * G::height};
@@ -317,9 +323,12 @@ struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct PointwiseParameterGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::PointwiseGeometry<G>)
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+struct PointwiseParameterGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"pointwise", "a kernel of 1 x 1, at least 8 input channels a group"};
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     static constexpr int blocks = (G::group_out_channels + detail::pointwise_rows - 1) / detail::pointwise_rows;

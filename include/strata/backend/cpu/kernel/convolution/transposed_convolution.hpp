@@ -26,9 +26,12 @@ void transposed_input_gradient(T const* dy, T const* w, T* dx, int S, T* scratch
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct TransposedForward;
 template <class G, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ForwardKernel<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+struct TransposedForward<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+    static constexpr KernelNote note{"transposed", "the input gradient of its mirror, direct"};
     using Op = TransposedConvolution<G, HasBias, Scheme>;
     using Direct = DirectInputGradient<G, Scheme, Precision>;
     static constexpr bool applies_relu = true;
@@ -39,9 +42,12 @@ struct ForwardKernel<TransposedConvolution<G, HasBias, Scheme>, Precision> {
                                          {detail::transposed_bias<Op>(a.parameters), a.relu});
     }
 };
+template <class Op, class Precision>
+struct TransposedInputGradient;
 template <class G, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+struct TransposedInputGradient<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+    static constexpr KernelNote note{"transposed", "its mirror, direct"};
     using Direct = DirectForward<G, Scheme, Precision>;
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) { return Direct::scratch(S); }
@@ -52,8 +58,11 @@ struct InputGradientKernel<TransposedConvolution<G, HasBias, Scheme>, Precision>
 };
 
 // Items are the mirror's, whose bias is none, and one more for ours.
+template <class Op, class Precision>
+struct TransposedParameterGradient;
 template <class G, bool HasBias, class Scheme, class Precision>
-struct ParameterGradientKernel<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+struct TransposedParameterGradient<TransposedConvolution<G, HasBias, Scheme>, Precision> {
+    static constexpr KernelNote note{"transposed", "the weight gradient of its mirror, x and dy exchanged"};
     using Op = TransposedConvolution<G, HasBias, Scheme>;
     using Mirror = ParameterGradientKernel<Convolution<G, Scheme>, Precision>;
     static_assert(!detail::sets_gradient<Mirror>());

@@ -50,16 +50,22 @@ STRATA_ONE_COPY void drop_channels(RandomKey key, int sample, double p, int pixe
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct ChannelDropoutForward;
 template <class X, Real P, class Precision>
-struct ForwardKernel<ChannelDropout<X, P>, Precision> {
+struct ChannelDropoutForward<ChannelDropout<X, P>, Precision> {
+    static constexpr KernelNote note{"rows", "one decision a channel and sample"};
     static constexpr Items items{channels_of<X>};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::drop_channels<typename Precision::compute>(a.random, a.sample, P.value, pixels_of<X>, a.x, a.y,
                                                            a.stride, false, begin, end);
     }
 };
+template <class Op, class Precision>
+struct ChannelDropoutInputGradient;
 template <class X, Real P, class Precision>
-struct InputGradientKernel<ChannelDropout<X, P>, Precision> {
+struct ChannelDropoutInputGradient<ChannelDropout<X, P>, Precision> {
+    static constexpr KernelNote note{"rows", "one decision a channel and sample"};
     static constexpr Items items{channels_of<X>};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::drop_channels<typename Precision::compute>(a.random, a.sample, P.value, pixels_of<X>, a.dy, a.dx,

@@ -6,11 +6,9 @@
 
 namespace strata::inline STRATA_ABI {
 
-template <class Plane, class Name, class Precision>
-struct ForwardKernel<Line<Plane, Name>, Precision> : ForwardKernel<Plane, Precision> {};
-template <class Plane, class Name, class Precision>
-struct InputGradientKernel<Line<Plane, Name>, Precision> : InputGradientKernel<Plane, Precision> {};
-template <class Plane, class Name, class Precision>
-struct ParameterGradientKernel<Line<Plane, Name>, Precision> : ParameterGradientKernel<Plane, Precision> {};
+template <class Plane, class Name>
+struct ServedAs<Line<Plane, Name>> {
+    using type = Plane;
+};
 
 }  // namespace strata::inline STRATA_ABI

@@ -20,8 +20,11 @@ inline std::ptrdiff_t shuffled_row(int item, int factor, int height, std::ptrdif
 }  // namespace detail
 
 // Items are rows of y, which have `factor` rows of x each.
+template <class Op, class Precision>
+struct PixelShuffleForward;
 template <class X, int Factor, class Precision>
-struct ForwardKernel<PixelShuffling<X, Factor>, Precision> {
+struct PixelShuffleForward<PixelShuffling<X, Factor>, Precision> {
+    static constexpr KernelNote note{"rows", "columns of rows, moved"};
     using Op = PixelShuffling<X, Factor>;
     static constexpr Items items{Op::Output::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -38,9 +41,12 @@ struct ForwardKernel<PixelShuffling<X, Factor>, Precision> {
     }
 };
 // Short types cannot be added as they lie: they are left to the generic kernel.
+template <class Op, class Precision>
+struct PixelShuffleInputGradient;
 template <class X, int Factor, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<PixelShuffling<X, Factor>, Precision> {
+struct PixelShuffleInputGradient<PixelShuffling<X, Factor>, Precision> {
+    static constexpr KernelNote note{"rows", "columns of rows, moved"};
     using Op = PixelShuffling<X, Factor>;
     static constexpr Items items{X::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {

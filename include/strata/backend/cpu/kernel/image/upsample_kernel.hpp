@@ -261,8 +261,11 @@ struct UpsamplePass {
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct UpsampleForward;
 template <int C, class RowAxis, class ColumnAxis, class Precision>
-struct ForwardKernel<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
+struct UpsampleForward<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
+    static constexpr KernelNote note{"axes", "rows and columns one after the other"};
     using Pass = detail::UpsamplePass<Upsampling<C, RowAxis, ColumnAxis>, Precision>;
     using T = typename Precision::compute;
     static constexpr Items items{C * RowAxis::out};
@@ -278,8 +281,11 @@ struct ForwardKernel<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct UpsampleInputGradient;
 template <int C, class RowAxis, class ColumnAxis, class Precision>
-struct InputGradientKernel<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
+struct UpsampleInputGradient<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
+    static constexpr KernelNote note{"axes", "rows and columns one after the other"};
     using Pass = detail::UpsamplePass<Upsampling<C, RowAxis, ColumnAxis>, Precision>;
     using T = typename Precision::compute;
     static constexpr Items items{C * RowAxis::in};

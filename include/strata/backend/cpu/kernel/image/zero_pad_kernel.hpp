@@ -67,16 +67,22 @@ inline constexpr PaddedImage padded_image = {.height = Op::height,
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct ZeroPadForward;
 template <class X, int... Sides, class Precision>
-struct ForwardKernel<ZeroPadding<X, Sides...>, Precision> {
+struct ZeroPadForward<ZeroPadding<X, Sides...>, Precision> {
+    static constexpr KernelNote note{"rows", "rows, copied"};
     using Op = ZeroPadding<X, Sides...>;
     static constexpr Items items{Op::Output::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::zero_pad(detail::padded_image<Op>, a.x, a.y, a.stride, begin, end);
     }
 };
+template <class Op, class Precision>
+struct ZeroPadInputGradient;
 template <class X, int... Sides, class Precision>
-struct InputGradientKernel<ZeroPadding<X, Sides...>, Precision> {
+struct ZeroPadInputGradient<ZeroPadding<X, Sides...>, Precision> {
+    static constexpr KernelNote note{"rows", "rows, copied"};
     using Op = ZeroPadding<X, Sides...>;
     static constexpr Items items{X::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {

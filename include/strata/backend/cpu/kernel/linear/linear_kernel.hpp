@@ -142,9 +142,12 @@ STRATA_COLD void outer_product_over_samples(T const* x, T const* dy, T* dweight,
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct LinearForward;
 template <int Inputs, int Outputs, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
+struct LinearForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
+    static constexpr KernelNote note{"Linear", "every Linear"};
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
     static constexpr Items items{Outputs};
@@ -156,9 +159,12 @@ struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct LinearInputGradient;
 template <int Inputs, int Outputs, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
+struct LinearInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
+    static constexpr KernelNote note{"Linear", "every Linear"};
     using T = typename Precision::compute;
     // Whole vectors, so that an input is in the same place of the same vector however a team splits them.
     static constexpr int block = width_of<widest_lane<T>>;
@@ -171,9 +177,12 @@ struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precisio
     }
 };
 
+template <class Op, class Precision>
+struct LinearParameterGradient;
 template <int Inputs, int Outputs, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
+struct LinearParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
+    static constexpr KernelNote note{"Linear", "every Linear"};
     using T = typename Precision::compute;
     using L = widest_lane<T>;  // vectors lie along the inputs, whatever the tile
     static constexpr int blocks = (Inputs + width_of<L> - 1) / width_of<L>;

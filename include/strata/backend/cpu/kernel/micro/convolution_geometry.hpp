@@ -7,10 +7,6 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// One input channel a group, and few output channels: more of them fill a block of the direct convolution.
-template <class G>
-concept DepthwiseGeometry = G::group_channels == 1 && G::group_out_channels <= 4;
-
 template <class G>
 constexpr Correlation forward_correlation = {
     .in_height = G::height,

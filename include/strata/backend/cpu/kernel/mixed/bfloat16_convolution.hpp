@@ -91,14 +91,23 @@ struct PairParameterGradient {
 }  // namespace detail
 
 template <class G, class Scheme>
-struct ForwardKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
-    : detail::DirectOrWinogradForward<detail::PairForward<G, Scheme>, G, bfloat16> {};
+struct Bfloat16Forward<Convolution<G, Scheme>, Mixed<bfloat16>>
+    : detail::DirectOrWinogradForward<detail::PairForward<G, Scheme>, G, bfloat16> {
+    static constexpr KernelNote note{"pairs of bfloat16",
+                                     "pairs of bfloat16 on tiles that fill vectors; 3 x 3 by Winograd where faster"};
+};
 template <class G, class Scheme>
-struct InputGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
-    : detail::DirectOrWinogradInputGradient<detail::PairInputGradient<G, Scheme>, G, bfloat16> {};
+struct Bfloat16InputGradient<Convolution<G, Scheme>, Mixed<bfloat16>>
+    : detail::DirectOrWinogradInputGradient<detail::PairInputGradient<G, Scheme>, G, bfloat16> {
+    static constexpr KernelNote note{"pairs of bfloat16",
+                                     "pairs of bfloat16 on tiles that fill vectors; 3 x 3 by Winograd where faster"};
+};
 template <class G, class Scheme>
-struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<bfloat16>>
-    : detail::DirectOrWinogradParameterGradient<detail::PairParameterGradient<G, Scheme>, G, bfloat16> {};
+struct Bfloat16ParameterGradient<Convolution<G, Scheme>, Mixed<bfloat16>>
+    : detail::DirectOrWinogradParameterGradient<detail::PairParameterGradient<G, Scheme>, G, bfloat16> {
+    static constexpr KernelNote note{"pairs of bfloat16",
+                                     "pairs of bfloat16 on tiles that fill vectors; 3 x 3 by Winograd where faster"};
+};
 
 }  // namespace strata::inline STRATA_ABI
 #endif

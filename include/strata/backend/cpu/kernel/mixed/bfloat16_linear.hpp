@@ -131,7 +131,8 @@ constexpr int pair_scratch(int pairs) { return 2 * pairs; }
 }  // namespace detail
 
 template <int Inputs, int Outputs, bool HasBias, class Scheme>
-struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+struct Bfloat16Forward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+    static constexpr KernelNote note{"pairs of bfloat16", "pairs of bfloat16 on tiles that fill vectors"};
     using Float = detail::ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, bfloat16>;
     static constexpr bool applies_relu = true;
     static constexpr Items items = Float::items;
@@ -151,7 +152,8 @@ struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16
 };
 
 template <int Inputs, int Outputs, bool HasBias, class Scheme>
-struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+struct Bfloat16InputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+    static constexpr KernelNote note{"pairs of bfloat16", "pairs of bfloat16 on tiles that fill vectors"};
     using Float = detail::ThroughFloatInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, bfloat16>;
     static constexpr Items items = Float::items;
     static constexpr int scratch(int S) {
@@ -166,7 +168,8 @@ struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bf
 };
 
 template <int Inputs, int Outputs, bool HasBias, class Scheme>
-struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+struct Bfloat16ParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat16>> {
+    static constexpr KernelNote note{"pairs of bfloat16", "pairs of bfloat16 on tiles that fill vectors"};
     using Float = detail::ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, bfloat16>;
     static constexpr Items items = Float::items;
     static constexpr bool sets_gradient = true;

@@ -168,7 +168,7 @@ struct ThroughFloatInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Sh
     static constexpr int block = width_of<widest_lane<float>>;
     static constexpr Items items{(Inputs + block - 1) / block};
     static constexpr int scratch(int S) {
-        return float_scratch<Op, Short>(S, InputGradientKernel<Op, Float32>::scratch(S));
+        return float_scratch<Op, Short>(S, LinearInputGradient<Op, Float32>::scratch(S));
     }
     static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
         int const S = a.stride, from = begin * block, to = (std::min)(end * block, Inputs);
@@ -310,24 +310,52 @@ struct DirectOrWinogradParameterGradient {
 
 }  // namespace detail
 
+/// Where the processor multiplies pairs of bfloat16 (bfloat16_convolution.hpp, bfloat16_linear.hpp).
+template <class Op, class Precision>
+struct Bfloat16Forward;
+template <class Op, class Precision>
+struct Bfloat16InputGradient;
+template <class Op, class Precision>
+struct Bfloat16ParameterGradient;
+
+template <class Op, class Precision>
+struct MixedForward;
 template <class G, class Scheme, class Short>
-struct ForwardKernel<Convolution<G, Scheme>, Mixed<Short>>
-    : detail::DirectOrWinogradForward<detail::ThroughFloatForward<Convolution<G, Scheme>, Short>, G, Short> {};
+struct MixedForward<Convolution<G, Scheme>, Mixed<Short>>
+    : detail::DirectOrWinogradForward<detail::ThroughFloatForward<Convolution<G, Scheme>, Short>, G, Short> {
+    static constexpr KernelNote note{"through float",
+                                     "short storage: converted, in float, rounded; 3 x 3 by Winograd where faster"};
+};
+template <class Op, class Precision>
+struct MixedInputGradient;
 template <class G, class Scheme, class Short>
-struct InputGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {};
+struct MixedInputGradient<Convolution<G, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Short> {
+    static constexpr KernelNote note{"through float", "short storage: converted, in float, rounded"};
+};
+template <class Op, class Precision>
+struct MixedParameterGradient;
 template <class G, class Scheme, class Short>
-struct ParameterGradientKernel<Convolution<G, Scheme>, Mixed<Short>>
+struct MixedParameterGradient<Convolution<G, Scheme>, Mixed<Short>>
     : detail::DirectOrWinogradParameterGradient<detail::ThroughFloatParameterGradient<Convolution<G, Scheme>, Short>, G,
-                                                Short> {};
+                                                Short> {
+    static constexpr KernelNote note{"through float",
+                                     "short storage: converted, in float, rounded; 3 x 3 by Winograd where faster"};
+};
 template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
-struct ForwardKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {};
+struct MixedForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
+    static constexpr KernelNote note{"through float", "short storage: converted, in float, rounded"};
+};
 template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
-struct InputGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {};
+struct MixedInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
+    static constexpr KernelNote note{"through float", "short storage: converted, in float, rounded"};
+};
 template <int Inputs, int Outputs, bool HasBias, class Scheme, class Short>
-struct ParameterGradientKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
-    : detail::ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {};
+struct MixedParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<Short>>
+    : detail::ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
+    static constexpr KernelNote note{"through float", "short storage: converted, in float, rounded"};
+};
 
 }  // namespace strata::inline STRATA_ABI

@@ -8,7 +8,8 @@
 namespace strata::inline STRATA_ABI {
 
 template <class G, bool HasBias, class Scheme, class Short>
-struct ForwardKernel<TransposedConvolution<G, HasBias, Scheme>, Mixed<Short>> {
+struct MixedForward<TransposedConvolution<G, HasBias, Scheme>, Mixed<Short>> {
+    static constexpr KernelNote note{"through float", "short storage: converted, in float, rounded"};
     using Op = TransposedConvolution<G, HasBias, Scheme>;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::groups * G::height};
@@ -26,7 +27,8 @@ struct ForwardKernel<TransposedConvolution<G, HasBias, Scheme>, Mixed<Short>> {
     }
 };
 template <class G, bool HasBias, class Scheme, class Short>
-struct InputGradientKernel<TransposedConvolution<G, HasBias, Scheme>, Mixed<Short>> {
+struct MixedInputGradient<TransposedConvolution<G, HasBias, Scheme>, Mixed<Short>> {
+    static constexpr KernelNote note{"through float", "short storage: converted, in float, rounded"};
     using Op = TransposedConvolution<G, HasBias, Scheme>;
     static constexpr Items items{G::groups * G::out_height};
     static constexpr int scratch(int S) {

@@ -231,9 +231,12 @@ struct GatherBackward {
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct BatchNormForward;
 template <class X, bool HasAffine, Real M, Real E, int Rank, class Precision>
 requires std::is_same_v<typename Precision::compute, typename Precision::master>
-struct ForwardKernel<BatchNormalization<X, HasAffine, M, E, Rank>, Precision> {
+struct BatchNormForward<BatchNormalization<X, HasAffine, M, E, Rank>, Precision> {
+    static constexpr KernelNote note{"BatchNorm", "rows of numbers"};
     using Op = BatchNormalization<X, HasAffine, M, E, Rank>;
     static constexpr Items items{X::size, Items::By::number};
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -244,9 +247,12 @@ struct ForwardKernel<BatchNormalization<X, HasAffine, M, E, Rank>, Precision> {
             X::size * a.stride, begin, end);
     }
 };
+template <class Op, class Precision>
+struct BatchNormInputGradient;
 template <class X, bool HasAffine, Real M, Real E, int Rank, class Precision>
 requires std::is_same_v<typename Precision::compute, typename Precision::master>
-struct InputGradientKernel<BatchNormalization<X, HasAffine, M, E, Rank>, Precision> {
+struct BatchNormInputGradient<BatchNormalization<X, HasAffine, M, E, Rank>, Precision> {
+    static constexpr KernelNote note{"BatchNorm", "rows of numbers"};
     using Op = BatchNormalization<X, HasAffine, M, E, Rank>;
     static constexpr Items items{X::size, Items::By::number};
     static void run(KernelData<Precision> const& a, int begin, int end) {

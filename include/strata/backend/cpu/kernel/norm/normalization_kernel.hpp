@@ -104,8 +104,11 @@ STRATA_ONE_COPY void normalize_samples_gradient(KernelData<Precision> const& a, 
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct NormalizationForward;
 template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name, class Precision>
-struct ForwardKernel<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
+struct NormalizationForward<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
+    static constexpr KernelNote note{"Normalization", "every Normalization"};
     using Op = Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>;
     static constexpr bool makes_passes = true;
     static constexpr Items items{Op::groups * Op::positions};
@@ -114,8 +117,11 @@ struct ForwardKernel<Normalization<Geometry, Centered, HasWeight, HasBias, Epsil
                                             end);
     }
 };
+template <class Op, class Precision>
+struct NormalizationInputGradient;
 template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name, class Precision>
-struct InputGradientKernel<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
+struct NormalizationInputGradient<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
+    static constexpr KernelNote note{"Normalization", "every Normalization"};
     using Op = Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>;
     static constexpr bool makes_passes = true;  // no gradient of a parameter reads them
     static constexpr Items items{Op::groups * Op::positions};

@@ -78,17 +78,33 @@ struct SoftmaxGradientKernel {
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct SoftmaxForward;
 template <class X, class Precision>
-struct ForwardKernel<SoftmaxOperation<X>, Precision>
-    : detail::SoftmaxForwardKernel<false, SoftmaxOperation<X>, Precision> {};
+struct SoftmaxForward<SoftmaxOperation<X>, Precision>
+    : detail::SoftmaxForwardKernel<false, SoftmaxOperation<X>, Precision> {
+    static constexpr KernelNote note{"Softmax", "every Softmax"};
+};
+template <class Op, class Precision>
+struct SoftmaxInputGradient;
 template <class X, class Precision>
-struct InputGradientKernel<SoftmaxOperation<X>, Precision>
-    : detail::SoftmaxGradientKernel<false, SoftmaxOperation<X>, Precision> {};
+struct SoftmaxInputGradient<SoftmaxOperation<X>, Precision>
+    : detail::SoftmaxGradientKernel<false, SoftmaxOperation<X>, Precision> {
+    static constexpr KernelNote note{"Softmax", "every Softmax"};
+};
+template <class Op, class Precision>
+struct LogSoftmaxForward;
 template <class X, class Precision>
-struct ForwardKernel<LogSoftmaxOperation<X>, Precision>
-    : detail::SoftmaxForwardKernel<true, LogSoftmaxOperation<X>, Precision> {};
+struct LogSoftmaxForward<LogSoftmaxOperation<X>, Precision>
+    : detail::SoftmaxForwardKernel<true, LogSoftmaxOperation<X>, Precision> {
+    static constexpr KernelNote note{"LogSoftmax", "every LogSoftmax"};
+};
+template <class Op, class Precision>
+struct LogSoftmaxInputGradient;
 template <class X, class Precision>
-struct InputGradientKernel<LogSoftmaxOperation<X>, Precision>
-    : detail::SoftmaxGradientKernel<true, LogSoftmaxOperation<X>, Precision> {};
+struct LogSoftmaxInputGradient<LogSoftmaxOperation<X>, Precision>
+    : detail::SoftmaxGradientKernel<true, LogSoftmaxOperation<X>, Precision> {
+    static constexpr KernelNote note{"LogSoftmax", "every LogSoftmax"};
+};
 
 }  // namespace strata::inline STRATA_ABI

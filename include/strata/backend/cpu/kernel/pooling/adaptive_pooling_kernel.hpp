@@ -8,15 +8,13 @@
 
 namespace strata::inline STRATA_ABI {
 
-template <class Win, class Precision>
-struct ForwardKernel<EvenAveragePooling<Win>, Precision> : ForwardKernel<AveragePooling<Win, true>, Precision> {};
-template <class Win, class Precision>
-struct InputGradientKernel<EvenAveragePooling<Win>, Precision>
-    : InputGradientKernel<AveragePooling<Win, true>, Precision> {};
-template <class X, class Precision>
-struct ForwardKernel<WholeAveragePooling<X>, Precision> : ForwardKernel<GlobalAveragePooling<X>, Precision> {};
-template <class X, class Precision>
-struct InputGradientKernel<WholeAveragePooling<X>, Precision>
-    : InputGradientKernel<GlobalAveragePooling<X>, Precision> {};
+template <class Win>
+struct ServedAs<EvenAveragePooling<Win>> {
+    using type = AveragePooling<Win, true>;
+};
+template <class X>
+struct ServedAs<WholeAveragePooling<X>> {
+    using type = GlobalAveragePooling<X>;
+};
 
 }  // namespace strata::inline STRATA_ABI

@@ -150,9 +150,12 @@ STRATA_ONE_COPY void global_average_gradient(T const* dy, T* dx, int pixels, int
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct GlobalAverageForward;
 template <class X, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ForwardKernel<GlobalAveragePooling<X>, Precision> {
+struct GlobalAverageForward<GlobalAveragePooling<X>, Precision> {
+    static constexpr KernelNote note{"global average", "every GlobalAvgPool2d"};
     static constexpr Items items{channels_of<X>};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::global_average_of<1, widest_lane<typename Precision::compute>>(a.x, a.y, pixels_of<X>, a.stride, begin,
@@ -160,9 +163,12 @@ struct ForwardKernel<GlobalAveragePooling<X>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct GlobalAverageInputGradient;
 template <class X, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<GlobalAveragePooling<X>, Precision> {
+struct GlobalAverageInputGradient<GlobalAveragePooling<X>, Precision> {
+    static constexpr KernelNote note{"global average", "every GlobalAvgPool2d"};
     static constexpr Items items{channels_of<X>};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::global_average_gradient<widest_lane<typename Precision::compute>>(

@@ -151,9 +151,12 @@ concept DisjointWindows = Win::pad_height == 0 && Win::pad_width == 0 && Win::st
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct AveragePoolForward;
 template <class Win, bool CountsPadding, class Precision>
 requires detail::UniformPrecision<Precision>
-struct ForwardKernel<AveragePooling<Win, CountsPadding>, Precision> {
+struct AveragePoolForward<AveragePooling<Win, CountsPadding>, Precision> {
+    static constexpr KernelNote note{"average", "packed bands on small tiles, else the bodies"};
     using T = typename Precision::compute;
     using Generic = GenericForward<AveragePooling<Win, CountsPadding>, Precision>;
     static constexpr Items items = Generic::items;  // (channel, row)
@@ -172,9 +175,12 @@ struct ForwardKernel<AveragePooling<Win, CountsPadding>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct AveragePoolInputGradient;
 template <class Win, bool CountsPadding, class Precision>
 requires detail::UniformPrecision<Precision>
-struct InputGradientKernel<AveragePooling<Win, CountsPadding>, Precision> {
+struct AveragePoolInputGradient<AveragePooling<Win, CountsPadding>, Precision> {
+    static constexpr KernelNote note{"average", "packed bands on small tiles, else the bodies"};
     using T = typename Precision::compute;
     using Generic = GenericInputGradient<AveragePooling<Win, CountsPadding>, Precision>;
     static constexpr Items items = Generic::items;
@@ -193,9 +199,12 @@ struct InputGradientKernel<AveragePooling<Win, CountsPadding>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct PaddedMaxPoolForward;
 template <class Win, class Precision>
 requires(detail::UniformPrecision<Precision> && (Win::pad_height > 0 || Win::pad_width > 0))
-struct ForwardKernel<MaxPooling<Win>, Precision> {
+struct PaddedMaxPoolForward<MaxPooling<Win>, Precision> {
+    static constexpr KernelNote note{"maximum in bands", "padding: packed bands on small tiles, else the bodies"};
     using T = typename Precision::compute;
     using Generic = GenericForward<MaxPooling<Win>, Precision>;
     static constexpr Items items = Generic::items;
@@ -207,9 +216,13 @@ struct ForwardKernel<MaxPooling<Win>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct OverlappingMaxPoolInputGradient;
 template <class Win, class Precision>
 requires(detail::UniformPrecision<Precision> && !detail::DisjointWindows<Win>)
-struct InputGradientKernel<MaxPooling<Win>, Precision> {
+struct OverlappingMaxPoolInputGradient<MaxPooling<Win>, Precision> {
+    static constexpr KernelNote note{"maximum in bands",
+                                     "padding or overlap: packed bands on small tiles, else the bodies"};
     using T = typename Precision::compute;
     using Generic = GenericInputGradient<MaxPooling<Win>, Precision>;
     static constexpr Items items = Generic::items;

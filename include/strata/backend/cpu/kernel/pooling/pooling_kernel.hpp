@@ -144,9 +144,12 @@ STRATA_ONE_COPY void max_pool_input_gradient(PoolImage const& g, T const* dy, T 
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct MaxPoolForward;
 template <class Win, class Precision>
 requires(Win::pad_height == 0 && Win::pad_width == 0)
-struct ForwardKernel<MaxPooling<Win>, Precision> {
+struct MaxPoolForward<MaxPooling<Win>, Precision> {
+    static constexpr KernelNote note{"maximum", "windows without padding"};
     static_assert(MaxPooling<Win>::template counts<typename Precision::storage>,
                   "MaxPool2d: a window of more than 256 pixels needs Float32");
     static constexpr Items items{Win::Output::template extent<0> * Win::out_height};
@@ -158,10 +161,13 @@ struct ForwardKernel<MaxPooling<Win>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct MaxPoolInputGradient;
 template <class Win, class Precision>
 requires(Win::pad_height == 0 && Win::pad_width == 0 && Win::stride_height == Win::kernel_height &&
          Win::stride_width == Win::kernel_width)
-struct InputGradientKernel<MaxPooling<Win>, Precision> {
+struct MaxPoolInputGradient<MaxPooling<Win>, Precision> {
+    static constexpr KernelNote note{"maximum", "windows without padding or overlap"};
     static constexpr Items items{Win::Output::template extent<0> *
                                  ((Win::height + Win::kernel_height - 1) / Win::kernel_height)};
     static void run(KernelData<Precision> const& a, int begin, int end) {

@@ -119,9 +119,12 @@ constexpr int item_of(int begin, int count, int items) {
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct WinogradForward;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
-struct ForwardKernel<Convolution<G, Scheme>, Precision> {
+struct WinogradForward<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
     using Direct = DirectForward<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr bool applies_relu = true;
@@ -153,9 +156,12 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct WinogradInputGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
-struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
+struct WinogradInputGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
     using Direct = DirectInputGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;
@@ -189,9 +195,12 @@ struct InputGradientKernel<Convolution<G, Scheme>, Precision> {
     }
 };
 
+template <class Op, class Precision>
+struct WinogradParameterGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+struct WinogradParameterGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
     using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr Items items = Direct::items;

@@ -54,18 +54,22 @@ struct RowGradientChoice {
     }
 };
 
-/// One group that no depthwise kernel takes.
+/// One group.
 template <class G, class Precision>
 concept WinogradRowGradient =
-    allows_winograd<Precision>() && G::groups == 1 && !DepthwiseGeometry<G> &&
+    allows_winograd<Precision>() && G::groups == 1 &&
     RowGradientChoice<widest_lane<typename Precision::compute>>(forward_correlation<G>, winograd_weight<Precision>())
         .one;
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct WinogradRowParameterGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradRowGradient<G, Precision>)
-struct ParameterGradientKernel<Convolution<G, Scheme>, Precision> {
+struct WinogradRowParameterGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{
+        "Winograd along the row", "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
     using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using T = typename Precision::compute;
     using L = widest_lane<T>;

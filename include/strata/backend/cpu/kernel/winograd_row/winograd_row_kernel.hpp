@@ -137,18 +137,23 @@ struct BackwardCorrelation {
     static constexpr Correlation const& g() { return backward_correlation<G>; }
 };
 template <class G, class Scheme, class Precision>
-using WinogradRowForward = WinogradRowPass<ForwardCorrelation<G>, DirectForward<G, Scheme, Precision>, Precision, true>;
+using WinogradRowForwardPass =
+    WinogradRowPass<ForwardCorrelation<G>, DirectForward<G, Scheme, Precision>, Precision, true>;
 template <class G, class Scheme, class Precision>
-using WinogradRowInputGradient =
+using WinogradRowInputGradientPass =
     WinogradRowPass<BackwardCorrelation<G>, DirectInputGradient<G, Scheme, Precision>, Precision, false>;
 
 }  // namespace detail
 
+template <class Op, class Precision>
+struct WinogradRowForward;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
-         detail::WinogradRowForward<G, Scheme, Precision>::choice.whole_vectors)
-struct ForwardKernel<Convolution<G, Scheme>, Precision> : detail::WinogradRowForward<G, Scheme, Precision> {
-    using Pass = detail::WinogradRowForward<G, Scheme, Precision>;
+         detail::WinogradRowForwardPass<G, Scheme, Precision>::choice.whole_vectors)
+struct WinogradRowForward<Convolution<G, Scheme>, Precision> : detail::WinogradRowForwardPass<G, Scheme, Precision> {
+    static constexpr KernelNote note{
+        "Winograd along the row", "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
+    using Pass = detail::WinogradRowForwardPass<G, Scheme, Precision>;
     static constexpr bool applies_relu = true;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!Pass::choice.takes(a)) return DirectForward<G, Scheme, Precision>::run(a, begin, end);
@@ -157,11 +162,16 @@ struct ForwardKernel<Convolution<G, Scheme>, Precision> : detail::WinogradRowFor
     }
 };
 
+template <class Op, class Precision>
+struct WinogradRowInputGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
-         detail::WinogradRowInputGradient<G, Scheme, Precision>::choice.whole_vectors)
-struct InputGradientKernel<Convolution<G, Scheme>, Precision> : detail::WinogradRowInputGradient<G, Scheme, Precision> {
-    using Pass = detail::WinogradRowInputGradient<G, Scheme, Precision>;
+         detail::WinogradRowInputGradientPass<G, Scheme, Precision>::choice.whole_vectors)
+struct WinogradRowInputGradient<Convolution<G, Scheme>, Precision>
+    : detail::WinogradRowInputGradientPass<G, Scheme, Precision> {
+    static constexpr KernelNote note{
+        "Winograd along the row", "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
+    using Pass = detail::WinogradRowInputGradientPass<G, Scheme, Precision>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!Pass::choice.takes(a)) return DirectInputGradient<G, Scheme, Precision>::run(a, begin, end);
         Pass::correlate(a, a.dy, nullptr, a.dx, a.write == GradientWrite::add, begin, end);
