@@ -3,6 +3,9 @@
 
 #include <string_view>
 #include <utility>
+
+#include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "loss_mean.hpp"
 
 namespace strata::inline STRATA_ABI {
