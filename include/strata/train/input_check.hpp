@@ -119,7 +119,8 @@ private:
     }
     STRATA_COLD void check_places(int got, char const* who) const {
         if (got == places) return;
-        if (heads > 0) fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's heads take ", places);
+        if (heads > 0)
+            fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's heads take ", places);
         if (places == 1) fail(who, ": a sample has ", got, " labels, the network's output is flat and takes one");
         fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's output takes ",
              places / columns, " x ", columns, ", one a place: for one label a sample end it in Linear or Flatten");
