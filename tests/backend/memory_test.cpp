@@ -109,6 +109,23 @@ TEST_CASE("fit allocates nothing between two steps, batch 1 and ragged batches i
         }
 }
 
+TEST_CASE("fit of a network with heads allocates nothing between two steps") {
+    using Net = Network<Input<4>, Heads<Named<"class", Linear<3>>, Named<"number", Linear<1>>>>;
+    auto trainer = train<Net>(Losses{On<"class">(CrossEntropy{}), On<"number">(MSE{})});
+    long last = 0, steps = 0, allocated = 0;
+    FitOptions options{.epochs = 1, .batch_size = 4};
+    options.progress = ProgressStyle::none;
+    options.on_step = [&](StepEvent const&) {
+        if (++steps > 1) allocated += allocations - last;
+        last = allocations;
+    };
+    trainer.fit(from_memory(std::vector<float>(10 * 4, 0.5f), {4}, std::vector<int>(10), 3)
+                    .with_targets(std::vector<float>(10), 1),
+                options);
+    CHECK(steps == 3);
+    CHECK(allocated == 0);
+}
+
 TEST_CASE_TEMPLATE("a batch smaller than one before allocates nothing", Net, SmallLeNet, SmallResNet, SmallVgg) {
     for (int const threads : {1, 2})
         for (std::size_t const batch : {16u, 33u}) {

@@ -1,5 +1,7 @@
 // labels: threads
 // Networks that end in several outputs: losses by name, what they say of each, targets of several kinds.
+#include <strata/strata.hpp>  // first: it alone is enough for heads
+//
 #include <strata/distributed.hpp>
 #include <strata/testing/gradient_check.hpp>
 
@@ -186,7 +188,18 @@ TEST_CASE("labels and targets that do not fit the heads are refused") {
     CHECK(error_of([&] {
               trainer.fit(from_memory(x, {2, 8, 8}, std::vector<int>(2), 3).with_targets(std::vector<float>(4), 2),
                           quiet(1, 2));
-          }) == "fit: a sample has 1 labels, the network's heads take 65");
+          }) == "fit: a sample has 1 label, the network's heads take 65");
+    auto ignored = labels;
+    ignored[3] = -100;
+    CHECK(error_of([&] {
+              trainer.fit(from_memory(x, {2, 8, 8}, ignored, 3).with_targets(std::vector<float>(4), 2), quiet(1, 2));
+          }) == "fit: the dataset has labels -100, to be ignored, which is the ignore_index of no head's loss");
+    auto const nothing = from_memory(x, {2, 8, 8}, labels, 3).with_targets(std::vector<float>{1, 2, 3, NAN}, 2);
+    auto const place = error_of([&] { static_cast<void>(trainer.evaluate(nothing)); });
+    CHECK(place == "evaluate: the target of sample 1 of the batch (sample 1 of the dataset) is not finite");
+    OneBatch const nothing_batch(nothing);
+    CHECK(error_of([&] { trainer.train_step(*nothing_batch); }).find("(sample 1 of the dataset) is not finite") !=
+          std::string::npos);
     labels[65 + 11] = 2;  // a class of the first head, and none of the second
     auto const wrong = from_memory(x, {2, 8, 8}, labels, 3).with_targets(std::vector<float>(4), 2);
     OneBatch const batch(wrong);

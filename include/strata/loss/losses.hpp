@@ -3,6 +3,9 @@
 
 #include <string_view>
 #include <utility>
+
+#include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "loss_mean.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -29,6 +32,9 @@ constexpr NamedLoss<Name, L> On(L const& loss, HeadOptions options = {}) {
 /// sum_h weight_h mean_h, each mean as the loss of that head has it alone: its divisor is its own.
 template <class... L>
 struct Losses : L... {
+    static_assert(
+        (requires { typename L::LossType; } && ...),
+        "Losses: say which head each loss is of: Losses{On<\"classes\">(CrossEntropy{}), On<\"box\">(MSE{})}");
     using policy = LossPolicy;
     static constexpr bool classifies = (static_cast<bool>(L::LossType::classifies) || ...);
     constexpr explicit Losses(L... losses) : L(losses)... {}

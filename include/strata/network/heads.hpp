@@ -4,6 +4,7 @@
 #include <ranges>
 #include <span>
 
+#include "../core/error.hpp"
 #include "../layer/heads.hpp"
 #include "../loss/losses.hpp"
 #include "join.hpp"

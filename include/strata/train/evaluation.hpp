@@ -75,7 +75,7 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
             all.predictions.empty() ? nullptr : all.predictions.data() + static_cast<std::size_t>(all.samples) * each;
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
         if (strict && !result.finite) {
-            auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch));
+            auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch), input.targets());
             fail("evaluate: ", place.empty() ? "the loss is not finite" : place);
         }
         loss += result.loss * result.weight();

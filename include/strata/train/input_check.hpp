@@ -36,6 +36,9 @@ struct InputCheck {
     bool needs_both = false;  ///< labels and targets
     static constexpr std::int64_t no_label = (std::numeric_limits<std::int64_t>::min)();
 
+    /// Numbers of a sample's targets that the loss reads.
+    [[nodiscard]] int targets() const { return classifies && !needs_both ? 0 : outputs; }
+
     STRATA_COLD void check(SampleShape got, char const* who) const {
         if (got == shape || (flat && got.size() == shape.size())) return;
         std::string const wanted =
@@ -57,7 +60,14 @@ struct InputCheck {
         if (data.classes() == 0)
             fail(who, ": the loss needs labels, the dataset has ", data.outputs() > 0 ? "targets" : "none");
         check_places(data.labels_per_sample(), who);
-        if (heads > 0) return;  // labels are looked at batch by batch
+        if (heads > 0) {  // whose labels are looked at batch by batch
+            bool known = !data.has_ignored();
+            for (int h = 0; h < heads; ++h) known = known || labels_of[h].ignore_index == data.ignore_index();
+            if (!known)
+                fail(who, ": the dataset has labels ", data.ignore_index(),
+                     ", to be ignored, which is the ignore_index of no head's loss");
+            return;
+        }
         if (data.classes() > classes)
             fail(who, ": the dataset has ", data.classes(), " classes, the network ", classes,
                  places > 1 ? " channels of outputs" : " outputs");
@@ -109,7 +119,8 @@ private:
     }
     STRATA_COLD void check_places(int got, char const* who) const {
         if (got == places) return;
-        if (heads > 0) fail(who, ": a sample has ", got, " labels, the network's heads take ", places);
+        if (heads > 0)
+            fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's heads take ", places);
         if (places == 1) fail(who, ": a sample has ", got, " labels, the network's output is flat and takes one");
         fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's output takes ",
              places / columns, " x ", columns, ", one a place: for one label a sample end it in Linear or Flatten");
@@ -154,7 +165,7 @@ constexpr InputCheck input_check_of(Loss const& loss) {
 /// The first sample of a batch of which a number, as a network stores it in a T, is not finite, in words; empty where
 /// all are. Doubles may be finite and still too large.
 template <class T>
-STRATA_COLD std::string non_finite_sample(Batch const& batch, int outputs) {
+STRATA_COLD std::string non_finite_sample(Batch const& batch, int targets) {
     using Compute = std::conditional_t<std::is_floating_point_v<T>, T, float>;
     auto const search = [&](char const* what, void const* numbers, DataType type, std::size_t size, bool scaled) {
         auto const at = [&](std::size_t i) {
@@ -176,8 +187,8 @@ STRATA_COLD std::string non_finite_sample(Batch const& batch, int outputs) {
         return std::string();
     };
     auto text = search("input", batch.inputs, batch.type, batch.shape.size(), true);
-    if (text.empty() && batch.targets)
-        text = search("target", batch.targets, batch.target_type, static_cast<std::size_t>(outputs), false);
+    if (text.empty() && batch.targets && targets > 0)
+        text = search("target", batch.targets, batch.target_type, static_cast<std::size_t>(targets), false);
     return text;
 }
 

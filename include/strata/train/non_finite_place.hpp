@@ -2,7 +2,6 @@
 #pragma once
 
 #include "../backend/update_range.hpp"
-#include "../network/heads.hpp"
 #include "../network/model.hpp"
 #include "input_check.hpp"
 
@@ -51,11 +50,9 @@ STRATA_COLD std::string non_finite_gradient(std::span<Gradient> gradient) {
 }
 
 /// The first of samples, targets and layers' outputs that is not finite, after a pass over a batch; `operation` is what
-/// the executor's first_non_finite says. Empty where all are finite.
+/// the executor's first_non_finite says, `targets` how many numbers of a sample's targets the loss reads. Empty where all are finite.
 template <class Net, class Precision>
-STRATA_COLD std::string non_finite_place(Model<Net, Precision> const&, Batch const& batch, int operation) {
-    // Heads' targets are not as many as the outputs.
-    constexpr int targets = detail::has_heads<Net> ? 0 : Net::OutputShape::size;
+STRATA_COLD std::string non_finite_place(Model<Net, Precision> const&, Batch const& batch, int operation, int targets) {
     auto place = non_finite_sample<typename Precision::storage>(batch, targets);
     if (place.empty() && operation >= 0)
         place = concatenate("the output of ", detail::name_of_layer<Net>(operation), " is not finite");
@@ -65,9 +62,9 @@ STRATA_COLD std::string non_finite_place(Model<Net, Precision> const&, Batch con
 /// The same after a training pass, and the loss and the layers' gradients.
 template <class Executor, class Net, class Precision>
 STRATA_COLD std::string non_finite_place(Executor& executor, Model<Net, Precision> const& model, Batch const& batch,
-                                         RandomKey key, StepResult const& result) {
+                                         RandomKey key, StepResult const& result, int targets) {
     std::string const in_gradient = non_finite_gradient<Net>(executor.gradient());  // ranks gather it together
-    auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch, key));
+    auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch, key), targets);
     if (!place.empty()) return place;
     if (!is_finite(result.loss)) return "the loss is not finite";
     if (!in_gradient.empty()) return in_gradient;

@@ -330,7 +330,7 @@ private:
         if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result))))
             fail("training step ", state_.step, ": ",
                  fault ? concatenate(strata::non_finite_place(model(), fault), " would not be finite")
-                       : strata::non_finite_place(executor_, model_, batch, key, result));
+                       : strata::non_finite_place(executor_, model_, batch, key, result, input_.targets()));
         result.finite = result.finite && !fault;
         pending.add(result);
         if (fault) pending.loss_is_finite = false;  // the scale is not to blame

@@ -43,25 +43,33 @@ struct TrainingState {
         record.epoch = epoch + 1;
         record.step = step;
         record.learning_rate = learning_rate;
+        record.train_loss = train_loss();
+        record.train_accuracy = train_accuracy(classifies);
         if (epoch_samples == 0) return record;
-        record.train_loss = epoch_weight > 0 ? epoch_loss / epoch_weight : 0;
-        if (!epoch_heads.empty()) record.train_loss = epoch_heads.total();
         for (LossPart const& part : epoch_heads)
             record.heads.push_back({std::string(part.name), part.loss, part.accuracy()});
-        if (classifies) record.train_accuracy = static_cast<double>(epoch_correct) / static_cast<double>(epoch_samples);
         return record;
     }
     [[nodiscard]] STRATA_COLD ProgressState progress(int epochs, std::int64_t samples, bool classifies) const {
-        EpochRecord const record = epoch_record(classifies);
         ProgressState shown;
         shown.epoch = epoch;
         shown.epochs = epochs;
         shown.sample = (std::min)(batch * batch_size, samples);
         shown.samples = samples;
         shown.learning_rate = learning_rate;
-        shown.loss = record.train_loss;
-        shown.accuracy = record.train_accuracy;
+        shown.loss = train_loss();
+        shown.accuracy = train_accuracy(classifies);
         return shown;
+    }
+    /// Of the current epoch so far; NaN before anything counts in it.
+    [[nodiscard]] STRATA_COLD double train_loss() const {
+        if (epoch_samples == 0) return EpochRecord::unknown;
+        if (!epoch_heads.empty()) return epoch_heads.total();
+        return epoch_weight > 0 ? epoch_loss / epoch_weight : 0;
+    }
+    [[nodiscard]] STRATA_COLD double train_accuracy(bool classifies) const {
+        if (!classifies || epoch_samples == 0) return EpochRecord::unknown;
+        return static_cast<double>(epoch_correct) / static_cast<double>(epoch_samples);
     }
     /// Notes what the next batches come from. Throws Error in mid epoch where its rest would be another one.
     STRATA_COLD void go_on_with(std::int64_t size, int batches_of, bool shuffled, bool without_last) {
