@@ -168,7 +168,8 @@ TEST_CASE("what a group would not leave finite is named, and nothing is written"
 
 TEST_CASE("groups that cannot be") {
     CHECK(error_of([] { static_cast<void>(train<Linears>(Group{"haed.*", {.rate = 10}})); }) ==
-          "Group \"haed.*\": no parameter of the network is called so; there are body.weight, body.bias, head.weight, "
+          "Group \"haed.*\": no trained parameter of the network is called so; there are body.weight, body.bias, "
+          "head.weight, "
           "head.bias");
     CHECK(error_of([] { static_cast<void>(train<Linears>(Group{"*", {.rate = -1}})); }) ==
           "Group \"*\": rate is -1, expected a number of at least 0");

@@ -50,11 +50,21 @@ template <class Net>
 inline constexpr bool has_heads = is_heads<last_operation<Net>>;
 
 /// Whether a loss and a network are for each other.
-enum class HeadsFit : std::uint8_t { neither, both, no_losses, no_heads, other_names };
+enum class HeadsFit : std::uint8_t { neither, both, no_losses, no_heads, other_names, not_last };
+template <class Net>
+consteval bool has_heads_inside() {
+    bool found = false;
+    Net::for_each_operation([&]<int Index>() {
+        found = found || (Index + 1 < Net::operation_count && is_heads<typename Net::template OperationAt<Index>>);
+    });
+    return found;
+}
 template <class Net, class Loss>
 consteval HeadsFit heads_fit() {
     if constexpr (!Net::valid)
         return HeadsFit::neither;
+    else if constexpr (has_heads_inside<Net>())
+        return HeadsFit::not_last;
     else if constexpr (has_heads<Net> && is_losses<Loss>)
         return are_losses_of<last_operation<Net>>(static_cast<Loss const*>(nullptr)) ? HeadsFit::both
                                                                                      : HeadsFit::other_names;
@@ -70,6 +80,8 @@ struct HeadsAndLosses {
         "On<\"box\">(MSE{}, {.weight = 0.5})}");
     static_assert(Fit != HeadsFit::no_heads,
                   "Losses are for a network that ends in Heads<Named<\"classes\", ...>, ...>");
+    static_assert(Fit != HeadsFit::not_last,
+                  "Heads stand last in a network: what follows would see them as one Concat");
     static_assert(Fit != HeadsFit::other_names,
                   "Losses: name each head of the network once: Losses{On<\"classes\">(CrossEntropy{}), "
                   "On<\"box\">(MSE{})}");

@@ -91,7 +91,7 @@ STRATA_COLD std::vector<GroupedRange> ranges_of_groups(std::span<Group const> gr
         if (fits[g]) continue;
         std::string names;
         for (auto const& row : rows) append(names, names.empty() ? "" : ", ", row.layer, ".", row.name);
-        fail("Group \"", groups[g].pattern, "\": no parameter of the network is called so; there are ", names);
+        fail("Group \"", groups[g].pattern, "\": no trained parameter of the network is called so; there are ", names);
     }
     return ranges;
 }

@@ -24,9 +24,15 @@ struct Evaluation {
     std::vector<std::int32_t> labels;                  ///< the same
     std::int64_t ignore_index = InputCheck::no_label;  ///< the label that is not counted
     LossParts losses;                                  ///< of a network's heads; `loss` is their sum
+    bool several_classify = false;  ///< heads: a sample's labels are theirs, one head after the other
 
-    /// Of the counted labels. Throws Error when nothing was classified.
+    /// Of the counted labels. Throws Error when nothing was classified, or by several heads.
     [[nodiscard]] ConfusionMatrix confusion(int classes) const {
+        if (several_classify)
+            fail(
+                "confusion: several heads classify, and each has classes of its own: fill a ConfusionMatrix with a "
+                "head's "
+                "part of each sample's `labels` and `predictions`");
         ConfusionMatrix matrix(classes);
         for (std::size_t i = 0; i < predictions.size(); ++i)
             if (labels[i] != ignore_index) matrix.add(labels[i], predictions[i]);
@@ -67,6 +73,7 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
                                    int batch_size, std::uint64_t seed, bool strict = true) {
     input.check(data, "evaluate");
     Evaluation all;
+    all.several_classify = input.heads > 1;
     std::size_t const each = input.classifies ? static_cast<std::size_t>(data.labels_per_sample()) : 1;
     if (data.classes() > 0) all.predictions = std::vector<std::int32_t>(data.size() * each);
     double loss = 0, weight = 0;
