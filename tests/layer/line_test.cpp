@@ -9,6 +9,7 @@
 #include "strata/layer/avg_pool1d.hpp"
 #include "strata/layer/conv1d.hpp"
 #include "strata/layer/max_pool1d.hpp"
+#include "strata/network/concat.hpp"
 #include "strata/testing/gradient_check.hpp"
 
 using namespace strata;
@@ -48,6 +49,9 @@ TEST_CASE("AdaptiveAvgPool2d matches PyTorch: one window, windows all alike, and
 
 TEST_CASE("gradient check") {
     CHECK(check_gradients<Network<Input<2, 9>, Conv1d<4, 3, SamePadding>, MaxPool1d<2>, AvgPool1d<2>, Conv1d<2, 2>>>()
+              .error < 1e-6);
+    CHECK(check_gradients<Network<Input<2, 9>, Conv1d<4, 3, SamePadding>, Concat<Branch<>, Branch<Conv1d<3, 5, SamePadding>>>,
+                                  Conv1d<2, 2>>>()
               .error < 1e-6);
     CHECK(check_gradients<Network<Input<2, 5, 3>, AdaptiveAvgPool2d<3, 2>, AdaptiveAvgPool2d<1>>>().error < 1e-6);
 }
