@@ -41,6 +41,15 @@ using ConvNext = Network<Input<3, 32, 32>, Conv2d<48, 2, Stride<2>>, LayerNorm2d
                          LayerNorm2d<>, Conv2d<96, 2, Stride<2>>, Repeat<2, NextBlock<96>>,  //
                          GlobalAvgPool2d, LayerNorm<>, Linear<10>>;
 
+// A U-Net (Ronneberger et al. 2015, arXiv:1505.04597) of three levels; the mean of its ten planes is classified.
+template <int Channels>
+using TwoConvs = Sequential<Conv2d<Channels, 3, Padding<1>>, ReLU, Conv2d<Channels, 3, Padding<1>>, ReLU>;
+template <int Channels, class... Inner>
+using Level = Sequential<TwoConvs<Channels>,
+                         Concat<Branch<>, Branch<MaxPool2d<2>, Inner..., ConvTranspose2d<Channels, 2, Stride<2>>>>,
+                         TwoConvs<Channels>>;
+using UNet = Network<Input<3, 32, 32>, Level<16, Level<32, TwoConvs<64>>>, Conv2d<10, 1>, GlobalAvgPool2d>;
+
 using Mlp = Network<Input<784>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;
 // 4.2 million parameters.
 using WideMlp = Network<Input<3072>, Linear<1024>, ReLU, Linear<1024>, ReLU, Linear<10>>;

@@ -1,4 +1,4 @@
-// Strata's side of the comparison with other frameworks: training steps and inference of six networks.
+// Strata's side of the comparison with other frameworks: training steps and inference of seven networks.
 //
 //     networks [FILTER] [THREADS] [SECONDS]   one line a work whose label contains FILTER, SECONDS of measuring each;
 //                                             SECONDS 0 only names the works
@@ -86,6 +86,7 @@ int main(int argument_count, char** arguments) try {
     run<ResNet20>(benchmark::resnet20, selection);
     run<SeparableNet>(benchmark::separable, selection);
     run<ConvNext>(benchmark::convnext, selection);
+    run<UNet>(benchmark::unet, selection);
     run<Mlp>(benchmark::mlp, selection);
 } catch (std::exception const& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -1,4 +1,5 @@
 """The networks of networks.cpp in PyTorch, parameters in the same order."""
+import torch
 from torch import nn
 from torch.nn import functional
 
@@ -87,6 +88,29 @@ def convnext():
     )  # fmt: skip
 
 
+def two_convs(before, channels):
+    return nn.Sequential(
+        nn.Conv2d(before, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU()
+    )
+
+
+class Level(nn.Module):
+    def __init__(self, before, channels, inner, inner_channels):
+        super().__init__()
+        self.down = two_convs(before, channels)
+        self.inner = nn.Sequential(nn.MaxPool2d(2), inner, nn.ConvTranspose2d(inner_channels, channels, 2, 2))
+        self.up = two_convs(2 * channels, channels)
+
+    def forward(self, x):
+        x = self.down(x)
+        return self.up(torch.cat([x, self.inner(x)], 1))
+
+
+def unet():
+    levels = Level(3, 16, Level(16, 32, two_convs(32, 64), 64), 32)
+    return nn.Sequential(levels, nn.Conv2d(16, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 def mlp():
     return nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
 
@@ -96,4 +120,4 @@ def wide_mlp():
 
 
 NETWORKS = {"lenet": lenet, "vgg6": vgg6, "resnet20": resnet20, "separable": separable,
-            "convnext": convnext, "mlp": mlp}
+            "convnext": convnext, "unet": unet, "mlp": mlp}

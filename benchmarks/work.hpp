@@ -30,6 +30,7 @@ inline Subject const vgg6{"vgg6", {3, 32, 32}, {1, 64}};
 inline Subject const resnet20{"resnet20", {3, 32, 32}, {1, 128}};
 inline Subject const separable{"separable", {3, 32, 32}, {1, 64}};  // depthwise-separable blocks
 inline Subject const convnext{"convnext", {3, 32, 32}, {1, 64}};
+inline Subject const unet{"unet", {3, 32, 32}, {1, 64}};
 inline Subject const mlp{"mlp", {784}, {1, 64, 256}};
 inline Subject const wide_mlp{"wide_mlp", {3072}, {256}};
 

@@ -8,6 +8,13 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
+/// Throws Error where there is no sample, or they are not of so many values.
+inline void check_device_batch(Batch const& batch, int values) {
+    if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(values))
+        fail("Cuda: got a batch of ", batch.size, " samples of ", batch.shape.size(),
+             " values, expected at least 1 of ", values);
+}
+
 /// The memory that batches come through: values as the host has them, and what is made of them on the device.
 template <class Storage, class Device>
 class DeviceBatch {

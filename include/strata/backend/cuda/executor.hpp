@@ -171,8 +171,7 @@ public:
         Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
         if (outputs) {
-            auto const values =
-                rows_of(Net::inference_plan.value[Net::operation_count], Net::OutputShape::size, outputs_);
+            auto const values = rows_of(plan<false>().value[Net::operation_count], Net::OutputShape::size, outputs_);
             device_->download(outputs, outputs_.data(), values * sizeof(Storage));
         }
         auto const rows = static_cast<std::size_t>(samples_ * places);
@@ -240,9 +239,7 @@ private:
 
     /// Brings the batch to the device and fills value 0.
     void begin(ModelType const& model, Batch const& batch, int plan_size) {
-        if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
-            fail("Cuda: got a batch of ", batch.size, " samples of ", batch.shape.size(),
-                 " values, expected at least 1 of ", Net::InputShape::size);
+        detail::check_device_batch(batch, Net::InputShape::size);
         device_->activate();
         if (loaded_ != &model) load_model(model);
         samples_ = batch.size;

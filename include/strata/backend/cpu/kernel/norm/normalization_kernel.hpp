@@ -108,7 +108,7 @@ template <class Op, class Precision>
 struct NormalizationForward;
 template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name, class Precision>
 struct NormalizationForward<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
-    static constexpr KernelNote note{"Normalization", "every Normalization"};
+    static constexpr KernelNote note{"middle axis", "passes and all else of a group while it is in the cache"};
     using Op = Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>;
     static constexpr bool makes_passes = true;
     static constexpr Items items{Op::groups * Op::positions};
@@ -121,7 +121,7 @@ template <class Op, class Precision>
 struct NormalizationInputGradient;
 template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name, class Precision>
 struct NormalizationInputGradient<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
-    static constexpr KernelNote note{"Normalization", "every Normalization"};
+    static constexpr KernelNote note{"middle axis", "passes and all else of a group while it is in the cache"};
     using Op = Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>;
     static constexpr bool makes_passes = true;  // no gradient of a parameter reads them
     static constexpr Items items{Op::groups * Op::positions};

@@ -83,28 +83,28 @@ struct SoftmaxForward;
 template <class X, class Precision>
 struct SoftmaxForward<SoftmaxOperation<X>, Precision>
     : detail::SoftmaxForwardKernel<false, SoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"Softmax", "every Softmax"};
+    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
 };
 template <class Op, class Precision>
 struct SoftmaxInputGradient;
 template <class X, class Precision>
 struct SoftmaxInputGradient<SoftmaxOperation<X>, Precision>
     : detail::SoftmaxGradientKernel<false, SoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"Softmax", "every Softmax"};
+    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
 };
 template <class Op, class Precision>
 struct LogSoftmaxForward;
 template <class X, class Precision>
 struct LogSoftmaxForward<LogSoftmaxOperation<X>, Precision>
     : detail::SoftmaxForwardKernel<true, LogSoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"LogSoftmax", "every LogSoftmax"};
+    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
 };
 template <class Op, class Precision>
 struct LogSoftmaxInputGradient;
 template <class X, class Precision>
 struct LogSoftmaxInputGradient<LogSoftmaxOperation<X>, Precision>
     : detail::SoftmaxGradientKernel<true, LogSoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"LogSoftmax", "every LogSoftmax"};
+    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
 };
 
 }  // namespace strata::inline STRATA_ABI
