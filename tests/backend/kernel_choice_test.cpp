@@ -12,6 +12,7 @@
 #include "strata/layer/flatten.hpp"
 #include "strata/layer/relu.hpp"
 #include "strata/layer/zero_pad_shortcut.hpp"
+#include "strata/network/frozen.hpp"
 #include "strata/network/residual.hpp"
 
 using namespace strata;
@@ -100,7 +101,8 @@ TEST_CASE("what it does not accept, the house's kernels do, in their order") {
 TEST_CASE("one's own kernels are asked before those of the operation that serves another") {
     using Op = Conv1d<4, 3>::On<Shape<3, 7>>;
     CHECK(std::is_base_of_v<LineForward<Op, Float32>, ForwardKernel<Op, Float32>>);
-    CHECK(std::is_base_of_v<DirectConvolutionInputGradient<ServedAs<Op>::type, Float32>, InputGradientKernel<Op, Float32>>);
+    CHECK(std::is_base_of_v<DirectConvolutionInputGradient<ServedAs<Op>::type, Float32>,
+                            InputGradientKernel<Op, Float32>>);
 }
 
 TEST_CASE("a kernel of one's own for one's own operation runs in a network") {
@@ -129,6 +131,11 @@ TEST_CASE("a kernel of one's own for one's own operation runs in a network") {
           "Winograd  3 x 3 at stride 1; direct on tiles where that is faster by estimate\n"
           "own       a kernel of the program's own that says no more\n"
           "generic   the bodies, element by element\n");
+}
+
+TEST_CASE("frozen layers have kernels, too") {
+    using Net = Network<Input<2, 6, 6>, Frozen<Conv2d<3, 3>>, Conv2d<2, 1>>;
+    CHECK(describe_kernels<Net>().find("\n0      Conv2d  square ") != std::string::npos);
 }
 
 TEST_CASE("the kernels of LeNet") {
