@@ -8,9 +8,11 @@
 
 #include "../layer/layer_run.hpp"
 #include "strata/backend/cpu/run/describe_kernels.hpp"
+#include "strata/layer/conv1d.hpp"
 #include "strata/layer/flatten.hpp"
 #include "strata/layer/relu.hpp"
 #include "strata/layer/zero_pad_shortcut.hpp"
+#include "strata/network/frozen.hpp"
 #include "strata/network/residual.hpp"
 
 using namespace strata;
@@ -71,6 +73,15 @@ struct CubeForward {
 template <class X>
 struct strata::OwnKernels<ElementwiseOperation<Cube, X>, KernelPass::forward> : KernelList<CubeForward> {};
 
+// A kernel for an operation that another's kernels serve.
+template <class Op, class Precision>
+struct LineForward;
+template <class Plane, class Name, class Precision>
+struct LineForward<Line<Plane, Name>, Precision> : ForwardKernel<Plane, Precision> {};
+
+template <class Plane, class Name>
+struct strata::OwnKernels<Line<Plane, Name>, KernelPass::forward> : KernelList<LineForward> {};
+
 TEST_CASE("a kernel of one's own for an operation of the house runs, and gives LibTorch's values") {
     square_runs = 0;
     compare_fast_with_libtorch<Conv2d<4, 3>, Shape<3, 7, 6>>("conv2d/3x7x6_o4_k3_s1_p0");
@@ -85,6 +96,13 @@ TEST_CASE("what it does not accept, the house's kernels do, in their order") {
     CHECK(std::is_base_of_v<WinogradForward<Padded, Float32>, ForwardKernel<Padded, Float32>>);
     CHECK(std::is_base_of_v<WinogradInputGradient<Square, Float32>, InputGradientKernel<Square, Float32>>);
     CHECK(std::is_base_of_v<DepthwiseForward<Grouped, Float32>, ForwardKernel<Grouped, Float32>>);
+}
+
+TEST_CASE("one's own kernels are asked before those of the operation that serves another") {
+    using Op = Conv1d<4, 3>::On<Shape<3, 7>>;
+    CHECK(std::is_base_of_v<LineForward<Op, Float32>, ForwardKernel<Op, Float32>>);
+    CHECK(std::is_base_of_v<DirectConvolutionInputGradient<ServedAs<Op>::type, Float32>,
+                            InputGradientKernel<Op, Float32>>);
 }
 
 TEST_CASE("a kernel of one's own for one's own operation runs in a network") {
@@ -113,6 +131,11 @@ TEST_CASE("a kernel of one's own for one's own operation runs in a network") {
           "Winograd  3 x 3 at stride 1; direct on tiles where that is faster by estimate\n"
           "own       a kernel of the program's own that says no more\n"
           "generic   the bodies, element by element\n");
+}
+
+TEST_CASE("frozen layers have kernels, too") {
+    using Net = Network<Input<2, 6, 6>, Frozen<Conv2d<3, 3>>, Conv2d<2, 1>>;
+    CHECK(describe_kernels<Net>().find("\n0      Conv2d  square ") != std::string::npos);
 }
 
 TEST_CASE("the kernels of LeNet") {

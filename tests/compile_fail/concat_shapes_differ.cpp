@@ -1,4 +1,4 @@
-// expect: Concat: the branches end in images of different heights or widths, or some in images and others in flat
+// expect: Concat: the branches end in images of different heights or widths, in lines of different lengths, or not all in
 // expect: layer<1>
 // expect: branch<0,Shape<3,8,8>>
 // expect: branch<1,Shape<4,6,6>>

@@ -9,6 +9,7 @@
 #include "strata/layer/avg_pool1d.hpp"
 #include "strata/layer/conv1d.hpp"
 #include "strata/layer/max_pool1d.hpp"
+#include "strata/network/concat.hpp"
 #include "strata/testing/gradient_check.hpp"
 
 using namespace strata;
@@ -27,8 +28,9 @@ TEST_CASE("Conv1d matches PyTorch") {
     compare<Conv1d<3, 5, Padding<2>, Dilation<2>, NoBias>, X>("conv1d/4x11_o3_k5_p2_d2_nobias");
     using Op = Conv1d<6, 3, Groups<2>>::On<X>;
     static_assert(std::is_same_v<Op::Weight::Extents, Shape<6, 2, 1, 3>> && std::is_same_v<Op::Output, Shape<6, 9>>);
-    static_assert(&ForwardKernel<Convolution<Op::Geometry, KaimingUniform>, Float32>::run ==
-                  &ForwardKernel<Op, Float32>::run);
+    using Plane = Convolution<Op::Geometry, KaimingUniform>;
+    static_assert(std::is_same_v<detail::kernel_of<Op, KernelPass::forward, Float32, GenericForward>,
+                                 detail::kernel_of<Plane, KernelPass::forward, Float32, GenericForward>>);
 }
 
 TEST_CASE("MaxPool1d and AvgPool1d match PyTorch") {
@@ -48,6 +50,9 @@ TEST_CASE("AdaptiveAvgPool2d matches PyTorch: one window, windows all alike, and
 
 TEST_CASE("gradient check") {
     CHECK(check_gradients<Network<Input<2, 9>, Conv1d<4, 3, SamePadding>, MaxPool1d<2>, AvgPool1d<2>, Conv1d<2, 2>>>()
+              .error < 1e-6);
+    CHECK(check_gradients<Network<Input<2, 9>, Conv1d<4, 3, SamePadding>,
+                                  Concat<Branch<>, Branch<Conv1d<3, 5, SamePadding>>>, Conv1d<2, 2>>>()
               .error < 1e-6);
     CHECK(check_gradients<Network<Input<2, 5, 3>, AdaptiveAvgPool2d<3, 2>, AdaptiveAvgPool2d<1>>>().error < 1e-6);
 }

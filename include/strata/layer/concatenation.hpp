@@ -1,6 +1,6 @@
 // Concatenation: several values one behind the other, as torch.cat(dim=1): y = [x0, x1, …], dx_k is part k of dy.
 //
-// Shapes: x_k [C_k][H][W], y [C0 + C1 + …][H][W]; or all flat, [C_k]. A tile is [feature][sample], so a part is a piece of
+// Shapes: x_k [C_k][H][W], y [C0 + C1 + …][H][W]; or all lines, [C_k][L], or flat, [C_k]. A tile is [feature][sample], so a part is a piece of
 // the whole's memory: the plan has it made there where it can, and otherwise it is copied. Keeps nothing.
 #pragma once
 
@@ -34,6 +34,10 @@ template <int... Channels>
 struct JoinedShape<Shape<Channels>...> {
     using type = Shape<(0 + ... + Channels)>;
 };
+template <int Length, int... Channels>
+struct JoinedShape<Shape<Channels, Length>...> {
+    using type = Shape<(0 + ... + Channels), Length>;
+};
 template <int Height, int Width, int... Channels>
 struct JoinedShape<Shape<Channels, Height, Width>...> {
     using type = Shape<(0 + ... + Channels), Height, Width>;
@@ -65,8 +69,9 @@ struct Concatenation {
         static constexpr bool ok = !std::is_same_v<typename detail::JoinedShape<typename Got::type...>::type, Poison>;
         struct Message {
             static_assert(ok,
-                          "Concat: the branches end in images of different heights or widths, or some in images and "
-                          "others in flat features; it joins channels, all else must agree");
+                          "Concat: the branches end in images of different heights or widths, in lines of different "
+                          "lengths, or not all in images, lines or flat features; it joins channels, all else must "
+                          "agree");
         };
     };
 };

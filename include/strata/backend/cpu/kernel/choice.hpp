@@ -156,8 +156,11 @@ struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::input_gradient> : Kernel
 // ---- what runs -----------------------------------------------------------------------------------------------------
 
 namespace detail {
+/// An operation that another's kernels serve may still have kernels of the program's own.
 template <class Op, KernelPass pass, class Precision, template <class, class> class Generic>
-struct KernelOf : KernelOf<typename ServedAs<Op>::type, pass, Precision, Generic> {};
+struct KernelOf
+    : OwnKernels<Op, pass>::template First<Op, Precision,
+                                           KernelOf<typename ServedAs<Op>::type, pass, Precision, Generic>> {};
 template <class Op, KernelPass pass, class Precision, template <class, class> class Generic>
 requires std::is_same_v<typename ServedAs<Op>::type, Op>
 struct KernelOf<Op, pass, Precision, Generic>

@@ -38,7 +38,7 @@ constexpr bool is_run(Steps const& steps, int operation) {
 template <class Net, class Precision, int Index>
 constexpr LayerKernelNotes layer_kernel_notes() {
     constexpr auto const& steps = TileProgram<Net, Precision, NoLoss>::training;
-    using Op = typename Net::template OperationAt<Index>;
+    using Op = kernel_operation<typename Net::template OperationAt<Index>>;
     auto const& row = Net::layer_table[static_cast<std::size_t>(Index)];
     LayerKernelNotes notes{row.name, row.type, {}};
     if constexpr (!is_view<Op>() && !is_concatenation<Op>()) {
@@ -53,7 +53,7 @@ constexpr LayerKernelNotes layer_kernel_notes() {
             if (is_run<InputGradient>(steps, Index)) notes.passes[1] = note_of<InputGradient>();
             return true;
         }));
-        if constexpr (is_batch_wide<Op>()) {
+        if constexpr (is_batch_wide<typename Net::template OperationAt<Index>>()) {
             notes.passes[2] = {"statistics", "a channel's sums, which its input gradient needs, too"};
         } else if constexpr (Op::Parameters::size > 0) {
             using ParameterGradient = ParameterGradientKernel<Op, Precision>;
