@@ -1,5 +1,7 @@
 // labels: threads
 // Networks that end in several outputs: losses by name, what they say of each, targets of several kinds.
+#include <strata/strata.hpp>  // first: heads need no other header
+
 #include <strata/distributed.hpp>
 #include <strata/testing/gradient_check.hpp>
 

@@ -3,6 +3,7 @@
 
 #include <string_view>
 #include <utility>
+#include "../core/error.hpp"
 #include "loss_mean.hpp"
 
 namespace strata::inline STRATA_ABI {
