@@ -1,4 +1,4 @@
-// expect: BatchNorm1d needs features [C]: use BatchNorm2d on images
+// expect: BatchNorm1d needs features [C] or lines [C][L]: use BatchNorm2d on images
 // expect: layer<1>
 // expect: got<Shape<4,6,6>>
 #include <strata/layer/batch_norm.hpp>

@@ -1,4 +1,4 @@
-// expect: BatchNorm2d needs an image [C][H][W]: use BatchNorm1d after Flatten or Linear
+// expect: BatchNorm2d needs an image [C][H][W]: use BatchNorm1d on lines, after Flatten or Linear
 // expect: layer<1>
 // expect: got<Shape<4>>
 #include <strata/layer/batch_norm.hpp>

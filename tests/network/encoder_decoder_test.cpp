@@ -83,11 +83,23 @@ TEST_CASE_TEMPLATE("the same gradient with one thread and two", Precision, Float
     CHECK(gradient<Images, Precision>(1) == gradient<Images, Precision>(2));
 }
 
+TEST_CASE_TEMPLATE("BatchNorm1d of lines is BatchNorm2d of images one pixel high", Precision, Float32,
+                   Mixed<bfloat16>) {
+    using OfLines = Network<Input<3, 20>, Conv1d<6, 5, Stride<2>>, BatchNorm1d<>, ReLU, Flatten, Linear<3>>;
+    using OfImages =
+        Network<Input<3, 1, 20>, Conv2d<6, Size{1, 5}, Stride<1, 2>>, BatchNorm2d<>, ReLU, Flatten, Linear<3>>;
+    CHECK(gradient<OfLines, Precision>(1) == gradient<OfImages, Precision>(1));
+    CHECK(gradient<OfLines, Precision>(2) == gradient<OfLines, Precision>(1));
+}
+
 TEST_CASE("lines are data like images one pixel high") {
     auto const x = reference_values<float>(1, 16 * 3 * 20), y = reference_values<float>(2, 16 * 3);
     auto trainer = train<Lines>(Cpu{.threads = 2}, MSE{}, SGD{.learning_rate = 0.1}, Seed{3});
     auto const& history =
         trainer.fit(from_memory(x, {3, 1, 20}, y, 3), {.epochs = 2, .batch_size = 16, .progress = ProgressStyle::none});
     CHECK(history[1].train_loss < history[0].train_loss);
+    CHECK_THROWS_WITH(
+        trainer.fit(from_memory(x, {3, 20}, y, 3)),
+        "fit: the data's samples are 3 x 20 x 1, the network's input is 3 x 1 x 20: give lines the shape {3, 1, 20}");
     CHECK(trainer.model().tensors()[0].shape == std::vector<long>{6, 3, 5});  // as PyTorch's files have it
 }

@@ -210,6 +210,10 @@ TEST_CASE("training on labels of pixels: bits do not depend on threads or ranks,
     CHECK(matrix.iou(1) ==
           doctest::Approx(static_cast<double>(matrix.count(1, 1)) /
                           static_cast<double>(matrix.support(1) + matrix.predictions(1) - matrix.count(1, 1))));
+    // Labels of an evaluation are those that the network was judged by, moved with their images.
+    auto const flipped = trainer.evaluate(data.with(RandomHorizontalFlip{.probability = 1}), 7);
+    CHECK(flipped.accuracy > 0.9);
+    CHECK(flipped.confusion(3).accuracy() == flipped.accuracy);
     // Batches of one sample, whose vectors hold pixels, of two, and of whole vectors agree to rounding.
     auto exact = train<Segmenter>(Float64{}, CrossEntropy{.ignore_index = 255});
     double const loss = exact.evaluate(data, 40).loss;

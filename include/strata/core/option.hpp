@@ -91,6 +91,7 @@ template <Real Value>
 struct Epsilon {
     using kind = EpsilonKind;
     static constexpr double value = Value.value;
+    static_assert(Value.value >= 0, "Epsilon must not be negative");
 };
 struct Affine {
     using kind = AffineKind;

@@ -5,7 +5,7 @@
 //   evaluation  the running statistics take the place of mean and var
 //   dbias = sum dy,  dweight = sum dy xhat,  dx = weight / sqrt(var + eps) (dy - mean(dy) - xhat mean(dy xhat))
 //
-// Shapes: x and y [C][H][W] or [C], weight, bias, running_mean, running_var [C]. Keeps x. The sums run over the whole
+// Shapes: x and y [C][H][W], [C][L] or [C], weight, bias, running_mean, running_var [C]. Keeps x. The sums run over the whole
 // batch, so the layer ends a phase: the executor gathers each tile's part, merges the parts in one tree in double,
 // and goes on. Source: Ioffe and Szegedy, arXiv:1502.03167, Algorithm 1 and section 3.
 #pragma once
@@ -144,22 +144,23 @@ struct BatchNorm2d : detail::BatchNormLayer<3, Options...> {
         static constexpr bool options = detail::BatchNormLayer<3, Options...>::options, image = Got::type::rank == 3;
         static constexpr bool ok = options && image;
         struct Message {
-            static_assert(image, "BatchNorm2d needs an image [C][H][W]: use BatchNorm1d after Flatten or Linear");
+            static_assert(image,
+                          "BatchNorm2d needs an image [C][H][W]: use BatchNorm1d on lines, after Flatten or Linear");
             static_assert(options,
                           "BatchNorm2d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
         };
     };
 };
 
-/// `BatchNorm1d<options…>` on features [C]; options as BatchNorm2d.
+/// `BatchNorm1d<options…>` on features [C] and lines [C][L]; options as BatchNorm2d.
 template <class... Options>
 struct BatchNorm1d : detail::BatchNormLayer<1, Options...> {
     template <class Where, class Got>
     struct Check {
-        static constexpr bool options = detail::BatchNormLayer<1, Options...>::options, flat = Got::type::rank == 1;
-        static constexpr bool ok = options && flat;
+        static constexpr bool options = detail::BatchNormLayer<1, Options...>::options, features = Got::type::rank <= 2;
+        static constexpr bool ok = options && features;
         struct Message {
-            static_assert(flat, "BatchNorm1d needs features [C]: use BatchNorm2d on images");
+            static_assert(features, "BatchNorm1d needs features [C] or lines [C][L]: use BatchNorm2d on images");
             static_assert(options,
                           "BatchNorm1d: an option is unknown or given twice; it takes Momentum, Epsilon, NoAffine");
         };

@@ -43,8 +43,10 @@ struct InputCheck {
         if (got == shape || (flat && got.size() == shape.size())) return;
         std::string const wanted =
             flat ? concatenate(shape.size()) : concatenate(shape.channels, " x ", shape.height, " x ", shape.width);
+        bool const lines = !flat && got == SampleShape{shape.channels, shape.width, shape.height} && shape.height == 1;
         fail(who, ": the data's samples are ", got.channels, " x ", got.height, " x ", got.width,
-             ", the network's input is ", wanted);
+             ", the network's input is ", wanted,
+             lines ? concatenate(": give lines the shape {", shape.channels, ", 1, ", shape.width, "}") : "");
     }
     STRATA_COLD void check(Dataset const& data, char const* who) const {
         if (data.size() == 0) fail(who, ": the dataset is empty");

@@ -19,7 +19,7 @@ struct GroupNorm {
     struct Check {
         static constexpr bool options = OptionKinds<EpsilonKind, AffineKind>::template accept<Options...>,
                               positive = (Groups > 0),
-                              divisible = positive && channels_of<typename Got::type> % (Groups > 0 ? Groups : 1) == 0;
+                              divisible = !positive || channels_of<typename Got::type> % (Groups > 0 ? Groups : 1) == 0;
         static constexpr bool ok = options && positive && divisible;
         struct Message {
             static_assert(positive, "GroupNorm: the number of groups must be positive");

@@ -91,7 +91,8 @@ STRATA_ONE_COPY void normalize_samples_gradient(KernelData<Precision> const& a, 
             numbers.each([&](auto const& at) {
                 L const xhat = (numbers.load(x, at) - mean) * deviation;
                 L const centered = multiply_add(numbers.load(dy, at), weight(at), -gradient_mean);
-                L const value = multiply_add(-xhat, product_mean, centered) * deviation;
+                L value = multiply_add(-xhat, product_mean, centered) * deviation;
+                hold_in_register(value);  // the product is not fused into an addition to dx
                 numbers.store(dx, at, add ? numbers.load(dx, at) + value : value);
             });
         };

@@ -53,7 +53,8 @@ STRATA_ONE_COPY void softmax_gradient(KernelData<Precision> const& a, MiddleAxis
         });
         numbers.each([&](auto const& at) {
             L const g = numbers.load(dy, at), v = numbers.load(y, at);
-            L const value = Log ? multiply_add(-exp(v), sum[0], g) : v * (g - sum[0]);
+            L value = Log ? multiply_add(-exp(v), sum[0], g) : v * (g - sum[0]);
+            hold_in_register(value);  // the product is not fused into an addition to dx
             numbers.store(dx, at, add ? numbers.load(dx, at) + value : value);
         });
     });
