@@ -1,4 +1,4 @@
-// expect: a network that ends in Heads is trained with a loss for each: Losses{On<"classes">(CrossEntropy{}), On<"box">(MSE{}, {.weight = 0.5})}
+// expect: a network that ends in Heads is trained with a loss for each
 #include <strata/strata.hpp>
 
 using namespace strata;

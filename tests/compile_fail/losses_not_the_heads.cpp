@@ -1,4 +1,4 @@
-// expect: Losses: name each head of the network once: Losses{On<"classes">(CrossEntropy{}), On<"box">(MSE{})}
+// expect: Losses: name each head of the network once
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -1,4 +1,4 @@
-// expect: Losses: say which head each loss is of: Losses{On<"classes">(CrossEntropy{}), On<"box">(MSE{})}
+// expect: Losses: say which head each loss is of
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -32,11 +32,16 @@ constexpr NamedLoss<Name, L> On(L const& loss, HeadOptions options = {}) {
 /// sum_h weight_h mean_h, each mean as the loss of that head has it alone: its divisor is its own.
 template <class... L>
 struct Losses : L... {
+    static constexpr bool named = (requires { typename L::LossType; } && ...);
     static_assert(
-        (requires { typename L::LossType; } && ...),
-        "Losses: say which head each loss is of: Losses{On<\"classes\">(CrossEntropy{}), On<\"box\">(MSE{})}");
+        named, "Losses: say which head each loss is of: Losses{On<\"classes\">(CrossEntropy{}), On<\"box\">(MSE{})}");
     using policy = LossPolicy;
-    static constexpr bool classifies = (static_cast<bool>(L::LossType::classifies) || ...);
+    static constexpr bool classifies = [] {
+        if constexpr (named)
+            return (static_cast<bool>(L::LossType::classifies) || ...);
+        else
+            return true;
+    }();
     constexpr explicit Losses(L... losses) : L(losses)... {}
 };
 template <class... L>

@@ -49,6 +49,11 @@ using last_operation = typename Net::template OperationAt<Net::operation_count -
 template <class Net>
 inline constexpr bool has_heads = is_heads<last_operation<Net>>;
 
+template <class Loss>
+inline constexpr bool is_misused_losses = false;
+template <class... L>
+inline constexpr bool is_misused_losses<Losses<L...>> = !Losses<L...>::named;
+
 /// Whether a loss and a network are for each other.
 enum class HeadsFit : std::uint8_t { neither, both, no_losses, no_heads, other_names, not_last };
 template <class Net>
@@ -61,7 +66,7 @@ consteval bool has_heads_inside() {
 }
 template <class Net, class Loss>
 consteval HeadsFit heads_fit() {
-    if constexpr (!Net::valid)
+    if constexpr (!Net::valid || is_misused_losses<Loss>)
         return HeadsFit::neither;
     else if constexpr (has_heads_inside<Net>())
         return HeadsFit::not_last;
@@ -93,7 +98,10 @@ HeadLosses<Op, L...> bound_losses(Losses<L...> const& losses) {
 /// Stands for Losses that do not fit, so that nothing more is said.
 template <class First, class... Rest>
 auto first_loss(Losses<First, Rest...> const& losses) {
-    return static_cast<First const&>(losses).loss;
+    if constexpr (requires { typename First::LossType; })
+        return static_cast<First const&>(losses).loss;
+    else
+        return static_cast<First const&>(losses);
 }
 /// A loss as executors of Net take it.
 template <class Net, class Loss>

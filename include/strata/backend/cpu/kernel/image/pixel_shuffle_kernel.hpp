@@ -52,7 +52,8 @@ struct PixelShuffleInputGradient<PixelShuffling<X, Factor>, Precision> {
     static void run(KernelData<Precision> const& a, int begin, int end) {
         std::ptrdiff_t const row = std::ptrdiff_t{Op::width} * a.stride;
         using T = typename Precision::storage;
-        auto const move = a.write == GradientWrite::add ? &detail::move_columns<true, T> : &detail::move_columns<false, T>;
+        auto const move =
+            a.write == GradientWrite::add ? &detail::move_columns<true, T> : &detail::move_columns<false, T>;
         for (int item = begin; item < end; ++item)
             move(a.dy + detail::shuffled_row(item, Factor, Op::height, row, a.stride), Factor * a.stride,
                  a.dx + item * row, a.stride, Op::width, a.stride, {});
