@@ -12,24 +12,24 @@ namespace {
 template <int Channels, int Kernel = 3, class... Options>
 using Same = Conv2d<Channels, Kernel, Padding<Kernel / 2>, Options...>;
 template <class... Layers>
-using On = Network<Input<2, 8, 8>, Layers...>;
+using Small = Network<Input<2, 8, 8>, Layers...>;
 
-using UNet =
-    On<Same<4>, ReLU,
-       Concat<Branch<>, Branch<MaxPool2d<2>, Same<6>, ReLU,
-                               Concat<Branch<>, Branch<MaxPool2d<2>, Same<8>, ReLU, ConvTranspose2d<6, 2, Stride<2>>>>,
-                               Same<5>, ReLU, Upsample<2, Bilinear>>>,
-       Same<3>, ReLU, Conv2d<2, 1>>;
+using UNet = Small<
+    Same<4>, ReLU,
+    Concat<Branch<>, Branch<MaxPool2d<2>, Same<6>, ReLU,
+                            Concat<Branch<>, Branch<MaxPool2d<2>, Same<8>, ReLU, ConvTranspose2d<6, 2, Stride<2>>>>,
+                            Same<5>, ReLU, Upsample<2, Bilinear>>>,
+    Same<3>, ReLU, Conv2d<2, 1>>;
 
 template <int Expanded, int Channels, int StrideLength, template <class...> class Group>
 using Inverted = Group<Conv2d<Expanded, 1, NoBias>, BatchNorm2d<>, ReLU6,
                        Same<Expanded, 3, Stride<StrideLength>, Groups<Expanded>, NoBias>, BatchNorm2d<>, ReLU6,
                        Conv2d<Channels, 1, NoBias>, BatchNorm2d<>>;
-using MobileNetV2 = On<Inverted<8, 4, 2, Sequential>, Residual<Inverted<12, 4, 1, Main>>>;
+using MobileNetV2 = Small<Inverted<8, 4, 2, Sequential>, Residual<Inverted<12, 4, 1, Main>>>;
 
-using Autoencoder = On<Same<6, 3, Stride<2>>, ReLU, Same<8, 3, Stride<2>>, ReLU,
-                       ConvTranspose2d<6, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU,
-                       ConvTranspose2d<2, 4, Stride<2>, Padding<1>>, Sigmoid>;
+using Autoencoder = Small<Same<6, 3, Stride<2>>, ReLU, Same<8, 3, Stride<2>>, ReLU,
+                          ConvTranspose2d<6, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU,
+                          ConvTranspose2d<2, 4, Stride<2>, Padding<1>>, Sigmoid>;
 
 template <class Net>
 void compare(std::string const& name) {
@@ -51,9 +51,9 @@ void compare(std::string const& name) {
 }
 
 /// All of the layers once, images and lines.
-using Images = On<ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU, ZeroPad2d<1, 0, 0, 1>,
-                  Conv2d<8, 2>, PixelShuffle<2>, Dropout2d<0.25>, AdaptiveAvgPool2d<5, 3>, Upsample<2>,
-                  AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
+using Images = Small<ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU, ZeroPad2d<1, 0, 0, 1>,
+                     Conv2d<8, 2>, PixelShuffle<2>, Dropout2d<0.25>, AdaptiveAvgPool2d<5, 3>, Upsample<2>,
+                     AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
 using Lines = Network<Input<3, 20>, Conv1d<6, 5, SamePadding>, ReLU, MaxPool1d<2>, Conv1d<4, 3>, AvgPool1d<2>, Flatten,
                       Linear<3>>;
 

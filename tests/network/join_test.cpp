@@ -42,21 +42,21 @@ template <int Channels>
 using Dense = Concat<Branch<>, Branch<BatchNorm2d<>, ReLU, Same<Channels, 3, NoBias>>>;
 
 template <class... Layers>
-using On = Network<Input<4, 6, 5>, Layers...>;
+using Small = Network<Input<4, 6, 5>, Layers...>;
 using Inception =
-    On<Concat<Branch<Conv2d<3, 1>>, Branch<Conv2d<2, 1>, ReLU, Same<4>>, Branch<Conv2d<2, 1>, ReLU, Same<3, 5>>,
-              Named<"pool", Branch<MaxPool2d<3, Stride<1>, Padding<1>>, Conv2d<2, 1>>>>,
-       ReLU>;
-using DenseNet = On<Same<6>, Dense<3>, Dense<3>, Dense<3>, BatchNorm2d<>, ReLU>;
-using Squeeze = On<Same<6>, Multiply<Branch<>, Branch<GlobalAvgPool2d, Linear<2>, ReLU, Linear<6>, Logistic>>,
-                   Multiply<Branch<>, Branch<AvgPool2d<Size{6, 5}>, Conv2d<2, 1>, ReLU, Conv2d<6, 1>, Logistic>>>;
-using Gate = On<Multiply<Same<5>, Branch<Conv2d<5, 1>, Logistic>>>;
-using UNet =
-    On<Same<3>, ReLU,
-       Concat<Branch<>, Branch<MaxPool2d<3, Stride<1>, Padding<1>>, Same<4>, ReLU,
-                               Concat<Branch<>, Branch<Conv2d<5, 3, Padding<2>, Dilation<2>>, ReLU>>, Same<4>, ReLU>>,
-       Conv2d<2, 1>>;
-using Late = On<Same<3>, Residual<Main<Concat<Branch<>, Branch<Conv2d<2, 1>>>, Same<3>>>, ReLU>;
+    Small<Concat<Branch<Conv2d<3, 1>>, Branch<Conv2d<2, 1>, ReLU, Same<4>>, Branch<Conv2d<2, 1>, ReLU, Same<3, 5>>,
+                 Named<"pool", Branch<MaxPool2d<3, Stride<1>, Padding<1>>, Conv2d<2, 1>>>>,
+          ReLU>;
+using DenseNet = Small<Same<6>, Dense<3>, Dense<3>, Dense<3>, BatchNorm2d<>, ReLU>;
+using Squeeze = Small<Same<6>, Multiply<Branch<>, Branch<GlobalAvgPool2d, Linear<2>, ReLU, Linear<6>, Logistic>>,
+                      Multiply<Branch<>, Branch<AvgPool2d<Size{6, 5}>, Conv2d<2, 1>, ReLU, Conv2d<6, 1>, Logistic>>>;
+using Gate = Small<Multiply<Same<5>, Branch<Conv2d<5, 1>, Logistic>>>;
+using UNet = Small<
+    Same<3>, ReLU,
+    Concat<Branch<>, Branch<MaxPool2d<3, Stride<1>, Padding<1>>, Same<4>, ReLU,
+                            Concat<Branch<>, Branch<Conv2d<5, 3, Padding<2>, Dilation<2>>, ReLU>>, Same<4>, ReLU>>,
+    Conv2d<2, 1>>;
+using Late = Small<Same<3>, Residual<Main<Concat<Branch<>, Branch<Conv2d<2, 1>>>, Same<3>>>, ReLU>;
 
 /// Steps of a program that copy a part.
 template <class Net, bool Training>
@@ -229,13 +229,13 @@ TEST_CASE("names are PyTorch's") {
 }
 
 TEST_CASE("gradients are those of differences") {
-    check<On<Concat<Branch<>, Branch<Conv2d<2, 1>>, Branch<>>, Conv2d<2, 1>>>();
-    check<
-        On<Concat<Branch<Flatten, Linear<3>>, Branch<GlobalAvgPool2d>, Named<"deep", Branch<Flatten, Linear<2>, ReLU>>>,
-           Linear<2>>>();
-    check<On<Join<Blending, Branch<Same<2>>, Branch<GlobalAvgPool2d, Linear<2>>, Conv2d<2, 1>>, ReLU>>();
-    check<On<Subtract<Same<3>, Branch<Same<3>, Logistic>>, Subtract<Branch<>, Same<3>>>>();
-    check<On<Multiply<Branch<>, Branch<>>, Same<2>, Multiply<ReLU, Logistic>>>();
+    check<Small<Concat<Branch<>, Branch<Conv2d<2, 1>>, Branch<>>, Conv2d<2, 1>>>();
+    check<Small<
+        Concat<Branch<Flatten, Linear<3>>, Branch<GlobalAvgPool2d>, Named<"deep", Branch<Flatten, Linear<2>, ReLU>>>,
+        Linear<2>>>();
+    check<Small<Join<Blending, Branch<Same<2>>, Branch<GlobalAvgPool2d, Linear<2>>, Conv2d<2, 1>>, ReLU>>();
+    check<Small<Subtract<Same<3>, Branch<Same<3>, Logistic>>, Subtract<Branch<>, Same<3>>>>();
+    check<Small<Multiply<Branch<>, Branch<>>, Same<2>, Multiply<ReLU, Logistic>>>();
     check<Network<Input<5>, Linear<4>, Multiply<Linear<3>, Branch<Linear<3>, Logistic>>,
                   Concat<Branch<>, Branch<BatchNorm1d<>, Linear<2>>>>>();
 }

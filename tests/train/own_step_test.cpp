@@ -7,7 +7,7 @@ using namespace strata;
 
 namespace {
 
-using Softmax = Network<Input<3>, Named<"fc", Linear<4>>>;
+using Classifier = Network<Input<3>, Named<"fc", Linear<4>>>;
 using WithBatch =
     Network<Input<3>, Named<"fc1", Linear<8>>, Named<"bn", BatchNorm1d<>>, ReLU, Dropout<0.2>, Named<"fc2", Linear<4>>>;
 
@@ -60,7 +60,7 @@ TEST_CASE("backward and update are train_step, to the bit") {
 
 TEST_CASE("the gradient can be clipped, tensor by tensor too") {
     Points const points(10);
-    auto trainer = train<Softmax>(SGD{.learning_rate = 1.0});
+    auto trainer = train<Classifier>(SGD{.learning_rate = 1.0});
     auto const before = trainer.snapshot();
     trainer.backward(points.x, points.label);
     auto const scale = static_cast<float>(0.01 / trainer.gradient_norm());
@@ -122,7 +122,7 @@ TEST_CASE("gradients of several batches add up, as in PyTorch") {
 
     // Without Dropout and BatchNorm the mean over two halves is the gradient of the whole.
     Points const all(16, 4);
-    auto plain = train<Softmax>();
+    auto plain = train<Classifier>();
     plain.backward(all.x, all.label);
     std::vector<float> const expected = copy_of(plain.gradients());
     plain.zero_gradients();
@@ -135,7 +135,7 @@ TEST_CASE("gradients of several batches add up, as in PyTorch") {
 TEST_CASE("halves in the wrong order, and gradients that are not finite") {
     Points const points(6);
     TemporaryDirectory const directory;
-    auto trainer = train<Softmax>(SGD{.learning_rate = 0.1});
+    auto trainer = train<Classifier>(SGD{.learning_rate = 0.1});
     CHECK(trainer.executor().gradient().empty());
     CHECK(error_of([&] { trainer.update(); }) == "update: there is no gradient, call backward first");
     CHECK_THROWS_AS(static_cast<void>(trainer.gradient_norm()), Error);
@@ -163,7 +163,7 @@ TEST_CASE("halves in the wrong order, and gradients that are not finite") {
           "training step 2: the input of sample 1 of the batch is not finite");
     CHECK_THROWS_AS(trainer.update(), Error);
 
-    auto patient = train<Softmax>(NonFinite{.skip = true});
+    auto patient = train<Classifier>(NonFinite{.skip = true});
     auto const weights = patient.snapshot();
     CHECK_FALSE(patient.backward(broken, points.label).finite);
     CHECK(patient.backward(points.x, points.label).finite);
@@ -199,7 +199,7 @@ TEST_CASE("the statistics of a pass do not overwrite those of a model that is se
 TEST_CASE("a loss scale that is too large leaves the step out, and shrinks") {
     Points points(6);
     for (float& x : points.x) x *= 100;
-    auto trainer = train<Softmax>(DynamicLossScale{.initial = 3e38});
+    auto trainer = train<Classifier>(DynamicLossScale{.initial = 3e38});
     CHECK_FALSE(trainer.backward(points.x, points.label).finite);
     CHECK_FALSE(trainer.update());
     CHECK(trainer.loss_scale() == 1.5e38);
@@ -209,7 +209,7 @@ TEST_CASE("a loss scale that is too large leaves the step out, and shrinks") {
 TEST_CASE("the norm of a gradient whose square is beyond double") {
     Points points(6);
     std::vector<double> const x(points.x.begin(), points.x.end());
-    auto trainer = train<Softmax>(Float64{}, SGD{.learning_rate = 0});
+    auto trainer = train<Classifier>(Float64{}, SGD{.learning_rate = 0});
     trainer.backward(x, points.label);
     double const norm = trainer.gradient_norm();
     for (double& g : trainer.gradients()) g *= 0x1p600;
@@ -223,7 +223,7 @@ TEST_CASE("steps take any array") {
     std::vector<std::uint8_t> const bytes{0, 51, 102, 153, 204, 255};
     std::vector<double> const doubles{0, 0.2, 0.4, 0.6, 0.8, 1};
     auto const after = [](auto const& samples, auto const& labels) {
-        auto trainer = train<Softmax>(SGD{.learning_rate = 0.1});
+        auto trainer = train<Classifier>(SGD{.learning_rate = 0.1});
         trainer.train_step(samples, labels);
         return copy_of(trainer.model().parameters());
     };

@@ -9,7 +9,7 @@ using namespace strata;
 
 namespace {
 
-using Softmax = Network<Input<3>, Linear<4>>;
+using Classifier = Network<Input<3>, Linear<4>>;
 
 /// Learning rate and momentum by a formula, and a record of where it was asked.
 struct Probe {
@@ -93,7 +93,7 @@ TEST_CASE("train_step is gradient and update, with the schedule's learning rate 
     Points const points(37);
     std::vector<SchedulePosition> asked;
     auto trainer =
-        train<Softmax>(Cpu{.threads = 2}, Probe{&asked}, SGD{.learning_rate = 0.5, .momentum = 0.9}, Seed{4});
+        train<Classifier>(Cpu{.threads = 2}, Probe{&asked}, SGD{.learning_rate = 0.5, .momentum = 0.9}, Seed{4});
     ByHand hand(trainer.model().parameters());
     for (int step = 0; step < 4; ++step) {
         hand.measure(points);
@@ -119,7 +119,7 @@ TEST_CASE("train_step is gradient and update, with the schedule's learning rate 
 TEST_CASE("one's own loop says where schedules stand") {
     Points const points(5);
     std::vector<SchedulePosition> asked;
-    auto trainer = train<Softmax>(Probe{&asked});
+    auto trainer = train<Classifier>(Probe{&asked});
     trainer.position() = {.epoch = 3, .steps_per_epoch = 10, .total_steps = 100};
     trainer.train_step(points.x, points.label);
     CHECK(asked[0].epoch == 3);
@@ -130,7 +130,7 @@ TEST_CASE("one's own loop says where schedules stand") {
 TEST_CASE("fit tells schedules epoch and steps, and calls back in order") {
     Points const points(10);
     std::vector<SchedulePosition> asked;
-    auto trainer = train<Softmax>(Probe{&asked}, SGD{.learning_rate = 0.5});
+    auto trainer = train<Classifier>(Probe{&asked}, SGD{.learning_rate = 0.5});
     std::string order;
     FitOptions options = quiet(2, 4);
     options.on_step = [&](StepEvent const& event) {
@@ -169,7 +169,7 @@ TEST_CASE("fit tells schedules epoch and steps, and calls back in order") {
 
 TEST_CASE("drop_last leaves the last batch out") {
     Points const points(10);
-    auto trainer = train<Softmax>();
+    auto trainer = train<Classifier>();
     FitOptions options = quiet(2, 4);
     options.drop_last = true;
     options.on_step = [](StepEvent const& event) { CHECK(event.result.samples == 4); };
@@ -182,7 +182,7 @@ TEST_CASE("drop_last leaves the last batch out") {
 
 TEST_CASE("the training record is the mean over the epoch's samples") {
     Points const points(10);
-    auto trainer = train<Softmax>(SGD{.learning_rate = 0.1});
+    auto trainer = train<Classifier>(SGD{.learning_rate = 0.1});
     double loss = 0;
     std::int64_t correct = 0;
     FitOptions options = quiet(1, 4);
@@ -206,7 +206,7 @@ TEST_CASE("exceptions of callbacks and transforms reach the caller, and training
         x[0] += static_cast<float>(random.uniform());
         if (failing) throw Mine{3};
     });
-    auto const fresh = [] { return train<Softmax>(SGD{.learning_rate = 0.1, .momentum = 0.9}, Seed{5}); };
+    auto const fresh = [] { return train<Classifier>(SGD{.learning_rate = 0.1, .momentum = 0.9}, Seed{5}); };
     auto expected = fresh();
     expected.fit(data, points.dataset(), quiet(2, 4));
 
@@ -243,20 +243,20 @@ TEST_CASE("exceptions of callbacks and transforms reach the caller, and training
 TEST_CASE("checkpoints are written after epochs and every so many steps") {
     Points const points(10);
     TemporaryDirectory const directory;
-    auto trainer = train<Softmax>();
+    auto trainer = train<Classifier>();
     FitOptions options = quiet(1, 2);
     options.checkpoint = directory / "c";
     options.checkpoint_steps = 2;
     std::vector<std::int64_t> steps;
     options.on_step = [&](StepEvent const&) {
-        auto other = train<Softmax>();
+        auto other = train<Classifier>();
         if (!std::filesystem::exists(options.checkpoint)) return;
         other.load_checkpoint(options.checkpoint);
         steps.push_back(other.state().step);
     };
     trainer.fit(points.dataset(), options);
     CHECK(steps == std::vector<std::int64_t>{2, 2, 4});  // seen in the callbacks of steps 3, 4 and 5
-    auto other = train<Softmax>();
+    auto other = train<Classifier>();
     other.load_checkpoint(options.checkpoint);
     CHECK(other.state().epoch == 1);
     CHECK(directory.file_count() == 1);
@@ -265,7 +265,7 @@ TEST_CASE("checkpoints are written after epochs and every so many steps") {
 TEST_CASE("evaluate counts what predict gives, whatever the batch size, and changes nothing") {
     Points const points(45);
     TemporaryDirectory const directory;
-    auto trainer = train<Softmax>(SGD{.learning_rate = 0.3}, Seed{2});
+    auto trainer = train<Classifier>(SGD{.learning_rate = 0.3}, Seed{2});
     trainer.fit(points.dataset(), quiet(3, 8));
     auto const before = snapshot_of(trainer, directory);
     ByHand hand(trainer.model().parameters());
@@ -296,12 +296,12 @@ TEST_CASE("evaluate counts what predict gives, whatever the batch size, and chan
 TEST_CASE("policies come in any order, and their defaults are PyTorch's") {
     Points const points(9);
     auto a =
-        train<Softmax>(Seed{1}, SGD{.learning_rate = 0.1}, CrossEntropy{.label_smoothing = 0.1}, Cpu{.threads = 1});
+        train<Classifier>(Seed{1}, SGD{.learning_rate = 0.1}, CrossEntropy{.label_smoothing = 0.1}, Cpu{.threads = 1});
     auto b =
-        train<Softmax>(CrossEntropy{.label_smoothing = 0.1}, Cpu{.threads = 1}, Seed{1}, SGD{.learning_rate = 0.1});
+        train<Classifier>(CrossEntropy{.label_smoothing = 0.1}, Cpu{.threads = 1}, Seed{1}, SGD{.learning_rate = 0.1});
     static_assert(std::is_same_v<decltype(a), decltype(b)>);
-    static_assert(std::is_same_v<decltype(train<Softmax>()), decltype(train<Softmax>(Float32{}, ConstantLR{}))>);
-    static_assert(std::is_same_v<decltype(train<Softmax>()), decltype(train<Softmax>(CrossEntropy{}, Adam{}))>);
+    static_assert(std::is_same_v<decltype(train<Classifier>()), decltype(train<Classifier>(Float32{}, ConstantLR{}))>);
+    static_assert(std::is_same_v<decltype(train<Classifier>()), decltype(train<Classifier>(CrossEntropy{}, Adam{}))>);
 #ifdef __OPTIMIZE__
     CHECK_FALSE(FitOptions{}.unoptimised);
 #endif
@@ -312,7 +312,7 @@ TEST_CASE("policies come in any order, and their defaults are PyTorch's") {
 
 TEST_CASE("snapshot and set_model are values") {
     Points const points(9);
-    auto trainer = train<Softmax>(SGD{.learning_rate = 1.0});
+    auto trainer = train<Classifier>(SGD{.learning_rate = 1.0});
     auto const start = trainer.snapshot();
     trainer.train_step(points.x, points.label);
     CHECK_FALSE(same_bits(start.parameters(), trainer.model().parameters()));
@@ -329,8 +329,8 @@ TEST_CASE("after load_checkpoint in a callback fit goes on at the checkpoint's p
     auto const data = points.dataset().with(
         [](std::span<float> x, SampleShape, Random& random) { x[0] += static_cast<float>(random.uniform()); });
     auto const with_seed = [](std::uint64_t seed) {
-        return train<Softmax>(SGD{.learning_rate = 0.1, .momentum = 0.9}, StepLR{.step_size = 1, .gamma = 0.5},
-                              Seed{seed});
+        return train<Classifier>(SGD{.learning_rate = 0.1, .momentum = 0.9}, StepLR{.step_size = 1, .gamma = 0.5},
+                                 Seed{seed});
     };
     auto expected = with_seed(5);
     expected.fit(data, points.dataset(), quiet(3, 4));
@@ -410,7 +410,7 @@ TEST_CASE("after load_checkpoint in a callback fit goes on at the checkpoint's p
 
 TEST_CASE("callbacks may change the model, but not call fit") {
     Points const points(12);
-    auto trainer = train<Softmax>(SGD{.learning_rate = 0.1});
+    auto trainer = train<Classifier>(SGD{.learning_rate = 0.1});
     auto const zeros = [&] {
         auto model = trainer.snapshot();
         for (float& w : model.parameters()) w = 0;
@@ -440,7 +440,7 @@ TEST_CASE("callbacks may change the model, but not call fit") {
 TEST_CASE("a process forked in a callback trains on, and so does its parent") {
     Points const points(40);
     TemporaryDirectory const directory;
-    auto const fresh = [] { return train<Softmax>(Cpu{.threads = 2}, SGD{.learning_rate = 0.1}, Seed{5}); };
+    auto const fresh = [] { return train<Classifier>(Cpu{.threads = 2}, SGD{.learning_rate = 0.1}, Seed{5}); };
     auto expected = fresh();
     expected.fit(points.dataset(), quiet(2, 4));
     auto const wanted = snapshot_of(expected, directory);
