@@ -91,7 +91,7 @@ TEST_CASE("labels that are ignored and classes with weights: one divisor on all 
         options.shuffle = false;
         options.on_step = [&](StepEvent const& event) {
             done.losses.insert(done.losses.end(), {event.result.loss, event.result.label_weight});
-            done.losses.push_back(event.result.ignored);
+            done.losses.push_back(static_cast<double>(event.result.ignored));
         };
         trainer.fit(data, data, options);
         for (EpochRecord const& record : trainer.state().history)
