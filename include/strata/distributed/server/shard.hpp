@@ -10,6 +10,7 @@
 
 #include "../../backend/cpu/step/update.hpp"
 #include "../../core/aligned.hpp"
+#include "../../optimizer/optimizer.hpp"
 #include "../exchange.hpp"
 #include "messages.hpp"
 #include "served_code.hpp"
