@@ -12,6 +12,9 @@
 
 #include "../generic.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
 namespace strata::inline STRATA_ABI::detail {
 
 /// How a tile is seen. Numbers `shared` in a row of the middle axis have one weight.
@@ -224,3 +227,5 @@ STRATA_INLINE void for_middle(MiddleAxis const& axis, int S, bool invariant, int
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop
