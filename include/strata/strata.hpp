@@ -1,5 +1,5 @@
-// Everything for the CPU. Includes only. Layers come first: a compiler that refuses one says so within a few lines,
-// without a chain of headers in between.
+// Everything for the CPU. Includes only. Layers come first, then losses, optimizers and the like: a compiler that refuses
+// one says so within a few lines, without a chain of headers in between.
 #pragma once
 
 #include "layer/activation/elu.hpp"
@@ -45,9 +45,6 @@
 #include "layer/zero_pad2d.hpp"
 #include "layer/zero_pad_shortcut.hpp"
 
-#include "backend/cpu/run/describe_kernels.hpp"
-#include "backend/cpu/run/executor.hpp"
-#include "backend/cpu/run/workspace.hpp"
 #include "data/cifar.hpp"
 #include "data/dataset.hpp"
 #include "data/idx.hpp"
@@ -95,5 +92,9 @@
 #include "schedule/reduce_lr_on_plateau.hpp"
 #include "schedule/sequential_lr.hpp"
 #include "schedule/step_lr.hpp"
+
+#include "backend/cpu/run/describe_kernels.hpp"
+#include "backend/cpu/run/executor.hpp"
+#include "backend/cpu/run/workspace.hpp"
 #include "train/evaluate.hpp"
 #include "train/train.hpp"
