@@ -70,6 +70,7 @@
 #include "optimizer/adam.hpp"
 #include "optimizer/adamw.hpp"
 #include "optimizer/clip.hpp"
+#include "optimizer/ema.hpp"
 #include "optimizer/group.hpp"
 #include "optimizer/lamb.hpp"
 #include "optimizer/lars.hpp"
