@@ -130,12 +130,12 @@ struct Normalization {
 
 private:
     /// Which number of the sample is number m of a group at a position.
-    STRATA_HD static constexpr int number(int g, int m, int p) { return (g * length + m) * positions + p; }
-    STRATA_HD static constexpr int weight_of(int g, int m) { return (g * length + m) / Geometry::shared; }
+    static constexpr int number(int g, int m, int p) { return (g * length + m) * positions + p; }
+    static constexpr int weight_of(int g, int m) { return (g * length + m) / Geometry::shared; }
     struct Place {
         int number, group, index, position;
     };
-    STRATA_HD static constexpr Place place(Position<Input::rank> at) {
+    static constexpr Place place(Position<Input::rank> at) {
         int const n = Input::index(at);
         return {n, n / (length * positions), n / positions % length, n % positions};
     }
