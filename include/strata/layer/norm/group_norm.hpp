@@ -8,12 +8,18 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct GroupNormName {
+    static constexpr std::string_view text = "GroupNorm";
+};
+}  // namespace detail
+
 /// `GroupNorm<groups, options…>`; options: Epsilon<1e-5>, NoAffine.
 template <int Groups, class... Options>
 struct GroupNorm {
     template <class X>
     using On = typename detail::NormLayer<NormGeometry<X, Groups, 1, detail::channel_weights<X>>, true, Affine,
-                                          Epsilon<1e-5>, "GroupNorm", Options...>::Operation;
+                                          Epsilon<1e-5>, detail::GroupNormName, Options...>::Operation;
 
     template <class Where, class Got>
     struct Check {

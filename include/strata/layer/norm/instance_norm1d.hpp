@@ -8,12 +8,18 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct InstanceNorm1dName {
+    static constexpr std::string_view text = "InstanceNorm1d";
+};
+}  // namespace detail
+
 /// `InstanceNorm1d<options…>`; options: Epsilon<1e-5>, Affine (PyTorch's default is none).
 template <class... Options>
 struct InstanceNorm1d {
     template <class X>
     using On = typename detail::NormLayer<NormGeometry<X, channels_of<X>, 1, detail::channel_weights<X>>, true,
-                                          NoAffine, Epsilon<1e-5>, "InstanceNorm1d", Options...>::Operation;
+                                          NoAffine, Epsilon<1e-5>, detail::InstanceNorm1dName, Options...>::Operation;
 
     template <class Where, class Got>
     struct Check {

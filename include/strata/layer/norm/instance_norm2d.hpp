@@ -8,12 +8,18 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct InstanceNorm2dName {
+    static constexpr std::string_view text = "InstanceNorm2d";
+};
+}  // namespace detail
+
 /// `InstanceNorm2d<options…>`; options: Epsilon<1e-5>, Affine (PyTorch's default is none).
 template <class... Options>
 struct InstanceNorm2d {
     template <class X>
     using On = typename detail::NormLayer<NormGeometry<X, channels_of<X>, 1, detail::channel_weights<X>>, true,
-                                          NoAffine, Epsilon<1e-5>, "InstanceNorm2d", Options...>::Operation;
+                                          NoAffine, Epsilon<1e-5>, detail::InstanceNorm2dName, Options...>::Operation;
 
     template <class Where, class Got>
     struct Check {

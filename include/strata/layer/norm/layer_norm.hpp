@@ -8,11 +8,17 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct LayerNormName {
+    static constexpr std::string_view text = "LayerNorm";
+};
+}  // namespace detail
+
 /// `LayerNorm<options…>`; options: Epsilon<1e-5>, NoBias, NoAffine.
 template <class... Options>
 struct LayerNorm {
     template <class X>
-    using On = typename detail::NormLayer<NormGeometry<X, 1, 1, X>, true, Affine, Epsilon<1e-5>, "LayerNorm",
+    using On = typename detail::NormLayer<NormGeometry<X, 1, 1, X>, true, Affine, Epsilon<1e-5>, detail::LayerNormName,
                                           Options...>::Operation;
 
     template <class Where, class Got>

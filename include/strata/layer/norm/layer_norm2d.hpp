@@ -8,12 +8,18 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct LayerNorm2dName {
+    static constexpr std::string_view text = "LayerNorm2d";
+};
+}  // namespace detail
+
 /// `LayerNorm2d<options…>` on images [C][H][W]; options: Epsilon<1e-6>, NoBias, NoAffine.
 template <class... Options>
 struct LayerNorm2d {
     template <class X>
     using On = typename detail::NormLayer<NormGeometry<X, 1, pixels_of<X>, detail::channel_weights<X>>, true, Affine,
-                                          Epsilon<1e-6>, "LayerNorm2d", Options...>::Operation;
+                                          Epsilon<1e-6>, detail::LayerNorm2dName, Options...>::Operation;
 
     template <class Where, class Got>
     struct Check {

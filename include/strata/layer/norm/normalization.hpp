@@ -27,8 +27,9 @@ struct NormGeometry {
     static constexpr int shared = groups * length / WeightShape::size;
 };
 
-/// A normalisation bound to a shape. Centered: the mean is taken off.
-template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real EpsilonValue, FixedString Name>
+/// A normalisation bound to a shape. Centered: the mean is taken off. Name: a type with a `text`, for nvcc spells no
+/// string.
+template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real EpsilonValue, class Name>
 struct Normalization {
     using Input = typename Geometry::Input;
     using Output = Input;
@@ -44,7 +45,7 @@ struct Normalization {
     static constexpr Keep keep = Keep::input;
     static constexpr bool same_in_every_lane = true;
     static constexpr double flops = (Centered ? 7.0 : 4.0) * Input::size;
-    static constexpr std::string_view type = Name.view();
+    static constexpr std::string_view type = Name::text;
 
     using Moment = Shape<groups, positions>;
     struct Mean : Pass<Moment> {};
@@ -162,7 +163,7 @@ private:
 
 namespace detail {
 /// A normalisation with weight and bias, or without, as options say.
-template <class Geometry, bool Centered, class DefaultAffine, class DefaultEpsilon, FixedString Name, class... Options>
+template <class Geometry, bool Centered, class DefaultAffine, class DefaultEpsilon, class Name, class... Options>
 struct NormLayer {
     static constexpr bool affine = option_or<DefaultAffine, Options...>::value;
     using Operation = Normalization<Geometry, Centered, affine, affine && option_or<WithBias, Options...>::value,

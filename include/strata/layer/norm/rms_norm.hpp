@@ -9,12 +9,18 @@
 
 namespace strata::inline STRATA_ABI {
 
+namespace detail {
+struct RMSNormName {
+    static constexpr std::string_view text = "RMSNorm";
+};
+}  // namespace detail
+
 /// `RMSNorm<options…>`; options: Epsilon<1.1920929e-7> (PyTorch's default for float32), NoAffine.
 template <class... Options>
 struct RMSNorm {
     template <class X>
     using On = Normalization<NormGeometry<X, 1, 1, X>, false, option_or<Affine, Options...>::value, false,
-                             Real(option_or<Epsilon<1.1920928955078125e-7>, Options...>::value), "RMSNorm">;
+                             Real(option_or<Epsilon<1.1920928955078125e-7>, Options...>::value), detail::RMSNormName>;
 
     template <class Where, class Got>
     struct Check {

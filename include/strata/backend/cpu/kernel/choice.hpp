@@ -138,10 +138,10 @@ template <class X, bool HasAffine, Real M, Real E, int Rank>
 struct HouseKernels<BatchNormalization<X, HasAffine, M, E, Rank>, KernelPass::input_gradient>
     : KernelList<BatchNormInputGradient> {};
 
-template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name>
+template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, class Name>
 struct HouseKernels<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, KernelPass::forward>
     : KernelList<NormalizationForward> {};
-template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name>
+template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, class Name>
 struct HouseKernels<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, KernelPass::input_gradient>
     : KernelList<NormalizationInputGradient> {};
 template <class X>

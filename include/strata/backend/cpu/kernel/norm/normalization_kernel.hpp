@@ -107,7 +107,7 @@ STRATA_ONE_COPY void normalize_samples_gradient(KernelData<Precision> const& a, 
 
 template <class Op, class Precision>
 struct NormalizationForward;
-template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name, class Precision>
+template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, class Name, class Precision>
 struct NormalizationForward<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
     static constexpr KernelNote note{"middle axis", "passes and all else of a group while it is in the cache"};
     using Op = Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>;
@@ -120,7 +120,7 @@ struct NormalizationForward<Normalization<Geometry, Centered, HasWeight, HasBias
 };
 template <class Op, class Precision>
 struct NormalizationInputGradient;
-template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, FixedString Name, class Precision>
+template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, class Name, class Precision>
 struct NormalizationInputGradient<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, Precision> {
     static constexpr KernelNote note{"middle axis", "passes and all else of a group while it is in the cache"};
     using Op = Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>;
