@@ -1,4 +1,4 @@
-// expect: Heads: each head is Named: Heads<Named<"classes", Linear<10>>, Named<"box", Linear<4>>>
+// expect: Heads: each head is Named
 #include <strata/strata.hpp>
 
 using namespace strata;
