@@ -83,7 +83,12 @@ struct LossBody {
             view_targets<Loss, OutputShape, Compute>(targets ? targets + thread : nullptr, samples),
             label,
             static_cast<Compute>(factor) * weight};
-        losses[thread] = static_cast<double>(loss_of_row<Row::size>(loss, io)) * static_cast<double>(weight);
+        // A loss's own function is called from here, where nvcc sees whether it may be.
+        if constexpr (requires { loss.template operator()<Row::size>(io); })
+            losses[thread] = static_cast<double>(loss.template operator()<Row::size>(io));
+        else
+            losses[thread] = static_cast<double>(loss_of_row<Row::size>(loss, io));
+        losses[thread] *= static_cast<double>(weight);
         if (counts && weight != Compute(0)) return;
         losses[thread] = 0;
         for (int k = 0; dx && k < Row::size; ++k) io.dx.set(k, Compute(0));
