@@ -10,7 +10,7 @@
 
 using namespace strata;
 using benchmark::ConvNext, benchmark::LeNet, benchmark::Mlp, benchmark::ResNet20, benchmark::SeparableNet,
-    benchmark::Vgg6;
+    benchmark::UNet, benchmark::Vgg6;
 
 template <class Net, class Precision = Float32>
 static auto trainer_of(int threads) {

@@ -31,24 +31,7 @@ using Autoencoder = Small<Same<6, 3, Stride<2>>, ReLU, Same<8, 3, Stride<2>>, Re
                           ConvTranspose2d<6, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU,
                           ConvTranspose2d<2, 4, Stride<2>, Padding<1>>, Sigmoid>;
 
-template <class Net>
-void compare(std::string const& name) {
-    CAPTURE(name);
-    RecordedRun<Net, 3, Float64> run;
-    std::uint32_t seed = 500;
-    for (auto const& tensor : run.model().tensors()) {
-        bool const bias = tensor.name.ends_with(".bias"), weight = tensor.name.ends_with(".weight");
-        if (!bias && !weight) continue;
-        auto const values = reference_values(seed++, tensor.size(), 0.5, weight && tensor.shape.size() == 1 ? 1 : 0);
-        std::copy(values.begin(), values.end(), static_cast<double*>(tensor.data));
-    }
-    run.train(reference_values(1, 3 * 2 * 8 * 8), reference_values(4, reference(name + "/y").size()));
-    double const tolerance = 1e-11;  // sums in another order, through up to six normalisations
-    CHECK(reference_difference(run.y, name + "/y") < tolerance);
-    CHECK(reference_difference(run.dx, name + "/dx") < tolerance);
-    CHECK(reference_difference(run.gradients(), name + "/gradients") < tolerance);
-    if (Net::buffer_count > 0) CHECK(reference_difference(run.buffers(), name + "/buffers") < tolerance);
-}
+constexpr double rounding = 1e-11;  // sums in another order, through up to six normalisations
 
 /// All of the layers once, images and lines.
 using Images = Small<ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU, ZeroPad2d<1, 0, 0, 1>,
@@ -75,9 +58,9 @@ std::vector<float> gradient(int threads) {
 
 }  // namespace
 
-TEST_CASE("a U-Net") { compare<UNet>("network/unet"); }
-TEST_CASE("inverted residuals of MobileNetV2") { compare<MobileNetV2>("network/mobilenetv2"); }
-TEST_CASE("a convolutional autoencoder") { compare<Autoencoder>("network/autoencoder"); }
+TEST_CASE("a U-Net") { compare_network<UNet>("network/unet", rounding); }
+TEST_CASE("inverted residuals of MobileNetV2") { compare_network<MobileNetV2>("network/mobilenetv2", rounding); }
+TEST_CASE("a convolutional autoencoder") { compare_network<Autoencoder>("network/autoencoder", rounding); }
 
 TEST_CASE_TEMPLATE("the same gradient with one thread and two", Precision, Float32, Float64, Mixed<bfloat16>) {
     CHECK(gradient<Images, Precision>(1) == gradient<Images, Precision>(2));

@@ -67,24 +67,7 @@ int copies() {
     return count;
 }
 
-template <class Net>
-void compare(std::string const& name) {
-    CAPTURE(name);
-    RecordedRun<Net, 3, Float64> run;
-    std::uint32_t seed = 500;
-    for (auto const& tensor : run.model().tensors()) {
-        bool const bias = tensor.name.ends_with(".bias"), weight = tensor.name.ends_with(".weight");
-        if (!bias && !weight) continue;
-        auto const values = reference_values(seed++, tensor.size(), 0.5, weight && tensor.shape.size() == 1 ? 1 : 0);
-        std::copy(values.begin(), values.end(), static_cast<double*>(tensor.data));
-    }
-    run.train(reference_values(1, 3 * 4 * 6 * 5), reference_values(4, reference(name + "/y").size()));
-    double const tolerance = 1e-11;  // sums in another order, through up to four normalisations
-    CHECK(reference_difference(run.y, name + "/y") < tolerance);
-    CHECK(reference_difference(run.dx, name + "/dx") < tolerance);
-    CHECK(reference_difference(run.gradients(), name + "/gradients") < tolerance);
-    if (Net::buffer_count > 0) CHECK(reference_difference(run.buffers(), name + "/buffers") < tolerance);
-}
+constexpr double rounding = 1e-11;  // sums in another order, through up to four normalisations
 
 /// y = a - b
 template <class A, class B>
@@ -162,12 +145,12 @@ void check() {
 }  // namespace
 
 TEST_CASE("PyTorch's values") {
-    compare<Inception>("join/inception");
-    compare<DenseNet>("join/densenet");
-    compare<Squeeze>("join/squeeze");
-    compare<Gate>("join/gate");
-    compare<UNet>("join/unet");
-    compare<Late>("join/late");
+    compare_network<Inception>("join/inception", rounding);
+    compare_network<DenseNet>("join/densenet", rounding);
+    compare_network<Squeeze>("join/squeeze", rounding);
+    compare_network<Gate>("join/gate", rounding);
+    compare_network<UNet>("join/unet", rounding);
+    compare_network<Late>("join/late", rounding);
 }
 
 TEST_CASE("the input's gradient is PyTorch's x.grad") {

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -120,5 +121,26 @@ private:
     CpuExecutor<Checked, Precision, Recorder> executor_;
     std::vector<double> targets_, nothing_;
 };
+
+/// A network against PyTorch's values (record_network of reference/generate_joins.py): output, gradient of the input,
+/// all gradients, all running statistics of a batch of three.
+template <class Net>
+void compare_network(std::string const& name, double tolerance) {
+    CAPTURE(name);
+    RecordedRun<Net, 3, Float64> run;
+    std::uint32_t seed = 500;
+    for (auto const& tensor : run.model().tensors()) {
+        bool const bias = tensor.name.ends_with(".bias"), weight = tensor.name.ends_with(".weight");
+        if (!bias && !weight) continue;
+        auto const values = reference_values(seed++, tensor.size(), 0.5, weight && tensor.shape.size() == 1 ? 1 : 0);
+        std::copy(values.begin(), values.end(), static_cast<double*>(tensor.data));
+    }
+    run.train(reference_values(1, 3 * static_cast<std::size_t>(Net::InputShape::size)),
+              reference_values(4, reference(name + "/y").size()));
+    CHECK(reference_difference(run.y, name + "/y") < tolerance);
+    CHECK(reference_difference(run.dx, name + "/dx") < tolerance);
+    CHECK(reference_difference(run.gradients(), name + "/gradients") < tolerance);
+    if (Net::buffer_count > 0) CHECK(reference_difference(run.buffers(), name + "/buffers") < tolerance);
+}
 
 }  // namespace strata

@@ -82,22 +82,27 @@ CASES = {
 }
 
 
+def record_network(name, module, shape):
+    """What compare_network of tests/network/recorded_run.hpp reads."""
+    module.double()
+    with torch.no_grad():
+        for number, (key, parameter) in enumerate(module.named_parameters()):
+            values = 0.5 * torch.tensor(tensor(500 + number, *parameter.shape))
+            parameter.copy_(values + (1 if key.endswith("weight") and parameter.dim() == 1 else 0))
+    x = torch.tensor(tensor(1, 3, *shape), requires_grad=True)
+    y = module(x)
+    y.backward(torch.tensor(tensor(4, *y.shape)))
+    record(f"{name}/y", y.detach())
+    record(f"{name}/dx", x.grad)
+    record(f"{name}/gradients", torch.cat([p.grad.flatten() for p in module.parameters()]))
+    buffers = [b.flatten() for b in module.buffers() if b.dim() > 0]
+    if buffers:
+        record(f"{name}/buffers", torch.cat(buffers))
+
+
 def main():
     for name, module in CASES.items():
-        module.double()
-        with torch.no_grad():
-            for number, (key, parameter) in enumerate(module.named_parameters()):
-                values = 0.5 * torch.tensor(tensor(500 + number, *parameter.shape))
-                parameter.copy_(values + (1 if key.endswith("weight") and parameter.dim() == 1 else 0))
-        x = torch.tensor(tensor(1, 3, 4, 6, 5), requires_grad=True)
-        y = module(x)
-        y.backward(torch.tensor(tensor(4, *y.shape)))
-        record(f"join/{name}/y", y.detach())
-        record(f"join/{name}/dx", x.grad)
-        record(f"join/{name}/gradients", torch.cat([p.grad.flatten() for p in module.parameters()]))
-        buffers = [b.flatten() for b in module.buffers() if b.dim() > 0]
-        if buffers:
-            record(f"join/{name}/buffers", torch.cat(buffers))
+        record_network(f"join/{name}", module, (4, 6, 5))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ seed 4; <case>/y, /dx, /dweight, /dbias. Names are <layer>/<input>_<options>, be
 import torch
 from torch import nn
 
-from generate_joins import Concat, Residual
+from generate_joins import Concat, Residual, record_network
 from generate_matrices import record, tensor
 
 CASES = {
@@ -79,20 +79,7 @@ NETWORKS = {
 
 def networks():
     for name, module in NETWORKS.items():
-        module.double()
-        with torch.no_grad():
-            for number, (key, parameter) in enumerate(module.named_parameters()):
-                values = 0.5 * torch.tensor(tensor(500 + number, *parameter.shape))
-                parameter.copy_(values + (1 if key.endswith("weight") and parameter.dim() == 1 else 0))
-        x = torch.tensor(tensor(1, 3, 2, 8, 8), requires_grad=True)
-        y = module(x)
-        y.backward(torch.tensor(tensor(4, *y.shape)))
-        record(f"network/{name}/y", y.detach())
-        record(f"network/{name}/dx", x.grad)
-        record(f"network/{name}/gradients", torch.cat([p.grad.flatten() for p in module.parameters()]))
-        buffers = [b.flatten() for b in module.buffers() if b.dim() > 0]
-        if buffers:
-            record(f"network/{name}/buffers", torch.cat(buffers))
+        record_network(f"network/{name}", module, (2, 8, 8))
 
 
 def main():

@@ -31,6 +31,13 @@ struct SharingKind {};
 struct InterpolationKind {};
 struct CornersKind {};
 
+/// An option that says one of two things.
+template <class Kind, bool Value>
+struct Choice {
+    using kind = Kind;
+    static constexpr bool value = Value;
+};
+
 template <int Height, int Width = Height>
 struct Stride {
     using kind = StrideKind;
@@ -67,14 +74,8 @@ struct Groups {
     static constexpr int value = Count;
     static_assert(Count > 0, "Groups must be positive");
 };
-struct WithBias {
-    using kind = BiasKind;
-    static constexpr bool value = true;
-};
-struct NoBias {
-    using kind = BiasKind;
-    static constexpr bool value = false;
-};
+struct WithBias : Choice<BiasKind, true> {};
+struct NoBias : Choice<BiasKind, false> {};
 /// How the weight starts, e.g. `Initialize<KaimingNormal>`.
 template <class Scheme>
 struct Initialize {
@@ -93,50 +94,20 @@ struct Epsilon {
     static constexpr double value = Value.value;
     static_assert(Value.value >= 0, "Epsilon must not be negative");
 };
-struct Affine {
-    using kind = AffineKind;
-    static constexpr bool value = true;
-};
-struct NoAffine {
-    using kind = AffineKind;
-    static constexpr bool value = false;
-};
+struct Affine : Choice<AffineKind, true> {};
+struct NoAffine : Choice<AffineKind, false> {};
 /// PReLU learns one weight for all (PyTorch's default) or, with PerChannel, one for each channel.
-struct OneForAll {
-    using kind = SharingKind;
-    static constexpr bool value = false;
-};
-struct PerChannel {
-    using kind = SharingKind;
-    static constexpr bool value = true;
-};
+struct OneForAll : Choice<SharingKind, false> {};
+struct PerChannel : Choice<SharingKind, true> {};
 /// How Upsample fills in: the nearest pixel (PyTorch's default) or between the four around a place.
-struct Nearest {
-    using kind = InterpolationKind;
-    static constexpr bool value = false;
-};
-struct Bilinear {
-    using kind = InterpolationKind;
-    static constexpr bool value = true;
-};
+struct Nearest : Choice<InterpolationKind, false> {};
+struct Bilinear : Choice<InterpolationKind, true> {};
 /// PyTorch's align_corners of bilinear interpolation, false unless it is given: the corners' pixels keep their places.
-struct FreeCorners {
-    using kind = CornersKind;
-    static constexpr bool value = false;
-};
-struct AlignCorners {
-    using kind = CornersKind;
-    static constexpr bool value = true;
-};
+struct FreeCorners : Choice<CornersKind, false> {};
+struct AlignCorners : Choice<CornersKind, true> {};
 /// AvgPool2d divides by the window's size (PyTorch's default) or, with this, by the pixels inside the image.
-struct ExcludePadding {
-    using kind = CountPaddingKind;
-    static constexpr bool value = false;
-};
-struct CountPadding {
-    using kind = CountPaddingKind;
-    static constexpr bool value = true;
-};
+struct ExcludePadding : Choice<CountPaddingKind, false> {};
+struct CountPadding : Choice<CountPaddingKind, true> {};
 
 namespace detail {
 /// The kind of an option; a type that is no option at all is its own.

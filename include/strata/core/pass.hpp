@@ -75,7 +75,14 @@ constexpr bool has_passes() {
 }
 
 /// The body input's member of operations without passes.
-struct NoPasses {};
+struct NoPasses {
+    template <class P>
+    STRATA_HD TileView<typename P::Extents, double, double const> operator()(P) const {
+        static_assert(sizeof(P) == 0,
+                      "io.pass: the operation lists no passes: using ForwardPasses = PassList<...>, or BackwardPasses");
+        return {};
+    }
+};
 
 /// What a body reads of the passes before it: `view(P{})(element)`. View: how a lane reads a tile.
 template <class Op, template <class, class, class> class View, class L, class T>

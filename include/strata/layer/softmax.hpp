@@ -3,45 +3,29 @@
 //   y(k) = e^x(k) / sum_j e^x(j)
 //   dx(k) = y(k) (dy(k) - sum_j y(j) dy(j))
 //
-// Shapes: x and y [C], [C][L] or [C][H][W]; the sums are over the C of a position. Keeps y. The largest is taken off
-// first, so that no exponential overflows; -inf is a class that is left out. Training a classifier does not need it:
-// CrossEntropy takes logits.
+// Shapes: x and y [C], [C][L] or [C][H][W]; the sums are over the C of a position. Keeps y. -inf is a class that is
+// left out. Training a classifier does not need it: CrossEntropy takes logits.
 #pragma once
 
-#include "../core/long_sum.hpp"
-#include "../core/operation.hpp"
+#include "softmax_sums.hpp"
 
 namespace strata::inline STRATA_ABI {
 
 /// Softmax bound to a shape.
 template <class X>
-struct SoftmaxOperation {
-    using Input = X;
-    using Output = X;
-    using Parameters = NoParameters;
-    static constexpr int classes = channels_of<X>, positions = pixels_of<X>;
-    static constexpr Keep keep = Keep::output;
-    static constexpr double flops = 4.0 * X::size;
+struct SoftmaxOperation : detail::SoftmaxSums<X> {
+    using Base = detail::SoftmaxSums<X>;
+    using Base::classes, Base::positions, Base::pass;
     static constexpr std::string_view type = "Softmax";
 
-    struct Largest : Pass<Shape<positions>> {};
     struct Sum : Pass<Shape<positions>> {};      ///< of e^(x - largest)
     struct Product : Pass<Shape<positions>> {};  ///< sum of y dy
-    using ForwardPasses = PassList<Largest, Sum>;
+    using ForwardPasses = PassList<typename Base::Largest, Sum>;
     using BackwardPasses = PassList<Product>;
 
     template <class Io>
-    STRATA_HD static STRATA_INLINE auto pass(Largest, Position<1> at, Io const& io) {
-        auto top = io.x[at[0]];
-        for (int k = 1; k < classes; ++k) top = maximum(io.x[k * positions + at[0]], top);
-        return top;
-    }
-    template <class Io>
     STRATA_HD static STRATA_INLINE auto pass(Sum, Position<1> at, Io const& io) {
-        LongSum<typename Io::L, classes> sum;
-        auto const top = io.pass(Largest{})(at[0]);
-        for (int k = 0; k < classes; ++k) sum.add(exp(io.x[k * positions + at[0]] - top));
-        return sum.value();
+        return Base::sum_of_exponentials(at[0], io);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto pass(Product, Position<1> at, Io const& io) {
@@ -53,7 +37,7 @@ struct SoftmaxOperation {
     template <class Io>
     STRATA_HD static STRATA_INLINE auto forward(Position<X::rank> at, Io const& io) {
         int const n = X::index(at), p = n % positions;
-        return exp(io.x[n] - io.pass(Largest{})(p)) / io.pass(Sum{})(p);
+        return exp(io.x[n] - io.pass(typename Base::Largest{})(p)) / io.pass(Sum{})(p);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<X::rank> at, Io const& io) {

@@ -132,7 +132,8 @@ struct NotAnOperation {
             bodies,
             "a layer's On<X> needs the shapes Input and Output, Parameters (NoParameters where there are none) "
             "and static functions that return a lane (or std::array of block lanes): forward(at, io), "
-            "input_gradient(at, io), and for each parameter P parameter_gradient(P{}, at, io)");
+            "input_gradient(at, io), and for each parameter P parameter_gradient(P{}, at, io) (for each pass P that it "
+            "lists pass(P{}, at, io), too)");
         static_assert(
             ok || !bodies,
             "a layer's On<X> says IsElementwise, IsView or IsTrainingOnly: its output must be as large as its "

@@ -17,24 +17,43 @@ namespace detail {
 struct HeadsLayer {
     static constexpr std::string_view name = "heads";
 };
-template <class... Parts>
+template <class Part>
+inline constexpr bool is_named_twice = false;
+template <class Part>
+requires requires { typename Part::NamedContents::NamedContents; }
+inline constexpr bool is_named_twice<Part> = true;
+/// What is said of heads that have no names, or several.
+template <class Where, class... Parts>
 struct HeadsCheck {
-    static constexpr bool named = (requires { typename Parts::NamedContents; } && ...), some = sizeof...(Parts) > 0;
-    static_assert(some && sizeof...(Parts) <= ValueList::most, "Heads takes 1 to 8 heads");
-    static_assert(named, "Heads: each head is Named: Heads<Named<\"classes\", Linear<10>>, Named<\"box\", Linear<4>>>");
-    static constexpr bool ok = named && some;
+    static constexpr bool number = sizeof...(Parts) > 0 && sizeof...(Parts) <= ValueList::most,
+                          named = (requires {
+                              typename Parts::NamedContents;
+                          } && ...), once = !(is_named_twice<Parts> || ...), ok = number && named && once;
+    struct Message {
+        static_assert(number, "Heads takes 1 to 8 heads");
+        static_assert(named,
+                      "Heads: each head is Named: Heads<Named<\"classes\", Linear<10>>, Named<\"box\", Linear<4>>>");
+        static_assert(once, "Heads: a head has one name: for a name inside of it put a Sequential between the two");
+    };
+};
+template <class... Parts>
+struct ToldOfHeads {
+    template <class Where>
+    using At = HeadsCheck<Where, Parts...>;
 };
 template <class X, class... Parts>
 consteval auto join_heads() {
-    using Branches = SideBySide<X, Parts...>;
-    if constexpr (!HeadsCheck<Parts...>::ok)
-        return NoFragment<Poison>{};
-    else if constexpr (!std::is_same_v<typename Branches::Misuse, NoMisuse>)
-        return NoFragment<Poison, typename Branches::Misuse>{};
-    else
-        return JoinedBranches<Branches,
-                              HeadsOf<ShapeList<HeadName<Parts::name>...>, typename Fragment<Parts, X>::Output...>,
-                              HeadsLayer>{};
+    if constexpr (!HeadsCheck<layer<0>, Parts...>::ok) {
+        return MisusedFragment<ToldOfHeads<Parts...>>{};
+    } else {
+        using Branches = SideBySide<X, Parts...>;
+        if constexpr (!std::is_same_v<typename Branches::Misuse, NoMisuse>)
+            return NoFragment<Poison, typename Branches::Misuse>{};
+        else
+            return JoinedBranches<Branches,
+                                  HeadsOf<ShapeList<HeadName<Parts::name>...>, typename Fragment<Parts, X>::Output...>,
+                                  HeadsLayer>{};
+    }
 }
 template <class... Parts, class X>
 struct Fragment<Heads<Parts...>, X> : decltype(join_heads<X, Parts...>()) {};
