@@ -29,10 +29,7 @@ struct Evaluation {
     /// Of the counted labels. Throws Error when nothing was classified, or by several heads.
     [[nodiscard]] ConfusionMatrix confusion(int classes) const {
         if (several_classify)
-            fail(
-                "confusion: several heads classify, and each has classes of its own: fill a ConfusionMatrix with a "
-                "head's "
-                "part of each sample's `labels` and `predictions`");
+            fail("confusion: several heads classify: fill a ConfusionMatrix with one head's labels and predictions");
         ConfusionMatrix matrix(classes);
         for (std::size_t i = 0; i < predictions.size(); ++i)
             if (labels[i] != ignore_index) matrix.add(labels[i], predictions[i]);
