@@ -18,8 +18,8 @@ struct LogSoftmaxOperation : detail::SoftmaxSums<X> {
     using Base::classes, Base::positions, Base::pass;
     static constexpr std::string_view type = "LogSoftmax";
 
-    struct LogSum : Pass<Shape<positions>> {};       ///< log sum of e^(x - largest)
-    struct GradientSum : Pass<Shape<positions>> {};  ///< sum of dy
+    struct LogSum : Base::OfPosition {};       ///< log sum of e^(x - largest)
+    struct GradientSum : Base::OfPosition {};  ///< sum of dy
     using ForwardPasses = PassList<typename Base::Largest, LogSum>;
     using BackwardPasses = PassList<GradientSum>;
 

@@ -18,8 +18,8 @@ struct SoftmaxOperation : detail::SoftmaxSums<X> {
     using Base::classes, Base::positions, Base::pass;
     static constexpr std::string_view type = "Softmax";
 
-    struct Sum : Pass<Shape<positions>> {};      ///< of e^(x - largest)
-    struct Product : Pass<Shape<positions>> {};  ///< sum of y dy
+    struct Sum : Base::OfPosition {};      ///< of e^(x - largest)
+    struct Product : Base::OfPosition {};  ///< sum of y dy
     using ForwardPasses = PassList<typename Base::Largest, Sum>;
     using BackwardPasses = PassList<Product>;
 

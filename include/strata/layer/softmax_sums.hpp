@@ -16,7 +16,8 @@ struct SoftmaxSums {
     static constexpr Keep keep = Keep::output;
     static constexpr double flops = 4.0 * X::size;
 
-    struct Largest : Pass<Shape<positions>> {};
+    using OfPosition = Pass<Shape<positions>>;  ///< one number of each position
+    struct Largest : OfPosition {};
 
     template <class Io>
     STRATA_HD static STRATA_INLINE auto pass(Largest, Position<1> at, Io const& io) {
