@@ -15,7 +15,7 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// One call of Trainer::fit, whose options and datasets were checked.
+/// One call of Trainer::fit, whose options and datasets were checked; batch_size are the samples of a step.
 template <class Trainer>
 class FitLoop {
 public:
@@ -25,7 +25,10 @@ public:
             print(
                 "this program was compiled without optimisation and trains some forty times slower than it could: give "
                 "the compiler -O3, or CMake -DCMAKE_BUILD_TYPE=Release");
+        trainer_.fitting_ = true;
     }
+    FitLoop(FitLoop const&) = delete;
+    ~FitLoop() { trainer_.fitting_ = false; }
 
     void run() {
         check_places();
@@ -122,10 +125,12 @@ private:
                                .drop_last = options_.drop_last,
                                .seed = state().seed,
                                .threads = options_.loader_threads,
+                               .prefetch = (std::max)(1, 4 / trainer_.passes_.accumulate().batches),
                                .part = part_of_batches(trainer_.executor_)});
         auto const size = static_cast<std::int64_t>(train_.size());
         int const last = static_cast<int>(size % options_.batch_size);
-        if (!options_.drop_last && last > 0 && state().epoch < options_.epochs) Trainer::Executor::check_batch(last);
+        if (!options_.drop_last && last > 0 && state().epoch < options_.epochs)
+            trainer_.passes_.template check_step<typename Trainer::Executor>(last);
         state().go_on_with(size, options_.batch_size, options_.shuffle, options_.drop_last);
         if constexpr (requires { trainer_.executor_.ranks().joined_at(); })
             if (std::int64_t const at = trainer_.executor_.ranks().joined_at(); at > 0 && at == state().step) {

@@ -26,6 +26,7 @@ class CpuExecutor {
 public:
     using ModelType = Model<Net, Precision>;
     using Scalar = typename Precision::master;
+    static constexpr bool takes_parts = true;  ///< a Batch may be a part of a `whole` one
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss, Ranks ranks = {})
         : ranks_(std::move(ranks)),
