@@ -18,6 +18,7 @@
 #include "layer/activation/softplus.hpp"
 #include "layer/activation/tanh.hpp"
 #include "layer/adaptive_avg_pool2d.hpp"
+#include "layer/adaptive_max_pool2d.hpp"
 #include "layer/avg_pool1d.hpp"
 #include "layer/avg_pool2d.hpp"
 #include "layer/batch_norm.hpp"

@@ -14,6 +14,7 @@
 #include <strata/optimizer/adamw.hpp>
 #include <strata/optimizer/sgd.hpp>
 #include <strata/precision/mixed.hpp>
+#include <strata/train/accumulate.hpp>
 
 #include "networks.hpp"
 
@@ -125,6 +126,10 @@ TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
     check_training<Seam>(CrossEntropy{},
                          SGD{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}, 33);
 }
+
+// Batches are a whole on the GPU.
+static_assert(detail::AccumulateCheck<false, Seam, OnGrid<Seam, CrossEntropy>>::ok);
+static_assert(!detail::AccumulateCheck<true, Seam, OnGrid<Seam, CrossEntropy>, false>::ok);
 
 TEST_CASE("groups of parameters") {
     auto const grouped = [](auto const&... groups) {

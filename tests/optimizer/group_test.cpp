@@ -88,9 +88,9 @@ TEST_CASE("PyTorch's values") {
 }
 
 TEST_CASE("kinds are those of timm's param_groups_weight_decay") {
-    using Net = Network<Input<2, 6, 6>, Named<"conv", Conv2d<4, 3>>, Named<"bn", BatchNorm2d<>>,
-                        Named<"slope", PReLU<>>, Named<"ln", LayerNorm<>>, Named<"gn", GroupNorm<2>>, Flatten,
-                        Named<"fc", Linear<3>>>;
+    using Net =
+        Network<Input<2, 6, 6>, Named<"conv", Conv2d<4, 3>>, Named<"bn", BatchNorm2d<>>, Named<"slope", PReLU<>>,
+                Named<"ln", LayerNorm<>>, Named<"gn", GroupNorm<2>>, Flatten, Named<"fc", Linear<3>>>;
     auto const names = [](ParameterKind kind) {
         GroupMembers const members = kind;
         std::string all;
@@ -102,7 +102,10 @@ TEST_CASE("kinds are those of timm's param_groups_weight_decay") {
           "conv.bias bn.weight bn.bias slope.weight ln.bias gn.weight gn.bias fc.bias ");
     CHECK(names(ParameterKind::matrices) == "conv.weight ln.weight fc.weight ");
     using Plain = Network<Input<3>, Linear<2, NoBias>>;
-    CHECK(error_of([] { static_cast<void>(detail::with_groups_of<Plain>(detail::grouped(SGD{}, Group{ParameterKind::vectors, {.rate = 2}}))); }) ==
+    CHECK(error_of([] {
+              static_cast<void>(
+                  detail::with_groups_of<Plain>(detail::grouped(SGD{}, Group{ParameterKind::vectors, {.rate = 2}})));
+          }) ==
           "Group ParameterKind::vectors: no trained parameter of the network is of this kind; there are 0.weight");
 }
 

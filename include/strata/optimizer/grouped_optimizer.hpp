@@ -89,8 +89,8 @@ STRATA_COLD std::vector<GroupedRange> ranges_of_groups(std::span<Group const> gr
         if (fits[g]) continue;
         std::string names;
         for (auto const& row : rows) append(names, names.empty() ? "" : ", ", row.layer, ".", row.name);
-        fail("Group ", groups[g].members.text(), ": no trained parameter of the network is ", groups[g].members.wanted(),
-             "; there are ", names);
+        fail("Group ", groups[g].members.text(), ": no trained parameter of the network is ",
+             groups[g].members.wanted(), "; there are ", names);
     }
     return ranges;
 }

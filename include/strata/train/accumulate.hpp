@@ -37,11 +37,14 @@ struct Accumulate {
     /// The samples of a step of fit. Throws Error where those are no int.
     [[nodiscard]] STRATA_COLD int samples_of_step(int batch_size) const {
         if (batch_size > (std::numeric_limits<int>::max)() / batches)
-            fail("fit: ", batches, " batches (Accumulate) of batch_size ", batch_size, " are more samples than an int counts");
+            fail("fit: ", batches, " batches (Accumulate) of batch_size ", batch_size,
+                 " are more samples than an int counts");
         return batch_size * batches;
     }
     /// The samples that are computed at a time, of a step's.
-    [[nodiscard]] constexpr int part_of(int samples) const { return samples / batches + (samples % batches > 0 ? 1 : 0); }
+    [[nodiscard]] constexpr int part_of(int samples) const {
+        return samples / batches + (samples % batches > 0 ? 1 : 0);
+    }
     /// The last part, which has what is left.
     [[nodiscard]] constexpr int last_part_of(int samples) const { return (samples - 1) % part_of(samples) + 1; }
 };
