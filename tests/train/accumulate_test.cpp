@@ -75,6 +75,36 @@ TEST_CASE("BatchNorm sees each batch: PyTorch's values") {
     }
 }
 
+TEST_CASE("heads have a mean each, over the whole step") {
+    using Net = Network<Input<2, 12, 12>, Conv2d<3, 3, Stride<3>>, BatchNorm2d<>, ReLU, Flatten,
+                        Heads<Named<"class", Linear<5>>, Named<"same", Linear<5>>>>;
+    auto const make = [](int batches) {
+        return train<Net>(Losses{On<"class">(CrossEntropy{.ignore_index = 4}), On<"same">(NLL{}, {.weight = 0.5})},
+                          Accumulate{batches});
+    };
+    std::vector<std::int32_t> labels;
+    std::vector<float> images(10 * 288);
+    for (std::int32_t i = 0; i < 10; ++i) labels.insert(labels.end(), {i % 5, i % 3});
+    for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(i % 11) - static_cast<float>(i % 7);
+    auto step = make(3), batch = make(1);
+    StepResult const result = step.backward(images, labels);
+    LossParts sum;
+    for (std::size_t first = 0, size = 4; first < 10; first += size, size = first == 8 ? 2 : 4)
+        sum.add(batch
+                    .backward(std::span(std::as_const(images)).subspan(first * 288, size * 288),
+                              std::span(std::as_const(labels)).subspan(first * 2, size * 2))
+                    .losses);
+    for (std::string_view const head : {"class", "same"}) {
+        CHECK(result.losses[head].loss == doctest::Approx(sum[head].loss).epsilon(1e-6));
+        CHECK(result.losses[head].correct == sum[head].correct);
+        CHECK(result.losses[head].counted == sum[head].counted);
+        CHECK(result.losses[head].weight == sum[head].weight);
+    }
+    CHECK(result.counted() == 8);
+    CHECK(result.correct == sum["class"].correct);
+    CHECK(result.loss == doctest::Approx(sum.total()).epsilon(1e-6));
+}
+
 TEST_CASE("threads, a resume between steps, and memory of one batch") {
     TemporaryDirectory const directory;
     auto const data = augmented_images(170);
