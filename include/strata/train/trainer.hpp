@@ -51,7 +51,7 @@ public:
         state_.seed = seed.value;
         if constexpr (several_ranks)
             state_.step = detail::begin_trainer<Trainer>(executor_, model_, optimizer_, schedule_, non_finite_.skip,
-                                                         loss_scaling_, state_.seed);
+                                                         loss_scaling_, state_.seed, accumulate.batches);
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
@@ -273,14 +273,12 @@ private:
         if (test) input_.check(*test, "fit (test data)");
         options.check();
         options.check_monitors(Loss::classifies, test != nullptr);
-        FitOptions of_steps = options;
-        of_steps.batch_size = passes_.accumulate().samples_of_step(options.batch_size);
         if constexpr (several_ranks)
             repeated([&] {
-                detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, of_steps);
+                detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
                 return true;
             });
-        detail::FitLoop<Trainer>(*this, train, test, of_steps).run();
+        detail::FitLoop<Trainer>(*this, train, test, options).run();
         return state_.history;
     }
 
