@@ -5,8 +5,8 @@
 #include <span>
 #include <utility>
 
-#include "../backend/batch_wide.hpp"
 #include "../backend/cpu/step/program_step.hpp"
+#include "../backend/update_range.hpp"
 #include "../core/aligned.hpp"
 #include "../core/fixed_array.hpp"
 #include "../network/model.hpp"
