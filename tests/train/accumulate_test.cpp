@@ -79,7 +79,8 @@ TEST_CASE("heads have a mean each, over the whole step") {
     using Net = Network<Input<2, 12, 12>, Conv2d<3, 3, Stride<3>>, BatchNorm2d<>, ReLU, Flatten,
                         Heads<Named<"class", Linear<5>>, Named<"same", Linear<5>>>>;
     auto const make = [](int batches) {
-        return train<Net>(Losses{On<"class">(CrossEntropy{.ignore_index = 4}), On<"same">(NLL{}, {.weight = 0.5})},
+        return train<Net>(Mixed<bfloat16>{},
+                          Losses{On<"class">(CrossEntropy{.ignore_index = 4}), On<"same">(NLL{}, {.weight = 0.5})},
                           Accumulate{batches});
     };
     std::vector<std::int32_t> labels;
