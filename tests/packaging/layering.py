@@ -118,7 +118,7 @@ def check(include):
     """Returns (errors, warnings) about the headers below include/strata."""
     root = include / "strata"
     errors, warnings = [], []
-    headers = sorted(p for p in root.rglob("*") if p.suffix in (".hpp", ".cuh", ".h"))
+    headers = sorted(p for p in root.rglob("*") if p.suffix in (".hpp", ".ipp", ".cuh", ".h"))
     if not headers:
         errors.append(f"{root}: there are no headers")
     for header in headers:
@@ -177,6 +177,8 @@ def check(include):
                 report(number, f"{path} must not include {target}: {room_of(target)} is not below {room}")
             elif inner and cpu_room(target) and not cpu_may_include(inner, cpu_room(target)):
                 report(number, f"{path} must not include {target}: {cpu_room(target)} is not below {inner}")
+        if path.suffix == ".ipp" and room != "umbrella" and not (header.with_suffix(".hpp")).is_file():
+            report(1, f"{path.stem}.hpp, which declares what stands here, is missing")
         code = without_comments_and_strings(text)
         for number, line in enumerate(code.splitlines(), 1):
             if re.match(r"\s*namespace\s+strata\b(?!::inline STRATA_ABI\b)", line) and path.as_posix() != SHARED:
@@ -200,7 +202,7 @@ def check(include):
         if not least <= lines <= most:
             errors.append(f"{readme}: a room opens with a {README} of about ten lines (what it holds, what it may include, "
                           f"in which order to read it), but it has {lines}")
-        count = sum(header.parent == folder for header in headers)
+        count = sum(header.parent == folder for header in headers if header.suffix != ".ipp")
         if cpu_room(folder.relative_to(root) / "a") and count > CPU_HEADERS:
             errors.append(f"{folder}: {count} headers; a room of the CPU backend has at most {CPU_HEADERS}")
     return errors, warnings
@@ -235,7 +237,9 @@ GOOD = {
                                     '#include "../cpu.hpp"\n#include "../step/program.hpp"\n',
     "backend/cuda/executor.hpp": "#include <cublas_v2.h>\nvoid go() { kernel<<<1, 1>>>(cublasSgemm); }\n",
     "data/gzip.hpp": "#include <zlib.h>\n",
-    "io/json.hpp": '#include "../core/shape.hpp"\n',
+    "io/json.hpp": '#include "../core/shape.hpp"\n#ifndef STRATA_FILES\n#include "json.ipp"\n#endif\n',
+    "io/json.ipp": '#include "json.hpp"\n',
+    "files.ipp": '#include "io/json.ipp"\n',
     "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/run/executor.hpp"\n',
     "testing/gradient_check.hpp": '#include "../train/trainer.hpp"\n',
 }
@@ -248,6 +252,8 @@ BAD = [
     ("backend/cpu/run/executor.hpp", '#include "../../cuda/executor.hpp"\n', "backend/cuda is not below backend/cpu"),
     ("backend/team.hpp", '#include "cpu/run/executor.hpp"\n', "backend/cpu is not below backend"),
     ("data/gzip.hpp", '#include "../io/json.hpp"\n', "io is not below data"),
+    ("io/checksum.ipp", '#include "json.hpp"\n', "checksum.hpp, which declares"),
+    ("io/json.ipp", '#include "../train/trainer.hpp"\n', "train is not below io"),
     ("train/trainer.hpp", '#include "../strata.hpp"\n', "umbrella is not below train"),
     ("train/trainer.hpp", '#include "../testing/gradient_check.hpp"\n', "testing is not below train"),
     ("testing/gradient_check.hpp", '#include "../strata.hpp"\n', "umbrella is not below testing"),
