@@ -1,4 +1,4 @@
-// What no network type touches, compiled once: files, data, progress, tables. The library strata::files is this, for
+// What no network type touches, compiled once: files, data, progress, tables, and the kernels of floats. The library strata::files is this, for
 // programs compiled with STRATA_FILES, which its target defines; without CMake, compile a file with this line and link it:
 //
 //     #include <strata/files.ipp>   // c++ -DSTRATA_FILES, and the other options of the program
@@ -6,6 +6,9 @@
 // A program that does without it gets the same functions inline, from the headers.
 #pragma once
 
+#define STRATA_FILES_SOURCE
+
+#include "backend/cpu/kernel/compiled.hpp"
 #include "data/cifar.ipp"
 #include "data/dataset.ipp"
 #include "data/idx.ipp"

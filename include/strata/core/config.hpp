@@ -19,6 +19,7 @@
 //                  size and on its own. Big functions of it that grow into each other take long to compile.
 // STRATA_DEFINE    opens the definition of a function in an .ipp file: of what no network type touches. It is inline, as
 //                  everything in a header, or compiled once, where the library strata::files is linked (STRATA_FILES).
+// STRATA_COMPILED  names a template of functions that is compiled in strata::files, and nowhere else.
 // STRATA_HOT       marks loops over numbers that only such functions call: compiled for speed all the same.
 #pragma once
 
@@ -62,6 +63,11 @@
 #define STRATA_COLD __attribute__((cold, noinline))
 #define STRATA_HOT __attribute__((hot, noinline))
 
+#ifdef STRATA_FILES_SOURCE
+#define STRATA_COMPILED(...) template decltype(__VA_ARGS__) __VA_ARGS__
+#else
+#define STRATA_COMPILED(...) extern template decltype(__VA_ARGS__) __VA_ARGS__
+#endif
 #ifdef STRATA_FILES
 #define STRATA_DEFINE
 #else
