@@ -1,6 +1,8 @@
 // The functions of checkpoint_file.hpp that no network type touches.
 #pragma once
 
+#include <cstdlib>
+
 #include "checkpoint_file.hpp"
 #include "checksum.hpp"
 #include "safetensors_file.hpp"

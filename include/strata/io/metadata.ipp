@@ -1,6 +1,7 @@
 // The functions of metadata.hpp that no network type touches.
 #pragma once
 
+#include <cstdlib>
 #include <initializer_list>
 #include <string>
 #include <string_view>

@@ -1,6 +1,7 @@
 // The functions of write_safetensors.hpp that no network type touches.
 #pragma once
 
+#include <cstdlib>
 #include <span>
 
 #include "../core/fixed_array.hpp"
