@@ -49,17 +49,17 @@ consteval auto op_list_of() {
 }
 
 /// Running sums: the offset of each operation's part in a flat arena, the total last.
-template <std::size_t N>
-consteval std::array<int, N + 1> offsets(std::array<OperationRow, N> const& rows, int OperationRow::* size) {
-    std::array<int, N + 1> at{};
+template <std::size_t N, class Count>
+consteval std::array<Count, N + 1> offsets(std::array<OperationRow, N> const& rows, Count OperationRow::* size) {
+    std::array<Count, N + 1> at{};
     for (std::size_t i = 0; i < N; ++i) at[i + 1] = at[i] + rows[i].*size;
     return at;
 }
 
 /// The same of the buffers: those that training moves come first.
 template <std::size_t N>
-consteval std::array<int, N + 1> buffer_offsets(std::array<OperationRow, N> const& rows) {
-    std::array<int, N + 1> at{};
+consteval std::array<std::ptrdiff_t, N + 1> buffer_offsets(std::array<OperationRow, N> const& rows) {
+    std::array<std::ptrdiff_t, N + 1> at{};
     for (bool const frozen : {false, true})
         for (std::size_t i = 0; i < N; ++i)
             if (rows[i].is_frozen == frozen) {
@@ -144,13 +144,13 @@ public:
 
     /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
     static constexpr auto parameter_offset = detail::offsets(op_list.rows, &detail::OperationRow::parameters);
-    static constexpr int parameter_count = parameter_offset.back();
+    static constexpr std::ptrdiff_t parameter_count = parameter_offset.back();
     /// Buffers are saved but not trained: BatchNorm's running statistics, and all that is Frozen, which comes last.
     static constexpr auto buffer_offset = detail::buffer_offsets(op_list.rows);
-    static constexpr int buffer_count = buffer_offset.back();
+    static constexpr std::ptrdiff_t buffer_count = buffer_offset.back();
     /// Those that a training step moves.
-    static constexpr int moving_buffer_count = [] {
-        int sum = 0;
+    static constexpr std::ptrdiff_t moving_buffer_count = [] {
+        std::ptrdiff_t sum = 0;
         for (auto const& row : op_list.rows) sum += row.is_frozen ? 0 : row.buffers;
         return sum;
     }();

@@ -30,9 +30,10 @@ constexpr bool has_buffers() {
 struct OperationRow {
     std::string_view type;              ///< "Conv2d"
     std::span<int const> output_shape;  ///< of one sample
-    int output_size = 0;
-    int parameters = 0, buffers = 0, statistics = 0;  ///< numbers in each of the flat arenas
-    int frozen = 0;                                   ///< of the buffers: parameters that are not trained
+    std::ptrdiff_t output_size = 0;
+    std::ptrdiff_t parameters = 0, buffers = 0;  ///< numbers in each of the flat arenas
+    std::ptrdiff_t frozen = 0;                   ///< of the buffers: parameters that are not trained
+    int statistics = 0;
     bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
     double flops = 0;                                 ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
