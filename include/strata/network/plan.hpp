@@ -98,7 +98,8 @@ public:
 template <int N>
 struct SharedPlaces {
     std::array<int, N + 1> root{};             ///< of each value, the first one with its memory
-    std::array<int, N + 1> whole{}, owner{};   ///< of each root that is a part, the whole's root, or -1; of each value the outermost whole
+    std::array<int, N + 1> whole{};          ///< of each root that is a part, the whole's root; -1
+    std::array<int, N + 1> owner{};          ///< of each value, the outermost whole
     std::array<std::ptrdiff_t, N + 1> at{}, from{};  ///< where they begin there
 
     constexpr SharedPlaces() {

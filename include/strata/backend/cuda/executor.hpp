@@ -203,12 +203,12 @@ private:
         return Training ? Net::training_plan : Net::inference_plan;
     }
 
-    [[nodiscard]] Storage* at(int offset) const {
-        return offset < 0 ? nullptr : workspace_.data() + static_cast<std::ptrdiff_t>(offset) * samples_;
+    [[nodiscard]] Storage* at(std::ptrdiff_t offset) const {
+        return offset < 0 ? nullptr : workspace_.data() + offset * samples_;
     }
 
     /// A value or gradient as [batch][size]; returns how many numbers that is.
-    std::size_t rows_of(int offset, int size, Buffer<Storage>& to) {
+    std::size_t rows_of(std::ptrdiff_t offset, int size, Buffer<Storage>& to) {
         auto const count = static_cast<std::size_t>(samples_) * static_cast<std::size_t>(size);
         device_->launch(detail::TransposeBody<Storage>{at(offset), to.grow(*device_, count), size, samples_});
         return count;
@@ -238,7 +238,7 @@ private:
     }
 
     /// Brings the batch to the device and fills value 0.
-    void begin(ModelType const& model, Batch const& batch, int plan_size) {
+    void begin(ModelType const& model, Batch const& batch, std::ptrdiff_t plan_size) {
         detail::check_device_batch(batch, Net::InputShape::size);
         device_->activate();
         if (loaded_ != &model) load_model(model);
@@ -325,7 +325,7 @@ private:
             device_->launch_blocks(detail::ParameterGradientBody<O, P, Precision>{a});
     }
     template <class O>
-    void input_gradient(Data a, int offset, GradientWrite write) {
+    void input_gradient(Data a, std::ptrdiff_t offset, GradientWrite write) {
         if (write == GradientWrite::none) return;
         a.dx = at(offset);
         a.add = write == GradientWrite::add;
