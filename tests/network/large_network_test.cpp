@@ -28,7 +28,8 @@ static_assert(Deep::parameter_count == 13 * (weights + 16384) + 16385 * 10);
 static_assert(Deep::buffer_count == 13 * weights && Deep::moving_buffer_count == 0);
 static_assert(Deep::weight_count == Deep::parameter_count + 13 * weights);
 static_assert(Deep::parameter_offset[24] == 12 * (weights + 16384) && Deep::buffer_offset[26 + 24] == 12 * weights);
-static_assert(parameter_table<Deep>[25].offset == 12 * (weights + 16384) + weights && parameter_table<Deep>[25].size == 16384);
+static_assert(parameter_table<Deep>[25].offset == 12 * (weights + 16384) + weights &&
+              parameter_table<Deep>[25].size == 16384);
 static_assert(buffer_table<Deep>[12].offset == 12 * weights);
 static_assert(ParameterGroups<Deep>::parameters(ParameterGroups<Deep>::count - 1).end == Deep::parameter_count);
 static_assert(detail::norm_chunk == 4096 && detail::parameter_chunks(square) == 1048592);

@@ -34,8 +34,8 @@ struct OperationRow {
     std::ptrdiff_t parameters = 0, buffers = 0;  ///< numbers in each of the flat arenas
     std::ptrdiff_t frozen = 0;                   ///< of the buffers: parameters that are not trained
     int statistics = 0;
-    bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
-    double flops = 0;                                 ///< forward, one sample; a multiply-add is two
+    bool has_tensors = false;  ///< parameters or buffers, which are saved under its name
+    double flops = 0;          ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers that they leave, of one sample
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,

@@ -97,9 +97,9 @@ public:
 /// Memory that values share: views and in-place results with their source, parts with the whole that they lie in.
 template <int N>
 struct SharedPlaces {
-    std::array<int, N + 1> root{};             ///< of each value, the first one with its memory
-    std::array<int, N + 1> whole{};          ///< of each root that is a part, the whole's root; -1
-    std::array<int, N + 1> owner{};          ///< of each value, the outermost whole
+    std::array<int, N + 1> root{};                   ///< of each value, the first one with its memory
+    std::array<int, N + 1> whole{};                  ///< of each root that is a part, the whole's root; -1
+    std::array<int, N + 1> owner{};                  ///< of each value, the outermost whole
     std::array<std::ptrdiff_t, N + 1> at{}, from{};  ///< where they begin there
 
     constexpr SharedPlaces() {

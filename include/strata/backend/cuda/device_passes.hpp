@@ -27,8 +27,8 @@ class DevicePasses {
 public:
     void grow(Device& device, int samples) {
         constexpr std::ptrdiff_t size = Net::training_plan.pass_size > Net::inference_plan.pass_size
-                                 ? Net::training_plan.pass_size
-                                 : Net::inference_plan.pass_size;
+                                            ? Net::training_plan.pass_size
+                                            : Net::inference_plan.pass_size;
         memory_.grow(device, static_cast<std::size_t>(size) * static_cast<std::size_t>(samples));
     }
     /// Tells the bodies of an operation where they are; data.samples is set.

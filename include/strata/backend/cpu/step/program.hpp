@@ -59,7 +59,8 @@ private:
         OperationOffsets at;
         at.x = p.value[Node::input];
         at.inputs = Node::inputs.count;
-        for (int k = 1; k < Node::inputs.count; ++k) at.more[k - 1] = p.value[static_cast<std::size_t>(Node::inputs[k])];
+        for (int k = 1; k < Node::inputs.count; ++k)
+            at.more[k - 1] = p.value[static_cast<std::size_t>(Node::inputs[k])];
         at.y = p.value[Index + 1];
         at.dy = p.gradient[Index + 1];
         at.extra = p.extra[Index];
@@ -75,9 +76,7 @@ private:
 
     /// The loss step. `value` and `gradient` are the outputs' offsets, -1 for no gradient; `size` is the workspace's.
     static void finish(Context const& c, std::ptrdiff_t value, std::ptrdiff_t gradient_at, std::ptrdiff_t size) {
-        auto const at = [&](std::ptrdiff_t offset) {
-            return offset < 0 ? nullptr : c.workspace + offset * c.stride;
-        };
+        auto const at = [&](std::ptrdiff_t offset) { return offset < 0 ? nullptr : c.workspace + offset * c.stride; };
         using T = typename Precision::compute;
         auto* const targets = reinterpret_cast<T*>(at(reads_targets<Loss> ? target_offset(size) : -1));
         finish_tile<Net>(c, at(value), at(gradient_at), targets);
@@ -254,7 +253,7 @@ public:
     static constexpr int training_scratch = write_all<true>(nullptr).scratch,
                          inference_scratch = write_all<false>(nullptr).scratch;
     static constexpr std::ptrdiff_t training_prepared = write_all<true>(nullptr).prepared,
-                         inference_prepared = write_all<false>(nullptr).prepared;
+                                    inference_prepared = write_all<false>(nullptr).prepared;
 };
 
 /// The program of a network for training or inference: the other one's kernels are not compiled.

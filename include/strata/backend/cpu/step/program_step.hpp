@@ -102,11 +102,11 @@ struct TileContext {
     typename Precision::accumulation* gradient = nullptr;
     typename Precision::master const* frozen = nullptr;  ///< the model's buffers: where parameters are that are Frozen
     std::ptrdiff_t first_parameter = 0, first_gradient = 0;  ///< what those begin with, of the network's
-    double const* statistics = nullptr;                  ///< merged, of the whole network
-    double* partial = nullptr;                           ///< this tile's parts of the statistics
-    Storage* scratch = nullptr;                          ///< this worker's, as much as the program says
-    Storage* prepared = nullptr;                         ///< everybody's, as much as the program says
-    bool set_gradient = false;                           ///< the leaf's first tile
+    double const* statistics = nullptr;                      ///< merged, of the whole network
+    double* partial = nullptr;                               ///< this tile's parts of the statistics
+    Storage* scratch = nullptr;                              ///< this worker's, as much as the program says
+    Storage* prepared = nullptr;                             ///< everybody's, as much as the program says
+    bool set_gradient = false;                               ///< the leaf's first tile
     bool each_step_prepares = false;  ///< all of `prepared` is one step's at a time, else of all steps of a phase
     bool cached = false;              ///< it stays from batch to batch, and is there already
     Batch const* batch = nullptr;
@@ -132,7 +132,7 @@ struct TileContext {
 struct OperationOffsets {
     std::ptrdiff_t x = -1, y = -1, dy = -1, extra = -1, parameters = 0;
     int statistics = 0;
-    int inputs = 1;                               ///< all of them
+    int inputs = 1;                                 ///< all of them
     std::ptrdiff_t more[ValueList::most - 1] = {};  ///< those behind the first
     std::ptrdiff_t forward_passes = -1, backward_passes = -1;
 };
@@ -152,10 +152,10 @@ struct ProgramStep {
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
-    std::ptrdiff_t gradients = 0;    ///< parameters whose gradients the step makes in the arena of a leaf
-    std::ptrdiff_t cleared = 0;      ///< parameters whose gradients must begin at zero: not where the kernel sets them
-    std::ptrdiff_t parameters = 0;   ///< of the operation, for forward kernels
-    bool frozen = false;  ///< they are among the buffers
+    std::ptrdiff_t gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
+    std::ptrdiff_t cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
+    std::ptrdiff_t parameters = 0;  ///< of the operation, for forward kernels
+    bool frozen = false;            ///< they are among the buffers
     Preparation<Precision> preparation{};
     std::ptrdiff_t prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
@@ -166,7 +166,7 @@ struct Program {
     using Step = ProgramStep<Precision, Loss>;
     std::span<Step const> steps;
     std::ptrdiff_t size;      ///< scalars of one sample's workspace
-    int scratch;   ///< scalars a worker needs besides, whatever the tile
+    int scratch;              ///< scalars a worker needs besides, whatever the tile
     std::ptrdiff_t prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
 };
 
@@ -182,9 +182,7 @@ typename Precision::master const* parameters_of(ProgramStep<Precision, Loss> con
 template <class Precision, class Loss>
 STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step,
                                                   TileContext<Precision, Loss> const& c) {
-    auto const at = [&](std::ptrdiff_t offset) {
-        return offset < 0 ? nullptr : c.workspace + offset * c.stride;
-    };
+    auto const at = [&](std::ptrdiff_t offset) { return offset < 0 ? nullptr : c.workspace + offset * c.stride; };
     OperationOffsets const& offsets = step.offsets;
     KernelData<Precision> a;
     a.x = at(offsets.x);

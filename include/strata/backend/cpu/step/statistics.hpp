@@ -41,7 +41,8 @@ void merge_forward(StatisticsMerge<Precision> const& m) {
         }
         m.merged[at + Op::mean] = mean;
         m.merged[at + Op::inverse_deviation] = 1 / std::sqrt(squares / count + Op::epsilon);
-        std::ptrdiff_t const running_mean = Net::buffer_offset[Index] + c, running_variance = running_mean + Op::channels;
+        std::ptrdiff_t const running_mean = Net::buffer_offset[Index] + c,
+                             running_variance = running_mean + Op::channels;
         m.next_buffers[running_mean] = Op::moved(m.buffers[running_mean], mean);
         m.next_buffers[running_variance] = Op::moved(m.buffers[running_variance], squares / (count - 1));
     }

@@ -192,7 +192,8 @@ struct LinearParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Prec
         detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, Inputs, Outputs, a.stride, begin,
                                               (std::min)(end, blocks), a.set_gradient);
         if (HasBias && begin < end && end == items.count)
-            detail::bias_gradient<L>(a.dy, a.gradient + std::ptrdiff_t{Inputs} * Outputs, Outputs, a.stride, a.set_gradient);
+            detail::bias_gradient<L>(a.dy, a.gradient + std::ptrdiff_t{Inputs} * Outputs, Outputs, a.stride,
+                                     a.set_gradient);
     }
 };
 
