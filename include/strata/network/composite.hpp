@@ -56,6 +56,17 @@ struct Named {
     using NamedContents = typename detail::ContentsOf<Layers...>::type;
 };
 
+/// Layers with a name to which their parameters belong: every further Shared of that name in a network, of the same
+/// layers, works with the parameters of the first one, as a module that an nn.Module calls several times. So there is one
+/// entry in files, counts and optimizers, called as the first one stands (encoder.0.weight), whose gradient is the sum
+/// over all uses, the last one's first. Inputs may differ where the shapes of parameters do not; dropout has masks of each
+/// use's own. In training no BatchNorm stands in a Shared that is used again, or between two uses, but a Frozen one.
+template <FixedString Name, class... Layers>
+struct Shared {
+    static constexpr auto name = Name;
+    using SharedContents = typename detail::ContentsOf<Layers...>::type;
+};
+
 /// A reusable group of layers, one entry in the indices of its surroundings, like a nested nn.Sequential.
 template <class... Layers>
 struct Sequential {};

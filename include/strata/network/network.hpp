@@ -7,6 +7,7 @@
 #include "layer_table.hpp"
 #include "plan.hpp"
 #include "residual.hpp"
+#include "shared.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -45,6 +46,8 @@ consteval auto op_list_of() {
     OpList<P::count, Characters> list;
     OpListWriter writer{.rows = list.rows.data(), .text = list.names.data()};
     P::write(writer, {}, 0);
+    list.fault = writer.fault;
+    if (list.fault == SharedFault::none && !frozen_alike(list.rows)) list.fault = SharedFault::frozen;
     return list;
 }
 
@@ -77,7 +80,7 @@ consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> con
         auto const& row = rows[i];
         all[i] = {.inputs = row.inputs,
                   .output_size = row.output_size,
-                  .has_parameters = row.parameters > 0,
+                  .has_parameters = row.trained > 0,
                   .is_view = row.is_view || (row.is_training_only && !training),
                   .is_elementwise = row.is_elementwise,
                   .keeps_extra = row.keeps_extra,
@@ -108,12 +111,18 @@ public:
 private:
     using Contents = std::conditional_t<valid, Expanded, detail::NoFragment<InputExtent>>;
     static constexpr auto op_list = detail::op_list_of<Contents, detail::name_characters<Contents>()>();
+    static_assert(op_list.fault != detail::SharedFault::other_layers,
+                  "Shared: all layers that share a name must be the same, with parameters of the same shapes");
+    static_assert(op_list.fault != detail::SharedFault::frozen,
+                  "Shared: layers that share a name are Frozen in all places or in none");
+    static_assert(op_list.fault != detail::SharedFault::too_many, "Shared: a network may have 64 names of Shared layers");
 
 public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
     static constexpr int operation_count = Contents::count;
     template <int Index>
-    using OperationAt = typename detail::OperationIn<Index, Contents>::type;
+    using OperationAt = typename detail::UseOf<typename detail::OperationIn<Index, Contents>::type,
+                                               (op_list.rows[Index].owner >= 0)>::type;
     /// An entry of the op list.
     template <int Index>
     struct NodeAt {
@@ -148,6 +157,32 @@ public:
     /// Buffers are saved but not trained: BatchNorm's running statistics, and all that is Frozen, which comes last.
     static constexpr auto buffer_offset = detail::buffer_offsets(op_list.rows);
     static constexpr std::ptrdiff_t buffer_count = buffer_offset.back();
+    /// True where layers are Shared and used again.
+    static constexpr bool has_shared = [] {
+        bool any = false;
+        for (auto const& row : op_list.rows) any = any || row.owner >= 0;
+        return any;
+    }();
+    /// The operation whose parameters operation `index` works with: itself, or the first use of what is Shared.
+    static constexpr int owner(int index) {
+        int const its = op_list.rows[static_cast<std::size_t>(index)].owner;
+        return its < 0 ? index : its;
+    }
+    /// Where they begin, and where its buffers do.
+    static constexpr std::ptrdiff_t parameters_at(int index) {
+        return parameter_offset[static_cast<std::size_t>(owner(index))];
+    }
+    static constexpr std::ptrdiff_t buffers_at(int index) {
+        return buffer_offset[static_cast<std::size_t>(owner(index))];
+    }
+    /// True where nothing behind operation `index` works with its parameters.
+    static constexpr bool is_last_use(int index) {
+        for (int later = index + 1; has_shared && later < operation_count; ++later)
+            if (owner(later) == owner(index)) return false;
+        return true;
+    }
+    /// True where training would need gradients of Shared parameters from both sides of a BatchNorm.
+    static constexpr bool shares_over_batch = detail::shared_over_batch(op_list.rows);
     /// Those that a training step moves.
     static constexpr std::ptrdiff_t moving_buffer_count = [] {
         std::ptrdiff_t sum = 0;

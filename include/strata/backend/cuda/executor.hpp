@@ -259,9 +259,9 @@ private:
         a.y = at(p.value[Index + 1]);
         a.dy = at(p.gradient[Index + 1]);
         a.extra = at(p.extra[Index]);
-        a.parameters = detail::is_frozen<Op<Index>> ? buffers_.data() + Net::buffer_offset[Index]
-                                                    : parameters_.data() + Net::parameter_offset[Index];
-        a.gradient = gradient_.data() + Net::parameter_offset[Index];
+        a.parameters = detail::is_frozen<Op<Index>> ? buffers_.data() + Net::buffers_at(Index)
+                                                    : parameters_.data() + Net::parameters_at(Index);
+        a.gradient = gradient_.data() + Net::parameters_at(Index);
         a.statistics = statistics_.data() + Net::statistic_offset[Index];
         a.random = random;
         a.random.operation = Index;
@@ -306,7 +306,7 @@ private:
             if constexpr (detail::is_batch_wide<Op<Index>>())
                 device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
             else
-                Op<Index>::Parameters::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
+                detail::trained_parameters<Op<Index>>::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
             // In place, the first input's gradient takes dy's memory: last, where it is another one.
             static_cast<void>(detail::for_all_inputs<O>([&]<int K>() {
                 input_gradient<detail::gradient_operation<O, K>>(

@@ -64,7 +64,7 @@ private:
         at.y = p.value[Index + 1];
         at.dy = p.gradient[Index + 1];
         at.extra = p.extra[Index];
-        at.parameters = is_frozen<Op<Index>> ? Net::buffer_offset[Index] : Net::parameter_offset[Index];
+        at.parameters = is_frozen<Op<Index>> ? Net::buffers_at(Index) : Net::parameters_at(Index);
         at.statistics = Net::statistic_offset[Index];
         auto const of_passes = [&](std::ptrdiff_t offset) {
             return offset < 0 ? std::ptrdiff_t{-1} : pass_offset(p.size) + offset * target_scalars;
@@ -172,12 +172,14 @@ private:
                                                                              .reduction = Reduction::backward,
                                                                              .operation = Index,
                                                                              .cleared = Op<Index>::Parameters::size});
-            else if constexpr (Op<Index>::Parameters::size > 0)
-                write.template kernel<ParameterGradientKernel<Op<Index>, Precision>>(
+            else if constexpr (constexpr auto size = trained_parameters<Op<Index>>::size; size > 0)
+                // Of Shared parameters the last use comes first, and the others add to its gradient.
+                write.template kernel<ParameterGradientKernel<KernelOp<Index>, Precision>>(
                     {.offsets = offsets_of<Index, true>(),
                      .operation = Index,
-                     .gradients = Op<Index>::Parameters::size,
-                     .cleared = Op<Index>::Parameters::size});
+                     .gradients = Net::is_last_use(Index) ? size : 0,
+                     .cleared = Net::is_last_use(Index) ? size : 0,
+                     .adds = !Net::is_last_use(Index)});
             // In place, the first input's gradient takes dy's memory: last, where it is another one.
             constexpr bool own = p.in_place[Index] && !passes_gradient<Op<Index>>() && p.gradient[Node::input] >= 0;
             static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {

@@ -154,6 +154,7 @@ struct ProgramStep {
     bool backward = false;
     std::ptrdiff_t gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
     std::ptrdiff_t cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
+    bool adds = false;  ///< to a gradient that an earlier step of the tile has begun
     std::ptrdiff_t parameters = 0;  ///< of the operation, for forward kernels
     bool frozen = false;            ///< they are among the buffers
     Preparation<Precision> preparation{};
@@ -193,7 +194,7 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.write = step.write;
     a.parameters = parameters_of(step, c);
     if (c.gradient && !step.frozen) a.gradient = c.gradient + (offsets.parameters - c.first_gradient);
-    a.set_gradient = c.set_gradient;
+    a.set_gradient = c.set_gradient && !step.adds;
     if (c.statistics) a.statistics = c.statistics + offsets.statistics;
     if (c.partial) a.partial = c.partial + offsets.statistics;
     a.scratch = c.scratch;

@@ -79,9 +79,7 @@ void evaluation_statistics(T const* buffers, double* statistics) {
     Net::for_each_operation([&]<int Index>() {
         using Op = typename Net::template OperationAt<Index>;
         if constexpr (reads_statistics<Op>() && !(Frozen && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
-            constexpr std::ptrdiff_t affine =
-                kernel_operation<Op>::Parameters::size - Op::Parameters::size;  // frozen: buffers, too
-            T const* const running = buffers + Net::buffer_offset[Index] + affine;
+            T const* const running = buffers + Net::buffers_at(Index) + statistics_in_buffers<Op>;
             for (int c = 0; c < Op::channels; ++c) {
                 double* const s = statistics + Net::statistic_offset[Index] + c * Op::statistics_per_channel;
                 s[Op::mean] = static_cast<double>(running[c]);
