@@ -28,9 +28,9 @@ struct Play {
     std::vector<Content> memory = std::vector<Content>(static_cast<std::size_t>(plan.size));
     int errors = 0, copies = 0;
 
-    static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+    static std::size_t index(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
     [[nodiscard]] OperationFacts const& op(int i) const { return ops[index(i)]; }
-    [[nodiscard]] int size_of_value(int v) const { return v == 0 ? input_size : static_cast<int>(op(v - 1).output_size); }
+    [[nodiscard]] std::ptrdiff_t size_of_value(int v) const { return v == 0 ? input_size : op(v - 1).output_size; }
     /// Views hold what their source holds.
     [[nodiscard]] int content_of(int v) const {
         return v > 0 && op(v - 1).is_view ? content_of(op(v - 1).inputs[0]) : v;
@@ -39,40 +39,41 @@ struct Play {
     /// f(k, part, offset in the whole) for each part of a concatenation.
     template <class F>
     void for_parts(int v, F const& f) const {
-        for (int k = 0, offset = 0; k < op(v - 1).inputs.count; ++k) {
+        std::ptrdiff_t offset = 0;
+        for (int k = 0; k < op(v - 1).inputs.count; ++k) {
             int const part = op(v - 1).inputs[k];
             f(k, part, offset);
             offset += size_of_value(part);
         }
     }
 
-    void write(int offset, int size, Content what) {
+    void write(std::ptrdiff_t offset, std::ptrdiff_t size, Content what) {
         if (offset < 0 || offset + size > plan.size) {
             ++errors;
             return;
         }
-        for (int k = 0; k < size; ++k) memory[index(offset + k)] = what;
+        for (std::ptrdiff_t k = 0; k < size; ++k) memory[index(offset + k)] = what;
     }
-    void expect(int offset, int size, Content what) {
+    void expect(std::ptrdiff_t offset, std::ptrdiff_t size, Content what) {
         if (offset < 0 || offset + size > plan.size) {
             ++errors;
             return;
         }
-        for (int k = 0; k < size; ++k) errors += memory[index(offset + k)] == what ? 0 : 1;
+        for (std::ptrdiff_t k = 0; k < size; ++k) errors += memory[index(offset + k)] == what ? 0 : 1;
     }
     /// A concatenation holds what its parts hold.
-    void expect_value(int v) { expect_value(v, static_cast<int>(plan.value[index(v)])); }
-    void expect_value(int v, int offset) {
+    void expect_value(int v) { expect_value(v, plan.value[index(v)]); }
+    void expect_value(int v, std::ptrdiff_t offset) {
         v = content_of(v);
         if (is_concatenation(v))
-            for_parts(v, [&](int, int part, int at) { expect_value(part, offset + at); });
+            for_parts(v, [&](int, int part, std::ptrdiff_t at) { expect_value(part, offset + at); });
         else
             expect(offset, size_of_value(v), {Content::value, v});
     }
-    void write_value(int v, int offset) {
+    void write_value(int v, std::ptrdiff_t offset) {
         v = content_of(v);
         if (is_concatenation(v))
-            for_parts(v, [&](int, int part, int at) { write_value(part, offset + at); });
+            for_parts(v, [&](int, int part, std::ptrdiff_t at) { write_value(part, offset + at); });
         else
             write(offset, size_of_value(v), {Content::value, v});
     }
@@ -93,7 +94,8 @@ struct Play {
                std::any_of(o.inputs.begin(), o.inputs.end(), [&](int x) { return wants_gradient(x); });
     }
     void write_gradient(int v, GradientWrite how, bool in_place) {
-        int const content = content_of(v), offset = static_cast<int>(plan.gradient[index(v)]);
+        int const content = content_of(v);
+        std::ptrdiff_t const offset = plan.gradient[index(v)];
         if (!wants_gradient(v)) {
             errors += how == GradientWrite::none ? 0 : 1;
             return;
@@ -110,13 +112,13 @@ struct Play {
     }
 
     int run() {
-        write(static_cast<int>(plan.value[0]), input_size, {Content::value, 0});
+        write(plan.value[0], input_size, {Content::value, 0});
         for (int i = 0; i < N; ++i) {
             auto const& o = op(i);
             for (int const v : o.inputs) expect_value(v);
-            auto const y = static_cast<int>(plan.value[index(i + 1)]);
+            std::ptrdiff_t const y = plan.value[index(i + 1)];
             if (o.is_concatenation) {
-                for_parts(i + 1, [&](int, int part, int at) {
+                for_parts(i + 1, [&](int, int part, std::ptrdiff_t at) {
                     if (plan.value[index(part)] == y + at) return;
                     ++copies;
                     write_value(part, y + at);
@@ -125,7 +127,7 @@ struct Play {
             } else if (o.is_view) {
                 errors += y == plan.value[index(o.inputs[0])] ? 0 : 1;
             } else {
-                write(y, size_of_value(i + 1), {Content::value, i + 1});
+                write(y, o.output_size, {Content::value, i + 1});
             }
             if (o.keeps_extra && training && wants_gradient(i + 1))
                 write(plan.extra[index(i)], o.output_size, {Content::extra, i});
@@ -171,9 +173,10 @@ struct Play {
     }
     /// Where nothing is written, a part of dy becomes the first contribution to an input's gradient.
     void pass_on_to_parts(int i) {
-        int const y = i + 1, dy = static_cast<int>(plan.gradient[index(y)]);
+        int const y = i + 1;
+        std::ptrdiff_t const dy = plan.gradient[index(y)];
         for (bool const copied : {false, true})
-            for_parts(y, [&](int k, int part, int at) {
+            for_parts(y, [&](int k, int part, std::ptrdiff_t at) {
                 auto const how = plan.write[index(i)][index(k)];
                 if ((how != GradientWrite::none) != copied) return;
                 if (copied) {

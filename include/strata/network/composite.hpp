@@ -12,6 +12,19 @@ struct Input {
     using Extent = Shape<Extents...>;
 };
 
+/// Several inputs, each with a name, first in a Network: `Inputs<Named<"image", Input<3, 32, 32>>, Named<"meta",
+/// Input<8>>>`. The layers that read them, or the branches, begin with From. A sample is the numbers of all inputs, one
+/// behind the other in this order (input_values).
+template <class... Parts>
+struct Inputs {};
+/// One of a network's Inputs: `Concat<Branch<From<"image">, Conv2d<8, 3>, Flatten>, Branch<From<"meta">, Linear<8>>>`. It
+/// takes no index among its neighbours.
+template <FixedString Name>
+struct From {
+    static constexpr auto name = Name;
+    using TakesInput = void;
+};
+
 /// The input of a network whose training passes give the gradient of the loss with respect to the samples, too:
 /// `Network<RequiresGrad<Input<1, 28, 28>>, …>`. All else is as without; model files are the same.
 template <class In>

@@ -3,6 +3,7 @@
 
 #include "expand.hpp"
 #include "frozen.hpp"
+#include "inputs.hpp"
 #include "join.hpp"
 #include "layer_table.hpp"
 #include "plan.hpp"
@@ -16,12 +17,31 @@ template <class T>
 inline constexpr bool is_input = false;
 template <int... E>
 inline constexpr bool is_input<Input<E...>> = true;
+template <class... Parts>
+inline constexpr bool is_input<Inputs<Parts...>> = true;
 template <class In>
 inline constexpr bool is_input<RequiresGrad<In>> = is_input<In>;
 template <class T>
 inline constexpr bool requires_grad = false;
 template <class In>
 inline constexpr bool requires_grad<RequiresGrad<In>> = true;
+/// What is said of Inputs.
+template <class In>
+struct InputsCheck {};
+template <class In>
+struct InputsCheck<RequiresGrad<In>> : InputsCheck<In> {};
+template <class... Parts>
+struct InputsCheck<Inputs<Parts...>> {
+    static constexpr bool named = sizeof...(Parts) > 0 && (is_named_input<Parts> && ...);
+    static_assert(named,
+                  "Inputs: each input is Named: Inputs<Named<\"image\", Input<3, 32, 32>>, Named<\"meta\", Input<8>>>");
+    static_assert(
+        [] {
+            if constexpr (named) return EntryOf<Inputs<Parts...>>::type::differ;
+            return true;
+        }(),
+        "Inputs: two inputs have the same name");
+};
 /// The input's shape; anything else has said that it is none.
 template <class T>
 struct InputExtentOf {
@@ -30,6 +50,11 @@ struct InputExtentOf {
 template <int... E>
 struct InputExtentOf<Input<E...>> {
     using type = Shape<E...>;
+};
+template <class... Parts>
+requires(sizeof...(Parts) > 0 && (is_named_input<Parts> && ...))
+struct InputExtentOf<Inputs<Parts...>> {
+    using type = typename EntryOf<Inputs<Parts...>>::type::Whole;
 };
 template <class In>
 struct InputExtentOf<RequiresGrad<In>> : InputExtentOf<In> {};
@@ -87,7 +112,8 @@ consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> con
                   .is_concatenation = row.is_concatenation,
                   .keep = row.keep,
                   .forward_passes = row.forward_passes,
-                  .backward_passes = row.backward_passes};
+                  .backward_passes = row.backward_passes,
+                  .view_offset = row.view_offset};
     }
     return all;
 }
@@ -99,8 +125,9 @@ template <class In, class... Layers>
 class Network {
     static_assert(detail::is_input<In>,
                   "Network begins with the shape of its input: Network<Input<3, 32, 32>, layers...>");
+    static_assert(sizeof(detail::InputsCheck<In>) > 0);
     using InputExtent = typename detail::InputExtentOf<In>::type;
-    using Expanded = detail::All<detail::List<Layers...>, InputExtent>;
+    using Expanded = detail::All<detail::List<Layers...>, typename detail::EntryOf<In>::type>;
     static_assert(sizeof...(Layers) > 0, "Network needs at least one layer after Input");
     static_assert(sizeof(typename Expanded::Misuse::Message) > 0);  // says what is misused
 
@@ -132,6 +159,7 @@ public:
     };
 
     using InputShape = InputExtent;
+    using InputType = In;
     using OutputShape = typename Contents::Output;
     static constexpr InputShape input_shape{};
     static constexpr OutputShape output_shape{};

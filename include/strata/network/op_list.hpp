@@ -37,6 +37,7 @@ struct OperationRow {
     std::ptrdiff_t trained = 0;                  ///< parameters whose gradient it makes, its own or those that it shares
     int owner = -1;                              ///< the operation whose parameters it works with; -1: its own
     int statistics = 0;
+    int view_offset = 0;                         ///< of a view: where it begins in its input
     bool has_tensors = false;  ///< parameters or buffers, which are saved under its name
     double flops = 0;          ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
@@ -67,6 +68,7 @@ constexpr OperationRow make_row() {
                      .keeps_extra = keeps_extra<Op>(),
                      .is_concatenation = is_concatenation<Op>(),
                      .is_batch_wide = is_batch_wide<Op>()};
+    if constexpr (requires { Op::view_offset; }) row.view_offset = Op::view_offset;
     if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
     if constexpr (requires { Op::statistics_per_channel; }) row.statistics = Op::channels * Op::statistics_per_channel;
     return row;

@@ -24,6 +24,7 @@ struct OperationFacts {
     bool has_parameters = false, is_view = false, is_elementwise = false, keeps_extra = false, is_concatenation = false;
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers of a sample
+    int view_offset = 0;                          ///< of a view: where it begins in its input
 };
 
 enum class GradientWrite : std::uint8_t { none, overwrite, add };
@@ -99,6 +100,7 @@ template <int N>
 struct SharedPlaces {
     std::array<int, N + 1> root{};                   ///< of each value, the first one with its memory
     std::array<int, N + 1> whole{};                  ///< of each root that is a part, the whole's root; -1
+    std::array<std::ptrdiff_t, N + 1> shift{};       ///< of each value, where it begins in its root
     std::array<int, N + 1> owner{};                  ///< of each value, the outermost whole
     std::array<std::ptrdiff_t, N + 1> at{}, from{};  ///< where they begin there
 
@@ -128,7 +130,7 @@ struct SharedPlaces {
         for (int v = 0; v <= N; ++v) {
             auto const i = static_cast<std::size_t>(v), r = static_cast<std::size_t>(root[i]);
             owner[i] = owner[r];
-            from[i] = from[r];
+            from[i] = from[r] + shift[i];
         }
     }
 };
@@ -183,7 +185,10 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
                         !(wants_gradient[static_cast<size_t>(i + 1)] && training && keeps_input(op.keep)) &&
                         !ops[x - 1].is_view && !ops[x - 1].is_concatenation;
         plan.in_place[static_cast<size_t>(i)] = in_place;
-        if (op.is_view || in_place) places.root[static_cast<size_t>(i + 1)] = places.root[x];
+        if (op.is_view || in_place) {
+            places.root[static_cast<size_t>(i + 1)] = places.root[x];
+            places.shift[static_cast<size_t>(i + 1)] = places.shift[x] + op.view_offset;
+        }
         for (int const v : op.inputs) last_reader[static_cast<size_t>(places.root[static_cast<size_t>(v)])] = i;
     }
     last_reader[static_cast<size_t>(places.root[N])] = N;  // the loss

@@ -185,7 +185,9 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
         if constexpr (detail::is_view<Op>() || detail::is_concatenation<Op>()) {
             for (int const v : Node::inputs) {
                 auto const& part = values[static_cast<std::size_t>(v)];
-                y.insert(y.end(), part.begin(), part.end());
+                auto begin = part.begin(), end = part.end();
+                if constexpr (requires { Op::view_offset; }) end = (begin += Op::view_offset) + Op::Output::size;
+                y.insert(y.end(), begin, end);
             }
         } else {
             std::array<double*, ValueList::most> inputs{};
