@@ -23,6 +23,7 @@ template <bool WantsGradient, class... Names, class... Shapes>
 struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
     using AreInputParts = void;
     using Whole = Shape<(0 + ... + Shapes::size)>;
+    static constexpr int count = sizeof...(Shapes);
     static constexpr bool wants_gradient = WantsGradient;
     template <int K>
     using ShapeOf = typename detail::ShapeAt<K, ShapeList<Shapes...>>::type;

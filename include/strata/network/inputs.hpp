@@ -74,7 +74,6 @@ struct Fragment<Layer, X> : decltype(take_input<Layer, X>()) {};
 template <class In, class... Layers>
 struct BehindInputs {};
 template <class In, class... Layers, class X>
-struct Fragment<BehindInputs<In, Layers...>, X>
-    : Scoped<All<List<Layers...>, typename EntryOf<In, true>::type>> {};
+struct Fragment<BehindInputs<In, Layers...>, X> : Scoped<All<List<Layers...>, typename EntryOf<In, true>::type>> {};
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -142,7 +142,8 @@ private:
                   "Shared: all layers that share a name must be the same, with parameters of the same shapes");
     static_assert(op_list.fault != detail::SharedFault::frozen,
                   "Shared: layers that share a name are Frozen in all places or in none");
-    static_assert(op_list.fault != detail::SharedFault::too_many, "Shared: a network may have 64 names of Shared layers");
+    static_assert(op_list.fault != detail::SharedFault::too_many,
+                  "Shared: a network may have 64 names of Shared layers");
 
 public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).

@@ -34,10 +34,10 @@ struct OperationRow {
     std::ptrdiff_t output_size = 0;
     std::ptrdiff_t parameters = 0, buffers = 0;  ///< numbers in each of the flat arenas
     std::ptrdiff_t frozen = 0;                   ///< of the buffers: parameters that are not trained
-    std::ptrdiff_t trained = 0;                  ///< parameters whose gradient it makes, its own or those that it shares
-    int owner = -1;                              ///< the operation whose parameters it works with; -1: its own
+    std::ptrdiff_t trained = 0;  ///< parameters whose gradient it makes, its own or those that it shares
+    int owner = -1;              ///< the operation whose parameters it works with; -1: its own
     int statistics = 0;
-    int view_offset = 0;                         ///< of a view: where it begins in its input
+    int view_offset = 0;       ///< of a view: where it begins in its input
     bool has_tensors = false;  ///< parameters or buffers, which are saved under its name
     double flops = 0;          ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;

@@ -154,7 +154,7 @@ struct ProgramStep {
     bool backward = false;
     std::ptrdiff_t gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
     std::ptrdiff_t cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
-    bool adds = false;  ///< to a gradient that an earlier step of the tile has begun
+    bool adds = false;              ///< to a gradient that an earlier step of the tile has begun
     std::ptrdiff_t parameters = 0;  ///< of the operation, for forward kernels
     bool frozen = false;            ///< they are among the buffers
     Preparation<Precision> preparation{};
