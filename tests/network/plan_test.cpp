@@ -399,7 +399,8 @@ TEST_CASE("what passes leave for backward is kept, and nothing else") {
     std::array<OperationFacts, 3> const ops{norm(0, 16, 32), norm(1, 0, 16), norm(2, 48, 0)};
     auto const training = detail::make_plan<3>(ops, 20, true), inference = detail::make_plan<3>(ops, 20, false);
     CHECK(training.forward_passes == std::array<std::ptrdiff_t, 3>{0, -1, 16});
-    CHECK(training.backward_passes == std::array<std::ptrdiff_t, 3>{16, 16, -1});  // the last layer's are no longer needed then
+    CHECK(training.backward_passes ==
+          std::array<std::ptrdiff_t, 3>{16, 16, -1});  // the last layer's are no longer needed then
     CHECK(training.pass_size == 64);
     CHECK(inference.forward_passes == std::array<std::ptrdiff_t, 3>{0, -1, 0});
     CHECK(inference.backward_passes == std::array<std::ptrdiff_t, 3>{-1, -1, -1});

@@ -32,10 +32,10 @@ struct SquaredDifference {
     template <class A, class B>
     using On = SquaredDifferenceOf<A, B>;
 };
+// The network of reference/generate_shared.py: two images through one tower, a cell twice.
 template <class Tower>
 using Distance = Join<SquaredDifference, Branch<From<"left">, Tower>, Branch<From<"right">, Tower>>;
 
-// The network of reference/generate_shared.py.
 using Three = Inputs<Named<"left", Input<1, 6, 6>>, Named<"meta", Input<3>>, Named<"right", Input<1, 6, 6>>>;
 template <class In>
 using Pair = Network<In,
