@@ -118,8 +118,7 @@ struct OpListWriter {
             for (int i = first; i < operations; ++i) {
                 auto& row = rows[i];
                 if (!row.has_tensors) continue;
-                int const its = known.first + (i - first);
-                row.owner = rows[its].owner < 0 ? its : rows[its].owner;
+                row.owner = known.first + (i - first);
                 row.parameters = row.buffers = row.frozen = 0;
                 row.has_tensors = false;
             }
