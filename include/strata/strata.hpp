@@ -66,6 +66,7 @@
 #include "network/describe.hpp"
 #include "network/fold_batch_norm.hpp"
 #include "network/heads.hpp"
+#include "network/input_values.hpp"
 #include "network/multiply.hpp"
 #include "optimizer/adagrad.hpp"
 #include "optimizer/adam.hpp"

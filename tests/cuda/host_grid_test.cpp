@@ -166,6 +166,11 @@ TEST_CASE("frozen layers between trained ones") {
     check_training<Tuned>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
 }
 
+TEST_CASE("shared layers, several inputs") {
+    for (int size : {1, 17}) check_gradients<Tied>(CrossEntropy{}, size);
+    check_training<Tied>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
+}
+
 TEST_CASE("regression with Dropout and one's own activation") {
     for (int size : {1, 7, 140}) check_gradients<Regression>(MSE{}, size);
     check_gradients<Regression>(BCEWithLogits{.pos_weight = 2}, 7);

@@ -92,6 +92,13 @@ using Larger =
 using Lines = Network<Input<3, 14>, Conv1d<6, 5, Padding<2>>, ReLU, MaxPool1d<2>, Conv1d<4, 3, Stride<2>>, AvgPool1d<3>,
                       Flatten, Linear<3>>;
 
+// Layers that are used again, on inputs of two kinds.
+using Tied = Network<Inputs<Named<"image", Input<1, 5, 5>>, Named<"meta", Input<4>>>,
+                     Concat<Branch<From<"image">, Shared<"conv", Conv2d<1, 3, Padding<1>>>, ReLU,
+                                   Shared<"conv", Conv2d<1, 3, Padding<1>>>, Flatten>,
+                            Branch<From<"meta">, Linear<3>>>,
+                     Repeat<2, Shared<"cell", Linear<28>, OwnTanh>>, Linear<3>>;
+
 /// A batch with memory of its own; inputs uint8 where Bytes, else double; labels and targets both.
 template <class Net>
 struct Samples {

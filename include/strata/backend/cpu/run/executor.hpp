@@ -302,7 +302,7 @@ private:
     void work_on(std::size_t end, bool gathers, Context& context, detail::Share share) {
         constexpr auto steps = Layout::template program<Training>.steps;
         auto const own = Groups::parameters(Layout::group_of(steps[end - 1]));
-        context.first_gradient = static_cast<int>(own.begin);
+        context.first_gradient = static_cast<std::ptrdiff_t>(own.begin);
         context.polls = share.rank == 0;
         if (gathers) {
             pass_.alone(share,
@@ -353,7 +353,7 @@ private:
     }
 
     void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, Tiling const& tiling,
-                          int samples, int batch, int first_gradient, detail::Share share) {
+                          int samples, int batch, std::ptrdiff_t first_gradient, detail::Share share) {
         bool has_first_leaf = true;
         if constexpr (!Ranks::several) {
             pass_.meet(share);
