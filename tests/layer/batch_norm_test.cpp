@@ -106,8 +106,11 @@ TEST_CASE("a team's split changes no bit of the input gradient, whatever the com
             std::vector<float> const x_tile(x.begin(), x.end()), dy_tile(dy.begin(), dy.end()),
                 weights(parameters.begin(), parameters.end());
             std::vector<double> statistics;
-            for (int c = 0; c < 3; ++c)
-                for (double const s : {0.1, 1.3, 0.2, -0.4}) statistics.push_back(s + 0.01 * c);
+            for (auto const& pass : {std::pair{0.1, 1.3}, {0.2, -0.4}})  // moments, means of dy and dy xhat
+                for (int c = 0; c < 3; ++c) {
+                    statistics.push_back(pass.first + 0.01 * c);
+                    statistics.push_back(pass.second + 0.01 * c);
+                }
             std::vector<float> out(147);
             KernelData<Float32> data;
             data.x = x_tile.data();

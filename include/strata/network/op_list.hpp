@@ -31,7 +31,8 @@ struct OperationRow {
     std::string_view type;              ///< "Conv2d"
     std::span<int const> output_shape;  ///< of one sample
     int output_size = 0;
-    int parameters = 0, buffers = 0, statistics = 0;  ///< numbers in each of the flat arenas
+    int parameters = 0, buffers = 0;                  ///< numbers in each of the flat arenas
+    int statistics = 0;                               ///< and what passes over the batch leave, doubles
     int frozen = 0;                                   ///< of the buffers: parameters that are not trained
     bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
     double flops = 0;                                 ///< forward, one sample; a multiply-add is two
@@ -51,6 +52,7 @@ constexpr OperationRow make_row() {
                      .output_shape = ExtentsOf<typename Op::Output>::value,
                      .output_size = Op::Output::size,
                      .parameters = Op::Parameters::size,
+                     .statistics = batch_numbers<Op>,
                      .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
                      .flops = flops_of<Op>(),
                      .keep = keep_of<Op>(),
@@ -63,7 +65,6 @@ constexpr OperationRow make_row() {
                      .is_concatenation = is_concatenation<Op>(),
                      .is_batch_wide = is_batch_wide<Op>()};
     if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
-    if constexpr (requires { Op::statistics_per_channel; }) row.statistics = Op::channels * Op::statistics_per_channel;
     return row;
 }
 template <class Op>
