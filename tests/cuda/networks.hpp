@@ -38,6 +38,8 @@
 #include <strata/network/multiply.hpp>
 #include <strata/network/network.hpp>
 
+#include "../layer/batch_pass_layers.hpp"
+
 namespace cuda_tests {
 
 using namespace strata;
@@ -89,6 +91,10 @@ using Larger = Network<Input<2, 4, 3>, ConvTranspose2d<4, 3, Stride<2>, Padding<
                        AdaptiveAvgPool2d<5, 4>, Upsample<2>, AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
 using Lines = Network<Input<3, 14>, Conv1d<6, 5, Padding<2>>, ReLU, MaxPool1d<2>, Conv1d<4, 3, Stride<2>>, AvgPool1d<3>,
                       Flatten, Linear<3>>;
+
+// Passes over the batch that are no BatchNorm's.
+using BatchPasses = Network<Input<2, 4, 3>, Conv2d<3, 3, Padding<1>>, MinibatchDeviation, Conv2d<2, 3, Padding<1>>,
+                            Standardized, Flatten, Linear<3>>;
 
 /// A batch with memory of its own; inputs uint8 where Bytes, else double; labels and targets both.
 template <class Net>

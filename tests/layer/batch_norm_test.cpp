@@ -132,3 +132,35 @@ TEST_CASE("a team's split changes no bit of the input gradient, whatever the com
         for (int const parts : {2, 3, 4, 5}) CHECK(run(parts) == run(1));
     }
 }
+
+TEST_CASE("the kernels that gather a tile's part are the generic ones to rounding") {
+    using Op = BatchNorm2d<>::On<Shape<3, 7, 7>>;
+    constexpr int S = 16;
+    auto const x = reference_values(1, 147 * S), dy = reference_values(2, 147 * S);
+    std::vector<double> const left{0.1, 1.3, 0.2, 1.1, -0.3, 0.8, 0, 0, 0, 0, 0, 0};
+    for (int const samples : {S, 5}) {
+        KernelData<Float64> data;
+        data.x = x.data();
+        data.statistics = left.data();
+        data.samples = samples;
+        data.stride = S;
+        auto empty = dy;
+        for (std::size_t i = 0; i < empty.size(); ++i)
+            if (static_cast<int>(i % S) >= samples) empty[i] = 0;
+        data.dy = empty.data();
+        auto const part = [&]<class P>(P, auto run) {
+            std::vector<double> parts(12);
+            data.partial = parts.data();
+            run(data, 0, 3);
+            return parts;
+        };
+        auto const compare = [&]<class P>(P pass) {
+            auto const fast = part(pass, &GatherKernel<Op, P, Float64>::run),
+                       generic = part(pass, &GenericGather<BatchPassOf<Op, P>, Float64>::run);
+            CHECK(fast != std::vector<double>(12));
+            for (std::size_t i = 0; i < fast.size(); ++i) CHECK(fast[i] == doctest::Approx(generic[i]).epsilon(1e-12));
+        };
+        compare(Op::Moments{});
+        compare(Op::GradientMeans{});
+    }
+}

@@ -62,15 +62,15 @@ TEST_CASE("the minibatch standard deviation, forward and in evaluation") {
     }
     for (std::size_t s = 0; s < 19; ++s)
         for (std::size_t i = 0; i < 18; ++i)
-            CHECK(run.y[s * 18 + i] ==
-                  doctest::Approx(i < size ? x[s * size + i] : mean_of_deviations).epsilon(1e-12));
+            CHECK(run.y[s * 18 + i] == doctest::Approx(i < size ? x[s * size + i] : mean_of_deviations).epsilon(1e-12));
     run.evaluate({x.begin(), x.begin() + size});
     CHECK(run.y[17] == doctest::Approx(0.75 + 0.25 * mean_of_deviations).epsilon(1e-12));
     // Of one sample there is no deviation.
-    CHECK_THROWS_WITH_AS(run.train({x.begin(), x.begin() + size}, std::vector<double>(18)),
-                         "layer layers.0 (MinibatchDeviation): one value a channel has no variance, expected at least 2 "
-                         "samples in a training batch (drop_last leaves a smaller last batch out)",
-                         Error);
+    CHECK_THROWS_WITH_AS(
+        run.train({x.begin(), x.begin() + size}, std::vector<double>(18)),
+        "layer layers.0 (MinibatchDeviation): one value a channel has no variance, expected at least 2 "
+        "samples in a training batch (drop_last leaves a smaller last batch out)",
+        Error);
 }
 
 TEST_CASE("means in two phases are BatchNorm's moments") {

@@ -7,8 +7,7 @@ namespace strata::inline STRATA_ABI::detail {
 
 /// What a pass over the batch has gathered for one element.
 template <class P>
-using gathered_by =
-    std::conditional_t<P::gathers == Gather::moments, GatheredMoments, GatheredSums<P::numbers>>;
+using gathered_by = std::conditional_t<P::gathers == Gather::moments, GatheredMoments, GatheredSums<P::numbers>>;
 
 template <class Op>
 struct BuffersOf {
@@ -56,9 +55,31 @@ constexpr bool moves_buffer(PassList<Ps...>) {
             return false;
     }() || ...);
 }
+/// Whether an operation says what becomes of each of its buffers.
 template <class Op, class... Bs>
 constexpr bool moves_all(ParameterList<Bs...>) {
     return (moves_buffer<Op, Bs>(forward_passes<Op>{}) && ...);
+}
+template <class Op, class P, class T>
+concept HasEvaluation =
+    requires(ParametersView<buffers_of<Op>, double, T> const& view) { Op::evaluation(P{}, 0, view)[0]; };
+/// Whether it says what takes the place of each forward pass over the batch in evaluation.
+template <class Op, class... Ps>
+constexpr bool evaluates_all(PassList<Ps...>) {
+    return ([] {
+        if constexpr (Ps::scope == Scope::batch)
+            return HasEvaluation<Op, Ps, double>;
+        else
+            return true;
+    }() && ...);
+}
+/// Whether it says all that is asked of one with passes over the batch.
+template <class Op>
+constexpr bool says_all_of_batch() {
+    if constexpr (batch_numbers<Op> > 0)
+        return evaluates_all<Op>(forward_passes<Op>{}) && moves_all<Op>(buffers_of<Op>{});
+    else
+        return true;
 }
 
 /// What the bodies read of an element.
@@ -66,8 +87,9 @@ template <class Op, class P>
 STRATA_HD void leave_numbers(gathered_by<P> const& all, double* to) {
     if constexpr (requires { Op::finish(P{}, all); }) {
         auto const numbers = Op::finish(P{}, all);
-        static_assert(std::tuple_size_v<std::remove_cv_t<decltype(numbers)>> == left_by<P>(),
-                      "finish: bodies read as many numbers of an element as are gathered: 2 of Gather::moments, else `numbers`");
+        static_assert(
+            std::tuple_size_v<std::remove_cv_t<decltype(numbers)>> == left_by<P>(),
+            "finish: bodies read as many numbers of an element as are gathered: 2 of Gather::moments, else `numbers`");
         for (int k = 0; k < left_by<P>(); ++k) to[k] = numbers[static_cast<std::size_t>(k)];
     } else if constexpr (P::gathers == Gather::moments) {
         to[0] = all.mean;
@@ -91,9 +113,6 @@ STRATA_HD void move_buffer([[maybe_unused]] int element, [[maybe_unused]] gather
 template <class Op, class P, class T, class... Bs>
 STRATA_HD void move_buffers([[maybe_unused]] int element, [[maybe_unused]] gathered_by<P> const& all,
                             [[maybe_unused]] T const* old, [[maybe_unused]] T* next, ParameterList<Bs...>) {
-    static_assert(moves_all<Op>(buffers_of<Op>{}),
-                  "an operation with passes over the batch says what becomes of each of its Buffers: moved(pass, buffer, "
-                  "old, gathered)");
     (move_buffer<Op, P, Bs>(element, all, old, next), ...);
 }
 
@@ -130,10 +149,9 @@ template <class Op, class P, class T>
 STRATA_HD void leave_evaluation([[maybe_unused]] int element, [[maybe_unused]] T const* buffers, double* to) {
     if constexpr (forward_passes<Op>::template contains<P>) {
         using View = ParametersView<buffers_of<Op>, double, T>;
-        static_assert(requires(View const& view) { Op::evaluation(P{}, element, view); },
-                      "an operation with passes over the batch says what takes the place of each forward pass in "
-                      "evaluation, where no batch is seen: evaluation(pass, element, buffers), an array of doubles");
         auto const numbers = Op::evaluation(P{}, element, View{buffers});
+        static_assert(std::tuple_size_v<std::remove_cv_t<decltype(numbers)>> == left_by<P>(),
+                      "evaluation: as many numbers of an element as bodies read: 2 of Gather::moments, else `numbers`");
         for (int k = 0; k < left_by<P>(); ++k) to[k] = numbers[static_cast<std::size_t>(k)];
     } else {
         for (int k = 0; k < left_by<P>(); ++k) to[k] = 0;

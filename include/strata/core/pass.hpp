@@ -202,7 +202,8 @@ struct PassesView {
         } else {
             auto view = place.template as<typename P::Extents>();
             if constexpr (forward_passes<Op>::template contains<P>)
-                view.data = forward + static_cast<std::ptrdiff_t>(forward_passes<Op>::template offset<P>) * place.stride;
+                view.data =
+                    forward + static_cast<std::ptrdiff_t>(forward_passes<Op>::template offset<P>) * place.stride;
             else
                 view.data =
                     backward + static_cast<std::ptrdiff_t>(backward_passes<Op>::template offset<P>) * place.stride;

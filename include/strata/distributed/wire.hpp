@@ -14,7 +14,7 @@ struct Wire {
 };
 
 /// The wire of a step of DataParallel on `rank` of `ranks`, behind another one, with a batch of so many samples: gradients there and back, the
-/// leaves' results, BatchNorm's sums. `ways` are what stands behind DataParallel's communicator; what ranks agree on under
+/// leaves' results, what passes over the batch (BatchNorm's) have gathered. `ways` are what stands behind DataParallel's communicator; what ranks agree on under
 /// WhenLost::go_on is the engine's own and does not count. Codes of steps in which OneBit or TopK
 /// warm up are longer: at(step) says them. Throws Error where a number makes no sense.
 ///

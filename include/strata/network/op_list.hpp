@@ -31,11 +31,11 @@ struct OperationRow {
     std::string_view type;              ///< "Conv2d"
     std::span<int const> output_shape;  ///< of one sample
     int output_size = 0;
-    int parameters = 0, buffers = 0;                  ///< numbers in each of the flat arenas
-    int statistics = 0;                               ///< and what passes over the batch leave, doubles
-    int frozen = 0;                                   ///< of the buffers: parameters that are not trained
-    bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
-    double flops = 0;                                 ///< forward, one sample; a multiply-add is two
+    int parameters = 0, buffers = 0;  ///< numbers in each of the flat arenas
+    int statistics = 0;               ///< and what passes over the batch leave, doubles
+    int frozen = 0;                   ///< of the buffers: parameters that are not trained
+    bool has_tensors = false;         ///< parameters or buffers, which are saved under its name
+    double flops = 0;                 ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers that they leave, of one sample
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,

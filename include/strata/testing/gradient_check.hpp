@@ -175,9 +175,9 @@ private:
     void merge(Step const& step) {
         if constexpr (Net::is_batch_wide) {
             if (step.reduction)
-                merge_batch<Float64, Loss>(step, {parts_.data(), Net::statistic_count, merged_.data(), tiles, S, Samples,
-                                                  model.buffers().data(), next_buffers_.data(), gradient.data(),
-                                                  Share{}});
+                merge_batch<Float64, Loss>(step,
+                                           {parts_.data(), Net::statistic_count, merged_.data(), tiles, S, Samples,
+                                            model.buffers().data(), next_buffers_.data(), gradient.data(), Share{}});
         }
     }
 

@@ -44,15 +44,16 @@ public:
     }
     /// Runs passes in order; `Batch`: those over the batch, too, which move the operation's buffers.
     template <class Op, bool Batch, class T, class... Ps>
-    static void run(Device& device, DeviceData<Precision> const& data, PassList<Ps...>, T const* buffers,
-                    T* next_buffers) {
+    static void run([[maybe_unused]] Device& device, [[maybe_unused]] DeviceData<Precision> const& data,
+                    PassList<Ps...>, [[maybe_unused]] T const* buffers, [[maybe_unused]] T* next_buffers) {
         (run_one<Op, Ps, Batch>(device, data, buffers, next_buffers), ...);
     }
     [[nodiscard]] std::size_t bytes() const { return memory_.bytes(); }
 
 private:
     template <class Op, class P, bool Batch, class T>
-    static void run_one(Device& device, DeviceData<Precision> const& data, T const* buffers, T* next_buffers) {
+    static void run_one(Device& device, DeviceData<Precision> const& data, [[maybe_unused]] T const* buffers,
+                        [[maybe_unused]] T* next_buffers) {
         if constexpr (P::scope == Scope::sample) {
             device.launch(PassBody<Op, P, Precision>{data});
         } else if constexpr (Batch) {

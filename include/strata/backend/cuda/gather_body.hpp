@@ -145,7 +145,8 @@ void evaluation_numbers(Device& device, Scalar const* buffers, double* statistic
         using Op = typename Net::template OperationAt<Index>;
         using O = kernel_operation<Op>;
         if constexpr (batch_numbers<O> > 0 && !(Training && is_batch_wide<Op>())) {
-            Scalar const* const its = buffers + Net::buffer_offset[Index] + (O::Parameters::size - Op::Parameters::size);
+            Scalar const* const its =
+                buffers + Net::buffer_offset[Index] + (O::Parameters::size - Op::Parameters::size);
             auto const leave = [&]<class P>(P) {
                 if constexpr (P::scope == Scope::batch)
                     device.launch(EvaluationBody<O, P, Scalar>{its, statistics + Net::statistic_offset[Index]});

@@ -350,15 +350,15 @@ private:
         return c;
     }
 
-    void merge(detail::ProgramStep<Precision, Loss> const& step, ModelType const& model, Tiling const& tiling, int samples, int batch,
-               int first_gradient, detail::Share share) {
+    void merge(detail::ProgramStep<Precision, Loss> const& step, ModelType const& model, Tiling const& tiling,
+               int samples, int batch, int first_gradient, detail::Share share) {
         bool has_first_leaf = true;
         if constexpr (!Ranks::several) {
             pass_.meet(share);
         } else {
             int const begin = step.reduction.at, end = begin + step.reduction.numbers;
-            pass_.alone(
-                share, [&] { ranks_.share_parts(pass_.parts.data(), Net::statistic_count, begin, end, tiling); });
+            pass_.alone(share,
+                        [&] { ranks_.share_parts(pass_.parts.data(), Net::statistic_count, begin, end, tiling); });
             auto const own = ranks_.leaves(tiling.leaves);
             has_first_leaf = own.begin == 0 && own.end > 0;
         }

@@ -57,8 +57,7 @@ STRATA_COLD void gradient_sums_in_double(T const* x, T const* dy, int count, dou
 /// distances to it, [channel][2]. Pieces that fit the cache are read twice and merged by Chan, Golub and LeVeque's
 /// update; of `S` samples the first `samples` are real.
 template <class L, class T>
-STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pixels, int S, int samples, int begin,
-                                    int end) {
+STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pixels, int S, int samples, int begin, int end) {
     using C = scalar_of<L>;
     constexpr int N = width_of<L>, piece = 64 * N;
     int const length = pixels * S;
@@ -109,8 +108,8 @@ STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pixels, int S
 /// A tile's sums of dy and dy xhat, [channel][2]; empty lanes of dy hold zeros. `moments`: [channel][2], mean and inverse
 /// deviation.
 template <class L, class T>
-STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const* moments,
-                                          double* sums_of, int length, int begin, int end) {
+STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const* moments, double* sums_of, int length,
+                                          int begin, int end) {
     using C = scalar_of<L>;
     constexpr int N = width_of<L>, piece = 64 * N;
     for (int channel = begin; channel < end; ++channel) {
@@ -181,14 +180,12 @@ STRATA_ONE_COPY void normalize(Storage const* x, Storage* y, double const* momen
 /// dx = scale (dy - mean(dy) - xhat mean(dy xhat)), set or added, for vectors [begin, end) of the tile's numbers; zero
 /// in empty lanes: the means make their gradient non-zero, and it must not reach the layers below.
 template <class T, class Storage>
-STRATA_ONE_COPY void normalize_gradient(Storage const* x, Storage const* dy, Storage* dx,
-                                        double const* moments, double const* means,
-                                        T const* weight, int length, int numbers, int S, int samples, bool add,
-                                        int begin, int end) {
+STRATA_ONE_COPY void normalize_gradient(Storage const* x, Storage const* dy, Storage* dx, double const* moments,
+                                        double const* means, T const* weight, int length, int numbers, int S,
+                                        int samples, bool add, int begin, int end) {
     using L = widest_lane<T>;
     for_channel_parts<width_of<L>>(length, numbers, begin, end, [&](int channel, int first, int stop) {
-        auto const mean = static_cast<T>(moments[2 * channel]),
-                   deviation = static_cast<T>(moments[2 * channel + 1]),
+        auto const mean = static_cast<T>(moments[2 * channel]), deviation = static_cast<T>(moments[2 * channel + 1]),
                    mean_dy = static_cast<T>(means[2 * channel]), mean_dy_xhat = static_cast<T>(means[2 * channel + 1]);
         T const scale = weight ? deviation * weight[channel] : deviation;
         auto const gradient = [&]<class V>(V value, V g) {
@@ -221,8 +218,7 @@ struct BatchNormMomentsGather<BatchPassOf<BatchNormalization<X, HasAffine, M, E,
     static constexpr Items items{Op::channels, Items::By::channel, X::size};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::gather_moments<widest_lane<typename Precision::compute>>(
-            a.x, detail::part_of<Op, typename Op::Moments>(a), Op::pixels, a.stride, a.samples,
-            begin, end);
+            a.x, detail::part_of<Op, typename Op::Moments>(a), Op::pixels, a.stride, a.samples, begin, end);
     }
 };
 template <class Of, class Precision>
@@ -236,9 +232,8 @@ struct BatchNormGradientsGather<BatchPassOf<BatchNormalization<X, HasAffine, M, 
     static constexpr Items items{Op::channels, Items::By::channel, X::size};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::gather_gradient_sums<widest_lane<typename Precision::compute>>(
-            a.x, a.dy, detail::left_of<Op, typename Op::Moments>(a),
-            detail::part_of<Op, typename Op::GradientMeans>(a), Op::pixels * a.stride,
-            begin, end);
+            a.x, a.dy, detail::left_of<Op, typename Op::Moments>(a), detail::part_of<Op, typename Op::GradientMeans>(a),
+            Op::pixels * a.stride, begin, end);
     }
 };
 
@@ -269,8 +264,8 @@ struct BatchNormInputGradient<BatchNormalization<X, HasAffine, M, E, Rank>, Prec
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::normalize_gradient<typename Precision::master>(
             a.x, a.dy, a.dx, detail::left_of<Op, typename Op::Moments>(a),
-            detail::left_of<Op, typename Op::GradientMeans>(a),
-            HasAffine ? a.parameters : nullptr, Op::pixels * a.stride, X::size * a.stride, a.stride, a.samples, a.write == GradientWrite::add, begin, end);
+            detail::left_of<Op, typename Op::GradientMeans>(a), HasAffine ? a.parameters : nullptr,
+            Op::pixels * a.stride, X::size * a.stride, a.stride, a.samples, a.write == GradientWrite::add, begin, end);
     }
 };
 
