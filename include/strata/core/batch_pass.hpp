@@ -135,13 +135,15 @@ STRATA_HD void add_gradients([[maybe_unused]] int element, [[maybe_unused]] gath
 
 /// All that becomes of an element that is gathered: `gradient`, where it is not null, and the buffers are the operation's.
 template <class Op, class P, class Gradient, class T>
-STRATA_HD void finish_pass(int element, gathered_by<P> const& all, double* to, Gradient* gradient,
-                           [[maybe_unused]] T const* buffers, [[maybe_unused]] T* next_buffers) {
+STRATA_HD void finish_pass([[maybe_unused]] int element, gathered_by<P> const& all, double* to,
+                           [[maybe_unused]] Gradient* gradient, [[maybe_unused]] T const* buffers,
+                           [[maybe_unused]] T* next_buffers) {
     leave_numbers<Op, P>(all, to);
-    if constexpr (forward_passes<Op>::template contains<P>)
+    if constexpr (forward_passes<Op>::template contains<P>) {
         move_buffers<Op, P>(element, all, buffers, next_buffers, buffers_of<Op>{});
-    else if (gradient)
-        add_gradients<Op, P>(element, all, gradient, typename Op::Parameters{});
+    } else if constexpr (gathers_gradients<Op>()) {
+        if (gradient) add_gradients<Op, P>(element, all, gradient, typename Op::Parameters{});
+    }
 }
 
 /// What bodies read of an element in evaluation, and where the layer is Frozen. `buffers` are the operation's.
