@@ -62,19 +62,18 @@ struct AuditedOperation {
     int index;
     std::array<double*, ValueList::most> inputs;
     std::vector<double>& y;
-    double const *parameters, *statistics;
+    double const* parameters;
+    double* statistics;
 };
 
 /// What passes over the batch leave, in evaluation.
 template <class P>
 struct AuditedBatchPass {
-    double const* data;
     AuditedView<Shape<P::Extents::size, left_by<P>()>> view;
 
     double operator()(int element, int number = 0) const {
-        if (number < 0 || number >= left_by<P>()) element = -1;  // for the message
-        static_cast<void>(view[element * left_by<P>() + number]);
-        return data[element * left_by<P>() + number];
+        bool const there = number >= 0 && number < left_by<P>();
+        return view[there ? element * left_by<P>() + number : -1 - number];  // which is refused
     }
     double operator[](int element) const { return (*this)(element); }
 };
@@ -84,7 +83,7 @@ template <class Op>
 struct AuditedPasses {
     AuditedBody const* reader = nullptr;
     std::vector<double>* values = nullptr;  ///< of all passes over the sample, forward's first
-    double const* batch = nullptr;          ///< of those over the batch
+    double* batch = nullptr;                ///< of those over the batch
     int made = 0;                           ///< how many of the passes
 
     template <class P>
@@ -94,7 +93,7 @@ struct AuditedPasses {
                                   : forward_passes<Op>::count + backward_passes<Op>::template index<P>;
         char const* const absent = index < made ? nullptr : "which comes later";
         if constexpr (P::scope == Scope::batch)
-            return AuditedBatchPass<P>{batch + batch_place<Op, P>(), {values->data(), reader, "pass", absent}};
+            return AuditedBatchPass<P>{{batch + batch_place<Op, P>(), reader, "pass", absent}};
         else
             return AuditedView<typename P::Extents>{values->data() + place<P>(), reader, "pass", absent};
     }
