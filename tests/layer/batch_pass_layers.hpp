@@ -176,8 +176,11 @@ struct StandardizedOf {
     }
     template <class Io>
     STRATA_HD static auto parameter_gradient(Weight, Position<1> at, Io const& io) {
+        // All that is standardised has the sum 0, so the mean of dy may be left out of it.
+        auto const mean = io.pass(GradientMeans{})(at[0]);
         typename Io::L sum(0);
-        for (int i = at[0] * pixels; i < (at[0] + 1) * pixels; ++i) sum = sum + io.dy[i] * standardized(at[0], i, io);
+        for (int i = at[0] * pixels; i < (at[0] + 1) * pixels; ++i)
+            sum = sum + (io.dy[i] - mean) * standardized(at[0], i, io);
         return sum;
     }
 

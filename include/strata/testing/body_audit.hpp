@@ -73,7 +73,7 @@ struct AuditedBatchPass {
 
     double operator()(int element, int number = 0) const {
         bool const there = number >= 0 && number < left_by<P>();
-        return view[there ? element * left_by<P>() + number : -1 - number];  // which is refused
+        return view[there ? element * left_by<P>() + number : -1];  // which is refused
     }
     double operator[](int element) const { return (*this)(element); }
 };
