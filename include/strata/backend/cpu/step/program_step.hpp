@@ -95,10 +95,10 @@ struct BatchMerge;
 /// How the parts of a pass over the batch are merged, after the step that gathers them: it ends a phase.
 template <class Precision>
 struct BatchReduction {
-    void (*merge)(BatchMerge<Precision> const&) = nullptr;  ///< null: there is nothing to merge
+    void (*merge)(BatchMerge<Precision> const&) = nullptr;  ///< null where there is nothing to merge
     int at = 0, numbers = 0;                                ///< the pass's, among those of the network
     int buffers = 0;                                        ///< where the operation's begin
-    explicit constexpr operator bool() const { return merge != nullptr; }
+    explicit constexpr operator bool() const { return numbers > 0; }
 };
 
 /// One tile's work: where its data lies and which part of each step falls to this worker.
