@@ -88,7 +88,7 @@ STRATA_HD void leave_numbers(gathered_by<P> const& all, double* to) {
     if constexpr (requires { Op::finish(P{}, all); }) {
         auto const numbers = Op::finish(P{}, all);
         static_assert(
-            std::tuple_size_v<std::remove_cv_t<decltype(numbers)>> == left_by<P>(),
+            std::tuple_size<std::remove_cvref_t<decltype(numbers)>>::value == left_by<P>(),
             "finish: bodies read as many numbers of an element as are gathered: 2 of Gather::moments, else `numbers`");
         for (int k = 0; k < left_by<P>(); ++k) to[k] = numbers[static_cast<std::size_t>(k)];
     } else if constexpr (P::gathers == Gather::moments) {
@@ -152,7 +152,7 @@ STRATA_HD void leave_evaluation([[maybe_unused]] int element, [[maybe_unused]] T
     if constexpr (forward_passes<Op>::template contains<P>) {
         using View = ParametersView<buffers_of<Op>, double, T>;
         auto const numbers = Op::evaluation(P{}, element, View{buffers});
-        static_assert(std::tuple_size_v<std::remove_cv_t<decltype(numbers)>> == left_by<P>(),
+        static_assert(std::tuple_size<std::remove_cvref_t<decltype(numbers)>>::value == left_by<P>(),
                       "evaluation: as many numbers of an element as bodies read: 2 of Gather::moments, else `numbers`");
         for (int k = 0; k < left_by<P>(); ++k) to[k] = numbers[static_cast<std::size_t>(k)];
     } else {

@@ -42,7 +42,7 @@ STRATA_DEVICE inline void add_terms(DoubleSums<Numbers>& to, int terms, Term con
 template <class Op, class P, class Io>
 STRATA_DEVICE inline auto term_of(int element, int term, int number, Io const& io) {
     auto const numbers = Op::pass(P{}, P::Extents::position(element), term, io);
-    if constexpr (requires { std::tuple_size<std::remove_cv_t<decltype(numbers)>>::value; })
+    if constexpr (requires { std::tuple_size<std::remove_cvref_t<decltype(numbers)>>::value; })
         return numbers[static_cast<std::size_t>(number)];
     else
         return numbers;

@@ -38,7 +38,7 @@ STRATA_INLINE void for_terms(KernelData<Precision> const& a, int element, F cons
         auto const io = body_input<Op, Precision, L>(a, a.stride, first);
         for (int term = 0; term < P::terms; ++term) {
             auto const numbers = Op::pass(P{}, at, term, io);
-            if constexpr (requires { std::tuple_size<std::remove_cv_t<decltype(numbers)>>::value; })
+            if constexpr (requires { std::tuple_size<std::remove_cvref_t<decltype(numbers)>>::value; })
                 for (int n = 0; n < P::numbers; ++n) put(n, numbers[static_cast<std::size_t>(n)], count);
             else
                 put(0, numbers, count);
