@@ -159,6 +159,11 @@ TEST_CASE("ResNet with every kind of shortcut") {
     check_training<SmallResNet>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.1}, 12);
 }
 
+TEST_CASE("passes over the batch") {
+    for (int size : {2, 17, 130}) check_gradients<BatchPasses>(CrossEntropy{}, size);
+    check_training<BatchPasses>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 33);
+}
+
 TEST_CASE("frozen layers between trained ones") {
     using Tuned = Network<Input<2, 6, 6>, Conv2d<3, 3>, BatchNorm2d<>,
                           Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>, Flatten, Linear<3>>;

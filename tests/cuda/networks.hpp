@@ -39,6 +39,8 @@
 #include <strata/network/multiply.hpp>
 #include <strata/network/network.hpp>
 
+#include "../layer/batch_pass_layers.hpp"
+
 namespace cuda_tests {
 
 using namespace strata;
@@ -98,6 +100,10 @@ using Tied = Network<Inputs<Named<"image", Input<1, 5, 5>>, Named<"meta", Input<
                                    Shared<"conv", Conv2d<1, 3, Padding<1>>>, Flatten>,
                             Branch<From<"meta">, Linear<3>>>,
                      Repeat<2, Shared<"cell", Linear<28>, OwnTanh>>, Linear<3>>;
+
+// Passes over the batch that are no BatchNorm's.
+using BatchPasses = Network<Input<2, 4, 3>, Conv2d<3, 3, Padding<1>>, MinibatchDeviation, Conv2d<2, 3, Padding<1>>,
+                            Standardized, Flatten, Linear<3>>;
 
 /// A batch with memory of its own; inputs uint8 where Bytes, else double; labels and targets both.
 template <class Net>

@@ -108,6 +108,10 @@ TEST_CASE("larger images, and lines") {
     check<Float64, Lines>(MSE{}, AdamW{.learning_rate = 0.01}, 33);
 }
 
+TEST_CASE("passes over the batch") {
+    check<Float64, BatchPasses>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 40);
+}
+
 TEST_CASE("branches that meet") {
     check<Float64, Tied>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 40);
     check<Float32, Joined>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 40);

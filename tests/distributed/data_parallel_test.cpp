@@ -205,12 +205,12 @@ TEST_CASE("the summary of the wire says what wire_of says of the rank that sends
     CHECK(wire_summary<Net>(128, {1, 2, 16}) ==
           "a step of 128 samples, plain gradients: what a rank sends\n"
           " ranks  at work       bytes  messages     buffers    1 Gbit/s   10 Gbit/s  100 Gbit/s\n"
-          "     1        1         0 B         0    1.00 KiB     0.00 ms     0.00 ms     0.00 ms\n"
-          "     2        2    61.8 KiB         5    33.0 KiB     0.61 ms     0.15 ms     0.11 ms\n"
-          "    16        8     126 KiB        52     129 KiB     1.19 ms     0.26 ms     0.17 ms\n");
+          "     1        1         0 B         0       512 B     0.00 ms     0.00 ms     0.00 ms\n"
+          "     2        2    61.3 KiB         5    32.5 KiB     0.60 ms     0.15 ms     0.11 ms\n"
+          "    16        8     124 KiB        52     128 KiB     1.17 ms     0.26 ms     0.17 ms\n");
     std::size_t bytes = 0;
     for (int rank = 0; rank < 16; ++rank) bytes = std::max(bytes, wire_of<Net>(128, 16, rank).bytes);
-    CHECK(format_bytes(static_cast<std::int64_t>(bytes)) == "126 KiB");
+    CHECK(format_bytes(static_cast<std::int64_t>(bytes)) == "124 KiB");
     auto const with_ways =
         wire_summary<Net>(128, {2, 8}, Cpu{.leaves = 4}, Sharded<1>{}, Compressed<Int8>{.shards = 4});
     CHECK(with_ways.starts_with("a step of 128 samples, Sharded<1>, codes of Int8, shards 4: what a rank sends\n"));

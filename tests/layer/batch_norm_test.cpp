@@ -106,8 +106,11 @@ TEST_CASE("a team's split changes no bit of the input gradient, whatever the com
             std::vector<float> const x_tile(x.begin(), x.end()), dy_tile(dy.begin(), dy.end()),
                 weights(parameters.begin(), parameters.end());
             std::vector<double> statistics;
-            for (int c = 0; c < 3; ++c)
-                for (double const s : {0.1, 1.3, 0.2, -0.4}) statistics.push_back(s + 0.01 * c);
+            for (auto const& pass : {std::pair{0.1, 1.3}, {0.2, -0.4}})  // moments, means of dy and dy xhat
+                for (int c = 0; c < 3; ++c) {
+                    statistics.push_back(pass.first + 0.01 * c);
+                    statistics.push_back(pass.second + 0.01 * c);
+                }
             std::vector<float> out(147);
             KernelData<Float32> data;
             data.x = x_tile.data();
@@ -127,5 +130,37 @@ TEST_CASE("a team's split changes no bit of the input gradient, whatever the com
             return out;
         };
         for (int const parts : {2, 3, 4, 5}) CHECK(run(parts) == run(1));
+    }
+}
+
+TEST_CASE("the kernels that gather a tile's part are the generic ones to rounding") {
+    using Op = BatchNorm2d<>::On<Shape<3, 7, 7>>;
+    constexpr int S = 16;
+    auto const x = reference_values(1, 147 * S), dy = reference_values(2, 147 * S);
+    std::vector<double> const left{0.1, 1.3, 0.2, 1.1, -0.3, 0.8, 0, 0, 0, 0, 0, 0};
+    for (int const samples : {S, 5}) {
+        KernelData<Float64> data;
+        data.x = x.data();
+        data.statistics = left.data();
+        data.samples = samples;
+        data.stride = S;
+        auto empty = dy;
+        for (std::size_t i = 0; i < empty.size(); ++i)
+            if (static_cast<int>(i % S) >= samples) empty[i] = 0;
+        data.dy = empty.data();
+        auto const part = [&]<class P>(P, auto run) {
+            std::vector<double> parts(12);
+            data.partial = parts.data();
+            run(data, 0, 3);
+            return parts;
+        };
+        auto const compare = [&]<class P>(P pass) {
+            auto const fast = part(pass, &GatherKernel<Op, P, Float64>::run),
+                       generic = part(pass, &GenericGather<BatchPassOf<Op, P>, Float64>::run);
+            CHECK(fast != std::vector<double>(12));
+            for (std::size_t i = 0; i < fast.size(); ++i) CHECK(fast[i] == doctest::Approx(generic[i]).epsilon(1e-12));
+        };
+        compare(Op::Moments{});
+        compare(Op::GradientMeans{});
     }
 }

@@ -21,11 +21,12 @@ LEVELS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # The same law inside of the CPU backend. Some headers have a level of their own: the policy, which kernels and steps do
-# not know, the contract of a kernel with the generic ones, all kernels, and the lists of which of them runs.
+# not know, the contract of a kernel with the generic ones and what they gather, all kernels, and the lists of which of them runs.
 CPU_LEVELS = [
     ["threads"],
     ["kernel/micro"],
     ["kernel/generic.hpp"],
+    ["kernel/generic_gather.hpp"],
     ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/winograd_row", "kernel/pooling", "kernel/norm",
      "kernel/image", "kernel/mixed"],
     ["kernel/kernels.hpp"],

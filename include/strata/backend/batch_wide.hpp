@@ -1,4 +1,4 @@
-// What every backend does for batch-wide layers.
+// What every backend does for operations with passes over the batch.
 #pragma once
 
 #include <algorithm>
@@ -8,16 +8,42 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// Throws Error where a channel has one value only in a training batch: there is no variance then.
+/// Whether a pass takes moments of one value only in a batch of one.
+template <class Op, class... Ps>
+constexpr bool needs_two_samples(PassList<Ps...>) {
+    return ([] {
+        if constexpr (Ps::scope == Scope::batch)
+            return Ps::gathers == Gather::moments && Ps::terms == 1;
+        else
+            return false;
+    }() || ...);
+}
+
+/// Throws Error where moments are those of one value only in a training batch: there is no variance then.
 template <class Net>
 void check_batch_for_statistics(int batch) {
     Net::for_each_operation([&]<int Index>() {
         using Op = typename Net::template OperationAt<Index>;
         if constexpr (is_batch_wide<Op>()) {  // nvcc 13 needs these braces
-            if (Op::pixels == 1 && batch == 1)
+            if (needs_two_samples<Op>(forward_passes<Op>{}) && batch == 1)
                 fail("layer ", Net::layer_table[Index].name, " (", type_of<Op>(),
                      "): one value a channel has no variance, expected at least 2 samples in a training batch "
                      "(drop_last leaves a smaller last batch out)");
+        }
+    });
+}
+
+/// Calls f(numbers) for each pass over the batch in a training step, with the doubles that a tile's part of it has.
+template <class Net, class F>
+constexpr void for_batch_passes(F const& f) {
+    Net::for_each_operation([&]<int Index>() {
+        using Op = typename Net::template OperationAt<Index>;
+        if constexpr (is_batch_wide<Op>()) {
+            auto const each = [&]<class P>(P) {
+                if constexpr (P::scope == Scope::batch) f(numbers_of_pass<P>);
+            };
+            forward_passes<Op>::for_each(each);
+            if (Net::training_plan.gradient[Index + 1] >= 0) backward_passes<Op>::for_each(each);
         }
     });
 }

@@ -70,7 +70,6 @@ struct BodyInput {
     Y dy;     ///< gradient of the output
     E extra;  ///< one value an output element that forward may leave for backward (`keeps_extra`)
     P p;      ///< parameters
-    double const* statistics = nullptr;  ///< batch-wide operations: what their reductions gave, a block a channel
     RandomKey random{};
     int sample = 0;  ///< index in the batch of the lane's first sample
     /// The inputs behind the first, seen as if they had its shape.
@@ -88,7 +87,7 @@ struct BodyInput {
         else
             return more[static_cast<std::size_t>(K - 1)].template as<typename detail::ShapeAt<K, Inputs>::type>();
     }
-    /// What a pass before this body left, of the lane.
+    /// What a pass before this body left, of the lane or of the batch.
     template <class Of>
     STRATA_HD STRATA_INLINE auto pass(Of of) const {
         return passes(of);

@@ -24,10 +24,10 @@
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
 // io.extra, with `set`), `using ForwardPasses`, `using BackwardPasses` and `pass(P, at, io)` (what is computed of a
-// sample before the rest, pass.hpp), `statistics_per_channel` (batch-wide), `same_in_every_lane` (forward gives the
-// same bits in a scalar and in a vector of any width: no product that a compiler may fuse into an addition, no exp or
-// log), `using PassesGradient` (the gradient of every input is dy itself), `using IsConcatenation` (the output is the
-// inputs one behind the other, and there are no bodies).
+// sample, or gathered over the batch, before the rest: pass.hpp), `using Buffers` (what passes over the batch move),
+// `same_in_every_lane` (forward gives the same bits in a scalar and in a vector of any width: no product that a compiler
+// may fuse into an addition, no exp or log), `using PassesGradient` (the gradient of every input is dy itself), `using
+// IsConcatenation` (the output is the inputs one behind the other, and there are no bodies).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
 // order, on SIMD lanes, GPU threads or doubles. They are marked STRATA_HD, as is all that they call, to run on GPUs.
@@ -40,7 +40,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "body_input.hpp"
+#include "batch_pass.hpp"
 #include "dual.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -100,7 +100,7 @@ constexpr bool passes_gradient() {
 }
 template <class Op>
 constexpr bool is_batch_wide() {
-    return requires { Op::statistics_per_channel; } && !requires { typename Op::IsFrozen; };
+    return batch_numbers<Op> > 0 && !requires { typename Op::IsFrozen; };
 }
 template <class Op>
 constexpr bool is_elementwise() {
@@ -213,17 +213,23 @@ consteval bool has_input_gradients() {
     else
         return for_all_inputs<Op>([&]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });
 }
+template <class Op, class Io, class P>
+consteval bool has_pass_body() {
+    if constexpr (P::scope == Scope::batch)
+        return requires(Position<P::Extents::rank> at, Io const& io) { Op::pass(P{}, at, 0, io); };
+    else
+        return requires(Position<P::Extents::rank> at, Io const& io) { Op::pass(P{}, at, io); };
+}
 template <class Op, class Io, class List>
 inline constexpr bool has_pass_bodies = false;
 template <class Op, class Io, class... Ps>
-inline constexpr bool has_pass_bodies<Op, Io, PassList<Ps...>> =
-    (requires(Position<Ps::Extents::rank> at, Io const& io) { Op::pass(Ps{}, at, io); } && ...);
+inline constexpr bool has_pass_bodies<Op, Io, PassList<Ps...>> = (has_pass_body<Op, Io, Ps>() && ...);
 template <class Op, class Io = body_input_in_double<Op>>
 concept HasBodies = requires(Position<forward_domain<Op>::rank> at, Io const& io) {
     requires is_result<Op, decltype(Op::forward(at, io))>();
     requires has_input_gradients<Op, Io>();
     requires has_pass_bodies<Op, Io, forward_passes<Op>> && has_pass_bodies<Op, Io, backward_passes<Op>>;
-    requires is_batch_wide<Op>() || has_parameter_gradients<Op, Io, typename Op::Parameters>;
+    requires gathers_gradients<Op>() || has_parameter_gradients<Op, Io, typename Op::Parameters>;
 };
 }  // namespace detail
 

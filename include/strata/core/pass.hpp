@@ -1,8 +1,8 @@
-// Passes: what an operation computes of a sample before its output or its gradients.
+// Passes: what an operation computes of a sample, or of the whole batch, before its output or its gradients.
 //
-// A pass is a small tensor of a sample of which every element is a body of its own, in gather form as all bodies are:
-// the mean of a sample's features, the largest logit of a pixel. The output's body then reads one number where it would
-// have summed all of them again, so that the bodies' work grows with the sample and not with its square.
+// A pass is a small tensor of which every element is a body of its own, in gather form as all bodies are: the mean of a
+// sample's features, the largest logit of a pixel. The output's body then reads one number where it would have summed all
+// of them again, so that the bodies' work grows with the sample and not with its square.
 //
 //   struct Mean : Pass<Shape<groups>> {};
 //   using ForwardPasses = PassList<Mean, InverseDeviation>;   // in this order, each may read those before it
@@ -11,32 +11,111 @@
 //
 // Every body that comes later reads them, `io.pass(Mean{})(group)`; forward's are kept for backward. They are numbers
 // of the precision's compute type, whatever values are stored as.
+//
+// A pass has a scope. That of the above is the sample. What is gathered over all samples of the batch is a pass, too, whose
+// body gives one of the numbers that a sample has a part in an element with:
+//
+//   struct Moments : Pass<Shape<channels>, Scope::batch> {
+//       static constexpr Gather gathers = Gather::moments;    // Gather::mean if it does not say so
+//       static constexpr int terms = pixels;                  // numbers of a sample, for each element; 1 if not
+//   };
+//   pass(Moments{}, at, term, io)                             // one of them, of one lane
+//
+// Whoever runs the operation gathers them, merges in double in a fixed order what tiles, workers and ranks have, and goes
+// on with the next phase. Later bodies read `io.pass(Moments{})(c)`, the mean, and `(c, 1)`, the (biased) variance. A pass
+// of means may gather several side by side: its body returns a std::array of as many lanes as its `numbers` says, and
+// `(c, k)` is the mean of the k-th. The operation says besides
+//
+//   evaluation(Moments{}, element, buffers)   what takes the place of a forward pass in evaluation, an array of doubles
+//   finish(Moments{}, gathered)               other numbers than mean and variance that bodies read, as an array; if it
+//                                             likes to
+//   moved(Moments{}, RunningMean{}, old, gathered)      an element of a buffer after the batch: for each of its Buffers
+//   gathered_gradient(Gradients{}, Weight{}, gathered)  an element of the gradient of a parameter which a backward pass has
+//                                             summed anyway; parameters without one have a parameter_gradient as others
+//
+// where `gathered` is a GatheredMoments or GatheredSums. In evaluation, and where the layer is Frozen, backward passes are
+// 0: what does not depend on the batch has no part in its means.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <type_traits>
 
 #include "view.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-/// A pass over a sample with as many elements as a shape. Operations derive named types from it.
-template <class S>
+/// Whose numbers a pass sees: those of one sample, or of all samples of the batch.
+enum class Scope : std::uint8_t { sample, batch };
+/// What a pass over the batch makes of its terms.
+enum class Gather : std::uint8_t { mean, moments };
+
+/// A pass with as many elements as a shape. Operations derive named types from it.
+template <class S, Scope = Scope::sample>
 struct Pass {
     using Extents = S;
+    static constexpr Scope scope = Scope::sample;
 };
+template <class S>
+struct Pass<S, Scope::batch> {
+    using Extents = S;
+    static constexpr Scope scope = Scope::batch;
+    static constexpr Gather gathers = Gather::mean;
+    static constexpr int terms = 1;    ///< of a sample, for each element
+    static constexpr int numbers = 1;  ///< that a term is, of which each has a mean
+};
+
+/// What a pass of Gather::moments has gathered for an element.
+struct GatheredMoments {
+    double count = 0, mean = 0, squares = 0;  ///< terms, their mean, the sum of their squared distances to it
+
+    [[nodiscard]] STRATA_HD double variance() const { return squares / count; }
+    [[nodiscard]] STRATA_HD double unbiased_variance() const { return squares / (count - 1); }
+};
+/// What a pass of Gather::mean has gathered for an element.
+template <int Numbers>
+struct GatheredSums {
+    double count = 0;
+    std::array<double, static_cast<std::size_t>(Numbers)> sum{};
+};
+
+namespace detail {
+/// Doubles that a pass over the batch leaves an element; its tiles' parts are as many.
+template <class P>
+constexpr int left_by() {
+    if constexpr (P::scope == Scope::sample)
+        return 1;
+    else
+        return P::gathers == Gather::moments ? 2 : P::numbers;
+}
+template <class P>
+inline constexpr int numbers_of_pass = P::Extents::size * left_by<P>();
+}  // namespace detail
 
 /// The passes of an operation, in order.
 template <class... Ps>
 struct PassList {
     static constexpr int count = sizeof...(Ps);
-    static constexpr int size = (0 + ... + Ps::Extents::size);  ///< numbers of one sample
+    /// Numbers that those of a scope leave: of one sample, or of the batch.
+    static constexpr int size_of([[maybe_unused]] Scope scope) {
+        return (0 + ... + (Ps::scope == scope ? detail::numbers_of_pass<Ps> : 0));
+    }
+    static constexpr int size = size_of(Scope::sample), batch_size = size_of(Scope::batch);
     template <class P>
     static constexpr bool contains = (std::is_same_v<P, Ps> || ...);
-    /// Where a pass begins among all of the list.
+    /// How many come before a pass.
+    template <class P>
+    static constexpr int index = [] {
+        int k = 0, found = -1;
+        ((found = std::is_same_v<P, Ps> ? k : found, ++k), ...);
+        return found;
+    }();
+    /// Where a pass begins among all of its scope.
     template <class P>
     static constexpr int offset = [] {
         int at = 0, found = -1;
-        ((found = std::is_same_v<P, Ps> ? at : found, at += Ps::Extents::size), ...);
+        ((found = std::is_same_v<P, Ps> ? at : found, at += Ps::scope == P::scope ? detail::numbers_of_pass<Ps> : 0),
+         ...);
         return found;
     }();
     template <class F>
@@ -73,6 +152,17 @@ template <class Op>
 constexpr bool has_passes() {
     return forward_passes<Op>::count + backward_passes<Op>::count > 0;
 }
+/// Doubles that an operation's passes over the batch leave: forward's, then backward's.
+template <class Op>
+inline constexpr int batch_numbers = forward_passes<Op>::batch_size + backward_passes<Op>::batch_size;
+/// Where one of them begins.
+template <class Op, class P>
+constexpr int batch_place() {
+    if constexpr (forward_passes<Op>::template contains<P>)
+        return forward_passes<Op>::template offset<P>;
+    else
+        return forward_passes<Op>::batch_size + backward_passes<Op>::template offset<P>;
+}
 
 /// The body input's member of operations without passes.
 struct NoPasses {
@@ -84,23 +174,41 @@ struct NoPasses {
     }
 };
 
+/// What a body reads of a pass over the batch: `view(element, number)`, the same for all samples.
+template <class L, int Left>
+struct BatchPassView {
+    double const* data;
+
+    STRATA_HD STRATA_INLINE L operator()(int element, int number = 0) const {
+        return L(static_cast<scalar_of<L>>(data[element * Left + number]));
+    }
+    STRATA_HD STRATA_INLINE L operator[](int element) const { return (*this)(element); }
+};
+
 /// What a body reads of the passes before it: `view(P{})(element)`. View: how a lane reads a tile.
 template <class Op, template <class, class, class> class View, class L, class T>
 struct PassesView {
     T* forward;
     T* backward;
     View<Shape<1>, L, T> place;  ///< stride, and what else a view has
+    double const* batch;         ///< what passes over the batch have left
 
     template <class P>
-    STRATA_HD STRATA_INLINE View<typename P::Extents, L, T> operator()(P) const {
+    STRATA_HD STRATA_INLINE auto operator()(P) const {
         static_assert(forward_passes<Op>::template contains<P> || backward_passes<Op>::template contains<P>,
                       "io.pass: the operation lists no such pass in ForwardPasses or BackwardPasses");
-        auto view = place.template as<typename P::Extents>();
-        if constexpr (forward_passes<Op>::template contains<P>)
-            view.data = forward + static_cast<std::ptrdiff_t>(forward_passes<Op>::template offset<P>) * place.stride;
-        else
-            view.data = backward + static_cast<std::ptrdiff_t>(backward_passes<Op>::template offset<P>) * place.stride;
-        return view;
+        if constexpr (P::scope == Scope::batch) {
+            return BatchPassView<L, left_by<P>()>{batch + batch_place<Op, P>()};
+        } else {
+            auto view = place.template as<typename P::Extents>();
+            if constexpr (forward_passes<Op>::template contains<P>)
+                view.data =
+                    forward + static_cast<std::ptrdiff_t>(forward_passes<Op>::template offset<P>) * place.stride;
+            else
+                view.data =
+                    backward + static_cast<std::ptrdiff_t>(backward_passes<Op>::template offset<P>) * place.stride;
+            return view;
+        }
     }
 };
 template <class Op, template <class, class, class> class View, class L, class T>

@@ -257,7 +257,7 @@ public:
         }
         communicator_->wait();
     }
-    /// Columns [begin, end) of the tiles' parts [tiles][row] of batch-wide statistics.
+    /// Columns [begin, end) of the tiles' parts [tiles][row] of passes over the batch.
     STRATA_COLD void share_parts(double* parts, int row, int begin, int end, Tiling const& tiling) {
         int const width = end - begin;
         auto const needed = static_cast<std::size_t>(tiling.tiles) * static_cast<std::size_t>(width);
@@ -390,7 +390,7 @@ private:
     int reducing_ = -1;                // that group
     bool old_parameters_ = false;
     typename CodesOf<Code, Gradient>::type codes_;
-    std::vector<double> packed_;  // parts of a layer's statistics
+    std::vector<double> packed_;  // parts of a pass over the batch
 };
 
 }  // namespace detail

@@ -14,9 +14,9 @@ struct Wire {
 };
 
 /// The wire of a step of DataParallel on `rank` of `ranks`, behind another one, with a batch of so many samples: gradients there and back, the
-/// leaves' results, BatchNorm's sums. `ways` are what stands behind DataParallel's communicator; what ranks agree on under
-/// WhenLost::go_on is the engine's own and does not count. Codes of steps in which OneBit or TopK
-/// warm up are longer: at(step) says them. Throws Error where a number makes no sense.
+/// leaves' results, what passes over the batch (BatchNorm's) have gathered. `ways` are what stands behind DataParallel's
+/// communicator; what ranks agree on under WhenLost::go_on is the engine's own and does not count. Codes of steps in which
+/// OneBit or TopK warm up are longer: at(step) says them. Throws Error where a number makes no sense.
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
 ///     wire_of<LeNet>(256, 8, 3, Cpu{.leaves = 8}, Sharded<2>{}, Compressed<Int8>{}).messages;
@@ -97,13 +97,11 @@ constexpr Wire wire_of(int batch, int ranks, int rank = 0, Cpu cpu = {}, Ways co
     gather(samples.end - samples.begin, sizeof(typename Precision::compute) * Layout::input_gradients(1));
     std::size_t widest = 0;
     int const tiles = detail::tiles_of_leaves(own, tiling).size();
-    for (std::size_t i = 0; i + 1 < Net::statistic_offset.size(); ++i) {
-        int const width = Net::statistic_offset[i + 1] - Net::statistic_offset[i];
-        std::size_t const row = static_cast<std::size_t>(width) * sizeof(double);
-        gather(tiles, row);                                               // forward
-        if (Net::training_plan.gradient[i + 1] >= 0) gather(tiles, row);  // and backward
+    detail::for_batch_passes<Net>([&](int numbers) {
+        std::size_t const row = static_cast<std::size_t>(numbers) * sizeof(double);
+        gather(tiles, row);
         widest = (std::max)(widest, row);
-    }
+    });
     if constexpr (sharded) {
         gather(1, sizeof(double));            // the part's largest gradient
         gather(1, 3 * sizeof(std::int64_t));  // and what is not finite in it

@@ -91,9 +91,7 @@ STRATA_COLD std::string wire_summary(int batch, std::initializer_list<int> numbe
 
     // Every gathering of sums and results is a round of its own.
     int gathers = 1 + (level > 0 ? 2 : 0) + (Net::has_input_gradient ? 1 : 0);
-    for (std::size_t i = 0; i + 1 < Net::statistic_offset.size(); ++i)
-        if (Net::statistic_offset[i + 1] > Net::statistic_offset[i])
-            gathers += Net::training_plan.gradient[i + 1] >= 0 ? 2 : 1;
+    detail::for_batch_passes<Net>([&](int) { ++gathers; });
 
     int const leaves = Layout::tiling(batch, Layout::most_leaves(cpu)).leaves;
     std::vector<detail::WireRow> rows;

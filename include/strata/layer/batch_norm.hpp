@@ -5,9 +5,9 @@
 //   evaluation  the running statistics take the place of mean and var
 //   dbias = sum dy,  dweight = sum dy xhat,  dx = weight / sqrt(var + eps) (dy - mean(dy) - xhat mean(dy xhat))
 //
-// Shapes: x and y [C][H][W], [C][L] or [C], weight, bias, running_mean, running_var [C]. Keeps x. The sums run over the whole
-// batch, so the layer ends a phase: the executor gathers each tile's part, merges the parts in one tree in double,
-// and goes on. Source: Ioffe and Szegedy, arXiv:1502.03167, Algorithm 1 and section 3.
+// Shapes: x and y [C][H][W], [C][L] or [C], weight, bias, running_mean, running_var [C]. Keeps x. Mean, variance and the
+// sums over dy are passes over the batch (core/pass.hpp), each of which ends a phase. Source: Ioffe and Szegedy,
+// arXiv:1502.03167, Algorithm 1 and section 3.
 #pragma once
 
 #include "../core/operation.hpp"
@@ -15,7 +15,7 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// BatchNorm bound to a shape. `io.statistics` holds a block of doubles a channel (enum Statistic).
+/// BatchNorm bound to a shape.
 template <class X, bool HasAffine, Real MomentumValue, Real EpsilonValue, int Rank>
 struct BatchNormalization {
     using Input = X;
@@ -34,41 +34,78 @@ struct BatchNormalization {
     static constexpr double flops = 4.0 * X::size;
     static constexpr std::string_view type = Rank == 3 ? "BatchNorm2d" : "BatchNorm1d";
 
-    /// What the statistics of a channel hold: forward's mean and 1 / sqrt(var + eps),
-    /// backward's mean(dy), mean(dy xhat).
-    enum Statistic { mean, inverse_deviation, mean_dy, mean_dy_xhat };
-    static constexpr int statistics_per_channel = 4;
+    /// Of a channel's x: bodies read the mean and 1 / sqrt(var + eps).
+    struct Moments : Pass<Shape<channels>, Scope::batch> {
+        static constexpr Gather gathers = Gather::moments;
+        static constexpr int terms = pixels;
+    };
+    /// The means of dy and dy xhat.
+    struct GradientMeans : Pass<Shape<channels>, Scope::batch> {
+        static constexpr int terms = pixels, numbers = 2;
+    };
+    using ForwardPasses = PassList<Moments>;
+    using BackwardPasses = PassList<GradientMeans>;
+    static constexpr int mean = 0, inverse_deviation = 1;  ///< of Moments
+    static constexpr int of_dy = 0, of_dy_xhat = 1;        ///< of GradientMeans
 
-    // Sums over the pixels of a channel, for one sample: in runs of its own type, which are added in double. A run that
-    // overflows is added number by number.
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto pass(Moments, Position<1> at, int pixel, Io const& io) {
+        return io.x[at[0] * pixels + pixel];
+    }
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto pass(GradientMeans, Position<1> at, int pixel, Io const& io) {
+        using L = typename Io::L;
+        auto const moments = io.pass(Moments{});
+        L const dy = io.dy[at[0] * pixels + pixel], centered = io.x[at[0] * pixels + pixel] - moments(at[0], mean);
+        return std::array<L, 2>{dy, dy * (centered * moments(at[0], inverse_deviation))};
+    }
+    STRATA_HD static std::array<double, 2> finish(Moments, GatheredMoments const& of) {
+        return {of.mean, inverse_root(of.variance())};
+    }
+    template <class B>
+    STRATA_HD static std::array<double, 2> evaluation(Moments, int channel, B const& buffers) {
+        return {buffers(RunningMean{})[channel], inverse_root(buffers(RunningVariance{})[channel])};
+    }
+    template <class T>
+    STRATA_HD static T moved(Moments, RunningMean, T old, GatheredMoments const& of) {
+        return moved(old, of.mean);
+    }
+    template <class T>
+    STRATA_HD static T moved(Moments, RunningVariance, T old, GatheredMoments const& of) {
+        return moved(old, of.unbiased_variance());
+    }
+    STRATA_HD static double gathered_gradient(GradientMeans, Weight, GatheredSums<2> const& of) {
+        return of.sum[of_dy_xhat];
+    }
+    STRATA_HD static double gathered_gradient(GradientMeans, Bias, GatheredSums<2> const& of) { return of.sum[of_dy]; }
 
-    /// Sum of x.
     template <class Io>
-    STRATA_HD static double sum_x(int c, Io const& io) {
-        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) { return static_cast<T>(io.x[c * pixels + i]); });
+    STRATA_HD static STRATA_INLINE auto forward(Position<X::rank> at, Io const& io) {
+        using L = typename Io::L;
+        int const c = at[0];
+        auto const moments = io.pass(Moments{});
+        L scale = moments(c, inverse_deviation), shift(0);
+        if constexpr (HasAffine) {
+            scale = scale * L(io.p(Weight{})(c));
+            shift = L(io.p(Bias{})(c));
+        }
+        return multiply_add(io.x[X::index(at)] - moments(c, mean), scale, shift);
     }
-    /// Sum of (x - center)^2.
     template <class Io>
-    STRATA_HD static double sum_squares(int c, typename Io::L center, Io const& io) {
-        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) {
-            T const d = static_cast<T>(io.x[c * pixels + i]) - static_cast<T>(center);
-            return d * d;
-        });
+    STRATA_HD static STRATA_INLINE auto input_gradient(Position<X::rank> at, Io const& io) {
+        using L = typename Io::L;
+        int const c = at[0];
+        auto const moments = io.pass(Moments{});
+        auto const means = io.pass(GradientMeans{});
+        L const deviation = moments(c, inverse_deviation);
+        L scale = deviation;
+        if constexpr (HasAffine) scale = scale * L(io.p(Weight{})(c));
+        L const xhat = (io.x[X::index(at)] - moments(c, mean)) * deviation;
+        return multiply_add(-xhat, means(c, of_dy_xhat), io.dy[X::index(at)] - means(c, of_dy)) * scale;
     }
-    /// Sum of dy.
-    template <class Io>
-    STRATA_HD static double sum_dy(int c, Io const& io) {
-        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) { return static_cast<T>(io.dy[c * pixels + i]); });
-    }
-    /// Sum of dy xhat.
-    template <class Io>
-    STRATA_HD static double sum_dy_xhat(int c, Io const& io) {
-        double const* const s = io.statistics + 4 * c;
-        return sum_of_runs<typename Io::L>([&]<class T>(T, int i) {
-            T const x = static_cast<T>(io.x[c * pixels + i]) - static_cast<T>(s[mean]);
-            return static_cast<T>(io.dy[c * pixels + i]) * (x * static_cast<T>(s[inverse_deviation]));
-        });
-    }
+
+private:
+    STRATA_HD static double inverse_root(double variance) { return 1 / sqrt(variance + epsilon); }
 
     /// A running statistic after a batch's. With a momentum of 0 or 1 one of the two does not count, however large.
     template <class T>
@@ -79,50 +116,6 @@ struct BatchNormalization {
             return static_cast<T>(fresh);
         else
             return static_cast<T>((1 - momentum) * static_cast<double>(old) + momentum * fresh);
-    }
-
-    template <class Io>
-    STRATA_HD static STRATA_INLINE auto forward(Position<X::rank> at, Io const& io) {
-        using L = typename Io::L;
-        using T = scalar_of<L>;
-        int const c = at[0];
-        auto scale = static_cast<T>(io.statistics[4 * c + inverse_deviation]);
-        T shift(0);
-        if constexpr (HasAffine) {
-            scale *= io.p(Weight{})(c);
-            shift = io.p(Bias{})(c);
-        }
-        return multiply_add(io.x[X::index(at)] - L(static_cast<T>(io.statistics[4 * c + mean])), L(scale), L(shift));
-    }
-    template <class Io>
-    STRATA_HD static STRATA_INLINE auto input_gradient(Position<X::rank> at, Io const& io) {
-        using L = typename Io::L;
-        using T = scalar_of<L>;
-        double const* s = io.statistics + 4 * at[0];
-        auto const deviation = static_cast<T>(s[inverse_deviation]);
-        T scale = deviation;
-        if constexpr (HasAffine) scale *= io.p(Weight{})(at[0]);
-        L const xhat = (io.x[X::index(at)] - L(static_cast<T>(s[mean]))) * L(deviation);
-        L const centered = io.dy[X::index(at)] - L(static_cast<T>(s[mean_dy]));
-        return multiply_add(-xhat, L(static_cast<T>(s[mean_dy_xhat])), centered) * L(scale);
-    }
-
-private:
-    template <class T, class Term>
-    STRATA_HD static double sum_of_runs(Term const& term) {
-        constexpr int run = 64;
-        double total = 0;
-        for (int from = 0; from < pixels; from += run) {
-            int const to = from + run < pixels ? from + run : pixels;
-            T part(0);
-            for (int i = from; i < to; ++i) part += term(T(), i);
-            if (is_finite(part)) {
-                total += static_cast<double>(part);
-                continue;
-            }
-            for (int i = from; i < to; ++i) total += term(double(), i);
-        }
-        return total;
     }
 };
 

@@ -115,7 +115,7 @@ template <class Op>
 consteval bool keeps_its_word() {
     if constexpr (is_elementwise<Op>())
         return for_all_inputs<Op>([&]<int K>() { return input_of<Op, K>::size == Op::Output::size; }) &&
-               Op::Parameters::size == 0 && block_of<Op>() == 1;
+               Op::Parameters::size == 0 && block_of<Op>() == 1 && !has_passes<Op>();
     else
         return !(is_view<Op>() || requires { typename Op::IsTrainingOnly; }) || input_of<Op>::size == Op::Output::size;
 }
@@ -123,11 +123,12 @@ consteval bool keeps_its_word() {
 template <class Op, class Where, class Got>
 struct NotAnOperation {
     static constexpr bool bodies = Operation<Op> && requires { typename Op::Input; };
+    static constexpr bool of_batch = says_all_of_batch<Op>();
     static constexpr bool ok = [] {
         if constexpr (!bodies)
             return false;
         else
-            return keeps_its_word<Op>();
+            return keeps_its_word<Op>() && of_batch;
     }();
     struct Message {
         static_assert(
@@ -135,11 +136,15 @@ struct NotAnOperation {
             "a layer's On<X> needs the shapes Input and Output, Parameters (NoParameters where there are none) "
             "and static functions that return a lane (or std::array of block lanes): forward(at, io), "
             "input_gradient(at, io), and for each parameter P parameter_gradient(P{}, at, io) (for each pass P that it "
-            "lists pass(P{}, at, io), too)");
+            "lists pass(P{}, at, io), over the batch pass(P{}, at, term, io), too)");
         static_assert(
-            ok || !bodies,
+            ok || !bodies || !of_batch,
             "a layer's On<X> says IsElementwise, IsView or IsTrainingOnly: its output must be as large as its "
-            "input then, and an elementwise one has neither parameters nor block");
+            "input then, and an elementwise one has neither parameters, passes nor block");
+        static_assert(of_batch || !bodies,
+                      "a layer's On<X> with passes over the batch needs for each forward one evaluation(P{}, element, "
+                      "buffers), an array of doubles that bodies read in evaluation instead, and for each of its "
+                      "Buffers B moved(P{}, B{}, old, gathered)");
     };
 };
 template <class Op, class X>

@@ -16,19 +16,11 @@ struct JoinedLists<ParameterList<As...>, ParameterList<Bs...>> {
 };
 
 template <class Op>
-consteval auto list_buffers() {
-    if constexpr (has_buffers<Op>())
-        return typename Op::Buffers{};
-    else
-        return NoParameters{};
-}
-
-template <class Op>
 struct FrozenOperation : Op {
     using KernelOperation = Op;
     using IsFrozen = void;
     using Parameters = NoParameters;
-    using Buffers = typename JoinedLists<typename Op::Parameters, decltype(list_buffers<Op>())>::type;
+    using Buffers = typename JoinedLists<typename Op::Parameters, buffers_of<Op>>::type;
 };
 /// What is the identity in evaluation.
 template <class Op>
@@ -48,7 +40,7 @@ consteval auto freeze() {
         return std::type_identity<Op>();
     else if constexpr (requires { typename Op::IsTrainingOnly; })
         return std::type_identity<FrozenIdentity<Op>>();
-    else if constexpr (Op::Parameters::size > 0 || has_buffers<Op>())
+    else if constexpr (Op::Parameters::size > 0 || has_buffers<Op>() || batch_numbers<Op> > 0)
         return std::type_identity<FrozenOperation<Op>>();
     else
         return std::type_identity<Op>();
@@ -87,13 +79,8 @@ using kernel_operation = typename KernelOperation<Op>::type;
 /// Whether its parameters are among the buffers.
 template <class Op>
 inline constexpr bool is_frozen = requires { typename Op::IsFrozen; } && !std::is_same_v<Op, kernel_operation<Op>>;
-/// Where the statistics begin in an operation's buffers: behind parameters that are among them, too.
+/// Where the running numbers begin in an operation's buffers: behind parameters that are among them, too.
 template <class Op>
 inline constexpr std::ptrdiff_t statistics_in_buffers = is_frozen<Op> ? kernel_operation<Op>::Parameters::size : 0;
-/// Whether it reads statistics, a batch's or the running ones.
-template <class Op>
-constexpr bool reads_statistics() {
-    return requires { Op::statistics_per_channel; };
-}
 
 }  // namespace strata::inline STRATA_ABI::detail

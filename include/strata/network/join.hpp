@@ -68,7 +68,7 @@ consteval bool joins() {
     if constexpr (requires { typename Layer::template On<X...>::Inputs; }) {
         using Op = typename Layer::template On<X...>;
         if constexpr (std::is_same_v<typename Op::Inputs, ShapeList<X...>>)
-            if constexpr (Operation<Op>) return keeps_its_word<Op>();
+            if constexpr (Operation<Op>) return keeps_its_word<Op>() && says_all_of_batch<Op>();
     }
     return false;
 }

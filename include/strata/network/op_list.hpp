@@ -36,10 +36,10 @@ struct OperationRow {
     std::ptrdiff_t frozen = 0;                   ///< of the buffers: parameters that are not trained
     std::ptrdiff_t trained = 0;  ///< parameters whose gradient it makes, its own or those that it shares
     int owner = -1;              ///< the operation whose parameters it works with; -1: its own
-    int statistics = 0;
-    int view_offset = 0;       ///< of a view: where it begins in its input
-    bool has_tensors = false;  ///< parameters or buffers, which are saved under its name
-    double flops = 0;          ///< forward, one sample; a multiply-add is two
+    int statistics = 0;          ///< what passes over the batch leave, doubles
+    int view_offset = 0;         ///< of a view: where it begins in its input
+    bool has_tensors = false;    ///< parameters or buffers, which are saved under its name
+    double flops = 0;            ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers that they leave, of one sample
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
@@ -57,6 +57,7 @@ constexpr OperationRow make_row() {
                      .output_size = Op::Output::size,
                      .parameters = Op::Parameters::size,
                      .trained = Op::Parameters::size,
+                     .statistics = batch_numbers<Op>,
                      .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
                      .flops = flops_of<Op>(),
                      .keep = keep_of<Op>(),
@@ -70,7 +71,6 @@ constexpr OperationRow make_row() {
                      .is_batch_wide = is_batch_wide<Op>()};
     if constexpr (requires { Op::view_offset; }) row.view_offset = Op::view_offset;
     if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
-    if constexpr (requires { Op::statistics_per_channel; }) row.statistics = Op::channels * Op::statistics_per_channel;
     return row;
 }
 template <class Op>

@@ -16,7 +16,7 @@ struct TensorShapes<ParameterList<Ps...>> {
 template <class Op>
 struct ShapesOfOperation {
     using type = List<typename TensorShapes<typename Op::Parameters>::type,
-                      typename TensorShapes<decltype(list_buffers<Op>())>::type>;
+                      typename TensorShapes<buffers_of<Op>>::type>;
 };
 template <class P, class Indices>
 struct ShapesOfFragment;

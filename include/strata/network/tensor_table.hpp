@@ -34,7 +34,7 @@ struct ParameterTensors {
 };
 struct BufferTensors {
     template <class Op>
-    using of = decltype(list_buffers<Op>());
+    using of = buffers_of<Op>;
     template <class Net>
     static constexpr std::ptrdiff_t offset(std::size_t operation) {
         return Net::buffer_offset[operation];

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "../backend/cpu/step/statistics.hpp"
+#include "../backend/cpu/step/batch_merge.hpp"
 #include "../core/error.hpp"
 #include "../network/model.hpp"
 
@@ -62,31 +62,63 @@ struct AuditedOperation {
     int index;
     std::array<double*, ValueList::most> inputs;
     std::vector<double>& y;
-    double const *parameters, *statistics;
+    double const* parameters;
+    double* statistics;
+};
+
+/// What passes over the batch leave, in evaluation.
+template <class P>
+struct AuditedBatchPass {
+    AuditedView<Shape<P::Extents::size, left_by<P>()>> view;
+
+    double operator()(int element, int number = 0) const {
+        bool const there = number >= 0 && number < left_by<P>();
+        return view[there ? element * left_by<P>() + number : -1];  // which is refused
+    }
+    double operator[](int element) const { return (*this)(element); }
 };
 
 /// What the passes leave. Those that have not run are not there.
 template <class Op>
 struct AuditedPasses {
     AuditedBody const* reader = nullptr;
-    std::vector<double>* values = nullptr;  ///< of all passes, forward's first
-    int made = 0;                           ///< how many of them
+    std::vector<double>* values = nullptr;  ///< of all passes over the sample, forward's first
+    double* batch = nullptr;                ///< of those over the batch
+    int made = 0;                           ///< how many of the passes
 
     template <class P>
-    AuditedView<typename P::Extents> operator()(P) const {
-        int const begin = forward_passes<Op>::template contains<P>
-                              ? forward_passes<Op>::template offset<P>
-                              : forward_passes<Op>::size + backward_passes<Op>::template offset<P>;
-        return {values->data() + begin, reader, "pass", begin < made ? nullptr : "which comes later"};
+    auto operator()(P) const {
+        constexpr bool forward = forward_passes<Op>::template contains<P>;
+        int const index = forward ? forward_passes<Op>::template index<P>
+                                  : forward_passes<Op>::count + backward_passes<Op>::template index<P>;
+        char const* const absent = index < made ? nullptr : "which comes later";
+        if constexpr (P::scope == Scope::batch)
+            return AuditedBatchPass<P>{{batch + batch_place<Op, P>(), reader, "pass", absent}};
+        else
+            return AuditedView<typename P::Extents>{values->data() + place<P>(), reader, "pass", absent};
+    }
+    template <class P>
+    static constexpr int place() {
+        if constexpr (forward_passes<Op>::template contains<P>)
+            return forward_passes<Op>::template offset<P>;
+        else
+            return forward_passes<Op>::size + backward_passes<Op>::template offset<P>;
     }
 };
 
 template <class Op, class Io, class... Ps>
 void audit_passes(Io& io, PassList<Ps...>) {
     auto const run = [&]<class Of>(Of of) {
-        double* const to = io.passes.values->data() + io.passes.made;
-        for (int item = 0; item < Of::Extents::size; ++item) to[item] = Op::pass(of, Of::Extents::position(item), io);
-        io.passes.made += Of::Extents::size;
+        for (int item = 0; item < Of::Extents::size; ++item) {
+            auto const at = Of::Extents::position(item);
+            if constexpr (Of::scope == Scope::batch) {
+                for (int term = 0; term < Of::terms; ++term) static_cast<void>(Op::pass(of, at, term, io));
+            } else {
+                (*io.passes.values)[static_cast<std::size_t>(AuditedPasses<Op>::template place<Of>() + item)] =
+                    Op::pass(of, at, io);
+            }
+        }
+        ++io.passes.made;
     };
     (run(Ps{}), ...);
 }
@@ -106,7 +138,6 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
           {a.y.data(), &body, "dy", "which is there in backward only"},
           {nullptr, &body, "extra", "which is there in backward only"},
           {a.parameters},
-          a.statistics,
           {.seed = 5, .operation = static_cast<std::uint32_t>(a.index), .step = 3},
           0};
     static constexpr char const* names[] = {"input<1>()", "input<2>()", "input<3>()", "input<4>()",
@@ -124,7 +155,7 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
         }
     };
     std::vector<double> passes(static_cast<std::size_t>(forward_passes<Op>::size + backward_passes<Op>::size));
-    if constexpr (has_passes<Op>()) io.passes = {&body, &passes, 0};
+    if constexpr (has_passes<Op>()) io.passes = {&body, &passes, a.statistics, 0};
     a.y.assign(static_cast<std::size_t>(Op::Output::size), 0.0);
     if constexpr (forward_passes<Op>::count > 0) {
         body.body = "pass";
@@ -155,7 +186,7 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
         run(backward_domain<Seen>{}, [&](auto at) { return Seen::input_gradient(at, io); }, dx);
         return true;
     }));
-    if constexpr (Op::Parameters::size > 0 && !is_batch_wide<Op>()) {
+    if constexpr (Op::Parameters::size > 0 && !gathers_gradients<Op>()) {
         body.body = "parameter_gradient";
         Op::Parameters::for_each([&]<class P0>(P0 parameter) {
             for (int e = 0; e < P0::Extents::size; ++e)

@@ -180,12 +180,10 @@ private:
     template <class Step>
     void merge(Step const& step) {
         if constexpr (Net::is_batch_wide) {
-            if (step.reduction == Reduction::none) return;
-            StatisticsMerge<Float64> const all{
-                parts_.data(),          merged_.data(),       tiles,           S,      Samples,
-                model.buffers().data(), next_buffers_.data(), gradient.data(), Share{}};
-            auto const& entry = StatisticsTable<Net, Float64>::entries[static_cast<std::size_t>(step.operation)];
-            (step.reduction == Reduction::forward ? entry.forward : entry.backward)(all);
+            if (step.reduction)
+                merge_batch<Float64, Loss>(step,
+                                           {parts_.data(), Net::statistic_count, merged_.data(), tiles, S, Samples,
+                                            model.buffers().data(), next_buffers_.data(), gradient.data(), Share{}});
         }
     }
 

@@ -21,7 +21,7 @@ struct DeviceData {
     Storage* extra = nullptr;
     typename Precision::master const* parameters = nullptr;
     typename Precision::accumulation* gradient = nullptr;
-    double* statistics = nullptr;
+    double* statistics = nullptr;  ///< what the operation's passes over the batch leave
     RandomKey random{};
     int samples = 0;  ///< of the batch, and the stride between neighbouring elements
     std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
@@ -29,25 +29,24 @@ struct DeviceData {
 };
 
 /// A scalar view of one sample: neighbouring elements are `samples` apart.
-template <class S, class Precision, class T>
-using SampleView = TileView<S, typename Precision::compute, T>;
+template <class S, class Precision, class T, class L = typename Precision::compute>
+using SampleView = TileView<S, L, T>;
 
-/// What the bodies of an operation read for one sample.
-template <class Op, class Precision>
+/// What the bodies of an operation read for one sample, as numbers of type L.
+template <class Op, class Precision, class L = typename Precision::compute>
 STRATA_HD inline auto body_input(DeviceData<Precision> const& a, int sample) {
     using Storage = typename Precision::storage;
-    using X = SampleView<input_of<Op>, Precision, Storage const>;
-    using Y = SampleView<typename Op::Output, Precision, Storage const>;
-    using E = ExtraView<typename Op::Output, typename Precision::compute, Storage>;
-    using P = ParametersView<typename Op::Parameters, typename Precision::compute, typename Precision::master>;
-    using Earlier = passes_view<Op, TileView, typename Precision::compute, typename Precision::compute>;
+    using X = SampleView<input_of<Op>, Precision, Storage const, L>;
+    using Y = SampleView<typename Op::Output, Precision, Storage const, L>;
+    using E = ExtraView<typename Op::Output, L, Storage>;
+    using P = ParametersView<typename Op::Parameters, L, typename Precision::master>;
+    using Earlier = passes_view<Op, TileView, L, typename Precision::compute>;
     int const n = a.samples;
     BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, Earlier> io{{a.x ? a.x + sample : nullptr, n},
                                                                         {a.y ? a.y + sample : nullptr, n},
                                                                         {a.dy ? a.dy + sample : nullptr, n},
                                                                         {a.extra ? a.extra + sample : nullptr, n},
                                                                         {a.parameters},
-                                                                        a.statistics,
                                                                         a.random,
                                                                         sample};
     if constexpr (input_count<Op> > 1)
@@ -55,7 +54,8 @@ STRATA_HD inline auto body_input(DeviceData<Precision> const& a, int sample) {
     if constexpr (has_passes<Op>())
         io.passes = {a.forward_passes ? a.forward_passes + sample : nullptr,
                      a.backward_passes ? a.backward_passes + sample : nullptr,
-                     {nullptr, n}};
+                     {nullptr, n},
+                     a.statistics};
     return io;
 }
 

@@ -1,9 +1,11 @@
-// What operations' passes leave on the device, and how they run there: a thread an element and sample.
+// What operations' passes leave on the device, and how they run there: a thread an element and sample, or, over the batch,
+// a block an element.
 #pragma once
 
 #include "../../network/plan.hpp"
 #include "body.hpp"
 #include "device_buffer.hpp"
+#include "gather_body.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
@@ -40,14 +42,27 @@ public:
         data.forward_passes = at(plan.forward_passes[operation]);
         data.backward_passes = at(plan.backward_passes[operation]);
     }
-    /// Runs passes in order.
-    template <class Op, class... Ps>
-    static void run(Device& device, DeviceData<Precision> const& data, PassList<Ps...>) {
-        (device.launch(PassBody<Op, Ps, Precision>{data}), ...);
+    /// Runs passes in order; `Batch`: those over the batch, too, which move the operation's buffers.
+    template <class Op, bool Batch, class T, class... Ps>
+    static void run([[maybe_unused]] Device& device, [[maybe_unused]] DeviceData<Precision> const& data,
+                    PassList<Ps...>, [[maybe_unused]] T const* buffers, [[maybe_unused]] T* next_buffers) {
+        (run_one<Op, Ps, Batch>(device, data, buffers, next_buffers), ...);
     }
     [[nodiscard]] std::size_t bytes() const { return memory_.bytes(); }
 
 private:
+    template <class Op, class P, bool Batch, class T>
+    static void run_one(Device& device, DeviceData<Precision> const& data, [[maybe_unused]] T const* buffers,
+                        [[maybe_unused]] T* next_buffers) {
+        if constexpr (P::scope == Scope::sample) {
+            device.launch(PassBody<Op, P, Precision>{data});
+        } else if constexpr (Batch) {
+            device.launch_blocks(GatherBody<Op, P, Precision>{data, buffers, next_buffers});
+            if constexpr (P::gathers == Gather::moments)
+                device.launch_blocks(SquaresBody<Op, P, Precision>{data, buffers, next_buffers});
+        }
+    }
+
     DeviceBuffer<typename Precision::compute, Device> memory_;
 };
 

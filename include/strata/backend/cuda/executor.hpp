@@ -21,7 +21,6 @@
 #include "device_passes.hpp"
 #include "matrix_kernel.hpp"
 #include "part_copies.hpp"
-#include "statistics_body.hpp"
 #include "step_body.hpp"
 #include "update_body.hpp"
 
@@ -106,7 +105,7 @@ public:
         if (state.size() == state_size_) device_->download(state.data(), state_.data(), state.size_bytes());
     }
 
-    /// Throws Error where a BatchNorm would see one value a channel in a training batch of this size.
+    /// Throws Error where the variance of one value would be taken in a training batch of this size.
     static void check_batch(int size) {
         if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(size);
     }
@@ -116,7 +115,7 @@ public:
         check_batch(batch.size);
         begin(model, batch, Net::training_plan.size);
         gradient_is_here_ = false;
-        detail::running_statistics<Net, true>(*device_, buffers_.data(), statistics_.data());
+        detail::evaluation_numbers<Net, true>(*device_, buffers_.data(), statistics_.data());
         device_->clear(gradient_.data(), parameter_count * sizeof(Gradient));
         Net::for_each_operation([&]<int Index>() { forward<Index, true>(random); });
         bool const has_loss = finish<true>(batch);
@@ -167,7 +166,7 @@ public:
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
         begin(model, batch, Net::inference_plan.size);
-        detail::running_statistics<Net, false>(*device_, buffers_.data(), statistics_.data());
+        detail::evaluation_numbers<Net, false>(*device_, buffers_.data(), statistics_.data());
         Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
         bool const has_loss = finish<false>(batch);
         if (outputs) {
@@ -217,7 +216,7 @@ private:
     template <bool Training>
     int first_non_finite_in(ModelType const& model, Batch const& batch, RandomKey random) {
         begin(model, batch, plan<Training>().size);
-        detail::running_statistics<Net, Training>(*device_, buffers_.data(), statistics_.data());
+        detail::evaluation_numbers<Net, Training>(*device_, buffers_.data(), statistics_.data());
         int found = -1;
         Net::for_each_operation([&]<int Index>() {
             if (found >= 0) return;
@@ -280,12 +279,7 @@ private:
             detail::copy_parts<Net, Index, Precision>(*device_, plan<Training>(), false, samples_, workspace_.data());
         } else if constexpr (!detail::is_view<O>() && (Training || !requires { typename O::IsTrainingOnly; })) {
             Data const a = data<Index, Training>(random);
-            if constexpr (detail::is_batch_wide<Op<Index>>() && Training) {
-                device_->launch_blocks(detail::MeanBody<O, Precision>{a});
-                device_->launch_blocks(detail::VarianceBody<O, Precision>{
-                    a, buffers_.data() + Net::buffer_offset[Index], next_buffers_.data() + Net::buffer_offset[Index]});
-            }
-            passes_.template run<O>(*device_, a, detail::forward_passes<O>{});
+            run_passes<Index, Training>(a, detail::forward_passes<O>{});
             if constexpr (as_matrix<O>)
                 detail::MatrixKernel<O>::forward(*device_, a, scratch_);
             else
@@ -302,10 +296,8 @@ private:
             detail::copy_parts<Net, Index, Precision>(*device_, p, true, samples_, workspace_.data());
         } else if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
             Data a = data<Index, true>(random);
-            passes_.template run<O>(*device_, a, detail::backward_passes<O>{});
-            if constexpr (detail::is_batch_wide<Op<Index>>())
-                device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
-            else
+            run_passes<Index, true>(a, detail::backward_passes<O>{});
+            if constexpr (!detail::gathers_gradients<Op<Index>>())
                 detail::trained_parameters<Op<Index>>::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
             // In place, the first input's gradient takes dy's memory: last, where it is another one.
             static_cast<void>(detail::for_all_inputs<O>([&]<int K>() {
@@ -316,6 +308,13 @@ private:
             if constexpr (p.in_place[Index] && !detail::passes_gradient<O>() && p.gradient[Node::input] >= 0)
                 input_gradient<detail::gradient_operation<O, 0>>(a, p.gradient[Node::input], GradientWrite::overwrite);
         }
+    }
+    template <int Index, bool Training, class Passes>
+    void run_passes(Data const& a, Passes passes) {
+        constexpr bool batch = Training && detail::is_batch_wide<Op<Index>>();
+        constexpr std::ptrdiff_t at = batch ? Net::buffer_offset[Index] : 0;
+        passes_.template run<detail::kernel_operation<Op<Index>>, batch>(*device_, a, passes, buffers_.data() + at,
+                                                                         next_buffers_.data() + at);
     }
     template <class O, class P>
     void parameter_gradient(Data const& a) {

@@ -33,9 +33,10 @@ class ServedBackend<BackendType>::Executor
     : public CpuExecutor<Net, Precision, Loss, ServedRanks<typename Precision::accumulation>> {
     using Base = CpuExecutor<Net, Precision, Loss, ServedRanks<typename Precision::accumulation>>;
     using Gradient = typename Precision::accumulation;
-    static_assert(!Net::is_batch_wide,
-                  "Served: BatchNorm needs the whole batch, whose parts the workers of parameter servers never see "
-                  "together: use DataParallel");
+    static_assert(
+        !Net::is_batch_wide,
+        "Served: passes over the batch (BatchNorm) need the whole batch, whose parts the workers of parameter "
+        "servers never see together: use DataParallel");
 
 public:
     using typename Base::ModelType;

@@ -48,9 +48,10 @@ public:
     using Scalar = typename Precision::master;
     using Gradient = typename Precision::accumulation;
     using ShardType = Shard<Scalar, Gradient, Optimizer>;
-    static_assert(!Net::is_batch_wide,
-                  "ParameterServer: BatchNorm needs the whole batch, whose parts its workers never see together: use "
-                  "DataParallel");
+    static_assert(
+        !Net::is_batch_wide,
+        "ParameterServer: passes over the batch (BatchNorm) need the whole batch, whose parts its workers never "
+        "see together: use DataParallel");
     static_assert(strata::Optimizer<Optimizer>,
                   "ParameterServer: its optimizer moves weights one by one, as SGD, Adam and AdamW do; a matrix "
                   "optimizer needs whole tensors: use DataParallel");

@@ -10,8 +10,8 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// The passes of an operation that have kernels.
-enum class KernelPass : std::uint8_t { forward, input_gradient, parameter_gradient };
+/// The passes of an operation that have kernels. `gather` is a tile's part of a pass over the batch: of BatchPassOf<Op, P>.
+enum class KernelPass : std::uint8_t { forward, input_gradient, parameter_gradient, gather };
 
 /// Kernels in the order in which they are asked: templates of an operation and a precision.
 template <template <class Op, class Precision> class... Kernel>
@@ -137,6 +137,9 @@ struct HouseKernels<BatchNormalization<X, HasAffine, M, E, Rank>, KernelPass::fo
 template <class X, bool HasAffine, Real M, Real E, int Rank>
 struct HouseKernels<BatchNormalization<X, HasAffine, M, E, Rank>, KernelPass::input_gradient>
     : KernelList<BatchNormInputGradient> {};
+template <class X, bool HasAffine, Real M, Real E, int Rank, class P>
+struct HouseKernels<BatchPassOf<BatchNormalization<X, HasAffine, M, E, Rank>, P>, KernelPass::gather>
+    : KernelList<BatchNormMomentsGather, BatchNormGradientsGather> {};
 
 template <class Geometry, bool Centered, bool HasWeight, bool HasBias, Real Epsilon, class Name>
 struct HouseKernels<Normalization<Geometry, Centered, HasWeight, HasBias, Epsilon, Name>, KernelPass::forward>
@@ -178,5 +181,8 @@ struct InputGradientKernel : detail::kernel_of<Op, KernelPass::input_gradient, P
 template <class Op, class Precision>
 struct ParameterGradientKernel
     : detail::kernel_of<Op, KernelPass::parameter_gradient, Precision, GenericParameterGradient> {};
+/// The kernel of an operation's pass over the batch.
+template <class Op, class P, class Precision>
+struct GatherKernel : detail::kernel_of<BatchPassOf<Op, P>, KernelPass::gather, Precision, GenericGather> {};
 
 }  // namespace strata::inline STRATA_ABI

@@ -34,8 +34,8 @@ struct KernelData {
     bool cached = false;                ///< it is kept while the parameters stay the same, not made for every batch
     typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
     bool set_gradient = false;                             ///< set instead, by kernels with a member `sets_gradient`
-    double const* statistics = nullptr;                    ///< merged statistics of a batch-wide operation
-    double* partial = nullptr;                             ///< the tile's parts of them
+    double const* statistics = nullptr;                    ///< what the operation's passes over the batch have left
+    double* partial = nullptr;                             ///< the tile's parts of that
     Storage* scratch = nullptr;  ///< memory of the worker, as much as the kernel's `scratch` says
     RandomKey random{};
     int sample = 0;     ///< index in the batch of the tile's first sample
@@ -80,17 +80,15 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
     using Compute = typename Precision::compute;
     using Earlier = std::conditional_t<sizeof...(Count) == 0, passes_view<Op, TileView, L, Compute>,
                                        passes_view<Op, PartialTileView, L, Compute>>;
-    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, Earlier> io{{at(a.x), S, count...},
-                                                                        {at(a.y), S, count...},
-                                                                        {at(a.dy), S, count...},
-                                                                        {at(a.extra), S, count...},
-                                                                        {a.parameters},
-                                                                        a.statistics,
-                                                                        a.random,
-                                                                        a.sample + first};
+    BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, Earlier> io{
+        {at(a.x), S, count...},  {at(a.y), S, count...},
+        {at(a.dy), S, count...}, {at(a.extra), S, count...},
+        {a.parameters},          a.random,
+        a.sample + first};
     if constexpr (input_count<Op> > 1)
         for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {at(a.more[k]), S, count...};
-    if constexpr (has_passes<Op>()) io.passes = {at(a.forward_passes), at(a.backward_passes), {nullptr, S, count...}};
+    if constexpr (has_passes<Op>())
+        io.passes = {at(a.forward_passes), at(a.backward_passes), {nullptr, S, count...}, a.statistics};
     return io;
 }
 
@@ -216,7 +214,7 @@ template <class Op, class Precision, class L>
         bool const add = a.write == GradientWrite::add;
         for_rows<backward_domain<Op>>(begin, end, [&](auto const& at, int item) {
             put_result<Op>(item, X::size, Op::input_gradient(at, io), [&](int e, L value) {
-                // Batch-wide means make the gradient of an empty lane non-zero: it must not reach the layers below.
+                // Means over the batch make the gradient of an empty lane non-zero: it must not reach the layers below.
                 if constexpr (is_batch_wide<Op>()) value = select(first_lanes<L>(a.samples - first), value, L(0));
                 if (add)
                     dx.add(e, value);
@@ -236,9 +234,13 @@ template <class Op, class Precision, class L>
         auto* const gradient = a.gradient + Op::Parameters::template offset<P>;
         int const from = (std::max)(begin - first_row, 0), to = (std::min)(end - first_row, int{E::rows});
         for_rows<E>(from, to, [&](auto const& at, auto element) {
-            L total = Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, 0));
-            for (int first = width_of<L>; first < S; first += width_of<L>)
-                total = total + Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, first));
+            auto const of = [&](int first) {
+                L value = Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, first));
+                if constexpr (is_batch_wide<Op>()) value = select(first_lanes<L>(a.samples - first), value, L(0));
+                return value;
+            };
+            L total = of(0);
+            for (int first = width_of<L>; first < S; first += width_of<L>) total = total + of(first);
             gradient[element] += sum(total);
         });
         first_row += E::rows;

@@ -35,14 +35,14 @@ struct BatchLayout {
                : step.fill         ? 0
                                    : ParameterGroups<Net>::count - 1;
     }
-    /// Where the phase that begins with a step ends: where batch-wide statistics are merged, or another group of parameters
+    /// Where the phase that begins with a step ends: where a pass over the batch is merged, or another group of parameters
     /// begins, for ranks that work on one at a time.
     template <bool Training, class Ranks>
     static constexpr std::size_t phase_end(std::size_t end) {
         auto const steps = program<Training>.steps;
         while (end < steps.size()) {
             auto const& step = steps[end++];
-            if (step.reduction != Reduction::none) break;
+            if (step.reduction) break;
             if constexpr (Ranks::by_groups)
                 if (end < steps.size() && group_of(steps[end]) != group_of(step)) break;
         }
@@ -100,7 +100,7 @@ struct BatchLayout {
                                             program<false>.prepared * sizeof(Storage) <= std::size_t{1} << 18;
     static constexpr std::size_t cached_parameters =
         caches_prepared ? PreparationCache<Precision, Loss>::size_of(program<false>.steps) : 0;
-    /// Doubles of the tiles' parts of batch-wide statistics. A batch below 16 may have two tiles, one of 16 has a single
+    /// Doubles of the tiles' parts of passes over the batch. A batch below 16 may have two tiles, one of 16 has a single
     /// one.
     static constexpr std::size_t parts_size(int tiles) {
         return static_cast<std::size_t>(Net::statistic_count) * static_cast<std::size_t>((std::max)(tiles, 2));

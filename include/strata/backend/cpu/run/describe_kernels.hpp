@@ -53,7 +53,9 @@ constexpr LayerKernelNotes layer_kernel_notes() {
             if (is_run<InputGradient>(steps, Index)) notes.passes[1] = note_of<InputGradient>();
             return true;
         }));
-        if constexpr (is_batch_wide<typename Net::template OperationAt<Index>>()) {
+        using Trained = typename Net::template OperationAt<Index>;
+        if constexpr (is_batch_wide<Trained>() && backward_passes<Op>::batch_size > 0 &&
+                      (gathers_gradients<Op>() || Op::Parameters::size == 0)) {
             notes.passes[2] = {"statistics", "a channel's sums, which its input gradient needs, too"};
         } else if constexpr (Op::Parameters::size > 0) {
             using ParameterGradient = ParameterGradientKernel<Op, Precision>;

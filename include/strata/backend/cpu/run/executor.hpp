@@ -1,12 +1,13 @@
 // The CPU executor: runs the program of a network over the tiles of a batch, with the same bits for any number of workers.
-// A worker takes a tile through the whole program, unless layers are batch-wide.
+// A worker takes a tile through the whole program, unless passes over the batch cut it into phases.
 #pragma once
 
 #include "../../../loss/loss.hpp"
 #include "../../../optimizer/optimizer.hpp"
+#include "../../batch_wide.hpp"
 #include "../../gradient_norm.hpp"
+#include "../step/batch_merge.hpp"
 #include "../step/matrix_update.hpp"
-#include "../step/statistics.hpp"
 #include "../step/update.hpp"
 #include "batch_layout.hpp"
 #include "tile_pass.hpp"
@@ -83,7 +84,7 @@ public:
         return ranks_.together([&] { return train_tiles(model, batch, random); });
     }
 
-    /// Throws Error where a BatchNorm would see one value a channel in a training batch of this size.
+    /// Throws Error where the variance of one value would be taken in a training batch of this size.
     static void check_batch(int size) {
         if constexpr (Net::is_batch_wide) detail::check_batch_for_statistics<Net>(size);
     }
@@ -204,9 +205,7 @@ private:
                         });
                 });
                 if constexpr (Net::is_batch_wide)
-                    if (last.reduction != detail::Reduction::none)
-                        merge_statistics(model, last.reduction, last.operation, tiling, S, batch.size,
-                                         context.first_gradient, share);
+                    if (last.reduction) merge(last, model, tiling, S, batch.size, context.first_gradient, share);
                 if constexpr (Ranks::by_groups)
                     if (Layout::finishes_group(end)) sum_group(Layout::group_of(last), tiling.leaves, share);
                 runs.backwards = !runs.backwards;
@@ -352,33 +351,21 @@ private:
         return c;
     }
 
-    void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, Tiling const& tiling,
-                          int samples, int batch, std::ptrdiff_t first_gradient, detail::Share share) {
+    void merge(detail::ProgramStep<Precision, Loss> const& step, ModelType const& model, Tiling const& tiling,
+               int samples, int batch, std::ptrdiff_t first_gradient, detail::Share share) {
         bool has_first_leaf = true;
         if constexpr (!Ranks::several) {
             pass_.meet(share);
         } else {
-            auto const at = static_cast<std::size_t>(operation);
-            pass_.alone(share, [&] {
-                ranks_.share_parts(pass_.parts.data(), Net::statistic_count, Net::statistic_offset[at],
-                                   Net::statistic_offset[at + 1], tiling);
-            });
+            int const begin = step.reduction.at, end = begin + step.reduction.numbers;
+            pass_.alone(share,
+                        [&] { ranks_.share_parts(pass_.parts.data(), Net::statistic_count, begin, end, tiling); });
             auto const own = ranks_.leaves(tiling.leaves);
             has_first_leaf = own.begin == 0 && own.end > 0;
         }
-        detail::StatisticsMerge<Precision> merge{};
-        merge.parts = pass_.parts.data();
-        merge.merged = statistics_.data();
-        merge.tiles = tiling.tiles;
-        merge.tile_samples = samples;
-        merge.batch = batch;
-        merge.buffers = model.buffers().data();
-        merge.next_buffers = next_buffers_.data();
-        if (has_first_leaf) merge.gradient = gradient_data();
-        merge.first_gradient = first_gradient;
-        merge.share = share;
-        auto const& entry = detail::StatisticsTable<Net, Precision>::entries[static_cast<std::size_t>(operation)];
-        (kind == detail::Reduction::forward ? entry.forward : entry.backward)(merge);
+        detail::merge_batch(step, {pass_.parts.data(), Net::statistic_count, statistics_.data(), tiling.tiles, samples,
+                                   batch, model.buffers().data(), next_buffers_.data(),
+                                   has_first_leaf ? gradient_data() : nullptr, share, first_gradient});
         pass_.meet(share);
     }
 

@@ -136,7 +136,7 @@ struct TilePass {
     FixedArray<Barrier> barriers;  ///< one a team, the last for everybody
     FirstException thrown;         ///< by a worker in a batch
     PassMemory<Layout> memory;
-    FixedArray<double> parts;  ///< of batch-wide statistics, by tile
+    FixedArray<double> parts;  ///< of passes over the batch, by tile
     FixedArray<Result> results;
     typename MeanOf<Loss>::type mean;                         ///< of the batch's losses
     FixedArray<typename Precision::compute> input_gradients;  ///< [batch][inputs]

@@ -13,7 +13,7 @@ template <class Net, class Precision, class Loss>
 STRATA_COLD int run_and_watch(ProgramStep<Precision, Loss> step, TileContext<Precision, Loss> const& c, int found) {
     bool const relu = std::exchange(step.relu, false);
     run_step(step, c, Net::InputShape::size);
-    if (step.backward || step.operation < 0 || step.reduction != Reduction::none) return found;
+    if (step.backward || step.operation < 0 || step.reduction) return found;
     using Storage = typename Precision::storage;
     using Value = typename Precision::compute;
     // A concatenation has a step for each part that is copied.

@@ -1,14 +1,14 @@
 // The program of a tile: the op list as a flat table of steps. A step is data, a kernel and what it works on; one small
 // function runs any of them. So a network costs a table and the kernels it needs, each of them once.
 //
-// Training is fill, forward, loss, backward. A layer that needs the whole batch cuts the table into phases: a
-// step that gathers the tile's part of the statistics ends a phase, the executor merges the parts of all tiles,
-// and the next phase goes on.
+// Training is fill, forward, loss, backward. A pass over the batch cuts the table into phases: the step that gathers the
+// tile's part of it ends a phase, the executor merges the parts of all tiles, and the next phase goes on.
 #pragma once
 
 #include "../../../layer/concatenation.hpp"
 #include "../../../layer/relu.hpp"
 #include "../kernel/choice.hpp"
+#include "batch_merge.hpp"
 #include "input_gradient_step.hpp"
 #include "loss_step.hpp"
 
@@ -116,7 +116,7 @@ private:
             step.prepared = phase_prepared;
             phase_prepared += step.preparation.size;
             prepared = (std::max)(prepared, phase_prepared);
-            if (step.reduction != Reduction::none) phase_prepared = 0;
+            if (step.reduction) phase_prepared = 0;
             (*this)(step);
         }
     };
@@ -134,15 +134,12 @@ private:
     }
     template <int Index, bool Training>
     static constexpr void write_forward(Writer& write) {
-        if constexpr (Training && is_batch_wide<Op<Index>>())
-            write.template kernel<GatherForward<Op<Index>, Precision>>(
-                {.offsets = offsets_of<Index, true>(), .reduction = Reduction::forward, .operation = Index});
         if constexpr (is_concatenation<Op<Index>>()) {
             write_parts<Index, Training>(write, false);
         } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
                              (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
             if constexpr (!makes_passes<ForwardKernel<KernelOp<Index>, Precision>>())
-                write_passes<Index, Training, forward_passes<KernelOp<Index>>>(write);
+                write_passes<Index, Training, forward_passes<KernelOp<Index>>>(write, 0);
             write.template kernel<ForwardKernel<KernelOp<Index>, Precision>>(
                 {.offsets = offsets_of<Index, Training>(),
                  .relu = takes_relu<Index, Training>(),
@@ -151,11 +148,23 @@ private:
                  .frozen = is_frozen<Op<Index>>});
         }
     }
+    /// `cleared`: parameters whose gradients the first pass over the batch has to find at zero.
     template <int Index, bool Training, class Passes>
-    static constexpr void write_passes(Writer& write) {
+    static constexpr void write_passes(Writer& write, int cleared) {
         Passes::for_each([&]<class P>(P) {
-            write.template kernel<GenericPass<KernelOp<Index>, P, Precision>>(
-                {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
+            if constexpr (P::scope == Scope::sample) {
+                write.template kernel<GenericPass<KernelOp<Index>, P, Precision>>(
+                    {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
+            } else if constexpr (Training && is_batch_wide<Op<Index>>()) {
+                write.template kernel<GatherKernel<Op<Index>, P, Precision>>(
+                    {.offsets = offsets_of<Index, true>(),
+                     .reduction = {&merge_pass<Op<Index>, P, Precision>,
+                                   Net::statistic_offset[Index] + batch_place<Op<Index>, P>(), numbers_of_pass<P>,
+                                   Net::buffer_offset[Index]},
+                     .operation = Index,
+                     .cleared = cleared});
+                cleared = 0;
+            }
         });
     }
     template <int Index>
@@ -165,14 +174,11 @@ private:
         if constexpr (is_concatenation<Op<Index>>()) {
             write_parts<Index, true>(write, true);
         } else if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
+            constexpr bool gathers = gathers_gradients<Op<Index>>();
             if constexpr (!makes_passes<InputGradientKernel<KernelOp<Index>, Precision>>())
-                write_passes<Index, true, backward_passes<KernelOp<Index>>>(write);
-            if constexpr (is_batch_wide<Op<Index>>())
-                write.template kernel<GatherBackward<Op<Index>, Precision>>({.offsets = offsets_of<Index, true>(),
-                                                                             .reduction = Reduction::backward,
-                                                                             .operation = Index,
-                                                                             .cleared = Op<Index>::Parameters::size});
-            else if constexpr (constexpr auto size = trained_parameters<Op<Index>>::size; size > 0)
+                write_passes<Index, true, backward_passes<KernelOp<Index>>>(write,
+                                                                            gathers ? Op<Index>::Parameters::size : 0);
+            if constexpr (constexpr auto size = trained_parameters<Op<Index>>::size; !gathers && size > 0)
                 // Of Shared parameters the last use comes first, and the others add to its gradient.
                 write.template kernel<ParameterGradientKernel<KernelOp<Index>, Precision>>(
                     {.offsets = offsets_of<Index, true>(),

@@ -90,8 +90,16 @@ StepResult merged_result(Loss const&, BatchResult* results, LossMean const& mean
     return merged_result(results, mean, batch, leaves, gradient);
 }
 
-/// What ends the phase after a step.
-enum class Reduction : std::uint8_t { none, forward, backward };
+template <class Precision>
+struct BatchMerge;
+/// How the parts of a pass over the batch are merged, after the step that gathers them: it ends a phase.
+template <class Precision>
+struct BatchReduction {
+    void (*merge)(BatchMerge<Precision> const&) = nullptr;  ///< null where there is nothing to merge
+    int at = 0, numbers = 0;                                ///< the pass's, among those of the network
+    std::ptrdiff_t buffers = 0;                             ///< where the operation's begin
+    explicit constexpr operator bool() const { return numbers > 0; }
+};
 
 /// One tile's work: where its data lies and which part of each step falls to this worker.
 template <class Precision, class Loss>
@@ -102,8 +110,8 @@ struct TileContext {
     typename Precision::accumulation* gradient = nullptr;
     typename Precision::master const* frozen = nullptr;  ///< the model's buffers: where parameters are that are Frozen
     std::ptrdiff_t first_parameter = 0, first_gradient = 0;  ///< what those begin with, of the network's
-    double const* statistics = nullptr;                      ///< merged, of the whole network
-    double* partial = nullptr;                               ///< this tile's parts of the statistics
+    double const* statistics = nullptr;                      ///< what passes over the batch left, of the whole network
+    double* partial = nullptr;                               ///< this tile's parts of them
     Storage* scratch = nullptr;                              ///< this worker's, as much as the program says
     Storage* prepared = nullptr;                             ///< everybody's, as much as the program says
     bool set_gradient = false;                               ///< the leaf's first tile
@@ -128,7 +136,7 @@ struct TileContext {
 };
 
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
-/// parameters and statistics.
+/// parameters and in what passes over the batch leave.
 struct OperationOffsets {
     std::ptrdiff_t x = -1, y = -1, dy = -1, extra = -1, parameters = 0;
     int statistics = 0;
@@ -148,7 +156,7 @@ struct ProgramStep {
     OperationOffsets offsets{};
     std::ptrdiff_t dx = -1;  ///< where the input gradient goes
     GradientWrite write = GradientWrite::none;
-    Reduction reduction = Reduction::none;
+    BatchReduction<Precision> reduction{};
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../../../../layer/batch_norm.hpp"
-#include "../generic.hpp"
+#include "../generic_gather.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -54,11 +54,10 @@ STRATA_COLD void gradient_sums_in_double(T const* x, T const* dy, int count, dou
 }
 
 /// A tile's part of the forward statistics, in double: the mean of a channel's numbers and the sum of their squared
-/// distances to it, [channel][pitch]. Pieces that fit the cache are read twice and merged by Chan, Golub and LeVeque's
+/// distances to it, [channel][2]. Pieces that fit the cache are read twice and merged by Chan, Golub and LeVeque's
 /// update; of `S` samples the first `samples` are real.
 template <class L, class T>
-STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pitch, int pixels, int S, int samples, int begin,
-                                    int end) {
+STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pixels, int S, int samples, int begin, int end) {
     using C = scalar_of<L>;
     constexpr int N = width_of<L>, piece = 64 * N;
     int const length = pixels * S;
@@ -101,25 +100,24 @@ STRATA_ONE_COPY void gather_moments(T const* x, double* parts, int pitch, int pi
                     part_squares += (static_cast<double>(row[at]) - part) * (static_cast<double>(row[at]) - part);
             merge(n, part, part_squares);
         }
-        parts[static_cast<std::ptrdiff_t>(channel) * pitch] = mean;
-        parts[static_cast<std::ptrdiff_t>(channel) * pitch + 1] = squares;
+        parts[2 * channel] = mean;
+        parts[2 * channel + 1] = squares;
     }
 }
 
-/// A tile's sums of dy and dy xhat; empty lanes of dy hold zeros. `statistics` are
-/// [channel][pitch]: mean, inverse deviation.
+/// A tile's sums of dy and dy xhat, [channel][2]; empty lanes of dy hold zeros. `moments`: [channel][2], mean and inverse
+/// deviation.
 template <class L, class T>
-STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const* statistics, double* sum_dy,
-                                          double* sum_dy_xhat, int pitch, int length, int begin, int end) {
+STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const* moments, double* sums_of, int length,
+                                          int begin, int end) {
     using C = scalar_of<L>;
     constexpr int N = width_of<L>, piece = 64 * N;
     for (int channel = begin; channel < end; ++channel) {
-        std::ptrdiff_t const place = static_cast<std::ptrdiff_t>(channel) * pitch;
-        T const *const row = x + static_cast<std::ptrdiff_t>(channel) * length, *const gradient =
-                                                                                    dy + static_cast<std::ptrdiff_t>(
-                                                                                             channel) *
-                                                                                             length;
-        auto const center = static_cast<C>(statistics[place]), scale = static_cast<C>(statistics[place + 1]);
+        std::ptrdiff_t const place = static_cast<std::ptrdiff_t>(channel) * length;
+        T const* const row = x + place;
+        T const* const gradient = dy + place;
+        double const mean = moments[2 * channel], deviation = moments[2 * channel + 1];
+        auto const center = static_cast<C>(mean), scale = static_cast<C>(deviation);
         double total = 0, total_xhat = 0;
         int at = 0;
         while (at + N <= length) {
@@ -131,8 +129,7 @@ STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const*
                 lanes[1] = multiply_add(g, (load_lane<L>(row + k) - L(center)) * L(scale), lanes[1]);
             });
             if (!is_finite(sums[0]) || !is_finite(sums[1]))
-                gradient_sums_in_double(row + at, gradient + at, stop - at, statistics[place], statistics[place + 1],
-                                        sums);
+                gradient_sums_in_double(row + at, gradient + at, stop - at, mean, deviation, sums);
             total += sums[0];
             total_xhat += sums[1];
             at = stop;
@@ -142,8 +139,8 @@ STRATA_ONE_COPY void gather_gradient_sums(T const* x, T const* dy, double const*
             total += g;
             total_xhat += g * static_cast<double>((static_cast<C>(row[at]) - center) * scale);
         }
-        sum_dy[place] = total;
-        sum_dy_xhat[place] = total_xhat;
+        sums_of[2 * channel] = total;
+        sums_of[2 * channel + 1] = total_xhat;
     }
 }
 
@@ -166,13 +163,12 @@ struct BatchNormScale {
 
 /// y = (x - mean) scale + shift for vectors [begin, end) of the tile's numbers.
 template <class T, class Storage>
-STRATA_ONE_COPY void normalize(Storage const* x, Storage* y, double const* statistics, int pitch,
-                               BatchNormScale<T> affine, int length, int numbers, int begin, int end) {
+STRATA_ONE_COPY void normalize(Storage const* x, Storage* y, double const* moments, BatchNormScale<T> affine,
+                               int length, int numbers, int begin, int end) {
     using L = widest_lane<T>;
     for_channel_parts<width_of<L>>(length, numbers, begin, end, [&](int channel, int at, int stop) {
-        double const* const s = statistics + static_cast<std::ptrdiff_t>(channel) * pitch;
-        auto const mean = static_cast<T>(s[0]);
-        auto scale = static_cast<T>(s[1]);
+        auto const mean = static_cast<T>(moments[2 * channel]);
+        auto scale = static_cast<T>(moments[2 * channel + 1]);
         if (affine.weight) scale *= affine.weight[channel];
         T const shift = affine.bias ? affine.bias[channel] : T(0);
         for (; at + width_of<L> <= stop; at += width_of<L>)
@@ -184,14 +180,13 @@ STRATA_ONE_COPY void normalize(Storage const* x, Storage* y, double const* stati
 /// dx = scale (dy - mean(dy) - xhat mean(dy xhat)), set or added, for vectors [begin, end) of the tile's numbers; zero
 /// in empty lanes: the means make their gradient non-zero, and it must not reach the layers below.
 template <class T, class Storage>
-STRATA_ONE_COPY void normalize_gradient(Storage const* x, Storage const* dy, Storage* dx, double const* statistics,
-                                        int pitch, T const* weight, int length, int numbers, int S, int samples,
-                                        bool add, int begin, int end) {
+STRATA_ONE_COPY void normalize_gradient(Storage const* x, Storage const* dy, Storage* dx, double const* moments,
+                                        double const* means, T const* weight, int length, int numbers, int S,
+                                        int samples, bool add, int begin, int end) {
     using L = widest_lane<T>;
     for_channel_parts<width_of<L>>(length, numbers, begin, end, [&](int channel, int first, int stop) {
-        double const* const s = statistics + static_cast<std::ptrdiff_t>(channel) * pitch;
-        auto const mean = static_cast<T>(s[0]), deviation = static_cast<T>(s[1]), mean_dy = static_cast<T>(s[2]),
-                   mean_dy_xhat = static_cast<T>(s[3]);
+        auto const mean = static_cast<T>(moments[2 * channel]), deviation = static_cast<T>(moments[2 * channel + 1]),
+                   mean_dy = static_cast<T>(means[2 * channel]), mean_dy_xhat = static_cast<T>(means[2 * channel + 1]);
         T const scale = weight ? deviation * weight[channel] : deviation;
         auto const gradient = [&]<class V>(V value, V g) {
             V const xhat = (value - V(mean)) * V(deviation);
@@ -210,26 +205,37 @@ STRATA_ONE_COPY void normalize_gradient(Storage const* x, Storage const* dy, Sto
     });
 }
 
-/// The steps that gather a batch-wide operation's statistics in one tile.
-template <class Op, class Precision>
-struct GatherForward {
-    static constexpr Items items{Op::channels, Items::By::channel, Op::Input::size};
+}  // namespace detail
+
+template <class Of, class Precision>
+struct BatchNormMomentsGather;
+template <class X, bool HasAffine, Real M, Real E, int Rank, class Precision>
+struct BatchNormMomentsGather<BatchPassOf<BatchNormalization<X, HasAffine, M, E, Rank>,
+                                          typename BatchNormalization<X, HasAffine, M, E, Rank>::Moments>,
+                              Precision> {
+    static constexpr KernelNote note{"BatchNorm", "rows of numbers"};
+    using Op = BatchNormalization<X, HasAffine, M, E, Rank>;
+    static constexpr Items items{Op::channels, Items::By::channel, X::size};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        gather_moments<widest_lane<typename Precision::compute>>(a.x, a.partial, Op::statistics_per_channel, Op::pixels,
-                                                                 a.stride, a.samples, begin, end);
+        detail::gather_moments<widest_lane<typename Precision::compute>>(
+            a.x, detail::part_of<Op, typename Op::Moments>(a), Op::pixels, a.stride, a.samples, begin, end);
     }
 };
-template <class Op, class Precision>
-struct GatherBackward {
-    static constexpr Items items{Op::channels, Items::By::channel, Op::Input::size};
+template <class Of, class Precision>
+struct BatchNormGradientsGather;
+template <class X, bool HasAffine, Real M, Real E, int Rank, class Precision>
+struct BatchNormGradientsGather<BatchPassOf<BatchNormalization<X, HasAffine, M, E, Rank>,
+                                            typename BatchNormalization<X, HasAffine, M, E, Rank>::GradientMeans>,
+                                Precision> {
+    static constexpr KernelNote note{"BatchNorm", "rows of numbers"};
+    using Op = BatchNormalization<X, HasAffine, M, E, Rank>;
+    static constexpr Items items{Op::channels, Items::By::channel, X::size};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        gather_gradient_sums<widest_lane<typename Precision::compute>>(
-            a.x, a.dy, a.statistics, a.partial + Op::mean_dy, a.partial + Op::mean_dy_xhat, Op::statistics_per_channel,
+        detail::gather_gradient_sums<widest_lane<typename Precision::compute>>(
+            a.x, a.dy, detail::left_of<Op, typename Op::Moments>(a), detail::part_of<Op, typename Op::GradientMeans>(a),
             Op::pixels * a.stride, begin, end);
     }
 };
-
-}  // namespace detail
 
 template <class Op, class Precision>
 struct BatchNormForward;
@@ -242,7 +248,7 @@ struct BatchNormForward<BatchNormalization<X, HasAffine, M, E, Rank>, Precision>
     static void run(KernelData<Precision> const& a, int begin, int end) {
         typename Precision::master const* const none = nullptr;
         detail::normalize<typename Precision::master>(
-            a.x, a.y, a.statistics, Op::statistics_per_channel,
+            a.x, a.y, detail::left_of<Op, typename Op::Moments>(a),
             {HasAffine ? a.parameters : none, HasAffine ? a.parameters + Op::channels : none}, Op::pixels * a.stride,
             X::size * a.stride, begin, end);
     }
@@ -257,7 +263,8 @@ struct BatchNormInputGradient<BatchNormalization<X, HasAffine, M, E, Rank>, Prec
     static constexpr Items items{X::size, Items::By::number};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::normalize_gradient<typename Precision::master>(
-            a.x, a.dy, a.dx, a.statistics, Op::statistics_per_channel, HasAffine ? a.parameters : nullptr,
+            a.x, a.dy, a.dx, detail::left_of<Op, typename Op::Moments>(a),
+            detail::left_of<Op, typename Op::GradientMeans>(a), HasAffine ? a.parameters : nullptr,
             Op::pixels * a.stride, X::size * a.stride, a.stride, a.samples, a.write == GradientWrite::add, begin, end);
     }
 };
