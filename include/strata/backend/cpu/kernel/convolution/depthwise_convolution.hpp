@@ -8,6 +8,7 @@
 
 #include "../micro/window_band.hpp"
 #include "depthwise_block.hpp"
+#include "depthwise_narrow.hpp"
 #include "depthwise_weight_gradient.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -239,6 +240,19 @@ STRATA_ONE_COPY void depthwise_window_gradient(Correlation const& f, DepthwisePl
         });
 }
 
+/// Output rows [begin, end) of channels [channel, end_channel), where no windows are faster.
+template <class G, class T>
+void depthwise_image_rows(DepthwisePlanes<T> const& planes, int S, T* scratch, int channel, int end_channel, int begin,
+                    int end) {
+    using L = widest_lane<T>;
+    constexpr auto const& g = forward_correlation<G>;
+    if constexpr (is_depthwise_narrow(g))
+        if (is_depthwise_narrow<T>(g, S))
+            return depthwise_narrow<G::kernel_width, G::stride_width, L>(g, planes, S, scratch, channel, end_channel,
+                                                                         begin, end);
+    depthwise_correlate<L>(g, planes, S, scratch, false, channel, end_channel, begin, end);
+}
+
 }  // namespace detail
 
 template <class Op, class Precision>
@@ -252,6 +266,7 @@ struct DepthwiseForward<Convolution<G, Scheme>, Precision> {
     static constexpr Items items{G::out_channels * G::out_height};
     static constexpr int scratch(int S) {
         constexpr auto const& g = detail::forward_correlation<G>;
+        if (detail::is_depthwise_narrow<T>(g, S)) return detail::NarrowBand<T>(g, S).size(g);
         return detail::has_depthwise_windows<T>(g, S) ? detail::window_scratch<T>(g, S, 1)
                                                       : detail::DepthwiseScratch<T>(g, S).size();
     }
@@ -268,11 +283,11 @@ struct DepthwiseForward<Convolution<G, Scheme>, Precision> {
             .out_row = G::out_width * a.stride,
             .out_column = 1,
             .relu = a.relu};
-        if (detail::has_depthwise_windows<T>(detail::forward_correlation<G>, a.stride))
-            return detail::depthwise_windows(detail::forward_correlation<G>, planes, a.stride, a.scratch, begin, end);
+        constexpr auto const& g = detail::forward_correlation<G>;
+        if (!detail::is_depthwise_narrow<T>(g, a.stride) && detail::has_depthwise_windows<T>(g, a.stride))
+            return detail::depthwise_windows(g, planes, a.stride, a.scratch, begin, end);
         detail::depthwise_rectangles(begin, end, G::out_height, [&](int channel, int end_channel, int from, int to) {
-            detail::depthwise_correlate<widest_lane<T>>(detail::forward_correlation<G>, planes, a.stride, a.scratch,
-                                                        false, channel, end_channel, from, to);
+            detail::depthwise_image_rows<G>(planes, a.stride, a.scratch, channel, end_channel, from, to);
         });
     }
 };
