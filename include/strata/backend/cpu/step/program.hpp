@@ -130,8 +130,78 @@ private:
         }
         return false;
     }
-    template <int Index, bool Training>
+    /// Operation I and the one behind it, or behind the ReLU that I's kernel applies, where one kernel makes both in bands
+    /// in inference; void else. Nobody else reads what lies between.
+    template <int Index>
+    static constexpr int behind = Index + 1 + (takes_relu<Index, false>() ? 1 : 0);
+    template <int Index>
+    static constexpr auto band_kernel() {
+        using Void = detail::ChosenKernel<void>;
+        if constexpr (Index < 0 || Index + 1 >= n) {
+            return Void{};
+        } else if constexpr (constexpr int last = behind<Index>; last >= n) {
+            return Void{};
+        } else if constexpr (Net::template NodeAt<last>::input != last || reads<Index, last>() != 1 ||
+                             is_frozen<Op<Index>> || is_frozen<Op<last>> || overlap<Index, last>() ||
+                             Net::parameter_offset[last] != Net::parameter_offset[Index] + Op<Index>::Parameters::size) {
+            return Void{};
+        } else {
+            return ChosenKernel<
+                typename BandKernel<InBands<Op<Index>, (last > Index + 1), Op<last>>, Precision>::type>{};
+        }
+    }
+    /// Whether what the second makes takes the place of what the first reads.
+    template <int Index, int Last>
+    static constexpr bool overlap() {
+        constexpr auto const& p = Net::inference_plan;
+        int const x = p.value[Net::template NodeAt<Index>::input], y = p.value[Last + 1];
+        return x < y + Op<Last>::Output::size && y < x + input_of<Op<Index>>::size;
+    }
+    /// How often the values between the two are read, but for the ReLU's reading.
+    template <int Index, int Last>
+    static constexpr int reads() {
+        int count = Last == n ? 1 : 0;
+        Net::for_each_operation([&]<int J>() {
+            using Node = typename Net::template NodeAt<J>;
+            for (int k = 0; k < Node::inputs.count; ++k)
+                count += Node::inputs[k] > Index && Node::inputs[k] <= Last && !(Last > Index + 1 && J == Index + 1);
+        });
+        return count;
+    }
+    template <int Index>
+    static constexpr bool begins_band = !std::is_void_v<typename decltype(band_kernel<Index>())::type>;
+    template <int Index>
+    static constexpr bool ends_band() {
+        if constexpr (Index >= 1)
+            if constexpr (begins_band<Index - 1>)
+                if constexpr (behind<Index - 1> == Index) return true;
+        if constexpr (Index >= 2)
+            if constexpr (begins_band<Index - 2>)
+                if constexpr (behind<Index - 2> == Index) return true;
+        return false;
+    }
+    template <int Index>
+    static constexpr void write_band(Writer& write) {
+        constexpr int last = behind<Index>;
+        auto offsets = offsets_of<Index, false>();
+        offsets.y = Net::inference_plan.value[last + 1];
+        write.template kernel<typename decltype(band_kernel<Index>())::type>(
+            {.offsets = offsets,
+             .relu = takes_relu<last, false>(),
+             .operation = Index,
+             .parameters = Op<Index>::Parameters::size + Op<last>::Parameters::size});
+    }
+
+    template <int Index, bool Training, bool Bands = false>
     static constexpr void write_forward(Writer& write) {
+        if constexpr (Bands && begins_band<Index>) {
+            write_band<Index>(write);
+        } else if constexpr (!Bands || !ends_band<Index>()) {
+            write_operation<Index, Training>(write);
+        }
+    }
+    template <int Index, bool Training>
+    static constexpr void write_operation(Writer& write) {
         if constexpr (Training && is_batch_wide<Op<Index>>())
             write.template kernel<GatherForward<Op<Index>, Precision>>(
                 {.offsets = offsets_of<Index, true>(), .reduction = Reduction::forward, .operation = Index});
@@ -222,11 +292,11 @@ private:
         }));
     }
 
-    template <bool Training>
+    template <bool Training, bool Bands = false>
     static constexpr Writer write_all(Step* table) {
         Writer write{table, most_tile_samples<Net, Precision>()};
         write({.fill = true});
-        Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
+        Net::for_each_operation([&]<int Index>() { write_forward<Index, Training, Bands>(write); });
         write({.finish = &finish<Training>});
         write.scratch =
             (std::max)(write.scratch, loss_scratch<row_shape<Loss, typename Net::OutputShape>::size, Precision>);
@@ -236,10 +306,10 @@ private:
             write({.finish = &finish_input, .operation = 0, .backward = true});
         return write;
     }
-    template <bool Training>
+    template <bool Training, bool Bands = false>
     static constexpr auto table() {
-        std::array<Step, static_cast<std::size_t>(write_all<Training>(nullptr).count)> steps{};
-        write_all<Training>(steps.data());
+        std::array<Step, static_cast<std::size_t>(write_all<Training, Bands>(nullptr).count)> steps{};
+        write_all<Training, Bands>(steps.data());
         return steps;
     }
     static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");
@@ -247,9 +317,12 @@ private:
 
 public:
     static constexpr auto training = table<true>();
-    static constexpr auto inference = table<false>();
+    static constexpr auto inference = table<false, true>();
+    /// A step for each operation: for who looks at what each of them makes, or has not all parameters at a time.
+    static constexpr auto inference_by_layer = table<false>();
     static constexpr int training_scratch = write_all<true>(nullptr).scratch,
-                         inference_scratch = write_all<false>(nullptr).scratch,
+                         inference_scratch = (std::max)(write_all<false, true>(nullptr).scratch,
+                                                        write_all<false>(nullptr).scratch),
                          training_prepared = write_all<true>(nullptr).prepared,
                          inference_prepared = write_all<false>(nullptr).prepared;
 };
@@ -259,9 +332,9 @@ template <class Net, class Precision, class Loss, bool Training>
 constexpr Program<Precision, Loss> program_of() {
     using P = TileProgram<Net, Precision, Loss>;
     if constexpr (Training)
-        return {P::training, P::training_size, P::training_scratch, P::training_prepared};
+        return {P::training, P::training, P::training_size, P::training_scratch, P::training_prepared};
     else
-        return {P::inference, P::inference_size, P::inference_scratch, P::inference_prepared};
+        return {P::inference, P::inference_by_layer, P::inference_size, P::inference_scratch, P::inference_prepared};
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

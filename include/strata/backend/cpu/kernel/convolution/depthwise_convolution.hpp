@@ -80,7 +80,10 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                        .skip = 0,
                        .stored = N,
                        .relu = planes.relu};
-    ColumnRange const full(g);
+    ColumnRange full(g);
+    int const first_column = planes.columns.begin, end_column = (std::min)(planes.columns.end, g.out_width);
+    full.begin = std::clamp(full.begin, first_column, end_column);
+    full.end = std::clamp(full.end, full.begin, end_column);
     auto const border = [&](int from, int to) {
         for (int j = from; j < to; ++j) {
             ColumnRange::reach(g, j, d.first_tap, d.end_tap);
@@ -134,7 +137,7 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                         d.stored = N;
                     }
                 } else {
-                    border(0, full.begin);
+                    border(first_column, full.begin);
                     int const vectors = (full.end - full.begin) * (run ? S / N : 1), groups = vectors / V;
                     for (int part = 0; part < (run ? N : S); part += N) {
                         int const in = full.begin * g.stride_width * S + part,
@@ -143,7 +146,7 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                         depthwise_groups<1, L>(g, d, in + groups * V * d.in_step, out + groups * V * d.out_step,
                                                vectors - groups * V);
                     }
-                    border(full.end, g.out_width);
+                    border(full.end, end_column);
                 }
             }
             if (apart)
@@ -206,15 +209,15 @@ template <class T>
 constexpr bool has_depthwise_windows(Correlation const& g, int S) {
     return packs_windows<T>(S) && (g.stride_height > 1 || g.stride_width > 1) && g.in_channels == 1;
 }
-/// Rows [begin, end) of outputs, items being (channel, row).
+/// Output rows [begin, end) of channels [channel, end_channel).
 template <class T>
 STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> const& planes, int S, T* scratch,
-                                       int begin, int end) {
+                                       int channel, int end_channel, int begin, int end) {
     WindowBand<WindowSum, T> band(g, S, scratch, [](int, int) { return std::pair(T(0), T(0)); });
-    for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
+    for (; channel < end_channel; ++channel) {
         band.weigh(planes.weights + channel * planes.channel_weights);
-        for (int i = from, count = 0; i < to; i += count) {
-            count = (std::min)(band.layout.rows, to - i);
+        for (int i = begin, count = 0; i < end; i += count) {
+            count = (std::min)(band.layout.rows, end - i);
             band.pack(planes.x + channel / planes.readers * planes.x_plane, 0, i, count, T(0));
             band.compute(count, planes.bias ? planes.bias[channel] : T(0));
             if (planes.relu) {
@@ -226,7 +229,7 @@ STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> 
                 copy_numbers<widest_lane<T>>(band.results + r * band.layout.pitch, g.out_width * S,
                                              planes.y + channel * planes.y_plane + (i + r) * planes.out_row);
         }
-    });
+    }
 }
 /// dx of f, items being (channel, row).
 template <class T>
@@ -240,17 +243,20 @@ STRATA_ONE_COPY void depthwise_window_gradient(Correlation const& f, DepthwisePl
         });
 }
 
-/// Output rows [begin, end) of channels [channel, end_channel), where no windows are faster.
+/// Output rows [begin, end) of channels [channel, end_channel) of a convolution.
 template <class G, class T>
 void depthwise_image_rows(DepthwisePlanes<T> const& planes, int S, T* scratch, int channel, int end_channel, int begin,
-                    int end) {
+                          int end) {
     using L = widest_lane<T>;
     constexpr auto const& g = forward_correlation<G>;
     if constexpr (is_depthwise_narrow(g))
         if (is_depthwise_narrow<T>(g, S))
             return depthwise_narrow<G::kernel_width, G::stride_width, L>(g, planes, S, scratch, channel, end_channel,
                                                                          begin, end);
-    depthwise_correlate<L>(g, planes, S, scratch, false, channel, end_channel, begin, end);
+    if (has_depthwise_windows<T>(g, S))
+        depthwise_windows(g, planes, S, scratch, channel, end_channel, begin, end);
+    else
+        depthwise_correlate<L>(g, planes, S, scratch, false, channel, end_channel, begin, end);
 }
 
 }  // namespace detail
@@ -283,9 +289,6 @@ struct DepthwiseForward<Convolution<G, Scheme>, Precision> {
             .out_row = G::out_width * a.stride,
             .out_column = 1,
             .relu = a.relu};
-        constexpr auto const& g = detail::forward_correlation<G>;
-        if (!detail::is_depthwise_narrow<T>(g, a.stride) && detail::has_depthwise_windows<T>(g, a.stride))
-            return detail::depthwise_windows(g, planes, a.stride, a.scratch, begin, end);
         detail::depthwise_rectangles(begin, end, G::out_height, [&](int channel, int end_channel, int from, int to) {
             detail::depthwise_image_rows<G>(planes, a.stride, a.scratch, channel, end_channel, from, to);
         });
