@@ -130,62 +130,54 @@ private:
         }
         return false;
     }
-    /// Operation I and the one behind it, or behind the ReLU that I's kernel applies, where one kernel makes both in bands
-    /// in inference; void else. Nobody else reads what lies between.
-    template <int Index>
-    static constexpr int behind = Index + 1 + (takes_relu<Index, false>() ? 1 : 0);
-    template <int Index>
-    static constexpr auto band_kernel() {
-        using Void = detail::ChosenKernel<void>;
-        if constexpr (Index < 0 || Index + 1 >= n) {
-            return Void{};
-        } else if constexpr (constexpr int last = behind<Index>; last >= n) {
-            return Void{};
-        } else if constexpr (Net::template NodeAt<last>::input != last || reads<Index, last>() != 1 ||
-                             is_frozen<Op<Index>> || is_frozen<Op<last>> || overlap<Index, last>() ||
-                             Net::parameter_offset[last] != Net::parameter_offset[Index] + Op<Index>::Parameters::size) {
-            return Void{};
-        } else {
-            return ChosenKernel<
-                typename BandKernel<InBands<Op<Index>, (last > Index + 1), Op<last>>, Precision>::type>{};
-        }
-    }
-    /// Whether what the second makes takes the place of what the first reads.
-    template <int Index, int Last>
-    static constexpr bool overlap() {
-        constexpr auto const& p = Net::inference_plan;
-        int const x = p.value[Net::template NodeAt<Index>::input], y = p.value[Last + 1];
-        return x < y + Op<Last>::Output::size && y < x + input_of<Op<Index>>::size;
-    }
-    /// How often the values between the two are read, but for the ReLU's reading.
-    template <int Index, int Last>
-    static constexpr int reads() {
-        int count = Last == n ? 1 : 0;
+    /// How many operations read a value.
+    static constexpr auto readers = [] {
+        std::array<int, static_cast<std::size_t>(n + 1)> count{};
         Net::for_each_operation([&]<int J>() {
-            using Node = typename Net::template NodeAt<J>;
-            for (int k = 0; k < Node::inputs.count; ++k)
-                count += Node::inputs[k] > Index && Node::inputs[k] <= Last && !(Last > Index + 1 && J == Index + 1);
+            for (int const v : Net::template NodeAt<J>::inputs) ++count[static_cast<std::size_t>(v)];
         });
         return count;
+    }();
+    /// Whether nobody else reads what lies between operations I and Last, what the second makes does not take the place of
+    /// what the first reads, and the parameters of one follow those of the other.
+    template <int Index, int Last>
+    static constexpr bool are_alone() {
+        constexpr auto const& p = Net::inference_plan;
+        if (Net::template NodeAt<Last>::input != Last || readers[Index + 1] != 1 || readers[Last] != 1 ||
+            is_frozen<Op<Index>> || is_frozen<Op<Last>> ||
+            Net::parameter_offset[Last] != Net::parameter_offset[Index] + Op<Index>::Parameters::size)
+            return false;
+        int const x = p.value[Net::template NodeAt<Index>::input], y = p.value[Last + 1];
+        return x >= y + Op<Last>::Output::size || y >= x + input_of<Op<Index>>::size;
     }
+
+public:
+    /// The operation behind I, or behind the ReLU that I's kernel applies.
     template <int Index>
-    static constexpr bool begins_band = !std::is_void_v<typename decltype(band_kernel<Index>())::type>;
+    static constexpr int behind = Index + 1 + (takes_relu<Index, false>() ? 1 : 0);
+    /// The kernel that makes both in bands, in inference; void where no kernel does.
     template <int Index>
-    static constexpr bool ends_band() {
-        if constexpr (Index >= 1)
-            if constexpr (begins_band<Index - 1>)
-                if constexpr (behind<Index - 1> == Index) return true;
-        if constexpr (Index >= 2)
-            if constexpr (begins_band<Index - 2>)
-                if constexpr (behind<Index - 2> == Index) return true;
+    using BandKernelOf =
+        typename BandKernel<InBands<Op<Index>, (behind<Index> > Index + 1), Op<behind<Index>>>, Precision>::type;
+    template <int Index>
+    static constexpr bool begins_band = [] {
+        if constexpr (Index >= 0 && Index + 1 < n)
+            if constexpr (behind<Index> < n)
+                if constexpr (!std::is_void_v<BandKernelOf<Index>>) return are_alone<Index, behind<Index>>();
         return false;
-    }
+    }();
+    template <int Index>
+    static constexpr bool ends_band =
+        (begins_band<Index - 1> && behind<Index - 1> == Index) || (begins_band<Index - 2> && behind<Index - 2> == Index);
+
+private:
     template <int Index>
     static constexpr void write_band(Writer& write) {
         constexpr int last = behind<Index>;
         auto offsets = offsets_of<Index, false>();
         offsets.y = Net::inference_plan.value[last + 1];
-        write.template kernel<typename decltype(band_kernel<Index>())::type>(
+        offsets.extra = Net::inference_plan.value[last];  // for tiles that are not made in bands
+        write.template kernel<BandKernelOf<Index>>(
             {.offsets = offsets,
              .relu = takes_relu<last, false>(),
              .operation = Index,
@@ -194,11 +186,12 @@ private:
 
     template <int Index, bool Training, bool Bands = false>
     static constexpr void write_forward(Writer& write) {
-        if constexpr (Bands && begins_band<Index>) {
-            write_band<Index>(write);
-        } else if constexpr (!Bands || !ends_band<Index>()) {
+        if constexpr (!Bands)
             write_operation<Index, Training>(write);
-        }
+        else if constexpr (begins_band<Index>)
+            write_band<Index>(write);
+        else if constexpr (!ends_band<Index>)
+            write_operation<Index, Training>(write);
     }
     template <int Index, bool Training>
     static constexpr void write_operation(Writer& write) {

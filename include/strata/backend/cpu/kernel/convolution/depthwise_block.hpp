@@ -28,10 +28,6 @@ struct DepthwisePlanes {
     std::ptrdiff_t y_plane, out_row;
     int out_column;     ///< columns between neighbouring outputs
     bool relu = false;  ///< y is its ReLU, where nothing is added
-    /// The outputs that are wanted of a row, on tiles of whole vectors.
-    struct Columns {
-        int begin = 0, end = 1 << 30;
-    } columns{};
 };
 
 /// Output rows and vectors of a block: 16 accumulators, 9 weights and 4 operands of 32 registers, or 8 of 16 registers.

@@ -80,10 +80,7 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                        .skip = 0,
                        .stored = N,
                        .relu = planes.relu};
-    ColumnRange full(g);
-    int const first_column = planes.columns.begin, end_column = (std::min)(planes.columns.end, g.out_width);
-    full.begin = std::clamp(full.begin, first_column, end_column);
-    full.end = std::clamp(full.end, full.begin, end_column);
+    ColumnRange const full(g);
     auto const border = [&](int from, int to) {
         for (int j = from; j < to; ++j) {
             ColumnRange::reach(g, j, d.first_tap, d.end_tap);
@@ -137,7 +134,7 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                         d.stored = N;
                     }
                 } else {
-                    border(first_column, full.begin);
+                    border(0, full.begin);
                     int const vectors = (full.end - full.begin) * (run ? S / N : 1), groups = vectors / V;
                     for (int part = 0; part < (run ? N : S); part += N) {
                         int const in = full.begin * g.stride_width * S + part,
@@ -146,7 +143,7 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
                         depthwise_groups<1, L>(g, d, in + groups * V * d.in_step, out + groups * V * d.out_step,
                                                vectors - groups * V);
                     }
-                    border(full.end, end_column);
+                    border(full.end, g.out_width);
                 }
             }
             if (apart)

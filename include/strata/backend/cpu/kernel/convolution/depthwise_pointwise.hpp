@@ -4,6 +4,7 @@
 // Both compute what their own kernels compute, by the same functions in the same order: the bits are the same.
 #pragma once
 
+#include "../micro/machine.hpp"
 #include "depthwise_convolution.hpp"
 #include "pointwise_convolution.hpp"
 
@@ -14,19 +15,19 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// A band: some rows, or some columns of one where a row of all channels is too much for the cache.
+/// How a tile of S samples is cut into bands of rows: of `rows` rows, 0 where the two convolutions run one after the other,
+/// because the rows under a band would not stay in the second-level cache until the next band needs them again.
 template <class T>
 struct ChannelBand {
-    static constexpr int N = width_of<widest_lane<T>>;
-    /// Numbers of a band: a quarter of the second-level cache of Zen 3 (512 KB), whose rest is for what is read
-    /// and written; and of a piece of it, in half of a first-level cache.
-    static constexpr int most = 131072 / static_cast<int>(sizeof(T)), piece = 16384 / static_cast<int>(sizeof(T));
-    int rows, columns, pitch;  ///< numbers from a channel to the next
-    constexpr ChannelBand(int channels, int out_height, int out_width, int S)
-        : rows(std::clamp(most / (channels * out_width * S), 1, out_height)), columns(out_width), pitch(0) {
-        if (S % N == 0) columns = std::clamp(most / (channels * S), 1, out_width);
+    static constexpr int line = 64 / static_cast<int>(sizeof(T));
+    int rows, pitch;  ///< numbers from a channel to the next
+    constexpr ChannelBand(Correlation const& g, int channels, int S)
+        : rows(0), pitch(0) {
+        double const row = static_cast<double>(channels) * S * static_cast<int>(sizeof(T));
+        if (row * (g.rows_under(1) * g.in_width + g.out_width) > second_level_cache) return;
+        rows = std::clamp(static_cast<int>(second_level_cache / 4 / (row * g.out_width)), 1, g.out_height);
         // Not a power of two, or the channels would share a few cache lines.
-        pitch = (rows * columns * S + 15) / 16 * 16 + 16;
+        pitch = ((rows * g.out_width * S + line - 1) / line | 1) * line;
     }
     [[nodiscard]] constexpr int size(int channels) const { return channels * pitch + pointwise_columns<widest_lane<T>>; }
 };
@@ -35,7 +36,8 @@ struct ChannelBand {
 template <class L, class T>
 STRATA_ONE_COPY void multiply_band(Product<T> const& p, int rows, int numbers) {
     constexpr int N = width_of<L>, block_columns = pointwise_columns<L>;
-    int const piece = (std::max)(ChannelBand<T>::piece / p.depth / block_columns, 1) * block_columns;
+    int const piece = (std::max)(first_level_cache / 2 / static_cast<int>(sizeof(T)) / p.depth / block_columns, 1) *
+                      block_columns;
     for (int from = 0; from < numbers; from += piece) {
         int const to = (std::min)(from + piece, numbers);
         for (int m = 0; m < rows; m += pointwise_rows) {
@@ -80,50 +82,60 @@ struct DepthwisePointwiseForward<InBands<Convolution<G, Scheme>, relu, Convoluti
     using T = typename Precision::compute;
     using L = widest_lane<T>;
     using First = DepthwiseForward<Convolution<G, Scheme>, Precision>;
+    using Second = PointwiseForward<Convolution<G2, Scheme2>, Precision>;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::out_height};
-    static constexpr detail::ChannelBand<T> band(int S) { return {G::out_channels, G::out_height, G::out_width, S}; }
-    static constexpr int scratch(int S) { return band(S).size(G::out_channels) + First::scratch(S); }
+    static constexpr detail::ChannelBand<T> band(int S) {
+        return {detail::forward_correlation<G>, G::out_channels, S};
+    }
+    static constexpr int scratch(int S) {
+        return band(S).rows > 0 ? band(S).size(G::out_channels) + First::scratch(S)
+                                : (std::max)(First::scratch(S), Second::scratch(S));
+    }
+    /// `extra` is where the values between the two lie where they are not made in bands.
     static void run(KernelData<Precision> const& a, int begin, int end) {
         int const S = a.stride;
         auto const layout = band(S);
-        T* const rest = a.scratch + layout.size(G::out_channels);
-        constexpr int taps = G::out_channels * G::kernel_height * G::kernel_width;
+        constexpr int taps = G::out_channels * G::kernel_height * G::kernel_width, out_row = G::out_width;
         T const* const weights = a.parameters + Convolution<G, Scheme>::Parameters::size;
         std::ptrdiff_t const plane = std::ptrdiff_t{G::out_height * G::out_width} * S;
+        detail::DepthwisePlanes<T> planes{.x = a.x,
+                                          .x_plane = std::ptrdiff_t{G::height * G::width} * S,
+                                          .readers = G::group_out_channels,
+                                          .weights = a.parameters,
+                                          .channel_weights = G::kernel_height * G::kernel_width,
+                                          .bias = G::bias ? a.parameters + taps : nullptr,
+                                          .y = a.extra,
+                                          .y_plane = plane,
+                                          .out_row = out_row * S,
+                                          .out_column = 1,
+                                          .relu = relu};
+        if (layout.rows == 0) {
+            detail::depthwise_image_rows<G>(planes, S, a.scratch, 0, G::out_channels, begin, end);
+            KernelData<Precision> second = a;
+            second.x = a.extra;
+            second.parameters = weights;
+            return Second::run(second, begin, end);
+        }
+        planes.y_plane = layout.pitch;
         for (int i = begin, rows = 0; i < end; i += rows) {
             rows = (std::min)(layout.rows, end - i);
-            for (int j = 0, columns = 0; j < G::out_width; j += columns) {
-                columns = (std::min)(layout.columns, G::out_width - j);
-                detail::DepthwisePlanes<T> const planes{
-                    .x = a.x,
-                    .x_plane = std::ptrdiff_t{G::height * G::width} * S,
-                    .readers = G::group_out_channels,
-                    .weights = a.parameters,
-                    .channel_weights = G::kernel_height * G::kernel_width,
-                    .bias = G::bias ? a.parameters + taps : nullptr,
-                    .y = a.scratch - (i * columns + j) * S,
-                    .y_plane = layout.pitch,
-                    .out_row = columns * S,
-                    .out_column = 1,
-                    .relu = relu,
-                    .columns = {j, j + columns}};
-                detail::depthwise_image_rows<G>(planes, S, rest, 0, G::out_channels, i, i + rows);
-                std::ptrdiff_t const at = (std::ptrdiff_t{i} * G::out_width + j) * S;
-                detail::multiply_band<L>(
-                    detail::Product<T>{.a = weights,
-                                       .a_row = G2::channels,
-                                       .a_k = 1,
-                                       .b = a.scratch,
-                                       .b_k = layout.pitch,
-                                       .out = a.y + at,
-                                       .out_row = plane,
-                                       .depth = G2::channels,
-                                       .bias = G2::bias ? weights + G2::out_channels * G2::channels : nullptr,
-                                       .init = G2::bias ? detail::ProductInit::row_bias : detail::ProductInit::zero,
-                                       .relu = a.relu},
-                    G2::out_channels, rows * columns * S);
-            }
+            planes.y = a.scratch - i * out_row * S;
+            detail::depthwise_image_rows<G>(planes, S, a.scratch + layout.size(G::out_channels), 0, G::out_channels, i,
+                                            i + rows);
+            detail::multiply_band<L>(
+                detail::Product<T>{.a = weights,
+                                   .a_row = G2::channels,
+                                   .a_k = 1,
+                                   .b = a.scratch,
+                                   .b_k = layout.pitch,
+                                   .out = a.y + std::ptrdiff_t{i} * out_row * S,
+                                   .out_row = plane,
+                                   .depth = G2::channels,
+                                   .bias = G2::bias ? weights + G2::out_channels * G2::channels : nullptr,
+                                   .init = G2::bias ? detail::ProductInit::row_bias : detail::ProductInit::zero,
+                                   .relu = a.relu},
+                G2::out_channels, rows * out_row * S);
         }
     }
 };
