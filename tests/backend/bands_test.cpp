@@ -77,8 +77,7 @@ TEST_CASE("bands have the bits of layer by layer") {
 // Rows of all channels under a band of 16 samples are more than a second-level cache.
 TEST_CASE("wide tiles go layer by layer in one step") {
     using Kernel = DepthwisePointwiseForward<
-        InBands<Conv2d<64, 3, Padding<1>, Groups<64>>::On<Shape<64, 5, 80>>, true,
-                Conv2d<8, 1>::On<Shape<64, 5, 80>>>,
+        InBands<Conv2d<64, 3, Padding<1>, Groups<64>>::On<Shape<64, 5, 80>>, true, Conv2d<8, 1>::On<Shape<64, 5, 80>>>,
         Float32>;
     static_assert(Kernel::band(16).rows == 0 && Kernel::band(1).rows > 0);
     compare<Input<64, 5, 80>, Conv2d<64, 3, Padding<1>, Groups<64>>, Conv2d<8, 1>>();

@@ -40,8 +40,8 @@ struct OperationRow {
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
          is_concatenation = false, is_batch_wide = false, is_frozen = false;
     bool is_depthwise = false, is_pointwise = false;  ///< convolutions
-    ValueList inputs{};                  ///< values read
-    std::size_t name = 0, name_end = 0;  ///< its characters
+    ValueList inputs{};                               ///< values read
+    std::size_t name = 0, name_end = 0;               ///< its characters
 };
 
 /// The row of an operation, but for where it stands.

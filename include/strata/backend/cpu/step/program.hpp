@@ -167,8 +167,8 @@ public:
         return false;
     }();
     template <int Index>
-    static constexpr bool ends_band =
-        (begins_band<Index - 1> && behind<Index - 1> == Index) || (begins_band<Index - 2> && behind<Index - 2> == Index);
+    static constexpr bool ends_band = (begins_band<Index - 1> && behind<Index - 1> == Index) ||
+                                      (begins_band<Index - 2> && behind<Index - 2> == Index);
 
 private:
     template <int Index>
@@ -314,8 +314,8 @@ public:
     /// A step for each operation: for who looks at what each of them makes, or has not all parameters at a time.
     static constexpr auto inference_by_layer = table<false>();
     static constexpr int training_scratch = write_all<true>(nullptr).scratch,
-                         inference_scratch = (std::max)(write_all<false, true>(nullptr).scratch,
-                                                        write_all<false>(nullptr).scratch),
+                         inference_scratch =
+                             (std::max)(write_all<false, true>(nullptr).scratch, write_all<false>(nullptr).scratch),
                          training_prepared = write_all<true>(nullptr).prepared,
                          inference_prepared = write_all<false>(nullptr).prepared;
 };

@@ -164,8 +164,8 @@ struct Program {
     using Step = ProgramStep<Precision, Loss>;
     std::span<Step const> steps;
     std::span<Step const> by_layer;  ///< a step for each operation: in inference, `steps` may make two in one
-    int size;      ///< scalars of one sample's workspace
-    int scratch;   ///< scalars a worker needs besides, whatever the tile
+    int size;                        ///< scalars of one sample's workspace
+    int scratch;                     ///< scalars a worker needs besides, whatever the tile
     int prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
 };
 

@@ -7,6 +7,7 @@
 // Each output's sum runs over (p, q) in order, as in the other depthwise kernels.
 #pragma once
 
+#include "../micro/machine.hpp"
 #include "../micro/packed_band.hpp"
 #include "depthwise_block.hpp"
 
@@ -32,8 +33,9 @@ struct NarrowBand {
     int pitch, rows;  ///< numbers of a packed row; output rows of a band, which is half of a first-level cache
     constexpr NarrowBand(Correlation const& g, int S)
         : pitch((std::max)(g.pad_left + g.in_width, (g.out_width - 1) * g.stride_width + g.taps_width) * S),
-          rows(std::clamp((16384 / static_cast<int>(sizeof(T)) / pitch - g.taps_height) / g.stride_height + 1, 1,
-                          (std::max)(g.out_height, 1))) {}
+          rows(std::clamp(
+              (first_level_cache / 2 / static_cast<int>(sizeof(T)) / pitch - g.taps_height) / g.stride_height + 1, 1,
+              (std::max)(g.out_height, 1))) {}
     /// Numbers of scratch memory: a row's last vectors reach beyond the last row.
     [[nodiscard]] constexpr int size(Correlation const& g) const { return g.rows_under(rows) * pitch + 3 * N; }
 };
@@ -48,9 +50,7 @@ struct SecondsOfFour {
 };
 template <int N>
 struct SortedSeconds {
-    static constexpr int of(int k) {
-        return k < N / 2 ? k / 2 * 4 + k % 2 : (k - N / 2) / 2 * 4 + 2 + k % 2;
-    }
+    static constexpr int of(int k) { return k < N / 2 ? k / 2 * 4 + k % 2 : (k - N / 2) / 2 * 4 + 2 + k % 2; }
 };
 template <int First, class L>
 STRATA_INLINE L seconds(L a, L b) {

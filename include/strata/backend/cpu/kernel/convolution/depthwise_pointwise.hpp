@@ -21,23 +21,24 @@ template <class T>
 struct ChannelBand {
     static constexpr int line = 64 / static_cast<int>(sizeof(T));
     int rows, pitch;  ///< numbers from a channel to the next
-    constexpr ChannelBand(Correlation const& g, int channels, int S)
-        : rows(0), pitch(0) {
+    constexpr ChannelBand(Correlation const& g, int channels, int S) : rows(0), pitch(0) {
         double const row = static_cast<double>(channels) * S * static_cast<int>(sizeof(T));
         if (row * (g.rows_under(1) * g.in_width + g.out_width) > second_level_cache) return;
         rows = std::clamp(static_cast<int>(second_level_cache / 4 / (row * g.out_width)), 1, g.out_height);
         // Not a power of two, or the channels would share a few cache lines.
         pitch = ((rows * g.out_width * S + line - 1) / line | 1) * line;
     }
-    [[nodiscard]] constexpr int size(int channels) const { return channels * pitch + pointwise_columns<widest_lane<T>>; }
+    [[nodiscard]] constexpr int size(int channels) const {
+        return channels * pitch + pointwise_columns<widest_lane<T>>;
+    }
 };
 
 /// out(m, n) for all rows and n < numbers: p.b is a band, out the same place of the outputs.
 template <class L, class T>
 STRATA_ONE_COPY void multiply_band(Product<T> const& p, int rows, int numbers) {
     constexpr int N = width_of<L>, block_columns = pointwise_columns<L>;
-    int const piece = (std::max)(first_level_cache / 2 / static_cast<int>(sizeof(T)) / p.depth / block_columns, 1) *
-                      block_columns;
+    int const piece =
+        (std::max)(first_level_cache / 2 / static_cast<int>(sizeof(T)) / p.depth / block_columns, 1) * block_columns;
     for (int from = 0; from < numbers; from += piece) {
         int const to = (std::min)(from + piece, numbers);
         for (int m = 0; m < rows; m += pointwise_rows) {
@@ -59,8 +60,7 @@ STRATA_ONE_COPY void multiply_band(Product<T> const& p, int rows, int numbers) {
                 block.out = values;
                 block.out_row = block_columns;
                 pointwise_product<L>(block, count, (held + N - 1) / N);
-                for (int u = 0; u < count; ++u)
-                    copy_numbers<L>(values + u * block_columns, held, out + u * p.out_row);
+                for (int u = 0; u < count; ++u) copy_numbers<L>(values + u * block_columns, held, out + u * p.out_row);
             }
         }
     }
@@ -85,9 +85,7 @@ struct DepthwisePointwiseForward<InBands<Convolution<G, Scheme>, relu, Convoluti
     using Second = PointwiseForward<Convolution<G2, Scheme2>, Precision>;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::out_height};
-    static constexpr detail::ChannelBand<T> band(int S) {
-        return {detail::forward_correlation<G>, G::out_channels, S};
-    }
+    static constexpr detail::ChannelBand<T> band(int S) { return {detail::forward_correlation<G>, G::out_channels, S}; }
     static constexpr int scratch(int S) {
         return band(S).rows > 0 ? band(S).size(G::out_channels) + First::scratch(S)
                                 : (std::max)(First::scratch(S), Second::scratch(S));
