@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a user waits for: compiling and linking trainers of LeNet, VGG-16 and ResNet-50 (compile_time/), beside the same
-# programs in dlib.
+# What a user waits for: compiling and linking trainers of LeNet, VGG-16 and ResNet-50 (compile_time/), from the headers
+# alone and with the library strata::files, which is compiled once, beside the same programs in dlib.
 #
 # usage: benchmarks/compile_time.sh [FILTER] [RUNS] [COMPILER...]
 #
@@ -11,7 +11,7 @@
 set -euo pipefail
 
 if [[ ${1:-} == -* ]]; then
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

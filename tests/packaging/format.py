@@ -13,7 +13,7 @@ import sys
 import venv
 
 ROOMS = ("include", "tests", "examples", "benchmarks")
-ENDINGS = (".hpp", ".cpp", ".cu", ".cuh")
+ENDINGS = (".hpp", ".ipp", ".cpp", ".cu", ".cuh")
 
 
 def has_version(program, version):

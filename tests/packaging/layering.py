@@ -29,6 +29,7 @@ CPU_LEVELS = [
     ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/winograd_row", "kernel/pooling", "kernel/norm",
      "kernel/image", "kernel/mixed"],
     ["kernel/kernels.hpp"],
+    ["kernel/compiled.hpp"],
     ["kernel/choice.hpp"],
     ["step"],
     ["cpu.hpp"],
@@ -52,10 +53,65 @@ ONE_DOOR = {"zlib.h": "data/gzip.hpp", "Eigen/": "eigen/", "omp.h": "backend/cpu
 # Rooms and headers that users enter through a header of their own only.
 BEHIND_DOORS = {"backend/cuda": "cuda.hpp", "eigen": "eigen.hpp", "backend/cpu/threads/openmp_team.hpp": "openmp.hpp"}
 # Where macros are defined for others; and the header with the one type that is the same in all units of a program.
-MACROS = ("core/config.hpp", "core/identity.hpp", "core/dispatch.hpp")
+MACROS = ("core/config.hpp", "core/identity.hpp", "core/dispatch.hpp", "files.ipp")
 SHARED = "core/dispatch.hpp"
 BAD_NAMES = ("utils", "util", "common", "helper", "helpers", "manager", "impl")
 LINES = 400
+# Where the names of the standard library stand that headers use. A header includes what it uses, itself or by a header of
+# Strata's: the check that each header compiles alone has the standard library in front, to be quick.
+STANDARD = {
+    "algorithm": "any_of clamp copy copy_n count count_if equal fill fill_n find find_if lower_bound max max_element min "
+                 "min_element none_of sort stable_sort transform unique upper_bound",
+    "array": "array",
+    "atomic": "atomic memory_order_acq_rel memory_order_acquire memory_order_relaxed memory_order_release",
+    "bit": "bit_cast bit_ceil bit_width countl_zero countr_zero endian has_single_bit popcount",
+    "charconv": "from_chars from_chars_result to_chars",
+    "chrono": "chrono",
+    "cmath": "copysign cos erf exp expm1 fabs floor fma fmax fmin ilogb isfinite isinf ldexp log log1p lround pow sin sqrt "
+             "tanh",
+    "concepts": "constructible_from convertible_to copyable floating_point integral movable same_as signed_integral "
+                "unsigned_integral",
+    "condition_variable": "condition_variable",
+    "csignal": "signal",
+    "cstdarg": "va_list",
+    "cstddef": "byte nullptr_t ptrdiff_t",
+    "cstdint": "int16_t int32_t int64_t int8_t uint16_t uint32_t uint64_t uint8_t uintptr_t",
+    "cstdio": "FILE fclose ferror fflush fopen fprintf fread fwrite puts rewind snprintf vsnprintf",
+    "cstdlib": "_Exit atoi getenv qsort",
+    "cstring": "memcmp memcpy memmove memset strcmp strerror",
+    "deque": "deque",
+    "exception": "current_exception exception_ptr rethrow_exception uncaught_exceptions",
+    "functional": "function greater",
+    "initializer_list": "initializer_list",
+    "limits": "numeric_limits",
+    "map": "map",
+    "memory": "make_shared make_unique shared_ptr unique_ptr",
+    "mutex": "lock_guard mutex unique_lock",
+    "new": "align_val_t bad_alloc bad_array_new_length",
+    "numeric": "gcd",
+    "optional": "optional",
+    "queue": "priority_queue",
+    "random": "random_device",
+    "span": "as_bytes as_writable_bytes span",
+    "stdexcept": "runtime_error",
+    "string": "string to_string",
+    "string_view": "string_view string_view_literals",
+    "system_error": "errc",
+    "thread": "thread",
+    "tuple": "apply tuple",
+    "type_traits": "conditional_t decay_t integral_constant is_arithmetic_v is_array_v is_base_of_v is_const_v "
+                   "is_constant_evaluated is_constructible_v is_convertible_v is_empty_v is_floating_point_v "
+                   "is_integral_v is_invocable_r_v is_lvalue_reference_v is_pointer_v is_same_v is_trivially_copyable_v "
+                   "is_unsigned_v is_void_v make_signed_t remove_const_t remove_cvref_t remove_pointer_t "
+                   "remove_reference_t type_identity type_identity_t",
+    "utility": "declval exchange forward integer_sequence make_integer_sequence pair",
+    "variant": "holds_alternative variant visit",
+    "vector": "vector",
+}
+STANDARD_HEADER = {name: header for header, names in STANDARD.items() for name in names.split()}
+# Many headers have them, the language's own type among them.
+ANYWHERE = ("abs", "as_const", "begin", "data", "erase_if", "exception", "get", "move", "ranges", "size", "size_t", "ssize",
+            "swap", "tuple_element", "tuple_element_t", "tuple_size")
 # What other headers define as macros in users' programs: <complex.h> I, image code W and H, <windows.h> min and max.
 MACRO_NAMES = re.compile(r"\b[IWH]\b")
 MACRO_CALLS = re.compile(r"\b(min|max)\s*\(")
@@ -114,11 +170,25 @@ def without_comments(text):
     return re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text, flags=re.S)
 
 
+def standard_headers(header, found):
+    """The standard library's headers that a header includes, itself or by others of Strata's; found: by header, so far."""
+    if header not in found:
+        found[header] = set()
+        for bracket, name in re.findall(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', header.read_text(encoding="utf-8"), re.M):
+            target = (header.parent / name).resolve()
+            if bracket == "<":
+                found[header].add(name)
+            elif target.is_file():
+                found[header] |= standard_headers(target, found)
+    return found[header]
+
+
 def check(include):
     """Returns (errors, warnings) about the headers below include/strata."""
     root = include / "strata"
     errors, warnings = [], []
-    headers = sorted(p for p in root.rglob("*") if p.suffix in (".hpp", ".cuh", ".h"))
+    standard = {}
+    headers = sorted(p for p in root.rglob("*") if p.suffix in (".hpp", ".ipp", ".cuh", ".h"))
     if not headers:
         errors.append(f"{root}: there are no headers")
     for header in headers:
@@ -177,7 +247,15 @@ def check(include):
                 report(number, f"{path} must not include {target}: {room_of(target)} is not below {room}")
             elif inner and cpu_room(target) and not cpu_may_include(inner, cpu_room(target)):
                 report(number, f"{path} must not include {target}: {cpu_room(target)} is not below {inner}")
+        if path.suffix == ".ipp" and room != "umbrella" and not (header.with_suffix(".hpp")).is_file():
+            report(1, f"{path.stem}.hpp, which declares what stands here, is missing")
         code = without_comments_and_strings(text)
+        if room != "backend/cuda":
+            for name in sorted(set(re.findall(r"\bstd::(\w+)", code)) - set(ANYWHERE)):
+                if name not in STANDARD_HEADER:
+                    report(1, f"std::{name} has no place in STANDARD of layering.py: name its header there")
+                elif STANDARD_HEADER[name] not in standard_headers(header.resolve(), standard):
+                    report(1, f"std::{name} is used, but <{STANDARD_HEADER[name]}> is not included")
         for number, line in enumerate(code.splitlines(), 1):
             if re.match(r"\s*namespace\s+strata\b(?!::inline STRATA_ABI\b)", line) and path.as_posix() != SHARED:
                 report(number, "code of Strata is in namespace strata::inline STRATA_ABI (core/identity.hpp)")
@@ -187,7 +265,7 @@ def check(include):
                 report(number, "kernels are launched in backend/cuda/ only")
             if room != "backend/cuda" and re.search(r"\bcublas", line, flags=re.I) and "include" not in line:
                 report(number, "cuBLAS is used in backend/cuda/ only")
-            if room == "umbrella" and line.strip() and not re.match(r"\s*#\s*(include|pragma)\b", line):
+            if room == "umbrella" and line.strip() and not re.match(r"\s*#\s*(include|pragma|define STRATA_FILES)", line):
                 report(number, "an umbrella header holds includes only")
             for name in MACRO_NAMES.findall(line):
                 report(number, f"{name} may be a macro of the user: take a longer name")
@@ -200,7 +278,7 @@ def check(include):
         if not least <= lines <= most:
             errors.append(f"{readme}: a room opens with a {README} of about ten lines (what it holds, what it may include, "
                           f"in which order to read it), but it has {lines}")
-        count = sum(header.parent == folder for header in headers)
+        count = sum(header.parent == folder for header in headers if header.suffix != ".ipp")
         if cpu_room(folder.relative_to(root) / "a") and count > CPU_HEADERS:
             errors.append(f"{folder}: {count} headers; a room of the CPU backend has at most {CPU_HEADERS}")
     return errors, warnings
@@ -223,7 +301,7 @@ GOOD = {
     "backend/cpu/kernel/choice.hpp": '#include "winograd/winograd.hpp"\n',
     "backend/cpu/step/program.hpp": '#include "../kernel/choice.hpp"\n',
     "core/config.hpp": "#define STRATA_HD\n",
-    "core/shape.hpp": '#include "config.hpp"\nvoid see();  // <<<, cublas, #define, W, … and min() are harmless in a comment\n'
+    "core/shape.hpp": '#include "config.hpp"\n#include <algorithm>\n#include <limits>\nvoid see();  // <<<, cublas, #define, W, … and min() are harmless in a comment\n'
                       "int least(int a) { return (std::min)(a, std::max<int>(1, a)); }\n",
     "layer/relu.hpp": '#include "../core/shape.hpp"\n',
     "layer/linear.hpp": '#include "relu.hpp"\n#define LOCAL 1\n#undef LOCAL\n',
@@ -235,7 +313,9 @@ GOOD = {
                                     '#include "../cpu.hpp"\n#include "../step/program.hpp"\n',
     "backend/cuda/executor.hpp": "#include <cublas_v2.h>\nvoid go() { kernel<<<1, 1>>>(cublasSgemm); }\n",
     "data/gzip.hpp": "#include <zlib.h>\n",
-    "io/json.hpp": '#include "../core/shape.hpp"\n',
+    "io/json.hpp": '#include "../core/shape.hpp"\n#ifndef STRATA_FILES\n#include "json.ipp"\n#endif\n',
+    "io/json.ipp": '#include "json.hpp"\n',
+    "files.ipp": '#include "io/json.ipp"\n',
     "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/run/executor.hpp"\n',
     "testing/gradient_check.hpp": '#include "../train/trainer.hpp"\n',
 }
@@ -248,6 +328,8 @@ BAD = [
     ("backend/cpu/run/executor.hpp", '#include "../../cuda/executor.hpp"\n', "backend/cuda is not below backend/cpu"),
     ("backend/team.hpp", '#include "cpu/run/executor.hpp"\n', "backend/cpu is not below backend"),
     ("data/gzip.hpp", '#include "../io/json.hpp"\n', "io is not below data"),
+    ("io/checksum.ipp", '#include "json.hpp"\n', "checksum.hpp, which declares"),
+    ("io/json.ipp", '#include "../train/trainer.hpp"\n', "train is not below io"),
     ("train/trainer.hpp", '#include "../strata.hpp"\n', "umbrella is not below train"),
     ("train/trainer.hpp", '#include "../testing/gradient_check.hpp"\n', "testing is not below train"),
     ("testing/gradient_check.hpp", '#include "../strata.hpp"\n', "umbrella is not below testing"),
@@ -279,8 +361,10 @@ BAD = [
     ("data/idx.hpp", "#include <zlib.h>\n", "only data/gzip.hpp"),
     ("train/trainer.hpp", "#include <zmq.hpp>\n", "only distributed/server/transport.hpp"),
     ("layer/relu.hpp", "template <int W>\nstruct Row;\n", "W may be a macro"),
-    ("layer/relu.hpp", "int f(int a) { return std::min(a, 1); }\n", "write (std::min)("),
-    ("layer/relu.hpp", "int const most = std::numeric_limits<int>::max();\n", "write (std::max)("),
+    ("layer/relu.hpp", "#include <algorithm>\nint f(int a) { return std::min(a, 1); }\n", "write (std::min)("),
+    ("layer/relu.hpp", "#include <limits>\nint const most = std::numeric_limits<int>::max();\n", "write (std::max)("),
+    ("layer/relu.hpp", "std::vector<int> all;\n", "<vector> is not included"),
+    ("layer/relu.hpp", "std::flat_map<int> all;\n", "std::flat_map has no place"),
     ("layer/relu.hpp", 'static_assert(true, "Main<…>");\n', "messages are ASCII"),
     ("attic/old.hpp", "\n", "no room of the house"),
     ("core/string_utils.hpp", "\n", "named after what it offers"),

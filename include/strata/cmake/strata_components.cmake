@@ -1,5 +1,5 @@
-# What strata::strata links where it is there, and its components strata::eigen, strata::openmp, strata::mpi,
-# strata::zmq and strata::cuda: for the build tree and for the installed package, which looks on the machine that uses it, not on the one
+# What strata::strata links where it is there, and its components strata::eigen, strata::openmp, strata::mpi, strata::zmq,
+# strata::files and strata::cuda: for the build tree and for the installed package, which looks on the machine that uses it, not on the one
 # that built it.
 
 # Finds zlib, which gzip files need; `result` names it where it is there.
@@ -9,6 +9,21 @@ function(strata_find_libraries result)
     if(TARGET ZLIB::ZLIB)
         set(${result} ZLIB::ZLIB PARENT_SCOPE)
     endif()
+endfunction()
+
+# Makes strata::files, a library of what no network type touches: compiled once, for the instruction set of strata::native,
+# by the project that links it, and only if it does.
+function(strata_add_files)
+    if(TARGET strata::files)
+        return()
+    endif()
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/strata_files.cpp)
+    file(CONFIGURE OUTPUT ${source} CONTENT "#include <strata/files.ipp>\n")
+    add_library(strata_files STATIC EXCLUDE_FROM_ALL ${source})
+    target_compile_definitions(strata_files PUBLIC STRATA_FILES)
+    target_link_libraries(strata_files PUBLIC strata::strata strata::native)
+    set_target_properties(strata_files PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    add_library(strata::files ALIAS strata_files)
 endfunction()
 
 # Makes strata::<component>; extra arguments go to add_library. `missing` is empty, or a sentence about what the
@@ -39,12 +54,16 @@ function(strata_add_component component missing)
             set_target_properties(strata::libzmq PROPERTIES IMPORTED_LOCATION ${STRATA_ZMQ_LIBRARY}
                                                             INTERFACE_INCLUDE_DIRECTORIES ${STRATA_ZMQ_INCLUDE})
         endif()
+    elseif(component STREQUAL "files")
+        strata_add_files(${ARGN})
+        set(${missing} "" PARENT_SCOPE)
+        return()
     elseif(component STREQUAL "cuda")
         set(libraries CUDA::cudart CUDA::cublas)
         set(package CUDAToolkit QUIET)
         set(needed "the CUDA toolkit, which was not found")
     else()
-        set(${missing} "strata has no component ${component}; it knows cuda, eigen, mpi, openmp and zmq." PARENT_SCOPE)
+        set(${missing} "strata has no component ${component}; it knows cuda, eigen, files, mpi, openmp and zmq." PARENT_SCOPE)
         return()
     endif()
     list(GET libraries 0 library)

@@ -17,6 +17,9 @@
 // STRATA_FINITE_MATH  1 where compilers take every number for finite (-ffast-math), else 0.
 // STRATA_COLD      marks what only arranges the work of others, or runs once a file, an epoch or a batch: compiled for
 //                  size and on its own. Big functions of it that grow into each other take long to compile.
+// STRATA_DEFINE    opens the definition of a function in an .ipp file: of what no network type touches. It is inline, as
+//                  everything in a header, or compiled once, where the library strata::files is linked (STRATA_FILES).
+// STRATA_COMPILED  names a template of functions that is compiled in strata::files, and nowhere else.
 // STRATA_HOT       marks loops over numbers that only such functions call: compiled for speed all the same.
 #pragma once
 
@@ -59,6 +62,17 @@
 
 #define STRATA_COLD __attribute__((cold, noinline))
 #define STRATA_HOT __attribute__((hot, noinline))
+
+#ifdef STRATA_FILES_SOURCE
+#define STRATA_COMPILED(...) template decltype(__VA_ARGS__) __VA_ARGS__
+#else
+#define STRATA_COMPILED(...) extern template decltype(__VA_ARGS__) __VA_ARGS__
+#endif
+#ifdef STRATA_FILES
+#define STRATA_DEFINE
+#else
+#define STRATA_DEFINE inline
+#endif
 
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #define STRATA_FINITE_MATH 1

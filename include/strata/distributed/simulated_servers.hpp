@@ -1,6 +1,7 @@
 // Workers and parameter servers of a simulation: discrete events, in the order of their time.
 #pragma once
 
+#include <functional>
 #include <queue>
 #include <vector>
 

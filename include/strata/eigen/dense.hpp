@@ -2,6 +2,8 @@
 // Eigen's kernels for every layout it stands in, and be slow to compile.
 #pragma once
 
+#include <type_traits>
+
 #include <Eigen/Core>
 
 #include "../core/config.hpp"

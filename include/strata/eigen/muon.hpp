@@ -13,6 +13,8 @@
 // match_rms_adamw.
 #pragma once
 
+#include <algorithm>
+
 #include "../optimizer/adamw.hpp"
 #include "../optimizer/matrix_optimizer.hpp"
 #include "dense.hpp"

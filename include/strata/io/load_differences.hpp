@@ -22,23 +22,10 @@ public:
     }
 
     /// Lines, each beginning with a line break.
-    [[nodiscard]] STRATA_COLD std::string text() const {
-        std::string text = lines_;
-        char const* separator = "\n  and ";
-        for (auto const& kind : kinds_) {
-            if (kind.count <= most_lines) continue;
-            append(text, separator, kind.count - most_lines, " more ", kind.name);
-            separator = ", ";
-        }
-        return text;
-    }
+    [[nodiscard]] std::string text() const;
 
     /// A name in a line: quoted, and cut where it is longer than any that a person gave.
-    [[nodiscard]] STRATA_COLD static std::string shown(std::string_view name) {
-        constexpr std::size_t longest = 120;
-        if (name.size() <= longest) return json_quoted(name);
-        return concatenate(json_quoted(name.substr(0, longest)), "...");
-    }
+    [[nodiscard]] static std::string shown(std::string_view name);
 
 private:
     static constexpr std::size_t most_lines = 8;
@@ -47,14 +34,7 @@ private:
         std::size_t count = 0;
     };
 
-    STRATA_COLD bool is_shown(char const* kind) {
-        ++count_;
-        for (auto& known : kinds_) {
-            if (known.name == nullptr) known.name = kind;
-            if (std::strcmp(known.name, kind) == 0) return ++known.count <= most_lines;
-        }
-        return true;
-    }
+    bool is_shown(char const* kind);
 
     std::array<Kind, 8> kinds_{};
     std::size_t count_ = 0;
@@ -86,3 +66,7 @@ template <std::same_as<StoredTensors> Stored>
 }
 
 }  // namespace strata::inline STRATA_ABI
+
+#ifndef STRATA_FILES
+#include "load_differences.ipp"
+#endif

@@ -1,7 +1,6 @@
 // Heads: a network that ends in several outputs, each with a name.
 #pragma once
 
-#include <ranges>
 #include <span>
 
 #include "../core/error.hpp"

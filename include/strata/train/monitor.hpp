@@ -27,10 +27,7 @@ struct KeepBest {
 };
 
 namespace detail {
-inline char const* name_of(Monitor monitor) {
-    constexpr char const* names[] = {"test loss", "test accuracy", "train loss", "train accuracy"};
-    return names[static_cast<int>(monitor)];
-}
+char const* name_of(Monitor monitor);
 constexpr bool is_accuracy(Monitor monitor) {
     return monitor == Monitor::test_accuracy || monitor == Monitor::train_accuracy;
 }
@@ -48,28 +45,15 @@ struct BestEpoch {
     std::int64_t epoch = 0;  ///< 0: there is none
     int since = 0;           ///< epochs after it; 0 where there is none, in epochs without test data for example
 
-    STRATA_COLD BestEpoch(History const& history, Monitor monitor, double min_delta = 0) {
-        for (auto const& record : history) {
-            double const fresh = monitored(record, monitor);
-            double const gain = is_accuracy(monitor) ? fresh - value : value - fresh;
-            if (!is_nan(fresh) && (is_nan(value) || gain > min_delta)) {
-                value = fresh;
-                epoch = record.epoch;
-                since = 0;
-            } else if (epoch > 0) {
-                ++since;
-            }
-        }
-    }
+    BestEpoch(History const& history, Monitor monitor, double min_delta = 0);
 };
 
 /// Throws Error where what is looked at is never there.
-STRATA_COLD inline void check_monitor(char const* who, Monitor monitor, bool classifies, bool has_test) {
-    if (is_of_test(monitor) && !has_test)
-        fail("fit: ", who, " looks at the ", name_of(monitor), ", but fit has no test data");
-    if (is_accuracy(monitor) && !classifies)
-        fail("fit: ", who, " looks at the ", name_of(monitor), ", but this loss has no classes");
-}
+void check_monitor(char const* who, Monitor monitor, bool classifies, bool has_test);
 }  // namespace detail
 
 }  // namespace strata::inline STRATA_ABI
+
+#ifndef STRATA_FILES
+#include "monitor.ipp"
+#endif

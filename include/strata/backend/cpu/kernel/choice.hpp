@@ -6,7 +6,7 @@
 // Winograd leave to the direct ones the tiles on which these are faster.
 #pragma once
 
-#include "kernels.hpp"
+#include "compiled.hpp"
 
 namespace strata::inline STRATA_ABI {
 

@@ -5,6 +5,7 @@
 // vector's width) and of tiles that reach over the border are gathered, with zeros for what lies outside.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>

@@ -1,0 +1,113 @@
+// The functions of input_check.hpp that no network type touches.
+#pragma once
+
+#include "../backend/backend.hpp"
+#include "../data/dataset.hpp"
+#include "../loss/losses.hpp"
+#include "input_check.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+STRATA_DEFINE STRATA_COLD std::string name_of_sample(Batch const& batch, std::int64_t sample) {
+    auto name = concatenate("sample ", sample, " of the batch");
+    if (batch.indices) name += concatenate(" (sample ", batch.indices[sample], " of the dataset)");
+    return name;
+}
+
+STRATA_DEFINE STRATA_COLD void InputCheck::check(SampleShape got, char const* who) const {
+    if (got == shape || (flat && got.size() == shape.size())) return;
+    std::string const wanted =
+        flat ? concatenate(shape.size()) : concatenate(shape.channels, " x ", shape.height, " x ", shape.width);
+    bool const lines = !flat && got == SampleShape{shape.channels, shape.width, shape.height} && shape.height == 1;
+    fail(who, ": the data's samples are ", got.channels, " x ", got.height, " x ", got.width,
+         ", the network's input is ", wanted,
+         lines ? concatenate(": give lines the shape {", shape.channels, ", 1, ", shape.width, "}") : "");
+}
+
+STRATA_DEFINE STRATA_COLD void InputCheck::check(Dataset const& data, char const* who) const {
+    if (data.size() == 0) fail(who, ": the dataset is empty");
+    check(data.shape(), who);
+    if (!classifies || needs_both) {
+        if (data.outputs() == 0)
+            fail(who, ": the loss needs targets, the dataset has ", data.classes() > 0 ? "labels" : "none");
+        if (data.outputs() != outputs)
+            fail(who, ": the dataset has ", data.outputs(), " target values a sample, the network ", outputs,
+                 needs_both ? " outputs that are no scores of classes" : " outputs");
+        if (!needs_both) return;
+    }
+    if (data.classes() == 0)
+        fail(who, ": the loss needs labels, the dataset has ", data.outputs() > 0 ? "targets" : "none");
+    check_places(data.labels_per_sample(), who);
+    if (heads > 0) {  // whose labels are looked at batch by batch
+        bool known = !data.has_ignored();
+        for (int h = 0; h < heads; ++h) known = known || labels_of[h].ignore_index == data.ignore_index();
+        if (!known)
+            fail(who, ": the dataset has labels ", data.ignore_index(),
+                 ", to be ignored, which is the ignore_index of no head's loss");
+        return;
+    }
+    if (data.classes() > classes)
+        fail(who, ": the dataset has ", data.classes(), " classes, the network ", classes,
+             places > 1 ? " channels of outputs" : " outputs");
+    if (data.has_ignored() && data.ignore_index() != ignore_index) {
+        auto const its = ignore_index == no_label ? std::string("none") : concatenate(ignore_index);
+        fail(who, ": the dataset has labels ", data.ignore_index(), ", to be ignored, the loss's ignore_index is ",
+             its);
+    }
+}
+
+STRATA_DEFINE void InputCheck::check(Batch const& batch, char const* who) const {
+    if (batch.size < 1) fail(who, ": a batch of ", batch.size, " samples, expected at least 1");
+    check(batch.shape, who);
+    check_batch_memory(batch, who);
+    for (int i = 0; batch.weights && i < batch.size; ++i)
+        if (!is_finite(batch.weights[i]) || !(batch.weights[i] >= 0))
+            fail(who, ": the weight of ", name_of_sample(batch, i), " is ", batch.weights[i],
+                 ", expected a finite one of at least 0");
+    if (!classifies || needs_both) {
+        if (!batch.targets) fail(who, ": the loss needs targets, the batch has ", batch.labels ? "labels" : "none");
+        if (!needs_both) return;
+    }
+    if (!batch.labels) fail(who, ": the loss needs labels, the batch has ", batch.targets ? "targets" : "none");
+    check_places(batch.labels_per_sample, who);
+    if (heads > 0) return check_heads(batch, who);
+    std::int64_t const count = std::int64_t{batch.size} * places;
+    auto const wrong = [&](std::int32_t label) {
+        return static_cast<unsigned>(label < 0) | static_cast<unsigned>(label >= classes);
+    };
+    unsigned any = 0;  // most batches have none, and pixels are many
+    for (std::int64_t i = 0; i < count; ++i) any |= wrong(batch.labels[i]);
+    for (std::int64_t i = 0; any != 0 && i < count; ++i)
+        if (wrong(batch.labels[i]) != 0 && batch.labels[i] != ignore_index)
+            fail(who, ": label ", batch.labels[i], " of ", name_of_sample(batch, i / places), place_text(i % places),
+                 ", expected 0 to ", classes - 1);
+}
+
+STRATA_DEFINE STRATA_COLD void InputCheck::check_heads(Batch const& batch, char const* who) const {
+    for (int h = 0; h < heads; ++h)
+        for (std::int64_t i = 0; i < std::int64_t{batch.size} * labels_of[h].count; ++i) {
+            Head const& head = labels_of[h];
+            std::int64_t const sample = i / head.count, place = i % head.count;
+            std::int32_t const label = batch.labels[sample * places + head.first + place];
+            if ((label < 0 || label >= head.classes) && label != head.ignore_index)
+                fail(who, ": label ", label, " of ", head.name, " of ", name_of_sample(batch, sample),
+                     head.count > 1 ? concatenate(" at place ", place) : std::string(), ", expected 0 to ",
+                     head.classes - 1);
+        }
+}
+
+STRATA_DEFINE STRATA_COLD void InputCheck::check_places(int got, char const* who) const {
+    if (got == places) return;
+    if (heads > 0)
+        fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's heads take ", places);
+    if (places == 1) fail(who, ": a sample has ", got, " labels, the network's output is flat and takes one");
+    fail(who, ": a sample has ", got, got == 1 ? " label" : " labels", ", the network's output takes ",
+         places / columns, " x ", columns, ", one a place: for one label a sample end it in Linear or Flatten");
+}
+
+STRATA_DEFINE STRATA_COLD std::string InputCheck::place_text(std::int64_t place) const {
+    if (places == 1) return {};
+    return concatenate(" at row ", place / columns, ", column ", place % columns);
+}
+
+}  // namespace strata::inline STRATA_ABI
