@@ -1,4 +1,4 @@
-// expect: train takes policies: a backend, a precision, a loss, an optimizer, Group, ClipNorm or ClipValue, Ema, a schedule, a loss scale, DataParallel, Seed, NonFinite
+// expect: train takes policies: a backend, a precision, a loss, an optimizer, Group, ClipNorm or ClipValue, Ema, Accumulate, a schedule, a loss scale, DataParallel, Seed, NonFinite
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -14,6 +14,7 @@
 #include <strata/optimizer/adamw.hpp>
 #include <strata/optimizer/sgd.hpp>
 #include <strata/precision/mixed.hpp>
+#include <strata/train/accumulate.hpp>
 
 #include "networks.hpp"
 
@@ -126,6 +127,10 @@ TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
                          SGD{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}, 33);
 }
 
+// Batches are a whole on the GPU.
+static_assert(detail::AccumulateCheck<false, Seam, OnGrid<Seam, CrossEntropy>>::ok);
+static_assert(!detail::AccumulateCheck<true, Seam, OnGrid<Seam, CrossEntropy>, false>::ok);
+
 TEST_CASE("groups of parameters") {
     auto const grouped = [](auto const&... groups) {
         return detail::with_groups_of<Seam>(detail::grouped(AdamW{.learning_rate = 0.01}, groups...));
@@ -159,6 +164,11 @@ TEST_CASE("frozen layers between trained ones") {
                           Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>, Flatten, Linear<3>>;
     check_gradients<Tuned>(CrossEntropy{}, 17);
     check_training<Tuned>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
+}
+
+TEST_CASE("shared layers, several inputs") {
+    for (int size : {1, 17}) check_gradients<Tied>(CrossEntropy{}, size);
+    check_training<Tied>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
 }
 
 TEST_CASE("regression with Dropout and one's own activation") {

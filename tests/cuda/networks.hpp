@@ -12,6 +12,7 @@
 #include <strata/layer/activation/prelu.hpp>
 #include <strata/layer/activation/softplus.hpp>
 #include <strata/layer/adaptive_avg_pool2d.hpp>
+#include <strata/layer/adaptive_max_pool2d.hpp>
 #include <strata/layer/avg_pool1d.hpp>
 #include <strata/layer/avg_pool2d.hpp>
 #include <strata/layer/batch_norm.hpp>
@@ -84,11 +85,19 @@ using Joined = Network<RequiresGrad<Input<3, 6, 5>>, Concat<Branch<>, Branch<Con
                        Multiply<ReLU, Branch<Conv2d<7, 1>, OwnTanh>>, GlobalAvgPool2d, Linear<3>>;
 
 // What makes images larger, and what else moves pixels; lines.
-using Larger = Network<Input<2, 4, 3>, ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>, Groups<2>>, ReLU,
-                       Dropout2d<0.25>, Upsample<2, Bilinear>, PixelShuffle<2>, ZeroPad2d<1, 0, 2, 1>,
-                       AdaptiveAvgPool2d<5, 4>, Upsample<2>, AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
+using Larger =
+    Network<Input<2, 4, 3>, ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>, Groups<2>>, ReLU,
+            Dropout2d<0.25>, Upsample<2, Bilinear>, PixelShuffle<2>, ZeroPad2d<1, 0, 2, 1>, AdaptiveMaxPool2d<8, 6>,
+            AdaptiveAvgPool2d<5, 4>, Upsample<2>, AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
 using Lines = Network<Input<3, 14>, Conv1d<6, 5, Padding<2>>, ReLU, MaxPool1d<2>, Conv1d<4, 3, Stride<2>>, AvgPool1d<3>,
                       Flatten, Linear<3>>;
+
+// Layers that are used again, on inputs of two kinds.
+using Tied = Network<Inputs<Named<"image", Input<1, 5, 5>>, Named<"meta", Input<4>>>,
+                     Concat<Branch<From<"image">, Shared<"conv", Conv2d<1, 3, Padding<1>>>, ReLU,
+                                   Shared<"conv", Conv2d<1, 3, Padding<1>>>, Flatten>,
+                            Branch<From<"meta">, Linear<3>>>,
+                     Repeat<2, Shared<"cell", Linear<28>, OwnTanh>>, Linear<3>>;
 
 /// A batch with memory of its own; inputs uint8 where Bytes, else double; labels and targets both.
 template <class Net>

@@ -109,5 +109,6 @@ TEST_CASE("larger images, and lines") {
 }
 
 TEST_CASE("branches that meet") {
+    check<Float64, Tied>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 40);
     check<Float32, Joined>(CrossEntropy{}, SGD{.learning_rate = 0.05, .momentum = 0.9}, 40);
 }

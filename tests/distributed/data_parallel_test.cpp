@@ -286,6 +286,8 @@ TEST_CASE("ranks that would not train the same are told so at the start") {
     CHECK(told([](bool other) { return StepLR{.step_size = other ? 2 : 1}; }).find("the schedule is") !=
           std::string::npos);
     CHECK(told([](bool other) { return NonFinite{.skip = other}; }).find("NonFinite::skip is") != std::string::npos);
+    CHECK(told([](bool other) { return Accumulate{other ? 2 : 1}; }).find("Accumulate::batches is") !=
+          std::string::npos);
     CHECK(told([](bool other) { return StaticLossScale{.scale = other ? 2.0 : 1.0}; }).find("the loss scale is") !=
           std::string::npos);
     Threads::run_ranks(2, [&](Threads communicator) {  // they would not agree on anything later

@@ -47,7 +47,7 @@ Ended ended(Trainer& trainer) {
             trainer.gradient_norm()};
 }
 
-/// Trains on one rank, and on `ranks` of `threads` each.
+/// Trains on one rank, and on `ranks` of `threads` each, without BatchNorm in steps of two batches.
 template <class Net, class... Ways>
 void check_ranks(int batch_size, std::size_t samples, std::initializer_list<std::pair<int, int>> counts) {
     TemporaryDirectory const directory;
@@ -62,11 +62,14 @@ void check_ranks(int batch_size, std::size_t samples, std::initializer_list<std:
         CAPTURE(threads);
         std::mutex checking;
         Threads::run_ranks(ranks, [&](Threads communicator) {
+            std::conditional_t<Net::is_batch_wide, NonFinite, Accumulate> accumulate;
+            int batches = 1;
+            if constexpr (!Net::is_batch_wide) accumulate.batches = batches = batch_size % 2 == 0 ? 2 : 1;
             auto trainer =
                 train<Net>(Cpu{.threads = threads, .team_flops = 0}, DataParallel{communicator, Ways{}...}, Seed{7},
                            CrossEntropy{.label_smoothing = 0.05}, AdamW{.learning_rate = 0.01, .weight_decay = 1e-3},
-                           CosineAnnealingLR{.t_max = 3});
-            trainer.fit(data, tests, options_of(batch_size));
+                           CosineAnnealingLR{.t_max = 3}, accumulate);
+            trainer.fit(data, tests, options_of(batch_size / batches));
             auto const written = snapshot_of(trainer, directory);
             auto const mine = ended(trainer);
             std::lock_guard const lock(checking);

@@ -1,5 +1,5 @@
-// Layers on lines [C][L] against PyTorch, with their images' fast kernels, and AdaptiveAvgPool2d, which has others' kernels
-// too.
+// Layers on lines [C][L] against PyTorch, with their images' fast kernels, and AdaptiveAvgPool2d and AdaptiveMaxPool2d, which
+// have others' kernels too.
 #include "strata/layer/line.hpp"
 
 #include "oracle_run.hpp"
@@ -48,6 +48,31 @@ TEST_CASE("AdaptiveAvgPool2d matches PyTorch: one window, windows all alike, and
     compare<AdaptiveAvgPool2d<5, 4>, Shape<3, 3, 2>>("adaptiveavgpool2d/3x3x2_5x4");
 }
 
+TEST_CASE("AdaptiveMaxPool2d matches PyTorch, the first of equal pixels wins, and NaN") {
+    auto const compare_ties = []<class Layer, class X>(std::string const& name) {
+        compare<Layer, X>(name);
+        using Op = typename Layer::template On<X>;
+        compare_case(name + "_ties", kernels_of<Op, Float64, 1>(), true);
+        compare_case(name + "_ties", kernels_of<Op, Float32, 16>(), true);
+    };
+    compare_ties.operator()<AdaptiveMaxPool2d<1>, Shape<3, 7, 6>>("adaptivemaxpool2d/3x7x6_1");
+    compare_ties.operator()<AdaptiveMaxPool2d<4, 2>, Shape<3, 8, 6>>("adaptivemaxpool2d/3x8x6_4x2");
+    compare_ties.operator()<AdaptiveMaxPool2d<3, 4>, Shape<3, 7, 6>>("adaptivemaxpool2d/3x7x6_3x4");
+    compare_ties.operator()<AdaptiveMaxPool2d<5, 4>, Shape<3, 3, 2>>("adaptivemaxpool2d/3x3x2_5x4");
+    static_assert(std::is_same_v<ServedAs<AdaptiveMaxPool2d<4, 2>::On<Shape<3, 8, 6>>>::type,
+                                 MaxPooling<Window<3, 8, 6, 2, 3, 2, 3, 0, 0>>>);
+    // Windows of columns 0 1 2 and 2 3 4; minus infinity loses to everything but itself.
+    double const nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+    using Op = AdaptiveMaxPool2d<1, 2>::On<Shape<1, 1, 5>>;
+    auto const result = run_layer(kernels_of<Op, Float32, 4>(), {nan, 1, nan, 3, 4}, {}, {1, 10});
+    CHECK(std::isnan(result.y[0]));
+    CHECK(std::isnan(result.y[1]));
+    CHECK(result.dx == std::vector<double>{0, 0, 11, 0, 0});
+    auto const low = run_layer(kernels_of<Op, Float32, 4>(), std::vector<double>(5, -infinity), {}, {1, 10});
+    CHECK(low.y == std::vector<double>{-infinity, -infinity});
+    CHECK(low.dx == std::vector<double>{1, 0, 10, 0, 0});
+}
+
 TEST_CASE("gradient check") {
     CHECK(check_gradients<Network<Input<2, 9>, Conv1d<4, 3, SamePadding>, MaxPool1d<2>, AvgPool1d<2>, Conv1d<2, 2>>>()
               .error < 1e-6);
@@ -55,4 +80,5 @@ TEST_CASE("gradient check") {
                                   Concat<Branch<>, Branch<Conv1d<3, 5, SamePadding>>>, Conv1d<2, 2>>>()
               .error < 1e-6);
     CHECK(check_gradients<Network<Input<2, 5, 3>, AdaptiveAvgPool2d<3, 2>, AdaptiveAvgPool2d<1>>>().error < 1e-6);
+    CHECK(check_gradients<Network<Input<2, 7, 6>, AdaptiveMaxPool2d<4, 3>, AdaptiveMaxPool2d<3, 2>>>().error < 1e-6);
 }

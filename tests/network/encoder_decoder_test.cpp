@@ -35,8 +35,8 @@ constexpr double rounding = 1e-11;  // sums in another order, through up to six 
 
 /// All of the layers once, images and lines.
 using Images = Small<ConvTranspose2d<4, 3, Stride<2>, Padding<1>, OutputPadding<1>>, ReLU, ZeroPad2d<1, 0, 0, 1>,
-                     Conv2d<8, 2>, PixelShuffle<2>, Dropout2d<0.25>, AdaptiveAvgPool2d<5, 3>, Upsample<2>,
-                     AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
+                     Conv2d<8, 2>, PixelShuffle<2>, Dropout2d<0.25>, AdaptiveMaxPool2d<7, 6>, AdaptiveAvgPool2d<5, 3>,
+                     Upsample<2>, AdaptiveAvgPool2d<1>, Flatten, Linear<3>>;
 using Lines = Network<Input<3, 20>, Conv1d<6, 5, SamePadding>, ReLU, MaxPool1d<2>, Conv1d<4, 3>, AvgPool1d<2>, Flatten,
                       Linear<3>>;
 

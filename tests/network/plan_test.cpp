@@ -28,9 +28,9 @@ struct Play {
     std::vector<Content> memory = std::vector<Content>(static_cast<std::size_t>(plan.size));
     int errors = 0, copies = 0;
 
-    static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+    static std::size_t index(std::ptrdiff_t i) { return static_cast<std::size_t>(i); }
     [[nodiscard]] OperationFacts const& op(int i) const { return ops[index(i)]; }
-    [[nodiscard]] int size_of_value(int v) const { return v == 0 ? input_size : op(v - 1).output_size; }
+    [[nodiscard]] std::ptrdiff_t size_of_value(int v) const { return v == 0 ? input_size : op(v - 1).output_size; }
     /// Views hold what their source holds.
     [[nodiscard]] int content_of(int v) const {
         return v > 0 && op(v - 1).is_view ? content_of(op(v - 1).inputs[0]) : v;
@@ -39,40 +39,41 @@ struct Play {
     /// f(k, part, offset in the whole) for each part of a concatenation.
     template <class F>
     void for_parts(int v, F const& f) const {
-        for (int k = 0, offset = 0; k < op(v - 1).inputs.count; ++k) {
+        std::ptrdiff_t offset = 0;
+        for (int k = 0; k < op(v - 1).inputs.count; ++k) {
             int const part = op(v - 1).inputs[k];
             f(k, part, offset);
             offset += size_of_value(part);
         }
     }
 
-    void write(int offset, int size, Content what) {
+    void write(std::ptrdiff_t offset, std::ptrdiff_t size, Content what) {
         if (offset < 0 || offset + size > plan.size) {
             ++errors;
             return;
         }
-        for (int k = 0; k < size; ++k) memory[index(offset + k)] = what;
+        for (std::ptrdiff_t k = 0; k < size; ++k) memory[index(offset + k)] = what;
     }
-    void expect(int offset, int size, Content what) {
+    void expect(std::ptrdiff_t offset, std::ptrdiff_t size, Content what) {
         if (offset < 0 || offset + size > plan.size) {
             ++errors;
             return;
         }
-        for (int k = 0; k < size; ++k) errors += memory[index(offset + k)] == what ? 0 : 1;
+        for (std::ptrdiff_t k = 0; k < size; ++k) errors += memory[index(offset + k)] == what ? 0 : 1;
     }
     /// A concatenation holds what its parts hold.
     void expect_value(int v) { expect_value(v, plan.value[index(v)]); }
-    void expect_value(int v, int offset) {
+    void expect_value(int v, std::ptrdiff_t offset) {
         v = content_of(v);
         if (is_concatenation(v))
-            for_parts(v, [&](int, int part, int at) { expect_value(part, offset + at); });
+            for_parts(v, [&](int, int part, std::ptrdiff_t at) { expect_value(part, offset + at); });
         else
             expect(offset, size_of_value(v), {Content::value, v});
     }
-    void write_value(int v, int offset) {
+    void write_value(int v, std::ptrdiff_t offset) {
         v = content_of(v);
         if (is_concatenation(v))
-            for_parts(v, [&](int, int part, int at) { write_value(part, offset + at); });
+            for_parts(v, [&](int, int part, std::ptrdiff_t at) { write_value(part, offset + at); });
         else
             write(offset, size_of_value(v), {Content::value, v});
     }
@@ -93,7 +94,8 @@ struct Play {
                std::any_of(o.inputs.begin(), o.inputs.end(), [&](int x) { return wants_gradient(x); });
     }
     void write_gradient(int v, GradientWrite how, bool in_place) {
-        int const content = content_of(v), offset = plan.gradient[index(v)];
+        int const content = content_of(v);
+        std::ptrdiff_t const offset = plan.gradient[index(v)];
         if (!wants_gradient(v)) {
             errors += how == GradientWrite::none ? 0 : 1;
             return;
@@ -114,9 +116,9 @@ struct Play {
         for (int i = 0; i < N; ++i) {
             auto const& o = op(i);
             for (int const v : o.inputs) expect_value(v);
-            int const y = plan.value[index(i + 1)];
+            std::ptrdiff_t const y = plan.value[index(i + 1)];
             if (o.is_concatenation) {
-                for_parts(i + 1, [&](int, int part, int at) {
+                for_parts(i + 1, [&](int, int part, std::ptrdiff_t at) {
                     if (plan.value[index(part)] == y + at) return;
                     ++copies;
                     write_value(part, y + at);
@@ -171,9 +173,10 @@ struct Play {
     }
     /// Where nothing is written, a part of dy becomes the first contribution to an input's gradient.
     void pass_on_to_parts(int i) {
-        int const y = i + 1, dy = plan.gradient[index(y)];
+        int const y = i + 1;
+        std::ptrdiff_t const dy = plan.gradient[index(y)];
         for (bool const copied : {false, true})
-            for_parts(y, [&](int k, int part, int at) {
+            for_parts(y, [&](int k, int part, std::ptrdiff_t at) {
                 auto const how = plan.write[index(i)][index(k)];
                 if ((how != GradientWrite::none) != copied) return;
                 if (copied) {
@@ -203,7 +206,7 @@ struct RandomList {
     }
     int below(int n) { return static_cast<int>(random.below(static_cast<std::uint32_t>(n))); }
     [[nodiscard]] int size_of_value(int v) const {
-        return v == 0 ? input_size : ops[static_cast<std::size_t>(v - 1)].output_size;
+        return v == 0 ? input_size : static_cast<int>(ops[static_cast<std::size_t>(v - 1)].output_size);
     }
 
     int append(OperationFacts const& facts) {
@@ -395,11 +398,12 @@ TEST_CASE("what passes leave for backward is kept, and nothing else") {
     };
     std::array<OperationFacts, 3> const ops{norm(0, 16, 32), norm(1, 0, 16), norm(2, 48, 0)};
     auto const training = detail::make_plan<3>(ops, 20, true), inference = detail::make_plan<3>(ops, 20, false);
-    CHECK(training.forward_passes == std::array{0, -1, 16});
-    CHECK(training.backward_passes == std::array{16, 16, -1});  // the last layer's are no longer needed then
+    CHECK(training.forward_passes == std::array<std::ptrdiff_t, 3>{0, -1, 16});
+    CHECK(training.backward_passes ==
+          std::array<std::ptrdiff_t, 3>{16, 16, -1});  // the last layer's are no longer needed then
     CHECK(training.pass_size == 64);
-    CHECK(inference.forward_passes == std::array{0, -1, 0});
-    CHECK(inference.backward_passes == std::array{-1, -1, -1});
+    CHECK(inference.forward_passes == std::array<std::ptrdiff_t, 3>{0, -1, 0});
+    CHECK(inference.backward_passes == std::array<std::ptrdiff_t, 3>{-1, -1, -1});
     CHECK(inference.pass_size == 48);
 }
 
@@ -426,7 +430,7 @@ TEST_CASE("parts are made where the whole lies, and so are their gradients") {
                                        layer(4, 8),  concat({4, 5}, 40), layer(6, 8), concat({6, 7}, 48)};
         auto const training = detail::make_plan<8>(ops, 20, true);
         for (auto const* places : {&training.value, &training.gradient}) {
-            int const whole = (*places)[8];
+            std::ptrdiff_t const whole = (*places)[8];
             CHECK(*places ==
                   std::array{(*places)[0], whole, whole + 24, whole + 24, whole, whole + 32, whole, whole + 40, whole});
         }

@@ -19,14 +19,14 @@ Dataset three_numbers() {
 
 /// The entry groups/<name>/step<t>; see reference/generate_groups.py.
 template <class Optimizer>
-void check_reference(std::string const& name, Optimizer optimizer) {
+void check_reference(std::string const& name, Optimizer optimizer, GroupMembers const& biases = "*.bias") {
     CAPTURE(name);
     optimizer.learning_rate = 0.01;
     optimizer.weight_decay = 0.05;
     auto trainer =
         train<Linears>(Float64{}, optimizer,
                        LambdaLR([](SchedulePosition const& at) { return 1.0 / static_cast<double>(1 + at.step); }),
-                       Group{"*.bias", {.weight_decay = 0}}, Group{"head.*", {.rate = 10}});
+                       Group{biases, {.weight_decay = 0}}, Group{"head.*", {.rate = 10}});
     auto model = trainer.snapshot();
     std::ranges::copy(reference_values(1, count), model.parameters().begin());
     trainer.set_model(model);
@@ -84,6 +84,29 @@ TEST_CASE("PyTorch's values") {
     check_reference("lion", Lion{});
     check_reference("rmsprop", RMSprop{});
     check_reference("adagrad", Adagrad{});
+    check_reference("adamw", AdamW{}, ParameterKind::vectors);
+}
+
+TEST_CASE("kinds are those of timm's param_groups_weight_decay") {
+    using Net =
+        Network<Input<2, 6, 6>, Named<"conv", Conv2d<4, 3>>, Named<"bn", BatchNorm2d<>>, Named<"slope", PReLU<>>,
+                Named<"ln", LayerNorm<>>, Named<"gn", GroupNorm<2>>, Flatten, Named<"fc", Linear<3>>>;
+    auto const names = [](ParameterKind kind) {
+        GroupMembers const members = kind;
+        std::string all;
+        for (auto const& row : parameter_table<Net>)
+            if (members.has(row.layer, row.name, row.shape)) append(all, row.layer, ".", row.name, " ");
+        return all;
+    };
+    CHECK(names(ParameterKind::vectors) ==
+          "conv.bias bn.weight bn.bias slope.weight ln.bias gn.weight gn.bias fc.bias ");
+    CHECK(names(ParameterKind::matrices) == "conv.weight ln.weight fc.weight ");
+    using Plain = Network<Input<3>, Linear<2, NoBias>>;
+    CHECK(error_of([] {
+              static_cast<void>(
+                  detail::with_groups_of<Plain>(detail::grouped(SGD{}, Group{ParameterKind::vectors, {.rate = 2}})));
+          }) ==
+          "Group ParameterKind::vectors: no trained parameter of the network is of this kind; there are 0.weight");
 }
 
 TEST_CASE("a group has the bits of an optimizer with its options, the others those of the optimizer") {
@@ -184,4 +207,5 @@ TEST_CASE("groups that cannot be") {
     CHECK(text(Group{"*", {.rate = 2}}).starts_with(text()));
     CHECK(text(Group{"*", {.rate = 2}}).ends_with("; group \"*\", rate 2"));
     CHECK(text(Group{"*", {.rate = 2}}) != text(Group{"*", {.rate = 3}}));
+    CHECK(text(Group{ParameterKind::matrices, {.rate = 2}}).ends_with("; group ParameterKind::matrices, rate 2"));
 }

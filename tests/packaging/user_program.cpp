@@ -24,10 +24,11 @@ using Images = Network<
     Conv2d<32, 3, Groups<32>, Padding<1>>, Conv2d<32, 3, Groups<4>, Dilation<2>, Padding<2>>, AvgPool2d<2>,
     Conv2d<64, 1, Stride<2>>, MaxPool2d<2>, GlobalAvgPool2d, Linear<40>, BatchNorm1d<>, ReLU, Dropout<0.5>, Linear<10>>;
 // Normalisations of a sample, transposed convolutions, what makes images larger, frozen layers, lines, two heads.
-using Larger = Network<Input<3, 8, 8>, Frozen<Conv2d<8, 3, Padding<1>>, GroupNorm<2>>, ConvTranspose2d<8, 2, Stride<2>>,
-                       LayerNorm2d<>, ReLU, Upsample<2, Bilinear>, ZeroPad2d<1, 0, 0, 1>, InstanceNorm2d<Affine>,
-                       AdaptiveAvgPool2d<4>, PixelShuffle<2>, Dropout2d<0.2>, Softmax, Flatten, LayerNorm<>, RMSNorm<>,
-                       Heads<Named<"classes", Linear<10>>, Named<"same", Sequential<Linear<10>, LogSoftmax>>>>;
+using Larger =
+    Network<Input<3, 8, 8>, Frozen<Conv2d<8, 3, Padding<1>>, GroupNorm<2>>, ConvTranspose2d<8, 2, Stride<2>>,
+            LayerNorm2d<>, ReLU, Upsample<2, Bilinear>, ZeroPad2d<1, 0, 0, 1>, InstanceNorm2d<Affine>,
+            AdaptiveMaxPool2d<5>, AdaptiveAvgPool2d<4>, PixelShuffle<2>, Dropout2d<0.2>, Softmax, Flatten, LayerNorm<>,
+            RMSNorm<>, Heads<Named<"classes", Linear<10>>, Named<"same", Sequential<Linear<10>, LogSoftmax>>>>;
 using Lines = Network<Input<2, 16>, Conv1d<4, 3>, BatchNorm1d<>, MaxPool1d<2>, AvgPool1d<2>, Flatten, Linear<10>>;
 using Rows = Network<Input<20>, Linear<30>, ReLU, Linear<3, NoBias>>;
 
@@ -59,7 +60,7 @@ int main() {
               use<Rows>(table, Huber{}, RMSprop{}, ClipNorm{}, Ema{}, ReduceLROnPlateau{}) +
               use<Rows>(table, BCEWithLogits{}, LAMB{}, ClipValue{},
                         SequentialLR({.milestones = {1}}, ExponentialLR{.gamma = 0.9}, PolynomialLR{}));
-    static_cast<void>(train<Lines>(Group{"*.bias", {.weight_decay = 0}}, AdamW{}));
+    static_cast<void>(train<Lines>(Group{ParameterKind::vectors, {.weight_decay = 0}}, AdamW{}, Accumulate{2}));
     auto larger = train<Larger>(Losses{On<"classes">(CrossEntropy{}), On<"same">(NLL{}, {.weight = 0.5})});
     failed += larger.train_step(std::vector<float>(192, 1.0f), std::vector<int>{1, 2}).finite ? 0 : 1;
     Model<Images> const model = load<Images>("user_program.safetensors");

@@ -4,7 +4,7 @@
     python3 tests/reference/generate_vocabulary.py >> tests/reference/values.txt
 
 Same format and inputs as generate.cpp: x is the tensor of inputs.hpp of seed 1, batch 3, weight and bias of seeds 2 and 3, dy of
-seed 4; <case>/y, /dx, /dweight, /dbias. Names are <layer>/<input>_<options>, below.
+seed 4; <case>/y, /dx, /dweight, /dbias. Names are <layer>/<input>_<options>, below; _ties has inputs.hpp's coarse x.
 
     network/<case>/y, dx, gradients, buffers   as join/<case> of generate_joins.py, parameters too; x is [3][2][8][8]
         unet             two levels, one up by ConvTranspose2d, one by Upsample; skips by Concat
@@ -47,6 +47,10 @@ CASES = {
     "adaptiveavgpool2d/3x8x6_4x2": (nn.AdaptiveAvgPool2d((4, 2)), (3, 8, 6)),
     "adaptiveavgpool2d/3x7x6_3x4": (nn.AdaptiveAvgPool2d((3, 4)), (3, 7, 6)),
     "adaptiveavgpool2d/3x3x2_5x4": (nn.AdaptiveAvgPool2d((5, 4)), (3, 3, 2)),
+    "adaptivemaxpool2d/3x7x6_1": (nn.AdaptiveMaxPool2d(1), (3, 7, 6)),
+    "adaptivemaxpool2d/3x8x6_4x2": (nn.AdaptiveMaxPool2d((4, 2)), (3, 8, 6)),
+    "adaptivemaxpool2d/3x7x6_3x4": (nn.AdaptiveMaxPool2d((3, 4)), (3, 7, 6)),
+    "adaptivemaxpool2d/3x3x2_5x4": (nn.AdaptiveMaxPool2d((5, 4)), (3, 3, 2)),
     "pixelshuffle/8x3x2_2": (nn.PixelShuffle(2), (8, 3, 2)),
 }
 
@@ -95,6 +99,12 @@ def main():
         record(f"{name}/dx", x.grad)
         for key, parameter in module.named_parameters():
             record(f"{name}/d{key}", parameter.grad)
+        if isinstance(module, nn.AdaptiveMaxPool2d):
+            x = (torch.floor((x.detach() + 1) * 4) / 4 - 1).requires_grad_()
+            y = module(x)
+            y.backward(torch.tensor(tensor(4, *y.shape)))
+            record(f"{name}_ties/y", y.detach())
+            record(f"{name}_ties/dx", x.grad)
     networks()
 
 

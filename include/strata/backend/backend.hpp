@@ -16,6 +16,8 @@
 //   evaluate(model, batch, predictions, outputs)
 //   first_non_finite(model, batch, key)     for messages
 //   load(model, state), store(model, state) to the device and back; nothing on the CPU
+//   takes_parts, loss()                     for Accumulate: a constant, true: a Batch may be a part of a `whole`, over which
+//                                           the loss is a mean; and that loss
 //   check_batch(size)                       throws Error where a batch of that size cannot be trained
 //   workers(), memory_bytes()
 #pragma once

@@ -28,11 +28,11 @@ struct Parameter {
 template <class... Ps>
 struct ParameterList {
     static constexpr int count = sizeof...(Ps);
-    static constexpr int size = (0 + ... + Ps::Extents::size);
+    static constexpr std::ptrdiff_t size = (std::ptrdiff_t{0} + ... + Ps::Extents::size);
     /// Offset of a parameter's first scalar inside the layer.
     template <class P>
-    static constexpr int offset = [] {
-        int at = 0, found = -1;
+    static constexpr std::ptrdiff_t offset = [] {
+        std::ptrdiff_t at = 0, found = -1;
         ((found = std::is_same_v<P, Ps> ? at : found, at += Ps::Extents::size), ...);
         return found;
     }();

@@ -36,12 +36,19 @@ struct Position {
     }
 };
 
+namespace detail {
+/// What a number of numbers is counted in: int, as indices inside of a tile are, but where it has not room enough.
+template <std::ptrdiff_t Numbers>
+using count_type = std::conditional_t<(Numbers <= 0x7fffffff), int, std::ptrdiff_t>;
+}  // namespace detail
+
 /// The shape of one sample or one parameter: `Shape<3, 32, 32>` is [C][H][W], `Shape<10>` ten features.
 template <int... Extents>
 struct Shape {
     static_assert(((Extents > 0) && ...), "Shape: every extent must be positive");
     static constexpr int rank = sizeof...(Extents);
-    static constexpr int size = (1 * ... * Extents);
+    using Count = detail::count_type<(std::ptrdiff_t{1} * ... * Extents)>;
+    static constexpr Count size = (Count{1} * ... * Extents);
     /// Extent of the last axis, and how many such rows there are: executors walk row by row.
     /// Flat shapes are rows of one.
     static constexpr int columns = [] {
@@ -49,7 +56,7 @@ struct Shape {
         ((last = Extents, ++axis), ...);
         return axis > 1 ? last : 1;
     }();
-    static constexpr int rows = size / columns;
+    static constexpr Count rows = size / columns;
 
     template <int Axis>
     static constexpr int extent = [] {
@@ -60,24 +67,24 @@ struct Shape {
 
     /// Row-major index of a position.
     template <class... Indices>
-    static constexpr int index(Indices... position) {
+    static constexpr Count index(Indices... position) {
         static_assert(sizeof...(Indices) == rank);
-        int flat = 0;
+        Count flat = 0;
         ((flat = flat * Extents + position), ...);
         return flat;
     }
-    static constexpr int index(Position<rank> at) {
+    static constexpr Count index(Position<rank> at) {
         constexpr int extents[] = {Extents...};
-        int flat = 0;
+        Count flat = 0;
         for (int axis = 0; axis < rank; ++axis) flat = flat * extents[axis] + at.at[axis];
         return flat;
     }
     /// The position of a row-major index.
-    static constexpr Position<rank> position(int flat) {
+    static constexpr Position<rank> position(Count flat) {
         constexpr int extents[] = {Extents...};
         Position<rank> p{};
         for (int axis = rank - 1; axis >= 0; --axis) {
-            p.at[axis] = flat % extents[axis];
+            p.at[axis] = static_cast<int>(flat % extents[axis]);
             flat /= extents[axis];
         }
         return p;
@@ -93,7 +100,7 @@ struct Shape {
 template <class S>
 inline constexpr int channels_of = S::template extent<0>;
 template <class S>
-inline constexpr int pixels_of = S::size / channels_of<S>;
+inline constexpr auto pixels_of = S::size / channels_of<S>;
 
 /// A string as a template argument: `Named<"conv1", …>`.
 template <std::size_t N>

@@ -91,6 +91,7 @@ struct Batch {
     std::uint32_t const* indices = nullptr;    ///< [size], where the samples are in their dataset; or nullptr
     int labels_per_sample = 1;                 ///< more than one: each place of the outputs has a label
     float const* weights = nullptr;            ///< [size], factors of the samples' losses; nullptr: all are 1
+    Batch const* whole = nullptr;  ///< what this is a part of: losses are a mean over that; nullptr: over this
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -58,7 +58,9 @@ struct ExtraView {
 template <class S, class Compute, class T>
 struct ParameterView {
     T const* data;
-    STRATA_HD STRATA_INLINE Compute operator[](int element) const { return static_cast<Compute>(data[element]); }
+    STRATA_HD STRATA_INLINE Compute operator[](std::ptrdiff_t element) const {
+        return static_cast<Compute>(data[element]);
+    }
     template <class... Indices>
     STRATA_HD STRATA_INLINE Compute operator()(Indices... position) const {
         return (*this)[S::index(position...)];

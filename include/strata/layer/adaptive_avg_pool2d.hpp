@@ -7,23 +7,11 @@
 // Keeps nothing.
 #pragma once
 
+#include "adaptive_axis.hpp"
 #include "avg_pool2d.hpp"
 #include "global_avg_pool2d.hpp"
 
 namespace strata::inline STRATA_ABI {
-
-/// One axis: windows of In numbers that give Out.
-template <int In, int Out>
-struct AdaptiveAxis {
-    static constexpr bool divides = In % Out == 0;
-    static constexpr int longest = divides ? In / Out : (In - 1) / Out + 2;
-    static constexpr int begin(int output) { return output * In / Out; }
-    static constexpr int end(int output) { return ((output + 1) * In + Out - 1) / Out; }
-    /// The outputs that see input k.
-    static constexpr int first(int k) { return k * Out / In; }
-    static constexpr int last(int k) { return ((k + 1) * Out + In - 1) / In; }
-    static constexpr int length(int output) { return end(output) - begin(output); }
-};
 
 /// AdaptiveAvgPool2d bound to its input.
 template <class X, int Height, int Width>

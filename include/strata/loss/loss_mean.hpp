@@ -77,7 +77,8 @@ LossMean loss_mean(Loss const& loss, Batch const& batch, SampleRange samples) {
 }
 template <class Loss>
 LossMean loss_mean(Loss const& loss, Batch const& batch) {
-    return loss_mean(loss, batch, {0, batch.size});
+    Batch const& all = batch.whole ? *batch.whole : batch;
+    return loss_mean(loss, all, {0, all.size});
 }
 }  // namespace detail
 

@@ -169,7 +169,8 @@ HeadMeans<Op::heads> loss_mean(HeadLosses<Op, L...> const& losses, Batch const& 
 }
 template <class Op, class... L>
 HeadMeans<Op::heads> loss_mean(HeadLosses<Op, L...> const& losses, Batch const& batch) {
-    return loss_mean(losses, batch, {0, batch.size});
+    Batch const& all = batch.whole ? *batch.whole : batch;
+    return loss_mean(losses, all, {0, all.size});
 }
 
 template <class Loss>

@@ -12,6 +12,19 @@ struct Input {
     using Extent = Shape<Extents...>;
 };
 
+/// Several inputs, each with a name, first in a Network: `Inputs<Named<"image", Input<3, 32, 32>>, Named<"meta",
+/// Input<8>>>`. The layers that read them, or the branches, begin with From. A sample is the numbers of all inputs, one
+/// behind the other in this order (input_values).
+template <class... Parts>
+struct Inputs {};
+/// One of a network's Inputs: `Concat<Branch<From<"image">, Conv2d<8, 3>, Flatten>, Branch<From<"meta">, Linear<8>>>`. It
+/// takes no index among its neighbours.
+template <FixedString Name>
+struct From {
+    static constexpr auto name = Name;
+    using TakesInput = void;
+};
+
 /// The input of a network whose training passes give the gradient of the loss with respect to the samples, too:
 /// `Network<RequiresGrad<Input<1, 28, 28>>, …>`. All else is as without; model files are the same.
 template <class In>
@@ -54,6 +67,17 @@ template <FixedString Name, class... Layers>
 struct Named {
     static constexpr auto name = Name;
     using NamedContents = typename detail::ContentsOf<Layers...>::type;
+};
+
+/// Layers with a name to which their parameters belong: every further Shared of that name in a network, of the same
+/// layers, works with the parameters of the first one, as a module that an nn.Module calls several times. So there is one
+/// entry in files, counts and optimizers, called as the first one stands (encoder.0.weight), whose gradient is the sum
+/// over all uses, the last one's first. Inputs may differ where the shapes of parameters do not; dropout has masks of each
+/// use's own. In training no BatchNorm stands in a Shared that is used again, or between two uses, but a Frozen one.
+template <FixedString Name, class... Layers>
+struct Shared {
+    static constexpr auto name = Name;
+    using SharedContents = typename detail::ContentsOf<Layers...>::type;
 };
 
 /// A reusable group of layers, one entry in the indices of its surroundings, like a nested nn.Sequential.

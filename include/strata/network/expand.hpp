@@ -81,6 +81,8 @@ template <int... Extents>
 inline constexpr bool is_part<Input<Extents...>> = true;
 template <class In>
 inline constexpr bool is_part<RequiresGrad<In>> = true;
+template <class... Parts>
+inline constexpr bool is_part<Inputs<Parts...>> = true;
 template <class... Layers>
 inline constexpr bool is_part<Main<Layers...>> = true;
 template <class... Layers>
@@ -93,7 +95,7 @@ struct NotALayer {
     struct Message {
         static_assert(
             !is_part<Layer>,
-            "this is not a layer: Input and RequiresGrad<Input<...>> stand first in a Network, Main, Shortcut "
+            "this is not a layer: Input, Inputs and RequiresGrad<Input<...>> stand first in a Network, Main, Shortcut "
             "and After in a Residual");
         static_assert(!MisspellsBackward<Layer>,
                       "an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other "
@@ -144,6 +146,19 @@ template <class Op, class X>
 struct ToldOfNoOperation {
     template <class Where>
     using At = NotAnOperation<Op, Where, got<X>>;
+};
+/// What is said of a layer that would read all of a network's Inputs.
+template <class Layer, class Where, class Got>
+struct ReadsAllInputs {
+    struct Message {
+        static_assert(sizeof(Layer) == 0,
+                      "a network with Inputs: what reads them, each branch or the first layer, begins with From<name>");
+    };
+};
+template <class Layer, class X>
+struct ToldOfInputs {
+    template <class Where>
+    using At = ReadsAllInputs<Layer, Where, got<X>>;
 };
 // ---- fragments --------------------------------------------------------------------------------------------------------
 
@@ -262,7 +277,9 @@ using MisusedFragment = NoFragment<Poison, Misused<Why, 0>>;
 /// A layer that is no composite: checked and bound to the shape.
 template <class Layer, class X>
 consteval auto bind() {
-    if constexpr (requires { typename Layer::template Check<layer<>, got<X>>; }) {
+    if constexpr (requires { typename X::AreInputParts; }) {
+        return MisusedFragment<ToldOfInputs<Layer, X>>{};
+    } else if constexpr (requires { typename Layer::template Check<layer<>, got<X>>; }) {
         if constexpr (Layer::template Check<layer<>, got<X>>::ok)
             return OperationFragment<typename Layer::template On<X>>{};
         else

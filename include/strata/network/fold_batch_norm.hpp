@@ -140,6 +140,14 @@ struct NamedOf<Name, List<Layers...>> {
 };
 template <FixedString Name, class... Layers>
 struct FoldedLayer<Named<Name, Layers...>> : NamedOf<Name, typename FoldedList<List<>, Layers...>::type> {};
+template <FixedString Name, class Layers>
+struct SharedOf;
+template <FixedString Name, class... Layers>
+struct SharedOf<Name, List<Layers...>> {
+    using type = Shared<Name, Layers...>;
+};
+template <FixedString Name, class... Layers>
+struct FoldedLayer<Shared<Name, Layers...>> : SharedOf<Name, typename FoldedList<List<>, Layers...>::type> {};
 
 template <class Net, class Layers>
 struct FoldedNetworkOf;
@@ -155,7 +163,7 @@ struct FoldNetwork<Network<In, Layers...>>
 
 template <class Op>
 inline constexpr int norms_folded = [] {
-    if constexpr (is_frozen<Op>) return norms_folded<kernel_operation<Op>>;
+    if constexpr (!std::is_same_v<Op, kernel_operation<Op>>) return norms_folded<kernel_operation<Op>>;
     return 0;
 }();
 template <class G, int Norms>
@@ -189,15 +197,14 @@ template <int Index, class ModelType>
 auto* parameters_at(ModelType& model) {
     using Net = typename ModelType::Network;
     constexpr bool frozen = is_frozen<typename Net::template OperationAt<Index>>;
-    return frozen ? model.buffers().data() + Net::buffer_offset[Index]
-                  : model.parameters().data() + Net::parameter_offset[Index];
+    return frozen ? model.buffers().data() + Net::buffers_at(Index)
+                  : model.parameters().data() + Net::parameters_at(Index);
 }
 template <int Index, class ModelType>
 auto* buffers_at(ModelType& model) {
     using Net = typename ModelType::Network;
     using Op = typename Net::template OperationAt<Index>;
-    return model.buffers().data() + Net::buffer_offset[Index] +
-           (kernel_operation<Op>::Parameters::size - Op::Parameters::size);
+    return model.buffers().data() + Net::buffers_at(Index) + statistics_in_buffers<Op>;
 }
 
 }  // namespace detail

@@ -60,7 +60,7 @@ using frozen_operation = typename decltype(freeze<Op>())::type;
 constexpr OperationRow frozen_row(OperationRow row) {
     row.frozen += row.parameters;
     row.buffers += row.parameters;
-    row.parameters = 0;
+    row.parameters = row.trained = 0;
     row.is_batch_wide = false;
     if (row.is_training_only) {
         row.is_view = true;
@@ -84,8 +84,12 @@ struct KernelOperation<Op> {
 };
 template <class Op>
 using kernel_operation = typename KernelOperation<Op>::type;
+/// Whether its parameters are among the buffers.
 template <class Op>
-inline constexpr bool is_frozen = !std::is_same_v<Op, kernel_operation<Op>>;
+inline constexpr bool is_frozen = requires { typename Op::IsFrozen; } && !std::is_same_v<Op, kernel_operation<Op>>;
+/// Where the statistics begin in an operation's buffers: behind parameters that are among them, too.
+template <class Op>
+inline constexpr std::ptrdiff_t statistics_in_buffers = is_frozen<Op> ? kernel_operation<Op>::Parameters::size : 0;
 /// Whether it reads statistics, a batch's or the running ones.
 template <class Op>
 constexpr bool reads_statistics() {

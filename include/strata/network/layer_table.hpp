@@ -18,7 +18,7 @@ struct LayerRow {
     std::string_view name;              ///< as in files: "layer1.0.conv1", "3"
     std::string_view type;              ///< "Conv2d"
     std::span<int const> output_shape;  ///< of one sample
-    int parameters = 0;                 ///< trained numbers, and those that are Frozen
+    std::ptrdiff_t parameters = 0;      ///< trained numbers, and those that are Frozen
     bool has_tensors = false;           ///< parameters or buffers, which are saved under its name
     double flops = 0;                   ///< forward, one sample; a multiply-add is two
 };

@@ -127,7 +127,7 @@ private:
     struct TensorRow {
         std::string_view name;
         std::span<int const> shape;
-        int size;
+        std::ptrdiff_t size;
         Fan fan;
         void (*initialize)(std::span<Scalar>, Fan, Random&);
     };

@@ -3,10 +3,12 @@
 
 #include "expand.hpp"
 #include "frozen.hpp"
+#include "inputs.hpp"
 #include "join.hpp"
 #include "layer_table.hpp"
 #include "plan.hpp"
 #include "residual.hpp"
+#include "shared.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -15,12 +17,31 @@ template <class T>
 inline constexpr bool is_input = false;
 template <int... E>
 inline constexpr bool is_input<Input<E...>> = true;
+template <class... Parts>
+inline constexpr bool is_input<Inputs<Parts...>> = true;
 template <class In>
 inline constexpr bool is_input<RequiresGrad<In>> = is_input<In>;
 template <class T>
 inline constexpr bool requires_grad = false;
 template <class In>
 inline constexpr bool requires_grad<RequiresGrad<In>> = true;
+/// What is said of Inputs.
+template <class In>
+struct InputsCheck {};
+template <class In>
+struct InputsCheck<RequiresGrad<In>> : InputsCheck<In> {};
+template <class... Parts>
+struct InputsCheck<Inputs<Parts...>> {
+    static constexpr bool named = sizeof...(Parts) > 0 && (is_named_input<Parts> && ...);
+    static_assert(named,
+                  "Inputs: each input is Named: Inputs<Named<\"image\", Input<3, 32, 32>>, Named<\"meta\", Input<8>>>");
+    static_assert(
+        [] {
+            if constexpr (named) return EntryOf<Inputs<Parts...>>::type::differ;
+            return true;
+        }(),
+        "Inputs: two inputs have the same name");
+};
 /// The input's shape; anything else has said that it is none.
 template <class T>
 struct InputExtentOf {
@@ -29,6 +50,11 @@ struct InputExtentOf {
 template <int... E>
 struct InputExtentOf<Input<E...>> {
     using type = Shape<E...>;
+};
+template <class... Parts>
+requires(sizeof...(Parts) > 0 && (is_named_input<Parts> && ...))
+struct InputExtentOf<Inputs<Parts...>> {
+    using type = typename EntryOf<Inputs<Parts...>>::type::Whole;
 };
 template <class In>
 struct InputExtentOf<RequiresGrad<In>> : InputExtentOf<In> {};
@@ -45,21 +71,23 @@ consteval auto op_list_of() {
     OpList<P::count, Characters> list;
     OpListWriter writer{.rows = list.rows.data(), .text = list.names.data()};
     P::write(writer, {}, 0);
+    list.fault = writer.fault;
+    if (list.fault == SharedFault::none && !frozen_alike(list.rows)) list.fault = SharedFault::frozen;
     return list;
 }
 
 /// Running sums: the offset of each operation's part in a flat arena, the total last.
-template <std::size_t N>
-consteval std::array<int, N + 1> offsets(std::array<OperationRow, N> const& rows, int OperationRow::* size) {
-    std::array<int, N + 1> at{};
+template <std::size_t N, class Count>
+consteval std::array<Count, N + 1> offsets(std::array<OperationRow, N> const& rows, Count OperationRow::* size) {
+    std::array<Count, N + 1> at{};
     for (std::size_t i = 0; i < N; ++i) at[i + 1] = at[i] + rows[i].*size;
     return at;
 }
 
 /// The same of the buffers: those that training moves come first.
 template <std::size_t N>
-consteval std::array<int, N + 1> buffer_offsets(std::array<OperationRow, N> const& rows) {
-    std::array<int, N + 1> at{};
+consteval std::array<std::ptrdiff_t, N + 1> buffer_offsets(std::array<OperationRow, N> const& rows) {
+    std::array<std::ptrdiff_t, N + 1> at{};
     for (bool const frozen : {false, true})
         for (std::size_t i = 0; i < N; ++i)
             if (rows[i].is_frozen == frozen) {
@@ -77,14 +105,15 @@ consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> con
         auto const& row = rows[i];
         all[i] = {.inputs = row.inputs,
                   .output_size = row.output_size,
-                  .has_parameters = row.parameters > 0,
+                  .has_parameters = row.trained > 0,
                   .is_view = row.is_view || (row.is_training_only && !training),
                   .is_elementwise = row.is_elementwise,
                   .keeps_extra = row.keeps_extra,
                   .is_concatenation = row.is_concatenation,
                   .keep = row.keep,
                   .forward_passes = row.forward_passes,
-                  .backward_passes = row.backward_passes};
+                  .backward_passes = row.backward_passes,
+                  .view_offset = row.view_offset};
         for (std::size_t k = i + 1; k < N && k <= i + 2 && !training && row.is_depthwise; ++k) {
             if (rows[k].is_pointwise) all[i].lasting = static_cast<int>(k - i);
             if (!rows[k].is_elementwise) break;
@@ -100,8 +129,9 @@ template <class In, class... Layers>
 class Network {
     static_assert(detail::is_input<In>,
                   "Network begins with the shape of its input: Network<Input<3, 32, 32>, layers...>");
+    static_assert(sizeof(detail::InputsCheck<In>) > 0);
     using InputExtent = typename detail::InputExtentOf<In>::type;
-    using Expanded = detail::All<detail::List<Layers...>, InputExtent>;
+    using Expanded = detail::All<detail::List<Layers...>, typename detail::EntryOf<In>::type>;
     static_assert(sizeof...(Layers) > 0, "Network needs at least one layer after Input");
     static_assert(sizeof(typename Expanded::Misuse::Message) > 0);  // says what is misused
 
@@ -112,12 +142,19 @@ public:
 private:
     using Contents = std::conditional_t<valid, Expanded, detail::NoFragment<InputExtent>>;
     static constexpr auto op_list = detail::op_list_of<Contents, detail::name_characters<Contents>()>();
+    static_assert(op_list.fault != detail::SharedFault::other_layers,
+                  "Shared: all layers that share a name must be the same, with parameters of the same shapes");
+    static_assert(op_list.fault != detail::SharedFault::frozen,
+                  "Shared: layers that share a name are Frozen in all places or in none");
+    static_assert(op_list.fault != detail::SharedFault::too_many,
+                  "Shared: a network may have 64 names of Shared layers");
 
 public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
     static constexpr int operation_count = Contents::count;
     template <int Index>
-    using OperationAt = typename detail::OperationIn<Index, Contents>::type;
+    using OperationAt = typename detail::UseOf<typename detail::OperationIn<Index, Contents>::type,
+                                               (op_list.rows[Index].owner >= 0)>::type;
     /// An entry of the op list.
     template <int Index>
     struct NodeAt {
@@ -127,6 +164,7 @@ public:
     };
 
     using InputShape = InputExtent;
+    using InputType = In;
     using OutputShape = typename Contents::Output;
     static constexpr InputShape input_shape{};
     static constexpr OutputShape output_shape{};
@@ -148,13 +186,39 @@ public:
 
     /// Where each operation's parameters begin in the contiguous arena; the last entry is the number of parameters.
     static constexpr auto parameter_offset = detail::offsets(op_list.rows, &detail::OperationRow::parameters);
-    static constexpr int parameter_count = parameter_offset.back();
+    static constexpr std::ptrdiff_t parameter_count = parameter_offset.back();
     /// Buffers are saved but not trained: BatchNorm's running statistics, and all that is Frozen, which comes last.
     static constexpr auto buffer_offset = detail::buffer_offsets(op_list.rows);
-    static constexpr int buffer_count = buffer_offset.back();
+    static constexpr std::ptrdiff_t buffer_count = buffer_offset.back();
+    /// True where layers are Shared and used again.
+    static constexpr bool has_shared = [] {
+        bool any = false;
+        for (auto const& row : op_list.rows) any = any || row.owner >= 0;
+        return any;
+    }();
+    /// The operation whose parameters operation `index` works with: itself, or the first use of what is Shared.
+    static constexpr int owner(int index) {
+        int const its = op_list.rows[static_cast<std::size_t>(index)].owner;
+        return its < 0 ? index : its;
+    }
+    /// Where they begin, and where its buffers do.
+    static constexpr std::ptrdiff_t parameters_at(int index) {
+        return parameter_offset[static_cast<std::size_t>(owner(index))];
+    }
+    static constexpr std::ptrdiff_t buffers_at(int index) {
+        return buffer_offset[static_cast<std::size_t>(owner(index))];
+    }
+    /// True where nothing behind operation `index` works with its parameters.
+    static constexpr bool is_last_use(int index) {
+        for (int later = index + 1; has_shared && later < operation_count; ++later)
+            if (owner(later) == owner(index)) return false;
+        return true;
+    }
+    /// True where training would need gradients of Shared parameters from both sides of a BatchNorm.
+    static constexpr bool shares_over_batch = detail::shared_over_batch(op_list.rows);
     /// Those that a training step moves.
-    static constexpr int moving_buffer_count = [] {
-        int sum = 0;
+    static constexpr std::ptrdiff_t moving_buffer_count = [] {
+        std::ptrdiff_t sum = 0;
         for (auto const& row : op_list.rows) sum += row.is_frozen ? 0 : row.buffers;
         return sum;
     }();

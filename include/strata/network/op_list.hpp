@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -23,18 +24,22 @@ struct ExtentsOf<Shape<E...>> {
 
 template <class Op>
 constexpr bool has_buffers() {
-    return requires { typename Op::Buffers; };
+    return requires { typename Op::Buffers; } && !requires { typename Op::IsLaterUse; };
 }
 
 /// One operation of the op list.
 struct OperationRow {
     std::string_view type;              ///< "Conv2d"
     std::span<int const> output_shape;  ///< of one sample
-    int output_size = 0;
-    int parameters = 0, buffers = 0, statistics = 0;  ///< numbers in each of the flat arenas
-    int frozen = 0;                                   ///< of the buffers: parameters that are not trained
-    bool has_tensors = false;                         ///< parameters or buffers, which are saved under its name
-    double flops = 0;                                 ///< forward, one sample; a multiply-add is two
+    std::ptrdiff_t output_size = 0;
+    std::ptrdiff_t parameters = 0, buffers = 0;  ///< numbers in each of the flat arenas
+    std::ptrdiff_t frozen = 0;                   ///< of the buffers: parameters that are not trained
+    std::ptrdiff_t trained = 0;  ///< parameters whose gradient it makes, its own or those that it shares
+    int owner = -1;              ///< the operation whose parameters it works with; -1: its own
+    int statistics = 0;
+    int view_offset = 0;       ///< of a view: where it begins in its input
+    bool has_tensors = false;  ///< parameters or buffers, which are saved under its name
+    double flops = 0;          ///< forward, one sample; a multiply-add is two
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers that they leave, of one sample
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
@@ -52,6 +57,7 @@ constexpr OperationRow make_row() {
                      .output_shape = ExtentsOf<typename Op::Output>::value,
                      .output_size = Op::Output::size,
                      .parameters = Op::Parameters::size,
+                     .trained = Op::Parameters::size,
                      .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
                      .flops = flops_of<Op>(),
                      .keep = keep_of<Op>(),
@@ -67,6 +73,7 @@ constexpr OperationRow make_row() {
         row.is_depthwise = Op::is_depthwise;
         row.is_pointwise = Op::is_pointwise;
     }
+    if constexpr (requires { Op::view_offset; }) row.view_offset = Op::view_offset;
     if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
     if constexpr (requires { Op::statistics_per_channel; }) row.statistics = Op::channels * Op::statistics_per_channel;
     return row;
@@ -81,13 +88,52 @@ struct LayerPath {
     std::string_view name{};
 };
 
+/// A fixed object for a type, to compare types of which constexpr code knows nothing else.
+template <class T>
+inline constexpr char identity_of = 0;
+
+/// The first use of Shared layers.
+struct SharedLayers {
+    std::string_view name;
+    char const* layers = nullptr;  ///< what they are: identity_of
+    int first = 0;                 ///< their first operation
+};
+/// What is wrong with Shared layers.
+enum class SharedFault : std::uint8_t { none, too_many, other_layers, frozen };
+
 /// Writes the op list, or counts the characters of its names where it is given no memory.
 struct OpListWriter {
     OperationRow* rows = nullptr;
     char* text = nullptr;
     int operations = 0;
     std::size_t characters = 0;
+    std::array<SharedLayers, 64> shared{};  ///< the names so far
+    int names = 0;
+    SharedFault fault = SharedFault::none;
 
+    /// The operations from `first` on are Shared layers: of a later use, work with those of the first one.
+    constexpr void share(std::string_view name, char const* layers, int first) {
+        if (rows == nullptr || fault != SharedFault::none) return;
+        for (auto const& known : std::span(shared).first(static_cast<std::size_t>(names))) {
+            if (known.name != name) continue;
+            if (known.layers != layers) {
+                fault = SharedFault::other_layers;
+                return;
+            }
+            for (int i = first; i < operations; ++i) {
+                auto& row = rows[i];
+                if (!row.has_tensors) continue;
+                row.owner = known.first + (i - first);
+                row.parameters = row.buffers = row.frozen = 0;
+                row.has_tensors = false;
+            }
+            return;
+        }
+        if (static_cast<std::size_t>(names) == shared.size())
+            fault = SharedFault::too_many;
+        else
+            shared[static_cast<std::size_t>(names++)] = {name, layers, first};
+    }
     /// Appends an operation that reads some values; returns the value that it makes.
     constexpr int add(OperationRow const& operation, LayerPath const& at, ValueList const& inputs) {
         std::size_t const begin = characters;
@@ -126,6 +172,7 @@ template <int Operations, std::size_t Characters>
 struct OpList {
     std::array<OperationRow, static_cast<std::size_t>(Operations)> rows{};
     std::array<char, Characters> names{};
+    SharedFault fault = SharedFault::none;
 
     [[nodiscard]] constexpr std::string_view name(OperationRow const& row) const {
         return {names.data() + row.name, row.name_end - row.name};

@@ -15,7 +15,7 @@ struct OwnedRange {
 };
 
 /// The operations of a network, cut into groups of neighbours whose parameters are no more than those of the largest
-/// operation, but for the last one where it takes less. Gradients of a group are reduced in whole chunks (of codes, of
+/// operation, but for the last one where it takes less, and for all uses of what is Shared, which are in one group. Gradients of a group are reduced in whole chunks (of codes, of
 /// the update): what a chunk has of two groups is reduced with the first of them, whose gradients come last.
 template <class Net>
 struct ParameterGroups {
@@ -23,6 +23,12 @@ struct ParameterGroups {
     static constexpr auto operations = static_cast<std::size_t>(Net::operation_count);
 
 private:
+    /// Uses of parameters that are Shared stay in one group.
+    static constexpr bool is_shared_across(int operation) {
+        for (int later = operation; Net::has_shared && later < Net::operation_count; ++later)
+            if (Net::owner(later) < operation) return true;
+        return false;
+    }
     struct Cut {
         std::array<int, operations> group{};              ///< of each operation
         std::array<std::size_t, operations + 1> begin{};  ///< the first parameter of each group, and their end
@@ -37,7 +43,7 @@ private:
         for (std::size_t i = 0; i < operations; ++i) {
             auto const end = static_cast<std::size_t>(Net::parameter_offset[i + 1]);
             auto& begin = all.begin[static_cast<std::size_t>(all.count - 1)];
-            if (end - begin > largest)
+            if (end - begin > largest && !is_shared_across(static_cast<int>(i)))
                 all.begin[static_cast<std::size_t>(all.count++)] = static_cast<std::size_t>(Net::parameter_offset[i]);
             all.group[i] = all.count - 1;
         }

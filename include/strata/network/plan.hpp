@@ -20,11 +20,12 @@ namespace strata::inline STRATA_ABI {
 /// What the plan needs to know of an operation.
 struct OperationFacts {
     ValueList inputs{0};
-    int output_size = 0;
+    std::ptrdiff_t output_size = 0;
     bool has_parameters = false, is_view = false, is_elementwise = false, keeps_extra = false, is_concatenation = false;
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers of a sample
     int lasting = 0;  ///< operations behind it that its inputs must outlive: they may be made together, band by band
+    int view_offset = 0;  ///< of a view: where it begins in its input
 };
 
 enum class GradientWrite : std::uint8_t { none, overwrite, add };
@@ -32,15 +33,15 @@ enum class GradientWrite : std::uint8_t { none, overwrite, add };
 /// The plan of a network with N operations; values are 0 (the input) to N (the output).
 template <int N>
 struct Plan {
-    std::array<int, N + 1> value{};     ///< offset of each value
-    std::array<int, N + 1> gradient{};  ///< offset of each value's gradient; -1 where none is needed
-    std::array<int, N> extra{};         ///< offset of what the operation keeps besides; -1
+    std::array<std::ptrdiff_t, N + 1> value{};     ///< offset of each value
+    std::array<std::ptrdiff_t, N + 1> gradient{};  ///< offset of each value's gradient; -1 where none is needed
+    std::array<std::ptrdiff_t, N> extra{};         ///< offset of what the operation keeps besides; -1
     std::array<std::array<GradientWrite, ValueList::most>, N> write{};  ///< how backward writes each input's gradient
     std::array<bool, N> in_place{};  ///< forward and backward run in the first input's memory
-    int size = 0;                    ///< scalars a sample
+    std::ptrdiff_t size = 0;         ///< scalars a sample
     /// Offsets of what the operations' passes leave, among numbers of the compute type that lie behind the plan; -1.
-    std::array<int, N> forward_passes{}, backward_passes{};
-    int pass_size = 0;  ///< such numbers a sample
+    std::array<std::ptrdiff_t, N> forward_passes{}, backward_passes{};
+    std::ptrdiff_t pass_size = 0;  ///< such numbers a sample
 };
 
 namespace detail {
@@ -52,8 +53,9 @@ namespace detail {
 template <int Capacity>
 class Allocator {
     struct Segment {
-        int from, busy;  ///< its offset; the last time at which it is in use, before all times for never
-        int next;        ///< behind it; the last one has no end and -1
+        std::ptrdiff_t from;  ///< its offset
+        int busy;             ///< the last time at which it is in use, before all times for never
+        int next;             ///< behind it; the last one has no end and -1
     };
     std::array<Segment, Capacity + 1> segments{{{0, -1, -1}}};
     int count = 1;
@@ -65,11 +67,11 @@ class Allocator {
     constexpr Segment& at(int i) { return segments[static_cast<std::size_t>(i)]; }
 
 public:
-    int size = 0;
+    std::ptrdiff_t size = 0;
 
-    constexpr int allocate(int wanted, int birth, int death) {
+    constexpr std::ptrdiff_t allocate(std::ptrdiff_t wanted, int birth, int death) {
         // Keeps every offset 64-byte aligned, also for tiles of one sample.
-        int const rounded = (wanted + 15) / 16 * 16;
+        std::ptrdiff_t const rounded = (wanted + 15) / 16 * 16;
         if (birth > horizon) {
             horizon = birth + horizon_step;
             for (lowest = 0; at(lowest).busy >= horizon;) lowest = at(lowest).next;
@@ -82,7 +84,7 @@ public:
                 last = at(last).next;
             if (at(last).busy < birth) break;
         }
-        int const offset = at(first).from, end = offset + rounded;
+        std::ptrdiff_t const offset = at(first).from, end = offset + rounded;
         int rest = at(last).next;
         if (rest < 0 || at(rest).from > end) {  // the last segment's end stays as it was
             rest = first == last ? count++ : last;
@@ -97,23 +99,25 @@ public:
 /// Memory that values share: views and in-place results with their source, parts with the whole that they lie in.
 template <int N>
 struct SharedPlaces {
-    std::array<int, N + 1> root{};           ///< of each value, the first one with its memory
-    std::array<int, N + 1> whole{}, at{};    ///< of each root that is a part, the whole's root and where it begins; -1
-    std::array<int, N + 1> owner{}, from{};  ///< of each value, the outermost whole, and where it begins there
+    std::array<int, N + 1> root{};                   ///< of each value, the first one with its memory
+    std::array<int, N + 1> whole{};                  ///< of each root that is a part, the whole's root; -1
+    std::array<std::ptrdiff_t, N + 1> shift{};       ///< of each value, where it begins in its root
+    std::array<int, N + 1> owner{};                  ///< of each value, the outermost whole
+    std::array<std::ptrdiff_t, N + 1> at{}, from{};  ///< where they begin there
 
     constexpr SharedPlaces() {
         for (int v = 0; v <= N; ++v) root[static_cast<std::size_t>(v)] = v;
         for (auto& w : whole) w = -1;
     }
     /// A value becomes a part, unless it is one already.
-    constexpr bool put(int value, int in, int offset) {
+    constexpr bool put(int value, int in, std::ptrdiff_t offset) {
         auto const r = static_cast<std::size_t>(root[static_cast<std::size_t>(value)]);
         if (whole[r] >= 0) return false;
         whole[r] = in;
         at[r] = offset;
         return true;
     }
-    [[nodiscard]] constexpr bool is_part(int value, int in, int offset) const {
+    [[nodiscard]] constexpr bool is_part(int value, int in, std::ptrdiff_t offset) const {
         auto const r = static_cast<std::size_t>(root[static_cast<std::size_t>(value)]);
         return whole[r] == in && at[r] == offset;
     }
@@ -127,7 +131,7 @@ struct SharedPlaces {
         for (int v = 0; v <= N; ++v) {
             auto const i = static_cast<std::size_t>(v), r = static_cast<std::size_t>(root[i]);
             owner[i] = owner[r];
-            from[i] = from[r];
+            from[i] = from[r] + shift[i];
         }
     }
 };
@@ -151,11 +155,12 @@ constexpr void place_passes(Plan<N>& plan, std::array<OperationFacts, N> const& 
 
 /// Plans a step. With `training` off there is no loss and no backward pass; `of_input` wants the input's gradient, too.
 template <int N>
-constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_size, bool training,
+constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdiff_t input_size, bool training,
                             bool of_input = false) {
     using std::size_t;
     Plan<N> plan{};
-    std::array<int, N + 1> readers{}, sizes{};
+    std::array<int, N + 1> readers{};
+    std::array<std::ptrdiff_t, N + 1> sizes{};
     std::array<bool, N + 1> wants_gradient{}, kept_by_maker{};
     sizes[0] = input_size;
     wants_gradient[0] = of_input && training;
@@ -181,7 +186,10 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
                         !(wants_gradient[static_cast<size_t>(i + 1)] && training && keeps_input(op.keep)) &&
                         !ops[x - 1].is_view && !ops[x - 1].is_concatenation;
         plan.in_place[static_cast<size_t>(i)] = in_place;
-        if (op.is_view || in_place) places.root[static_cast<size_t>(i + 1)] = places.root[x];
+        if (op.is_view || in_place) {
+            places.root[static_cast<size_t>(i + 1)] = places.root[x];
+            places.shift[static_cast<size_t>(i + 1)] = places.shift[x] + op.view_offset;
+        }
         for (int const v : op.inputs) last_reader[static_cast<size_t>(places.root[static_cast<size_t>(v)])] = i;
     }
     last_reader[static_cast<size_t>(places.root[N])] = N;  // the loss
@@ -191,7 +199,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
         if (!op.is_concatenation) continue;
-        int offset = 0;
+        std::ptrdiff_t offset = 0;
         for (int const v : op.inputs) {
             int const r = places.root[static_cast<size_t>(v)];
             if (r > 0) places.put(v, i + 1, offset);
@@ -221,7 +229,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
         if (goes_back && keeps_output(op.keep)) use(i + 1, backward_time(i));
     }
     Allocator<3 * N + 2> memory;
-    std::array<int, N + 1> placed{};
+    std::array<std::ptrdiff_t, N + 1> placed{};
     for (auto& p : placed) p = -1;
     for (int v = 0; v <= N; ++v) {
         auto const at = static_cast<size_t>(v), owner = static_cast<size_t>(places.owner[at]);
@@ -253,7 +261,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
             last = backward_time(i) > last ? backward_time(i) : last;
             // Parts of the output's gradient are there; of inputs that share its memory there is nothing to write.
             std::array<bool, ValueList::most> is_there{op.is_view || plan.in_place[at]};
-            for (int k = 0, offset = 0; op.is_concatenation && k < op.inputs.count; ++k) {
+            std::ptrdiff_t offset = 0;
+            for (int k = 0; op.is_concatenation && k < op.inputs.count; ++k) {
                 auto const x = static_cast<size_t>(op.inputs[k]);
                 auto const part = static_cast<size_t>(k);
                 is_there[part] = gradient_places.is_part(op.inputs[k], i + 1, offset);
@@ -265,7 +274,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, int input_
                     plan.write[at][static_cast<size_t>(k)] = write(op.inputs[k], backward_time(i));
         }
         if (of_input) gradient_death[static_cast<size_t>(gradient_places.owner[0])] = end_time;
-        std::array<int, N + 1> last_maker{}, gradient_place{};  // of each owner
+        std::array<int, N + 1> last_maker{};  // of each owner
+        std::array<std::ptrdiff_t, N + 1> gradient_place{};
         for (int v = N; v >= 0; --v) {
             auto const at = static_cast<size_t>(v);
             if (written[at]) last_maker[static_cast<size_t>(gradient_places.owner[at])] = v;

@@ -9,13 +9,13 @@ namespace strata::inline STRATA_ABI {
 struct TensorRow {
     std::string_view layer, name;  ///< "fc1", "weight": together its name in files
     std::span<int const> shape;    ///< in PyTorch's layout
-    int offset = 0;                ///< of its first number in Model::parameters() or Model::buffers()
-    int size = 0;
+    std::ptrdiff_t offset = 0;     ///< of its first number in Model::parameters() or Model::buffers()
+    std::ptrdiff_t size = 0;
 
     /// A tensor as a matrix, row-major: the first extent are the rows, all others together the columns. A Linear's
     /// weight is [out][in], a convolution's [out][in kh kw], a bias [out][1].
     [[nodiscard]] constexpr int rows() const { return shape[0]; }
-    [[nodiscard]] constexpr int columns() const { return size / shape[0]; }
+    [[nodiscard]] constexpr int columns() const { return static_cast<int>(size / shape[0]); }
     /// Whether it is named `text`.
     [[nodiscard]] constexpr bool is(std::string_view text) const {
         return text.size() == layer.size() + 1 + name.size() && text.starts_with(layer) && text.ends_with(name) &&
@@ -28,7 +28,7 @@ struct ParameterTensors {
     template <class Op>
     using of = typename Op::Parameters;
     template <class Net>
-    static constexpr int offset(std::size_t operation) {
+    static constexpr std::ptrdiff_t offset(std::size_t operation) {
         return Net::parameter_offset[operation];
     }
 };
@@ -36,7 +36,7 @@ struct BufferTensors {
     template <class Op>
     using of = decltype(list_buffers<Op>());
     template <class Net>
-    static constexpr int offset(std::size_t operation) {
+    static constexpr std::ptrdiff_t offset(std::size_t operation) {
         return Net::buffer_offset[operation];
     }
 };
@@ -51,7 +51,7 @@ consteval auto tensor_rows() {
     std::array<TensorRow, static_cast<std::size_t>(count)> rows{};
     std::size_t at = 0;
     Net::for_each_operation([&]<int Index>() {
-        int offset = Tensors::template offset<Net>(Index);
+        std::ptrdiff_t offset = Tensors::template offset<Net>(Index);
         Tensors::template of<typename Net::template OperationAt<Index>>::for_each([&]<class P>(P) {
             rows[at++] = {Net::layer_table[Index].name, P::name, ExtentsOf<typename P::Extents>::value, offset,
                           P::Extents::size};

@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "../core/name_pattern.hpp"
 #include "ema.hpp"
 #include "group.hpp"
 
@@ -58,7 +57,7 @@ struct GroupedUpdate {
 /// `without_decay` names an optimizer that has no weight decay.
 STRATA_COLD inline void check_group(Group const& group, char const* without_decay) {
     auto const& [weight_decay, rate] = group.options;
-    std::string const who = concatenate("Group \"", group.pattern, "\"");
+    std::string const who = concatenate("Group ", group.members.text());
     if (!weight_decay && !rate) fail(who, ": it gives no option, expected weight_decay or rate");
     if (rate) check_rate(who.c_str(), "rate", *rate);
     if (weight_decay) check_rate(who.c_str(), "weight_decay", *weight_decay);
@@ -73,9 +72,8 @@ STRATA_COLD std::vector<GroupedRange> ranges_of_groups(std::span<Group const> gr
     std::vector<bool> fits(groups.size());
     for (auto const& row : rows) {
         std::size_t decay = groups.size(), rate = decay;
-        std::string const name = concatenate(row.layer, ".", row.name);
         for (std::size_t g = 0; g < groups.size(); ++g) {
-            if (!matches_pattern(name, groups[g].pattern)) continue;
+            if (!groups[g].members.has(row.layer, row.name, row.shape)) continue;
             fits[g] = true;
             if (groups[g].options.weight_decay) decay = g;
             if (groups[g].options.rate) rate = g;
@@ -91,7 +89,8 @@ STRATA_COLD std::vector<GroupedRange> ranges_of_groups(std::span<Group const> gr
         if (fits[g]) continue;
         std::string names;
         for (auto const& row : rows) append(names, names.empty() ? "" : ", ", row.layer, ".", row.name);
-        fail("Group \"", groups[g].pattern, "\": no trained parameter of the network is called so; there are ", names);
+        fail("Group ", groups[g].members.text(), ": no trained parameter of the network is ",
+             groups[g].members.wanted(), "; there are ", names);
     }
     return ranges;
 }

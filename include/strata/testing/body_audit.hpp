@@ -185,7 +185,9 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
         if constexpr (detail::is_view<Op>() || detail::is_concatenation<Op>()) {
             for (int const v : Node::inputs) {
                 auto const& part = values[static_cast<std::size_t>(v)];
-                y.insert(y.end(), part.begin(), part.end());
+                auto begin = part.begin(), end = part.end();
+                if constexpr (requires { Op::view_offset; }) end = (begin += Op::view_offset) + Op::Output::size;
+                y.insert(y.end(), begin, end);
             }
         } else {
             std::array<double*, ValueList::most> inputs{};
@@ -193,8 +195,8 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
                 inputs[static_cast<std::size_t>(k)] = values[static_cast<std::size_t>(Node::inputs[k])].data();
             detail::audit_operation<Op>({name_of(Net::layer_table[Index].name), Index, inputs, y,
                                          detail::is_frozen<typename Node::Op>
-                                             ? model.buffers().data() + Net::buffer_offset[Index]
-                                             : model.parameters().data() + Net::parameter_offset[Index],
+                                             ? model.buffers().data() + Net::buffers_at(Index)
+                                             : model.parameters().data() + Net::parameters_at(Index),
                                          statistics.data() + Net::statistic_offset[Index]});
         }
     });

@@ -96,6 +96,12 @@ struct WithInputAsParameter<Network<In, Layers...>, Samples> {
     using type = Network<In, InputAsParameterLayer<Samples>, Named<"layers", Sequential<Layers...>>>;
 };
 
+template <class... Parts, class... Layers, int Samples>
+struct WithInputAsParameter<Network<Inputs<Parts...>, Layers...>, Samples> {
+    using type = Network<Input<Network<Inputs<Parts...>, Layers...>::InputShape::size>, InputAsParameterLayer<Samples>,
+                         Named<"layers", BehindInputs<Inputs<Parts...>, Layers...>>>;
+};
+
 /// Training passes of one fixed batch over tiles of S samples, one after another, in memory full of NaN.
 template <class Net, class Loss, int Samples, int S>
 class PoisonedPass {

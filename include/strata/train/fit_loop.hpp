@@ -20,12 +20,20 @@ template <class Trainer>
 class FitLoop {
 public:
     STRATA_COLD FitLoop(Trainer& trainer, Dataset const& train, Dataset const* test, FitOptions const& options)
-        : trainer_(trainer), train_(train), test_(test), options_(options), progress_(options.progress) {
+        : trainer_(trainer),
+          train_(train),
+          test_(test),
+          options_(options),
+          progress_(options.progress),
+          batch_size_(trainer.passes_.accumulate().samples_of_step(options.batch_size)) {
         if (options_.unoptimised)
             print(
                 "this program was compiled without optimisation and trains some forty times slower than it could: give "
                 "the compiler -O3, or CMake -DCMAKE_BUILD_TYPE=Release");
+        trainer_.fitting_ = true;
     }
+    FitLoop(FitLoop const&) = delete;
+    ~FitLoop() { trainer_.fitting_ = false; }
 
     void run() {
         check_places();
@@ -98,12 +106,12 @@ private:
             int idle = 0;
             int const leaves = trainer_.executor_.most_leaves();
             for (deal.rank = 0; deal.rank < deal.ranks && ranks_ == 0; ++deal.rank) {
-                auto const own = Trainer::Executor::own_samples(deal, options_.batch_size, leaves);
+                auto const own = Trainer::Executor::own_samples(deal, batch_size_, leaves);
                 idle += own.begin == own.end ? 1 : 0;
             }
             if (idle > 0)
                 print(concatenate(
-                    idle, " of ", deal.ranks, " ranks have no part of a batch of ", options_.batch_size,
+                    idle, " of ", deal.ranks, " ranks have no part of a batch of ", batch_size_,
                     " samples and wait for the others: ",
                     leaves < deal.ranks ? concatenate("no batch has more parts than ", leaves, " (Cpu::leaves)")
                     : deal.shards > 0 && deal.shards < deal.ranks ? concatenate("Compressed::shards is ", deal.shards)
@@ -117,16 +125,18 @@ private:
     void run_from_here() {
         look_at_ranks();
         elsewhere_ = false;
-        Loader loader(train_, {.batch_size = options_.batch_size,
+        Loader loader(train_, {.batch_size = batch_size_,
                                .shuffle = options_.shuffle,
                                .drop_last = options_.drop_last,
                                .seed = state().seed,
                                .threads = options_.loader_threads,
+                               .prefetch = (std::max)(1, 4 / trainer_.passes_.accumulate().batches),
                                .part = part_of_batches(trainer_.executor_)});
         auto const size = static_cast<std::int64_t>(train_.size());
-        int const last = static_cast<int>(size % options_.batch_size);
-        if (!options_.drop_last && last > 0 && state().epoch < options_.epochs) Trainer::Executor::check_batch(last);
-        state().go_on_with(size, options_.batch_size, options_.shuffle, options_.drop_last);
+        int const last = static_cast<int>(size % batch_size_);
+        if (!options_.drop_last && last > 0 && state().epoch < options_.epochs)
+            trainer_.passes_.template check_step<typename Trainer::Executor>(last);
+        state().go_on_with(size, batch_size_, options_.shuffle, options_.drop_last);
         if constexpr (requires { trainer_.executor_.ranks().joined_at(); })
             if (std::int64_t const at = trainer_.executor_.ranks().joined_at(); at > 0 && at == state().step) {
                 state().epoch = at / loader.batches_per_epoch();
@@ -134,7 +144,7 @@ private:
             }
         position().steps_per_epoch = loader.batches_per_epoch();
         position().total_steps = position().steps_per_epoch * options_.epochs;
-        samples_ = options_.drop_last ? position().steps_per_epoch * options_.batch_size : size;
+        samples_ = options_.drop_last ? position().steps_per_epoch * batch_size_ : size;
         if constexpr (!replicated)
             if (std::exchange(epoch_is_due_, false)) tell_epoch(EpochRecord(state().history.back()));
         while (state().epoch < options_.epochs && !trainer_.stopped_ && !trainer_.moved_) {
@@ -281,6 +291,7 @@ private:
     Dataset const* test_;  // null: none
     FitOptions const& options_;
     Progress progress_;
+    int const batch_size_;       // samples of a step
     std::int64_t samples_ = 0;   // of an epoch
     double seconds_ = 0;         // of this call's part of an epoch
     std::int64_t timed_ = 0;     // samples in them

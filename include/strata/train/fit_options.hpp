@@ -22,8 +22,8 @@ struct StepEvent {
 
 /// Run-time values of one call of fit.
 struct FitOptions {
-    int epochs = 1;  ///< of the whole training: a resumed trainer does what is left of them
-    int batch_size = 64;
+    int epochs = 1;       ///< of the whole training: a resumed trainer does what is left of them
+    int batch_size = 64;  ///< with Accumulate an update sees several batches
     bool shuffle = true;
     bool drop_last = false;
     int loader_threads = 1;  ///< that prepare batches in the background; 0: none

@@ -81,6 +81,7 @@ constexpr InputCheck input_check_of(Loss const& loss) {
 template <class T>
 STRATA_COLD std::string non_finite_sample(Batch const& batch, int targets) {
     using Compute = std::conditional_t<std::is_floating_point_v<T>, T, float>;
+    if (batch.whole) return non_finite_sample<T>(*batch.whole, targets);
     auto const search = [&](char const* what, void const* numbers, DataType type, std::size_t size, bool scaled) {
         auto const at = [&](std::size_t i) {
             return type == DataType::float64   ? static_cast<double const*>(numbers)[i]

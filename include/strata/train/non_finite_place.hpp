@@ -42,7 +42,7 @@ STRATA_COLD std::string non_finite_place(Model const& model, UpdateFault const& 
 template <class Net, class Gradient>
 STRATA_COLD std::string non_finite_gradient(std::span<Gradient> gradient) {
     for (int i = Net::operation_count - 1; i >= 0; --i)
-        for (int p = Net::parameter_offset[static_cast<std::size_t>(i)];
+        for (std::ptrdiff_t p = Net::parameter_offset[static_cast<std::size_t>(i)];
              p < Net::parameter_offset[static_cast<std::size_t>(i) + 1]; ++p)
             if (!is_finite(gradient[static_cast<std::size_t>(p)]))
                 return concatenate("the gradient of ", detail::name_of_layer<Net>(i), " is not finite");

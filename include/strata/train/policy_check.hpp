@@ -28,6 +28,9 @@ consteval bool is_trained() {
         static_assert(
             Net::parameter_count > 0 || Net::weight_count == 0,
             "Trainer: all layers with parameters are Frozen, there is nothing to train: take one out of Frozen");
+        static_assert(!Net::shares_over_batch,
+                      "Trainer: a BatchNorm stands in a Shared that is used again, or between two uses of one: take "
+                      "GroupNorm or LayerNorm, or put it into Frozen");
         using Got = got<typename Net::OutputShape>;
         if constexpr (requires { typename LossType::template Check<Got>; })
             static_assert(LossType::template Check<Got>::ok);

@@ -70,8 +70,8 @@ template <class Scalar, class Optimizer>
 STRATA_COLD std::string optimizer_text(Optimizer const& optimizer) {
     if constexpr (is_grouped<Optimizer>) {
         std::string all = optimizer_text<Scalar>(static_cast<typename Optimizer::Base const&>(optimizer));
-        for (auto const& [pattern, options] : optimizer.groups()) {
-            append(all, "; group \"", pattern, '"');
+        for (auto const& [members, options] : optimizer.groups()) {
+            append(all, "; group ", members.text());
             if (options.weight_decay) append(all, ", weight_decay ", exact_text(*options.weight_decay));
             if (options.rate) append(all, ", rate ", exact_text(*options.rate));
         }

@@ -46,13 +46,14 @@ STRATA_COLD void compare_trainers(Ranks const& ranks, std::uint64_t seed, double
 template <class Trainer, class Executor, class Model, class Optimizer, class Schedule>
 STRATA_COLD std::int64_t begin_trainer(Executor& executor, Model& model, Optimizer const& optimizer,
                                        Schedule const& schedule, bool skips, LossScaling const& scaling,
-                                       std::uint64_t seed) {
+                                       std::uint64_t seed, int batches) {
     compare_trainers<Trainer>(executor.ranks(), seed, optimizer.learning_rate, executor.most_leaves());
     executor.ranks().compare("the optimizer", optimizer_text<typename Model::Scalar>(optimizer));
     if constexpr (requires { executor.loss(); })
         executor.ranks().compare("the loss", loss_text<typename Model::Network::OutputShape>(executor.loss()));
     executor.ranks().compare("the schedule", schedule_text(schedule));
     executor.ranks().compare("NonFinite::skip", concatenate(int{skips}));
+    executor.ranks().compare("Accumulate::batches", concatenate(batches));
     executor.ranks().compare("the loss scale",
                              concatenate(exact_text(scaling.initial), ", growth ", exact_text(scaling.growth),
                                          ", backoff ", exact_text(scaling.backoff), ", interval ", scaling.interval));

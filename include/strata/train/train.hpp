@@ -9,6 +9,7 @@
 #include "../optimizer/ema.hpp"
 #include "../optimizer/grouped_optimizer.hpp"
 #include "../schedule/constant.hpp"
+#include "accumulate.hpp"
 #include "policy_check.hpp"
 #include "trainer.hpp"
 
@@ -51,16 +52,17 @@ inline constexpr bool at_most_one = (0 + ... + (std::is_same_v<typename Policies
 /// A trainer of a network: `train<LeNet>(Cpu{.threads = 4}, CrossEntropy{}, SGD{.learning_rate = 0.01},
 /// StepLR{.step_size = 5})`. Policies and defaults: backend Cpu{}, precision Float32{}, loss CrossEntropy{}, optimizer
 /// Adam{} (learning rate 0.001), gradients that are not clipped (else ClipNorm{1.0} or ClipValue{1.0}), weights that are
-/// not averaged (else Ema{0.999}), all parameters alike (else any number of Group{"*.bias", {…}}), schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when
-/// a hyperparameter makes no sense.
+/// not averaged (else Ema{0.999}), all parameters alike (else any number of Group{"*.bias", {…}}), one batch an update
+/// (else Accumulate{4}), schedule ConstantLR{}, loss scale NoLossScale{}, Seed{}, NonFinite{}. Throws Error when a
+/// hyperparameter makes no sense.
 template <class Net, class... Policies>
 [[nodiscard]] auto train(Policies const&... policies) {
     constexpr bool network = detail::NetworkType<Net>, known = (detail::Policy<Policies> && ...);
     static_assert(network, "train: the first template argument is a Network<Input<...>, layers...>");
     static_assert(
         known,
-        "train takes policies: a backend, a precision, a loss, an optimizer, Group, ClipNorm or ClipValue, Ema, a "
-        "schedule, a loss scale, DataParallel, Seed, NonFinite");
+        "train takes policies: a backend, a precision, a loss, an optimizer, Group, ClipNorm or ClipValue, Ema, "
+        "Accumulate, a schedule, a loss scale, DataParallel, Seed, NonFinite");
     if constexpr (network && known) {
         constexpr bool single =
             detail::at_most_one<BackendPolicy, Policies...> && detail::at_most_one<PrecisionPolicy, Policies...> &&
@@ -68,7 +70,7 @@ template <class Net, class... Policies>
             detail::at_most_one<SchedulePolicy, Policies...> && detail::at_most_one<SeedPolicy, Policies...> &&
             detail::at_most_one<NonFinitePolicy, Policies...> && detail::at_most_one<LossScalePolicy, Policies...> &&
             detail::at_most_one<RanksPolicy, Policies...> && detail::at_most_one<ClippingPolicy, Policies...> &&
-            detail::at_most_one<AveragingPolicy, Policies...>;
+            detail::at_most_one<AveragingPolicy, Policies...> && detail::at_most_one<AccumulatePolicy, Policies...>;
         static_assert(single, "train: two policies of the same kind");
         if constexpr (single) {
             auto const backend = detail::over_ranks(detail::policy_or<BackendPolicy>(Cpu{}, policies...),
@@ -89,12 +91,18 @@ template <class Net, class... Policies>
                     Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
                     std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
                     std::remove_const_t<decltype(schedule)>, std::remove_const_t<decltype(loss_scale)>>;
-                if constexpr (Check::ok)
-                    return Trainer<Net, std::remove_const_t<decltype(backend)>,
-                                   std::remove_const_t<decltype(precision)>, std::remove_const_t<decltype(loss)>,
-                                   std::remove_const_t<decltype(optimizer)>, std::remove_const_t<decltype(schedule)>>(
-                        backend, loss, optimizer, schedule, detail::policy_or<SeedPolicy>(Seed{}, policies...),
-                        detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...), loss_scale.scaling());
+                if constexpr (Check::ok) {
+                    using Made =
+                        Trainer<Net, std::remove_const_t<decltype(backend)>, std::remove_const_t<decltype(precision)>,
+                                std::remove_const_t<decltype(loss)>, std::remove_const_t<decltype(optimizer)>,
+                                std::remove_const_t<decltype(schedule)>>;
+                    constexpr bool accumulates = (std::is_same_v<Policies, Accumulate> || ...);
+                    if constexpr (detail::AccumulateCheck<accumulates, Net, typename Made::Executor>::ok)
+                        return Made(backend, loss, optimizer, schedule,
+                                    detail::policy_or<SeedPolicy>(Seed{}, policies...),
+                                    detail::policy_or<NonFinitePolicy>(NonFinite{}, policies...), loss_scale.scaling(),
+                                    detail::policy_or<AccumulatePolicy>(Accumulate{}, policies...));
+                }
             }
         }
     }

@@ -14,7 +14,7 @@
 #include "fit_options.hpp"
 #include "input_gradients.hpp"
 #include "non_finite_place.hpp"
-#include "pending_gradient.hpp"
+#include "pass_in_parts.hpp"
 #include "policy_check.hpp"
 #include "rank_steps.hpp"
 #include "training_policy.hpp"
@@ -36,13 +36,14 @@ public:
     static constexpr int outputs = Net::OutputShape::size;
 
     STRATA_COLD Trainer(Backend backend, Loss loss, Optimizer optimizer, Schedule schedule, Seed seed,
-                        NonFinite non_finite, LossScaling loss_scaling = {})
+                        NonFinite non_finite, LossScaling loss_scaling = {}, Accumulate accumulate = {})
         : model_(seed.value),
           optimizer_(detail::with_groups_of<Net>(optimizer)),
           schedule_(schedule),
           non_finite_(non_finite),
           loss_scaling_(loss_scaling),
           executor_(backend, loss),
+          passes_(accumulate),
           input_(input_check_of<Net>(loss)),
           optimizer_state_(detail::kept_state_size<Net>(executor_, optimizer), Scalar(0)) {
         if constexpr (requires { loss.check(); }) loss.check();
@@ -50,7 +51,7 @@ public:
         state_.seed = seed.value;
         if constexpr (several_ranks)
             state_.step = detail::begin_trainer<Trainer>(executor_, model_, optimizer_, schedule_, non_finite_.skip,
-                                                         loss_scaling_, state_.seed);
+                                                         loss_scaling_, state_.seed, accumulate.batches);
     }
 
     // ---- the model -------------------------------------------------------------------------------------------------
@@ -260,8 +261,7 @@ public:
         static_cast<void>(model());
         state_ = checkpoint_state().read(path);
         pending_ = {};
-        device_is_old_ = true;
-        moved_ = true;
+        device_is_old_ = moved_ = true;
     }
 
 private:
@@ -278,10 +278,6 @@ private:
                 detail::compare_trainings(executor_.ranks(), model(), optimizer_state_, state_, train, test, options);
                 return true;
             });
-        struct Fitting {
-            bool& now;
-            ~Fitting() { now = false; }
-        } const fitting{fitting_ = true};
         detail::FitLoop<Trainer>(*this, train, test, options).run();
         return state_.history;
     }
@@ -325,15 +321,15 @@ private:
         auto const step = static_cast<std::uint32_t>(state_.step);
         RandomKey const key{state_.seed + 0x9E3779B97F4A7C15u * pending.passes, 0, step};
         if (loss_scaling_.is_dynamic()) state_.loss_scale = loss_scale();
-        StepResult result = detail::scaled_gradients(executor_, model_, batch, key, loss_scale());
-        UpdateFault const fault = result.finite ? executor_.statistics_fault(model_) : UpdateFault{};
-        if (!non_finite_.skip && (fault || (!result.finite && !scale_is_to_blame(result))))
+        detail::PassPlace at{batch, key};
+        StepResult result = passes_.run(executor_, model_, batch, at, loss_scale(), input_.targets());
+        if (!non_finite_.skip && (at.fault || (!result.finite && !scale_is_to_blame(result))))
             fail("training step ", state_.step, ": ",
-                 fault ? concatenate(strata::non_finite_place(model(), fault), " would not be finite")
-                       : strata::non_finite_place(executor_, model_, batch, key, result, input_.targets()));
-        result.finite = result.finite && !fault;
+                 at.fault ? concatenate(strata::non_finite_place(model(), at.fault), " would not be finite")
+                          : strata::non_finite_place(executor_, model_, at.batch, at.key, result, input_.targets()));
+        result.finite = result.finite && !at.fault;
         pending.add(result);
-        if (fault) pending.loss_is_finite = false;  // the scale is not to blame
+        if (at.fault) pending.loss_is_finite = false;  // the scale is not to blame
         pending_ = pending;
         has_gradient_ = true;
         return result;
@@ -356,6 +352,7 @@ private:
             if constexpr (detail::clips_by_norm<Optimizer>) step.gradient_norm = detail::gradient_norm_of(executor_);
             if (norm && detail::clips_by_norm<Optimizer>) *norm = step.gradient_norm;
             fault = executor_.update(model_, optimizer_, std::span<Scalar>(optimizer_state_), step);
+            if (fault && done.statistics) passes_.restore(model_);
             if (fault && !non_finite_.skip)
                 fail("training step ", state_.step, ": ", strata::non_finite_place(model(), fault),
                      " would not be finite");
@@ -386,6 +383,7 @@ private:
     NonFinite non_finite_;
     LossScaling loss_scaling_;
     mutable Executor executor_;
+    detail::PassInParts<Net, Precision, Loss> passes_;
     InputCheck input_;
     mutable AlignedVector<Scalar> optimizer_state_;
     mutable bool host_is_old_ = false, device_is_old_ = true;

@@ -151,7 +151,7 @@ struct ParameterGradientBody {
 
     static constexpr long blocks() { return P::Extents::size; }
     STRATA_DEVICE Value part(long block, int thread) const {
-        auto const at = P::Extents::position(static_cast<int>(block));
+        auto const at = P::Extents::position(static_cast<typename P::Extents::Count>(block));
         return sum_samples<Value>(thread, data.samples,
                                   [&](int s) { return Op::parameter_gradient(P{}, at, body_input<Op>(data, s)); });
     }

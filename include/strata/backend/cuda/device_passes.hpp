@@ -26,16 +26,16 @@ template <class Net, class Precision, class Device>
 class DevicePasses {
 public:
     void grow(Device& device, int samples) {
-        constexpr int size = Net::training_plan.pass_size > Net::inference_plan.pass_size
-                                 ? Net::training_plan.pass_size
-                                 : Net::inference_plan.pass_size;
+        constexpr std::ptrdiff_t size = Net::training_plan.pass_size > Net::inference_plan.pass_size
+                                            ? Net::training_plan.pass_size
+                                            : Net::inference_plan.pass_size;
         memory_.grow(device, static_cast<std::size_t>(size) * static_cast<std::size_t>(samples));
     }
     /// Tells the bodies of an operation where they are; data.samples is set.
     template <class Plan>
     void place(DeviceData<Precision>& data, Plan const& plan, std::size_t operation) {
-        auto const at = [&](int offset) {
-            return offset < 0 ? nullptr : memory_.data() + static_cast<std::ptrdiff_t>(offset) * data.samples;
+        auto const at = [&](std::ptrdiff_t offset) {
+            return offset < 0 ? nullptr : memory_.data() + offset * data.samples;
         };
         data.forward_passes = at(plan.forward_passes[operation]);
         data.backward_passes = at(plan.backward_passes[operation]);

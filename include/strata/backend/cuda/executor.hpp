@@ -203,12 +203,12 @@ private:
         return Training ? Net::training_plan : Net::inference_plan;
     }
 
-    [[nodiscard]] Storage* at(int offset) const {
-        return offset < 0 ? nullptr : workspace_.data() + static_cast<std::ptrdiff_t>(offset) * samples_;
+    [[nodiscard]] Storage* at(std::ptrdiff_t offset) const {
+        return offset < 0 ? nullptr : workspace_.data() + offset * samples_;
     }
 
     /// A value or gradient as [batch][size]; returns how many numbers that is.
-    std::size_t rows_of(int offset, int size, Buffer<Storage>& to) {
+    std::size_t rows_of(std::ptrdiff_t offset, int size, Buffer<Storage>& to) {
         auto const count = static_cast<std::size_t>(samples_) * static_cast<std::size_t>(size);
         device_->launch(detail::TransposeBody<Storage>{at(offset), to.grow(*device_, count), size, samples_});
         return count;
@@ -238,7 +238,7 @@ private:
     }
 
     /// Brings the batch to the device and fills value 0.
-    void begin(ModelType const& model, Batch const& batch, int plan_size) {
+    void begin(ModelType const& model, Batch const& batch, std::ptrdiff_t plan_size) {
         detail::check_device_batch(batch, Net::InputShape::size);
         device_->activate();
         if (loaded_ != &model) load_model(model);
@@ -259,9 +259,9 @@ private:
         a.y = at(p.value[Index + 1]);
         a.dy = at(p.gradient[Index + 1]);
         a.extra = at(p.extra[Index]);
-        a.parameters = detail::is_frozen<Op<Index>> ? buffers_.data() + Net::buffer_offset[Index]
-                                                    : parameters_.data() + Net::parameter_offset[Index];
-        a.gradient = gradient_.data() + Net::parameter_offset[Index];
+        a.parameters = detail::is_frozen<Op<Index>> ? buffers_.data() + Net::buffers_at(Index)
+                                                    : parameters_.data() + Net::parameters_at(Index);
+        a.gradient = gradient_.data() + Net::parameters_at(Index);
         a.statistics = statistics_.data() + Net::statistic_offset[Index];
         a.random = random;
         a.random.operation = Index;
@@ -306,7 +306,7 @@ private:
             if constexpr (detail::is_batch_wide<Op<Index>>())
                 device_->launch_blocks(detail::GradientStatisticsBody<O, Precision>{a});
             else
-                Op<Index>::Parameters::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
+                detail::trained_parameters<Op<Index>>::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
             // In place, the first input's gradient takes dy's memory: last, where it is another one.
             static_cast<void>(detail::for_all_inputs<O>([&]<int K>() {
                 input_gradient<detail::gradient_operation<O, K>>(
@@ -325,7 +325,7 @@ private:
             device_->launch_blocks(detail::ParameterGradientBody<O, P, Precision>{a});
     }
     template <class O>
-    void input_gradient(Data a, int offset, GradientWrite write) {
+    void input_gradient(Data a, std::ptrdiff_t offset, GradientWrite write) {
         if (write == GradientWrite::none) return;
         a.dx = at(offset);
         a.add = write == GradientWrite::add;

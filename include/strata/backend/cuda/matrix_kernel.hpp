@@ -41,7 +41,8 @@ struct MatrixKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>> {
 
     template <class Device, class Precision, class T>
     static void forward(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {
-        if constexpr (HasBias) device.launch(BiasBody<T>{a.y, a.parameters + Outputs * Inputs, a.samples, Outputs});
+        if constexpr (HasBias)
+            device.launch(BiasBody<T>{a.y, a.parameters + std::ptrdiff_t{Outputs} * Inputs, a.samples, Outputs});
         device.gemm(false, false, Outputs, a.samples, Inputs, a.parameters, Inputs, a.x, a.samples, T(HasBias ? 1 : 0),
                     a.y, a.samples);
     }

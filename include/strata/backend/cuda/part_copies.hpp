@@ -11,9 +11,9 @@ namespace strata::inline STRATA_ABI::detail {
 template <class Net, int Index, class Precision, class Device>
 void copy_parts(Device& device, Plan<Net::operation_count> const& plan, bool gradients, int samples,
                 typename Precision::storage* workspace) {
-    auto const at = [&](int offset) { return workspace + static_cast<std::ptrdiff_t>(offset) * samples; };
+    auto const at = [&](std::ptrdiff_t offset) { return workspace + offset * samples; };
     using Node = typename Net::template NodeAt<Index>;
-    int begin = 0;
+    std::ptrdiff_t begin = 0;
     static_cast<void>(for_all_inputs<typename Node::Op>([&]<int K>() {
         using Part = ElementwiseOperation<PassOn, input_of<typename Node::Op, K>>;
         constexpr auto value = static_cast<std::size_t>(Node::inputs[K]);

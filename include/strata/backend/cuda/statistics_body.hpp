@@ -113,9 +113,8 @@ void running_statistics(Device& device, Scalar const* buffers, double* statistic
         using Op = typename Net::template OperationAt<Index>;
         using O = kernel_operation<Op>;
         if constexpr (reads_statistics<O>() && !(Training && is_batch_wide<Op>()))
-            device.launch(RunningStatisticsBody<O, Scalar>{
-                buffers + Net::buffer_offset[Index] + (O::Parameters::size - Op::Parameters::size),
-                statistics + Net::statistic_offset[Index]});
+            device.launch(RunningStatisticsBody<O, Scalar>{buffers + Net::buffers_at(Index) + statistics_in_buffers<Op>,
+                                                           statistics + Net::statistic_offset[Index]});
     });
 }
 

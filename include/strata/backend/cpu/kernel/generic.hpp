@@ -98,10 +98,11 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
 template <class S, class F>
 STRATA_INLINE void for_rows(int begin, int end, F const& f) {
     for (int row = begin; row < end; ++row) {
-        auto at = S::position(row * S::columns);
+        typename S::Count const first = typename S::Count{row} * S::columns;
+        auto at = S::position(first);
         for (int column = 0; column < S::columns; ++column) {
             at.at[S::rank - 1] += column > 0 ? 1 : 0;
-            f(at, row * S::columns + column);
+            f(at, first + column);
         }
     }
 }
@@ -233,8 +234,8 @@ template <class Op, class Precision, class L>
     Op::Parameters::for_each([&]<class P>(P parameter) {
         using E = typename P::Extents;
         auto* const gradient = a.gradient + Op::Parameters::template offset<P>;
-        int const from = (std::max)(begin - first_row, 0), to = (std::min)(end - first_row, E::rows);
-        for_rows<E>(from, to, [&](auto const& at, int element) {
+        int const from = (std::max)(begin - first_row, 0), to = (std::min)(end - first_row, int{E::rows});
+        for_rows<E>(from, to, [&](auto const& at, auto element) {
             L total = Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, 0));
             for (int first = width_of<L>; first < S; first += width_of<L>)
                 total = total + Op::parameter_gradient(parameter, at, body_input<Op, Precision, L>(a, S, first));
@@ -374,14 +375,14 @@ template <class Precision>
 struct Preparation {
     void (*run)(KernelData<Precision> const&, typename Precision::storage* to, int begin, int end) = nullptr;
     int items = 0;
-    int size = 0;  ///< scalars of storage, the most that any tile size takes, in whole cache lines
+    std::ptrdiff_t size = 0;  ///< scalars of storage, the most that any tile size takes, in whole cache lines
 };
 template <class Kernel, class Precision>
 constexpr Preparation<Precision> preparation_of(int most_samples) {
     Preparation<Precision> all;
     if constexpr (requires { Kernel::prepare_items; }) {
         constexpr int line = 64 / static_cast<int>(sizeof(typename Precision::storage));
-        for (int S = 1; S <= most_samples; S *= 2) all.size = (std::max)(all.size, Kernel::prepared(S));
+        for (int S = 1; S <= most_samples; S *= 2) all.size = (std::max)(all.size, std::ptrdiff_t{Kernel::prepared(S)});
         all.size = (all.size + line - 1) / line * line;
         if (all.size > 0) {
             all.run = &Kernel::prepare;

@@ -18,6 +18,10 @@ struct BatchLayout {
     template <bool Training>
     static constexpr Program<Precision, Loss> program = program_of<Net, Precision, Loss, Training>();
 
+    static constexpr auto inference_steps(bool by_layer) {
+        return by_layer ? program<false>.by_layer : program<false>.steps;
+    }
+
     /// Leaves of a batch at most, where Cpu::leaves says nothing: a constant of the network. A single team can sum as
     /// many in 256 MiB.
     static constexpr int default_leaves = [] {

@@ -26,6 +26,7 @@ class CpuExecutor {
 public:
     using ModelType = Model<Net, Precision>;
     using Scalar = typename Precision::master;
+    static constexpr bool takes_parts = true;  ///< a Batch may be a part of a `whole` one
 
     STRATA_COLD CpuExecutor(Cpu cpu, Loss loss, Ranks ranks = {})
         : ranks_(std::move(ranks)),
@@ -235,8 +236,7 @@ private:
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs, int* watch = nullptr) {
-        constexpr auto program = Layout::template program<false>;
-        auto const steps = Ranks::gathers_parameters || watch ? program.by_layer : program.steps;
+        auto const steps = Layout::inference_steps(Ranks::gathers_parameters || watch);
         int const S = Layout::samples(batch.size);
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
@@ -302,7 +302,7 @@ private:
     void work_on(std::size_t end, bool gathers, Context& context, detail::Share share) {
         constexpr auto steps = Layout::template program<Training>.by_layer;
         auto const own = Groups::parameters(Layout::group_of(steps[end - 1]));
-        context.first_gradient = static_cast<int>(own.begin);
+        context.first_gradient = static_cast<std::ptrdiff_t>(own.begin);
         context.polls = share.rank == 0;
         if (gathers) {
             pass_.alone(share,
@@ -353,7 +353,7 @@ private:
     }
 
     void merge_statistics(ModelType const& model, detail::Reduction kind, int operation, Tiling const& tiling,
-                          int samples, int batch, int first_gradient, detail::Share share) {
+                          int samples, int batch, std::ptrdiff_t first_gradient, detail::Share share) {
         bool has_first_leaf = true;
         if constexpr (!Ranks::several) {
             pass_.meet(share);

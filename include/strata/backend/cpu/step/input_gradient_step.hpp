@@ -7,9 +7,9 @@ namespace strata::inline STRATA_ABI::detail {
 
 /// A tile's part of it, from the workspace to TileContext::input_gradients, without the loss scale.
 template <class Precision, class Loss>
-STRATA_COLD void give_input_gradients(TileContext<Precision, Loss> const& c, int gradient_at, int size) {
+STRATA_COLD void give_input_gradients(TileContext<Precision, Loss> const& c, std::ptrdiff_t gradient_at, int size) {
     using Value = typename Precision::compute;
-    auto const* const tile = c.workspace + static_cast<std::ptrdiff_t>(gradient_at) * c.stride;
+    auto const* const tile = c.workspace + gradient_at * c.stride;
     for (std::ptrdiff_t e = 0; c.input_gradients && e < size; ++e)
         for (std::ptrdiff_t s = 0; s < c.samples; ++s)
             c.input_gradients[(c.first + s) * size + e] =

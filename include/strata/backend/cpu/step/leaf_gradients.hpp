@@ -79,9 +79,10 @@ STRATA_ONE_COPY void add_numbers(Gradient* into, Gradient const* other, std::ptr
 template <class Precision, class Loss>
 STRATA_ONE_COPY void add_gradients_of(std::span<ProgramStep<Precision, Loss> const> steps,
                                       typename Precision::accumulation* into,
-                                      typename Precision::accumulation const* other, int first, Share share) {
+                                      typename Precision::accumulation const* other, std::ptrdiff_t first,
+                                      Share share) {
     for (auto const& step : steps)
-        if (int const at = step.offsets.parameters - first; step.gradients > 0)
+        if (std::ptrdiff_t const at = step.offsets.parameters - first; step.gradients > 0)
             add_numbers(into, other, at + share.begin(step.gradients), at + share.end(step.gradients));
 }
 
@@ -146,7 +147,8 @@ public:
     STRATA_COLD void merge_runs(Share share, std::ptrdiff_t count) {
         int const chunks = parameter_chunks(count);
         for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-            std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count);
+            std::ptrdiff_t const from = std::ptrdiff_t{chunk} * parameter_chunk,
+                                 to = (std::min)(from + parameter_chunk, count);
             for_each_sum([&](int into, int other) { add_numbers(sum_at(into), sum_at(other), from, to); }, [](int) {});
         }
     }
@@ -206,7 +208,8 @@ STRATA_COLD void unscale(Gradient* gradient, std::ptrdiff_t count, double loss_s
     int const chunks = parameter_chunks(count);
     auto const factor = static_cast<Gradient>(1 / loss_scale);
     for (int chunk = share.begin(chunks); chunk < share.end(chunks); ++chunk) {
-        std::ptrdiff_t const from = chunk * parameter_chunk, to = (std::min)(from + parameter_chunk, count);
+        std::ptrdiff_t const from = std::ptrdiff_t{chunk} * parameter_chunk,
+                             to = (std::min)(from + parameter_chunk, count);
         LargestMagnitude<Gradient> magnitude;
         for_lanes<Gradient>((std::max)(from, begin), (std::min)(to, end), [&]<class L>(std::ptrdiff_t i) {
             L const number = loss_scale != 1 ? load_lane<L>(gradient + i) * L(factor) : load_lane<L>(gradient + i);

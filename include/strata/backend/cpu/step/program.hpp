@@ -26,22 +26,24 @@ private:
     /// Targets and what passes leave are kept as compute scalars behind the plan, so that rounding does not move them.
     static constexpr int target_scalars =
         static_cast<int>(sizeof(typename Precision::compute) / sizeof(typename Precision::storage));
-    static constexpr int target_offset(int plan_size) {
+    static constexpr std::ptrdiff_t target_offset(std::ptrdiff_t plan_size) {
         return !reads_targets<Loss> ? plan_size : (plan_size + target_scalars - 1) / target_scalars * target_scalars;
     }
     static constexpr int target_size = targets_in<Loss, Net> * target_scalars;
     /// Where the passes' numbers begin, on a cache line.
-    static constexpr int pass_offset(int plan_size) { return (target_offset(plan_size) + target_size + 31) / 32 * 32; }
+    static constexpr std::ptrdiff_t pass_offset(std::ptrdiff_t plan_size) {
+        return (target_offset(plan_size) + target_size + 31) / 32 * 32;
+    }
     template <class P>
-    static constexpr int size_of(P const& plan) {
+    static constexpr std::ptrdiff_t size_of(P const& plan) {
         return plan.pass_size > 0 ? pass_offset(plan.size) + plan.pass_size * target_scalars
                                   : target_offset(plan.size) + target_size;
     }
 
 public:
     /// Scalars of one sample's workspace: the plan, for regression the targets, and what passes leave.
-    static constexpr int training_size = size_of(Net::training_plan);
-    static constexpr int inference_size = size_of(Net::inference_plan);
+    static constexpr std::ptrdiff_t training_size = size_of(Net::training_plan);
+    static constexpr std::ptrdiff_t inference_size = size_of(Net::inference_plan);
 
 private:
     template <int Index>
@@ -56,14 +58,16 @@ private:
         using Node = typename Net::template NodeAt<Index>;
         OperationOffsets at;
         at.x = p.value[Node::input];
-        for (int k = 1; k < Node::inputs.count; ++k) at.more.add(p.value[static_cast<std::size_t>(Node::inputs[k])]);
+        at.inputs = Node::inputs.count;
+        for (int k = 1; k < Node::inputs.count; ++k)
+            at.more[k - 1] = p.value[static_cast<std::size_t>(Node::inputs[k])];
         at.y = p.value[Index + 1];
         at.dy = p.gradient[Index + 1];
         at.extra = p.extra[Index];
-        at.parameters = is_frozen<Op<Index>> ? Net::buffer_offset[Index] : Net::parameter_offset[Index];
+        at.parameters = is_frozen<Op<Index>> ? Net::buffers_at(Index) : Net::parameters_at(Index);
         at.statistics = Net::statistic_offset[Index];
-        auto const of_passes = [&](int offset) {
-            return offset < 0 ? -1 : pass_offset(p.size) + offset * target_scalars;
+        auto const of_passes = [&](std::ptrdiff_t offset) {
+            return offset < 0 ? std::ptrdiff_t{-1} : pass_offset(p.size) + offset * target_scalars;
         };
         at.forward_passes = of_passes(p.forward_passes[Index]);
         at.backward_passes = of_passes(p.backward_passes[Index]);
@@ -71,10 +75,8 @@ private:
     }
 
     /// The loss step. `value` and `gradient` are the outputs' offsets, -1 for no gradient; `size` is the workspace's.
-    static void finish(Context const& c, int value, int gradient_at, int size) {
-        auto const at = [&](int offset) {
-            return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
-        };
+    static void finish(Context const& c, std::ptrdiff_t value, std::ptrdiff_t gradient_at, std::ptrdiff_t size) {
+        auto const at = [&](std::ptrdiff_t offset) { return offset < 0 ? nullptr : c.workspace + offset * c.stride; };
         using T = typename Precision::compute;
         auto* const targets = reinterpret_cast<T*>(at(reads_targets<Loss> ? target_offset(size) : -1));
         finish_tile<Net>(c, at(value), at(gradient_at), targets);
@@ -95,8 +97,8 @@ private:
         int most_samples;  ///< of a tile
         int count = 0;
         int scratch = 0;
-        int with_gradient = 0;                 ///< parameters
-        int prepared = 0, phase_prepared = 0;  ///< the most of any phase, and this one's so far
+        std::ptrdiff_t with_gradient = 0;                 ///< parameters
+        std::ptrdiff_t prepared = 0, phase_prepared = 0;  ///< the most of any phase, and this one's so far
         bool backward = false;
         constexpr void operator()(Step const& step) {
             if (table) table[count] = step;
@@ -147,7 +149,7 @@ private:
             is_frozen<Op<Index>> || is_frozen<Op<Last>> ||
             Net::parameter_offset[Last] != Net::parameter_offset[Index] + Op<Index>::Parameters::size)
             return false;
-        int const x = p.value[Net::template NodeAt<Index>::input], y = p.value[Last + 1];
+        auto const x = p.value[Net::template NodeAt<Index>::input], y = p.value[Last + 1];
         return x >= y + Op<Last>::Output::size || y >= x + input_of<Op<Index>>::size;
     }
 
@@ -233,12 +235,14 @@ private:
                                                                              .reduction = Reduction::backward,
                                                                              .operation = Index,
                                                                              .cleared = Op<Index>::Parameters::size});
-            else if constexpr (Op<Index>::Parameters::size > 0)
-                write.template kernel<ParameterGradientKernel<Op<Index>, Precision>>(
+            else if constexpr (constexpr auto size = trained_parameters<Op<Index>>::size; size > 0)
+                // Of Shared parameters the last use comes first, and the others add to its gradient.
+                write.template kernel<ParameterGradientKernel<KernelOp<Index>, Precision>>(
                     {.offsets = offsets_of<Index, true>(),
                      .operation = Index,
-                     .gradients = Op<Index>::Parameters::size,
-                     .cleared = Op<Index>::Parameters::size});
+                     .gradients = Net::is_last_use(Index) ? size : 0,
+                     .cleared = Net::is_last_use(Index) ? size : 0,
+                     .adds = !Net::is_last_use(Index)});
             // In place, the first input's gradient takes dy's memory: last, where it is another one.
             constexpr bool own = p.in_place[Index] && !passes_gradient<Op<Index>>() && p.gradient[Node::input] >= 0;
             static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
@@ -264,7 +268,7 @@ private:
     static constexpr void write_parts(Writer& write, bool gradients) {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
         using Node = typename Net::template NodeAt<Index>;
-        int begin = 0;
+        std::ptrdiff_t begin = 0;
         static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
             using Part = ElementwiseOperation<PassOn, input_of<Op<Index>, K>>;
             constexpr auto value = static_cast<std::size_t>(Node::inputs[K]);
@@ -315,9 +319,9 @@ public:
     static constexpr auto inference_by_layer = table<false>();
     static constexpr int training_scratch = write_all<true>(nullptr).scratch,
                          inference_scratch =
-                             (std::max)(write_all<false, true>(nullptr).scratch, write_all<false>(nullptr).scratch),
-                         training_prepared = write_all<true>(nullptr).prepared,
-                         inference_prepared = write_all<false>(nullptr).prepared;
+                             (std::max)(write_all<false, true>(nullptr).scratch, write_all<false>(nullptr).scratch);
+    static constexpr std::ptrdiff_t training_prepared = write_all<true>(nullptr).prepared,
+                                    inference_prepared = write_all<false>(nullptr).prepared;
 };
 
 /// The program of a network for training or inference: the other one's kernels are not compiled.

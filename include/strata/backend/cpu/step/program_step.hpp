@@ -101,12 +101,12 @@ struct TileContext {
     Storage* workspace = nullptr;
     typename Precision::accumulation* gradient = nullptr;
     typename Precision::master const* frozen = nullptr;  ///< the model's buffers: where parameters are that are Frozen
-    int first_parameter = 0, first_gradient = 0;         ///< what those begin with, of the network's
-    double const* statistics = nullptr;                  ///< merged, of the whole network
-    double* partial = nullptr;                           ///< this tile's parts of the statistics
-    Storage* scratch = nullptr;                          ///< this worker's, as much as the program says
-    Storage* prepared = nullptr;                         ///< everybody's, as much as the program says
-    bool set_gradient = false;                           ///< the leaf's first tile
+    std::ptrdiff_t first_parameter = 0, first_gradient = 0;  ///< what those begin with, of the network's
+    double const* statistics = nullptr;                      ///< merged, of the whole network
+    double* partial = nullptr;                               ///< this tile's parts of the statistics
+    Storage* scratch = nullptr;                              ///< this worker's, as much as the program says
+    Storage* prepared = nullptr;                             ///< everybody's, as much as the program says
+    bool set_gradient = false;                               ///< the leaf's first tile
     bool each_step_prepares = false;  ///< all of `prepared` is one step's at a time, else of all steps of a phase
     bool cached = false;              ///< it stays from batch to batch, and is there already
     Batch const* batch = nullptr;
@@ -130,9 +130,11 @@ struct TileContext {
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
 /// parameters and statistics.
 struct OperationOffsets {
-    int x = -1, y = -1, dy = -1, extra = -1, parameters = 0, statistics = 0;
-    ValueList more{};  ///< the inputs behind the first
-    int forward_passes = -1, backward_passes = -1;
+    std::ptrdiff_t x = -1, y = -1, dy = -1, extra = -1, parameters = 0;
+    int statistics = 0;
+    int inputs = 1;                                 ///< all of them
+    std::ptrdiff_t more[ValueList::most - 1] = {};  ///< those behind the first
+    std::ptrdiff_t forward_passes = -1, backward_passes = -1;
 };
 
 /// One step of a program.
@@ -144,18 +146,19 @@ struct ProgramStep {
     bool fill = false;                         ///< the step that brings in the samples
     Items items{};
     OperationOffsets offsets{};
-    int dx = -1;  ///< where the input gradient goes
+    std::ptrdiff_t dx = -1;  ///< where the input gradient goes
     GradientWrite write = GradientWrite::none;
     Reduction reduction = Reduction::none;
     bool relu = false;  ///< the ReLU that follows the operation is a part of the step
     int operation = -1;
     bool backward = false;
-    int gradients = 0;    ///< parameters whose gradients the step makes in the arena of a leaf
-    int cleared = 0;      ///< parameters whose gradients must begin at zero: not where the kernel sets them
-    int parameters = 0;   ///< of the operation, for forward kernels
-    bool frozen = false;  ///< they are among the buffers
+    std::ptrdiff_t gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
+    std::ptrdiff_t cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
+    bool adds = false;              ///< to a gradient that an earlier step of the tile has begun
+    std::ptrdiff_t parameters = 0;  ///< of the operation, for forward kernels
+    bool frozen = false;            ///< they are among the buffers
     Preparation<Precision> preparation{};
-    int prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
+    std::ptrdiff_t prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
 
 /// A program as the executor sees it: tables and sizes.
@@ -164,9 +167,9 @@ struct Program {
     using Step = ProgramStep<Precision, Loss>;
     std::span<Step const> steps;
     std::span<Step const> by_layer;  ///< a step for each operation: in inference, `steps` may make two in one
-    int size;                        ///< scalars of one sample's workspace
+    std::ptrdiff_t size;             ///< scalars of one sample's workspace
     int scratch;                     ///< scalars a worker needs besides, whatever the tile
-    int prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
+    std::ptrdiff_t prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
 };
 
 /// A step's parameters.
@@ -181,9 +184,7 @@ typename Precision::master const* parameters_of(ProgramStep<Precision, Loss> con
 template <class Precision, class Loss>
 STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step,
                                                   TileContext<Precision, Loss> const& c) {
-    auto const at = [&](int offset) {
-        return offset < 0 ? nullptr : c.workspace + static_cast<std::ptrdiff_t>(offset) * c.stride;
-    };
+    auto const at = [&](std::ptrdiff_t offset) { return offset < 0 ? nullptr : c.workspace + offset * c.stride; };
     OperationOffsets const& offsets = step.offsets;
     KernelData<Precision> a;
     a.x = at(offsets.x);
@@ -194,7 +195,7 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.write = step.write;
     a.parameters = parameters_of(step, c);
     if (c.gradient && !step.frozen) a.gradient = c.gradient + (offsets.parameters - c.first_gradient);
-    a.set_gradient = c.set_gradient;
+    a.set_gradient = c.set_gradient && !step.adds;
     if (c.statistics) a.statistics = c.statistics + offsets.statistics;
     if (c.partial) a.partial = c.partial + offsets.statistics;
     a.scratch = c.scratch;
@@ -208,7 +209,7 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.invariant = c.invariant;
     a.relu = step.relu;
     STRATA_ROLLED
-    for (int k = 0; k < offsets.more.count; ++k) a.more[static_cast<std::size_t>(k)] = at(offsets.more[k]);
+    for (int k = 0; k + 1 < offsets.inputs; ++k) a.more[static_cast<std::size_t>(k)] = at(offsets.more[k]);
     using Compute = typename Precision::compute;
     a.forward_passes = reinterpret_cast<Compute*>(at(offsets.forward_passes));
     a.backward_passes = reinterpret_cast<Compute*>(at(offsets.backward_passes));
@@ -235,7 +236,7 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
 /// them.
 template <class Precision, class Loss>
 STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> const> steps,
-                                     typename Precision::accumulation* gradient, int first, Share share) {
+                                     typename Precision::accumulation* gradient, std::ptrdiff_t first, Share share) {
     for (auto const& step : steps)
         if (step.cleared > 0) {
             auto* const its = gradient + (step.offsets.parameters - first);
@@ -265,12 +266,12 @@ template <class Precision, class Loss>
 bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, Loss> const& b, int numbers) {
     struct Places {
         int count = 0;
-        int at[4 + ValueList::most];
+        std::ptrdiff_t at[4 + ValueList::most];
         explicit Places(ProgramStep<Precision, Loss> const& step) {
             add(step.offsets.x), add(step.offsets.y), add(step.offsets.dy), add(step.dx);
-            for (int const p : step.offsets.more) add(p);
+            for (int k = 0; k + 1 < step.offsets.inputs; ++k) add(step.offsets.more[k]);
         }
-        void add(int place) {
+        void add(std::ptrdiff_t place) {
             if (place >= 0) at[count++] = place;
         }
     };
@@ -279,7 +280,7 @@ bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, 
     for (int i = 0; i < one.count; ++i) {
         STRATA_ROLLED
         for (int k = 0; k < other.count; ++k)
-            if (int const apart = one.at[i] - other.at[k]; apart != 0 && apart < numbers && -apart < numbers)
+            if (std::ptrdiff_t const apart = one.at[i] - other.at[k]; apart != 0 && apart < numbers && -apart < numbers)
                 return false;
     }
     return true;

@@ -21,7 +21,7 @@ struct StatisticsMerge {
     /// Of the first leaf: sums over the whole batch are added once. Null on a rank that does not have it.
     typename Precision::accumulation* gradient;
     Share share;
-    int first_gradient = 0;  ///< the network's number that `gradient` begins with
+    std::ptrdiff_t first_gradient = 0;  ///< the network's number that `gradient` begins with
 };
 
 /// Forward: Chan, Golub and LeVeque's pairwise update over the tiles in order, in double.
@@ -41,7 +41,8 @@ void merge_forward(StatisticsMerge<Precision> const& m) {
         }
         m.merged[at + Op::mean] = mean;
         m.merged[at + Op::inverse_deviation] = 1 / std::sqrt(squares / count + Op::epsilon);
-        int const running_mean = Net::buffer_offset[Index] + c, running_variance = running_mean + Op::channels;
+        std::ptrdiff_t const running_mean = Net::buffer_offset[Index] + c,
+                             running_variance = running_mean + Op::channels;
         m.next_buffers[running_mean] = Op::moved(m.buffers[running_mean], mean);
         m.next_buffers[running_variance] = Op::moved(m.buffers[running_variance], squares / (count - 1));
     }
@@ -78,9 +79,7 @@ void evaluation_statistics(T const* buffers, double* statistics) {
     Net::for_each_operation([&]<int Index>() {
         using Op = typename Net::template OperationAt<Index>;
         if constexpr (reads_statistics<Op>() && !(Frozen && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
-            constexpr int affine =
-                kernel_operation<Op>::Parameters::size - Op::Parameters::size;  // frozen: buffers, too
-            T const* const running = buffers + Net::buffer_offset[Index] + affine;
+            T const* const running = buffers + Net::buffers_at(Index) + statistics_in_buffers<Op>;
             for (int c = 0; c < Op::channels; ++c) {
                 double* const s = statistics + Net::statistic_offset[Index] + c * Op::statistics_per_channel;
                 s[Op::mean] = static_cast<double>(running[c]);

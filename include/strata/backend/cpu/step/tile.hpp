@@ -84,7 +84,28 @@ template <class Net>
 inline constexpr bool weights_dominate =
     Net::weight_count > (1 << 18) && Net::flops < 8.0 * static_cast<double>(Net::weight_count);
 
-/// The most samples in a tile: 16, or 64 where weights dominate. A precision policy may say otherwise with a member
+/// Numbers of the largest value of a sample.
+template <class Net>
+consteval std::ptrdiff_t largest_value() {
+    std::ptrdiff_t largest = Net::InputShape::size;
+    for (auto const& row : Net::layer_table) {
+        std::ptrdiff_t size = 1;
+        for (int const extent : row.output_shape) size *= extent;
+        largest = (std::max)(largest, size);
+    }
+    return largest;
+}
+/// Kernels count the numbers of a tile's value in int, and those of the scratch memory they pack it into.
+template <class Net>
+consteval int samples_counted_in_int() {
+    constexpr std::ptrdiff_t largest = largest_value<Net>(), most = std::ptrdiff_t{1} << 30;
+    static_assert(largest <= most, "a layer's output or the network's input has more than 2^30 numbers a sample");
+    int samples = 128;
+    while (samples * largest > most) samples /= 2;
+    return samples;
+}
+
+/// The most samples in a tile: 16, or 64 where weights dominate, and fewer of samples of tens of millions of numbers. A precision policy may say otherwise with a member
 /// `tile_samples`, a power of two up to 128:
 ///
 ///     struct SmallTiles : Float32 { static constexpr int tile_samples = 8; };
@@ -94,9 +115,9 @@ consteval int most_tile_samples() {
         constexpr int samples = Precision::tile_samples;
         static_assert(samples >= 1 && samples <= 128 && (samples & (samples - 1)) == 0,
                       "tile_samples of a precision policy: a power of two from 1 to 128");
-        return samples;
+        return (std::min)(samples, samples_counted_in_int<Net>());
     } else {
-        return weights_dominate<Net> ? 64 : 16;
+        return (std::min)(weights_dominate<Net> ? 64 : 16, samples_counted_in_int<Net>());
     }
 }
 

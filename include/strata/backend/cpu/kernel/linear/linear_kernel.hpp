@@ -132,7 +132,7 @@ STRATA_COLD void outer_product_over_samples(T const* x, T const* dy, T* dweight,
                 for (int u = 0; u < rows; ++u)
                     for (int c = 0; c < columns; ++c) {
                         STRATA_SCALAR;
-                        T& to = dweight[(o + u) * inputs + i + c];
+                        T& to = dweight[std::ptrdiff_t{o + u} * inputs + i + c];
                         to = (add ? to : T(0)) + sums[u * N + c];
                     }
             }
@@ -153,7 +153,7 @@ struct LinearForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Precision> {
     static constexpr Items items{Outputs};
     static constexpr int scratch(int S) { return detail::affine_scratch<T>(Inputs, S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        T const* const bias = HasBias ? a.parameters + Inputs * Outputs : nullptr;
+        T const* const bias = HasBias ? a.parameters + std::ptrdiff_t{Inputs} * Outputs : nullptr;
         detail::affine_forward<widest_lane<T>>(a.parameters, bias, a.x, a.y, Inputs, a.stride, a.scratch, begin, end,
                                                a.relu, a.invariant);
     }
@@ -192,7 +192,8 @@ struct LinearParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Prec
         detail::outer_product_over_samples<L>(a.x, a.dy, a.gradient, Inputs, Outputs, a.stride, begin,
                                               (std::min)(end, blocks), a.set_gradient);
         if (HasBias && begin < end && end == items.count)
-            detail::bias_gradient<L>(a.dy, a.gradient + Inputs * Outputs, Outputs, a.stride, a.set_gradient);
+            detail::bias_gradient<L>(a.dy, a.gradient + std::ptrdiff_t{Inputs} * Outputs, Outputs, a.stride,
+                                     a.set_gradient);
     }
 };
 

@@ -117,7 +117,7 @@ STRATA_ONE_COPY inline void pair_outer_product(bfloat16 const* x, bfloat16 const
                 pair_product(p, 0, rows, 16);
                 for (int u = 0; u < rows; ++u)
                     for (int c = 0; c < columns; ++c) {
-                        float& to = dweight[(o + u) * inputs + i + c];
+                        float& to = dweight[std::ptrdiff_t{o + u} * inputs + i + c];
                         to = (add ? to : 0.0f) + sums[u * 16 + c];
                     }
             }
@@ -143,11 +143,12 @@ struct Bfloat16Forward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mixed<bfloat
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.invariant)
             return detail::invariant_pair_affine_forward(
-                a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, a.x, a.y, Inputs, a.stride,
-                reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);
+                a.parameters, HasBias ? a.parameters + std::ptrdiff_t{Inputs} * Outputs : nullptr, a.x, a.y, Inputs,
+                a.stride, reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);
         if (a.stride % 16 != 0) return Float::run(a, begin, end);
-        detail::pair_affine_forward(a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, a.x, a.y, Inputs,
-                                    a.stride, reinterpret_cast<detail::Pair*>(a.scratch), begin, end, a.relu);
+        detail::pair_affine_forward(a.parameters, HasBias ? a.parameters + std::ptrdiff_t{Inputs} * Outputs : nullptr,
+                                    a.x, a.y, Inputs, a.stride, reinterpret_cast<detail::Pair*>(a.scratch), begin, end,
+                                    a.relu);
     }
 };
 
@@ -179,8 +180,8 @@ struct Bfloat16ParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>, Mi
         detail::pair_outer_product(a.x, a.dy, a.gradient, Inputs, Outputs, a.stride, begin,
                                    (std::min)(end, Float::blocks), a.set_gradient);
         if (HasBias && begin < end && end == items.count)
-            detail::bias_gradient<widest_lane<float>>(a.dy, a.gradient + Inputs * Outputs, Outputs, a.stride,
-                                                      a.set_gradient);
+            detail::bias_gradient<widest_lane<float>>(a.dy, a.gradient + std::ptrdiff_t{Inputs} * Outputs, Outputs,
+                                                      a.stride, a.set_gradient);
     }
 };
 

@@ -157,7 +157,8 @@ struct ThroughFloatForward<AffineMap<Inputs, Outputs, HasBias, Scheme>, Short> {
         FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
         float const* const x = copies.copy(a.x, Inputs * S);
         float* const y = copies.take(Outputs * S);
-        affine_forward<widest_lane<float>>(a.parameters, HasBias ? a.parameters + Inputs * Outputs : nullptr, x, y,
+        affine_forward<widest_lane<float>>(a.parameters,
+                                           HasBias ? a.parameters + std::ptrdiff_t{Inputs} * Outputs : nullptr, x, y,
                                            Inputs, S, copies.next, begin, end, a.relu, a.invariant);
         store_rows(y, a.y, 1, Outputs, S, false, begin, end);
     }
@@ -198,7 +199,7 @@ struct ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>
                                           a.set_gradient);
         }
         if (HasBias && begin < end && end == items.count)
-            bias_gradient<L>(a.dy, a.gradient + Inputs * Outputs, Outputs, S, a.set_gradient);
+            bias_gradient<L>(a.dy, a.gradient + std::ptrdiff_t{Inputs} * Outputs, Outputs, S, a.set_gradient);
     }
 };
 

@@ -1,0 +1,85 @@
+// One of a network's several inputs, of the numbers of all of them, which lie one behind the other: y = x[offset …].
+//
+//   dx(i) = dy(i - offset) where that is an element of y, else 0
+//
+// Shapes: x [N] (all inputs), y that of the input. Keeps nothing. Where the network wants no gradient of its inputs it is
+// a view of the memory that they are filled into.
+#pragma once
+
+#include "../core/operation.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// The name of an input as a type.
+template <FixedString Name>
+struct InputName {
+    static constexpr std::string_view text = Name.view();
+};
+
+/// What the first layers of a network with Inputs stand behind. WantsGradient: the network has RequiresGrad.
+template <bool WantsGradient, class Names, class... Shapes>
+struct InputParts;
+template <bool WantsGradient, class... Names, class... Shapes>
+struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
+    using AreInputParts = void;
+    using Whole = Shape<(0 + ... + Shapes::size)>;
+    static constexpr int count = sizeof...(Shapes);
+    static constexpr bool wants_gradient = WantsGradient;
+    template <int K>
+    using ShapeOf = typename detail::ShapeAt<K, ShapeList<Shapes...>>::type;
+    /// Which input is called so, -1 if none is.
+    static constexpr int find(std::string_view name) {
+        int found = -1, k = 0;
+        ((found = found < 0 && Names::text == name ? k : found, ++k), ...);
+        return found;
+    }
+    /// Where an input begins.
+    static constexpr int offset(int input) {
+        int at = 0, k = 0;
+        ((at += k < input ? Shapes::size : 0, ++k), ...);
+        return at;
+    }
+    static constexpr bool differ = [] {
+        int k = 0;
+        bool all = true;
+        ((all = all && find(Names::text) == k, ++k), ...);
+        return all;
+    }();
+};
+
+/// Input K of `Parts`, copied to a place of its own, and its gradient to its place in that of all of them.
+template <class Parts, int K, bool WantsGradient = Parts::wants_gradient>
+struct InputPart {
+    using Input = typename Parts::Whole;
+    using Output = typename Parts::template ShapeOf<K>;
+    using Parameters = NoParameters;
+    static constexpr Keep keep = Keep::nothing;
+    static constexpr bool same_in_every_lane = true;
+    static constexpr double flops = 0;
+    static constexpr std::string_view type = "From";
+    static constexpr int offset = Parts::offset(K);
+
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto forward(Position<Output::rank> at, Io const& io) {
+        return io.x[offset + Output::index(at)];
+    }
+    template <class Io>
+    STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {
+        using L = typename Io::L;
+        int const element = at[0] - offset;
+        return element >= 0 && element < Output::size ? io.dy[element] : L(0);
+    }
+};
+template <class Parts, int K>
+struct InputPart<Parts, K, false> {
+    using Input = typename Parts::Whole;
+    using Output = typename Parts::template ShapeOf<K>;
+    using Parameters = NoParameters;
+    using IsView = void;
+    static constexpr Keep keep = Keep::nothing;
+    static constexpr double flops = 0;
+    static constexpr std::string_view type = "From";
+    static constexpr int view_offset = Parts::offset(K);
+};
+
+}  // namespace strata::inline STRATA_ABI

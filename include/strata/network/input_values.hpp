@@ -1,0 +1,113 @@
+// Samples of a network with Inputs, from an array an input.
+#pragma once
+
+#include <vector>
+
+#include "../core/array_access.hpp"
+#include "../core/error.hpp"
+#include "../core/tensor.hpp"
+#include "heads.hpp"
+#include "network.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+/// An array for the input of that name: `named<"image">(images)`.
+template <FixedString Name, class Array>
+struct NamedArray {
+    static constexpr std::string_view name = Name.view();
+    using Access = detail::access_of<Array>;
+    Array const& array;
+};
+template <FixedString Name, class Array>
+[[nodiscard]] NamedArray<Name, Array> named(Array const& array) {
+    static_assert(
+        detail::ArrayOf<Array, std::uint8_t, float, double>,
+        "named<name>(array): an array (vector, span, matrix whose rows are samples) of float, double or uint8");
+    return {array};
+}
+
+namespace detail {
+template <class Net>
+using input_parts = typename EntryOf<typename Net::InputType>::type;
+
+/// Writes an input's numbers, `size` a sample, to their places in rows of `row` numbers.
+template <class T, class A>
+STRATA_COLD void place_input(std::string_view name, A const& array, std::size_t size, T* to, std::size_t row,
+                             std::size_t samples) {
+    ArrayElements<typename access_of<A>::Element> const from(array);
+    check_columns(from.columns, size, "input_values");
+    if (from.size != samples * size)
+        fail("input_values: got ", from.size, " values for input ", name, ", expected ", samples * size, ", ", size,
+             " for each of ", samples, " samples");
+    bool const bytes = std::is_same_v<typename access_of<A>::Element, std::uint8_t> && !std::is_same_v<T, std::uint8_t>;
+    for (std::size_t i = 0; i < samples; ++i)
+        for (std::size_t k = 0; k < size; ++k) {
+            auto const value = static_cast<T>(from.data[i * size + k]);
+            to[i * row + k] = bytes ? static_cast<T>(value / T(255)) : value;
+        }
+}
+/// Bytes where all are, doubles where some are.
+template <class... Elements>
+using joined_element = std::conditional_t<(std::is_same_v<Elements, std::uint8_t> && ...), std::uint8_t,
+                                          std::conditional_t<(std::is_same_v<Elements, double> || ...), double, float>>;
+}  // namespace detail
+
+/// Samples of a network with Inputs: `input_values<Net>(named<"image">(images), named<"meta">(numbers))`, in any order. They
+/// go where the samples of any network go: model(values, workspace), trainer.train_step(values, labels),
+/// from_memory(values, {Net::InputShape::size}, labels). Bytes beside floats are divided by 255, as bytes alone are later.
+/// Throws Error unless all have as many samples.
+template <class Net, FixedString... Names, class... Arrays>
+[[nodiscard]] auto input_values(NamedArray<Names, Arrays> const&... given) {
+    constexpr bool several = requires { typename detail::input_parts<Net>::AreInputParts; };
+    static_assert(several, "input_values: the network does not begin with Inputs");
+    using T = detail::joined_element<typename NamedArray<Names, Arrays>::Access::Element...>;
+    std::vector<T> values;
+    if constexpr (several) {
+        using Parts = detail::input_parts<Net>;
+        constexpr bool all = [] {
+            int found[] = {Parts::find(Names.view())...};
+            bool each = sizeof...(Names) == static_cast<std::size_t>(Parts::count);
+            for (std::size_t i = 0; i < sizeof...(Names); ++i) {
+                each = each && found[i] >= 0;
+                for (std::size_t k = 0; k < i; ++k) each = each && found[k] != found[i];
+            }
+            return each;
+        }();
+        static_assert(all, "input_values: give each of the network's inputs once, by its name");
+        if constexpr (all) {
+            constexpr auto row = static_cast<std::size_t>(Net::InputShape::size);
+            constexpr std::size_t sizes[] = {
+                static_cast<std::size_t>(Parts::template ShapeOf<Parts::find(Names.view())>::size)...};
+            std::size_t const counts[] = {NamedArray<Names, Arrays>::Access::size(given.array)...};
+            std::size_t const samples = counts[0] / sizes[0];
+            values.resize(samples * row);
+            std::size_t input = 0;
+            (detail::place_input(Names.view(), given.array, sizes[input++],
+                                 values.data() + Parts::offset(Parts::find(Names.view())), row, samples),
+             ...);
+        }
+    }
+    return values;
+}
+
+/// One input's part of numbers [N][inputs], such as input_gradients:
+/// `input_part<"image", Net>(trainer.input_gradients())[0]` is that of sample 0.
+template <FixedString Name, class Net, class Numbers>
+[[nodiscard]] auto input_part(Numbers&& numbers) {
+    using Parts = detail::input_parts<Net>;
+    constexpr bool several = requires { typename Parts::AreInputParts; };
+    static_assert(several, "input_part: the network does not begin with Inputs");
+    static_assert(
+        std::is_lvalue_reference_v<Numbers> || std::ranges::enable_borrowed_range<std::remove_cvref_t<Numbers>>,
+        "input_part: the numbers are a temporary that will be gone: keep them in a variable first");
+    constexpr int k = Parts::find(Name.view());
+    static_assert(k >= 0, "input_part: the network has no input of this name");
+    using T = std::remove_reference_t<decltype(*std::data(numbers))>;
+    constexpr auto row = static_cast<std::size_t>(Net::InputShape::size);
+    if (std::size(numbers) % row != 0)
+        fail("input_part: ", std::size(numbers), " numbers are not a whole number of samples of ", row);
+    return HeadOutputs<T, Parts::template ShapeOf<k>::size>{std::data(numbers) + Parts::offset(k),
+                                                            std::size(numbers) / row, row};
+}
+
+}  // namespace strata::inline STRATA_ABI
