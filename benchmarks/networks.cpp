@@ -33,8 +33,8 @@ static void measure_inference(benchmark::Subject const& subject, benchmark::Sele
                               benchmark::Work const& inference, bool batch_invariant) {
     if (!inference.selected(selection)) return;
     benchmark::Samples const samples(subject, inference.batch);
-    Model<Net> const model;
-    Workspace<Net> workspace(Cpu{.threads = inference.threads, .batch_invariant = batch_invariant});
+    auto const model = fold_batch_norm(Model<Net>());  // as onnxruntime does by itself
+    Workspace<FoldedNetwork<Net>> workspace(Cpu{.threads = inference.threads, .batch_invariant = batch_invariant});
     std::span<float const> const images(samples.images);
     benchmark::measure(inference, selection, [&] { model(images, workspace); });
 }

@@ -41,6 +41,9 @@ struct Convolution {
     using Parameters = std::conditional_t<G::bias, ParameterList<Weight, Bias>, ParameterList<Weight>>;
     static constexpr Keep keep = Keep::input;
     static constexpr double flops = 2.0 * Output::size * fan_in;
+    /// Inference may make the rows of the first as the second needs them.
+    static constexpr bool is_depthwise = G::groups == G::channels && G::groups > 1,
+                          is_pointwise = G::kernel_height == 1 && G::kernel_width == 1 && G::groups == 1;
     static constexpr std::string_view type = "Conv2d";
 
     template <class Io>

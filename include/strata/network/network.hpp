@@ -114,6 +114,10 @@ consteval std::array<OperationFacts, N> facts_of(std::array<OperationRow, N> con
                   .forward_passes = row.forward_passes,
                   .backward_passes = row.backward_passes,
                   .view_offset = row.view_offset};
+        for (std::size_t k = i + 1; k < N && k <= i + 2 && !training && row.is_depthwise; ++k) {
+            if (rows[k].is_pointwise) all[i].lasting = static_cast<int>(k - i);
+            if (!rows[k].is_elementwise) break;
+        }
     }
     return all;
 }

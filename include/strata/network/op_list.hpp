@@ -44,8 +44,9 @@ struct OperationRow {
     int forward_passes = 0, backward_passes = 0;  ///< numbers that they leave, of one sample
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
          is_concatenation = false, is_batch_wide = false, is_frozen = false;
-    ValueList inputs{};                  ///< values read
-    std::size_t name = 0, name_end = 0;  ///< its characters
+    bool is_depthwise = false, is_pointwise = false;  ///< convolutions
+    ValueList inputs{};                               ///< values read
+    std::size_t name = 0, name_end = 0;               ///< its characters
 };
 
 /// The row of an operation, but for where it stands.
@@ -69,6 +70,10 @@ constexpr OperationRow make_row() {
                      .keeps_extra = keeps_extra<Op>(),
                      .is_concatenation = is_concatenation<Op>(),
                      .is_batch_wide = is_batch_wide<Op>()};
+    if constexpr (requires { Op::is_depthwise; }) {
+        row.is_depthwise = Op::is_depthwise;
+        row.is_pointwise = Op::is_pointwise;
+    }
     if constexpr (requires { Op::view_offset; }) row.view_offset = Op::view_offset;
     if constexpr (has_buffers<Op>()) row.buffers = Op::Buffers::size;
     return row;

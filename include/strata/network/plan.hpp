@@ -24,7 +24,8 @@ struct OperationFacts {
     bool has_parameters = false, is_view = false, is_elementwise = false, keeps_extra = false, is_concatenation = false;
     Keep keep = Keep::nothing;
     int forward_passes = 0, backward_passes = 0;  ///< numbers of a sample
-    int view_offset = 0;                          ///< of a view: where it begins in its input
+    int lasting = 0;  ///< operations behind it that its inputs must outlive: they may be made together, band by band
+    int view_offset = 0;  ///< of a view: where it begins in its input
 };
 
 enum class GradientWrite : std::uint8_t { none, overwrite, add };
@@ -224,7 +225,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
         auto const& op = ops[static_cast<size_t>(i)];
         use(i + 1, i + 1);
         bool const goes_back = training && wants_gradient[static_cast<size_t>(i + 1)];
-        for (int const v : op.inputs) use(v, goes_back && keeps_input(op.keep) ? backward_time(i) : i + 1);
+        for (int const v : op.inputs) use(v, goes_back && keeps_input(op.keep) ? backward_time(i) : i + 1 + op.lasting);
         if (goes_back && keeps_output(op.keep)) use(i + 1, backward_time(i));
     }
     Allocator<3 * N + 2> memory;

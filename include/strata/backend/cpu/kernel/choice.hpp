@@ -76,6 +76,11 @@ struct HouseKernels<Convolution<G, Scheme>, KernelPass::parameter_gradient>
                  PointwiseParameterGradient, WinogradRowParameterGradient, WinogradParameterGradient,
                  DirectConvolutionParameterGradient> {};
 
+// Two in one, in inference.
+template <class G, class Scheme, bool relu, class G2, class Scheme2>
+struct HouseKernels<InBands<Convolution<G, Scheme>, relu, Convolution<G2, Scheme2>>, KernelPass::forward>
+    : KernelList<DepthwisePointwiseForward> {};
+
 template <int Inputs, int Outputs, bool HasBias, class Scheme>
 struct HouseKernels<AffineMap<Inputs, Outputs, HasBias, Scheme>, KernelPass::forward>
     : KernelList<Bfloat16Forward, MixedForward, LinearForward> {};
@@ -176,6 +181,12 @@ using kernel_of = typename KernelOf<Op, pass, Precision, Generic>::type;
 
 template <class Op, class Precision>
 struct ForwardKernel : detail::kernel_of<Op, KernelPass::forward, Precision, GenericForward> {};
+/// Of two operations in one, InBands: `type` is void where no kernel accepts them.
+template <class Op, class Precision>
+struct BandKernel
+    : OwnKernels<Op, KernelPass::forward>::template First<
+          Op, Precision,
+          typename HouseKernels<Op, KernelPass::forward>::template First<Op, Precision, detail::ChosenKernel<void>>> {};
 template <class Op, class Precision>
 struct InputGradientKernel : detail::kernel_of<Op, KernelPass::input_gradient, Precision, GenericInputGradient> {};
 template <class Op, class Precision>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convolution/depthwise_convolution.hpp"
+#include "convolution/depthwise_pointwise.hpp"
 #include "convolution/direct_convolution.hpp"
 #include "convolution/pointwise_convolution.hpp"
 #include "convolution/transposed_convolution.hpp"

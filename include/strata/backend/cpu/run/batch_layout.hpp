@@ -18,6 +18,10 @@ struct BatchLayout {
     template <bool Training>
     static constexpr Program<Precision, Loss> program = program_of<Net, Precision, Loss, Training>();
 
+    static constexpr auto inference_steps(bool by_layer) {
+        return by_layer ? program<false>.by_layer : program<false>.steps;
+    }
+
     /// Leaves of a batch at most, where Cpu::leaves says nothing: a constant of the network. A single team can sum as
     /// many in 256 MiB.
     static constexpr int default_leaves = [] {
@@ -39,7 +43,7 @@ struct BatchLayout {
     /// begins, for ranks that work on one at a time.
     template <bool Training, class Ranks>
     static constexpr std::size_t phase_end(std::size_t end) {
-        auto const steps = program<Training>.steps;
+        auto const steps = program<Training>.by_layer;
         while (end < steps.size()) {
             auto const& step = steps[end++];
             if (step.reduction) break;
@@ -52,7 +56,7 @@ struct BatchLayout {
     /// backward pass are gathered, too; none at the end.
     template <bool Training, class Ranks>
     static constexpr OwnedRange next_parameters(std::size_t end) {
-        auto const steps = program<Training>.steps;
+        auto const steps = program<Training>.by_layer;
         for (std::size_t k = end; k < steps.size() && (Ranks::gathers_parameters || !steps[k].backward); ++k)
             if (int const group = group_of(steps[k]); group != group_of(steps[end - 1]))
                 return ParameterGroups<Net>::parameters(group);

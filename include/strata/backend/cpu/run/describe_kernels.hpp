@@ -13,10 +13,11 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// A layer and the kernels of its passes in training; one without a name does not run.
+/// A layer and the kernels of its passes in training, and of inference where that is another one; one without a name does
+/// not run.
 struct LayerKernelNotes {
     std::string_view layer, type;
-    std::array<KernelNote, 3> passes{};
+    std::array<KernelNote, 4> passes{};
 };
 
 template <class Kernel>
@@ -37,11 +38,16 @@ constexpr bool is_run(Steps const& steps, int operation) {
 
 template <class Net, class Precision, int Index>
 constexpr LayerKernelNotes layer_kernel_notes() {
-    constexpr auto const& steps = TileProgram<Net, Precision, NoLoss>::training;
+    using Program = TileProgram<Net, Precision, NoLoss>;
+    constexpr auto const& steps = Program::training;
     using Op = kernel_operation<typename Net::template OperationAt<Index>>;
     auto const& row = Net::layer_table[static_cast<std::size_t>(Index)];
     LayerKernelNotes notes{row.name, row.type, {}};
     if constexpr (!is_view<Op>() && !is_concatenation<Op>()) {
+        if constexpr (Program::template begins_band<Index>)
+            notes.passes[3] = note_of<typename Program::template BandKernelOf<Index>>();
+        else if constexpr (Program::template ends_band<Index>)
+            notes.passes[3] = {"in the kernel above", "an operation that takes the bands of the one before"};
         using Forward = ForwardKernel<Op, Precision>;
         if (is_run<Forward>(steps, Index)) notes.passes[0] = note_of<Forward>();
         for (auto const& step : steps)
@@ -66,16 +72,18 @@ constexpr LayerKernelNotes layer_kernel_notes() {
 }
 
 STRATA_COLD inline std::string format_kernel_notes(std::span<LayerKernelNotes const> layers) {
-    std::vector<std::array<std::string_view, 5>> rows;
-    rows.push_back({"layer", "type", "forward", "input gradient", "parameter gradient"});
+    std::vector<std::array<std::string_view, 6>> rows;
+    rows.push_back({"layer", "type", "forward", "input gradient", "parameter gradient", "inference"});
+    std::size_t columns = 5;
     std::vector<KernelNote> legend;
     for (auto const& layer : layers) {
-        std::array<std::string_view, 5> row{layer.layer, layer.type, "-", "-", "-"};
+        std::array<std::string_view, 6> row{layer.layer, layer.type, "-", "-", "-", "-"};
         bool runs = false;
-        for (std::size_t p = 0; p < 3; ++p) {
+        for (std::size_t p = 0; p < 4; ++p) {
             KernelNote const note = layer.passes[p];
             if (!note.name) continue;
             runs = true;
+            if (p == 3) columns = 6;
             row[p + 2] = note.name;
             bool known = false;
             for (auto const& other : legend)
@@ -85,14 +93,14 @@ STRATA_COLD inline std::string format_kernel_notes(std::span<LayerKernelNotes co
         }
         if (runs) rows.push_back(row);
     }
-    std::size_t widths[5] = {};
+    std::size_t widths[6] = {};
     for (auto const& row : rows)
-        for (std::size_t c = 0; c < 5; ++c) widths[c] = (std::max)(widths[c], row[c].size());
+        for (std::size_t c = 0; c < columns; ++c) widths[c] = (std::max)(widths[c], row[c].size());
     std::string text;
     for (auto const& row : rows) {
-        for (std::size_t c = 0; c < row.size(); ++c) {
+        for (std::size_t c = 0; c < columns; ++c) {
             text += row[c];
-            if (c + 1 < row.size()) text.append(widths[c] - row[c].size() + 2, ' ');
+            if (c + 1 < columns) text.append(widths[c] - row[c].size() + 2, ' ');
         }
         text += '\n';
     }
@@ -110,7 +118,8 @@ STRATA_COLD inline std::string format_kernel_notes(std::span<LayerKernelNotes co
 }  // namespace detail
 
 /// The kernels of a network's training as a table: `std::puts(describe_kernels<LeNet>(Cpu{}, Float32{}).c_str());`. A line
-/// a layer, then each kernel's reason. What depends on the tile is said in the reason.
+/// a layer, then each kernel's reason. A last column, where it has anything to say, is of inference, where one kernel may
+/// make two layers. What depends on the tile is said in the reason.
 template <class Net, class Precision = Float32>
 [[nodiscard]] std::string describe_kernels(Cpu = {}, Precision = {}) {
     std::vector<detail::LayerKernelNotes> layers;

@@ -235,7 +235,7 @@ private:
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs, int* watch = nullptr) {
-        constexpr auto steps = Layout::template program<false>.steps;
+        auto const steps = Layout::inference_steps(Ranks::gathers_parameters || watch);
         int const S = Layout::samples(batch.size);
         Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
@@ -299,7 +299,7 @@ private:
     /// Ranks that work on one group of parameters at a time: the phase that ends there is about one.
     template <bool Training>
     void work_on(std::size_t end, bool gathers, Context& context, detail::Share share) {
-        constexpr auto steps = Layout::template program<Training>.steps;
+        constexpr auto steps = Layout::template program<Training>.by_layer;
         auto const own = Groups::parameters(Layout::group_of(steps[end - 1]));
         context.first_gradient = static_cast<std::ptrdiff_t>(own.begin);
         context.polls = share.rank == 0;

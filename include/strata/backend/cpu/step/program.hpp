@@ -132,8 +132,71 @@ private:
         }
         return false;
     }
-    template <int Index, bool Training>
+    /// How many operations read a value.
+    static constexpr auto readers = [] {
+        std::array<int, static_cast<std::size_t>(n + 1)> count{};
+        Net::for_each_operation([&]<int J>() {
+            for (int const v : Net::template NodeAt<J>::inputs) ++count[static_cast<std::size_t>(v)];
+        });
+        return count;
+    }();
+    /// Whether nobody else reads what lies between operations I and Last, what the second makes does not take the place of
+    /// what the first reads, and the parameters of one follow those of the other.
+    template <int Index, int Last>
+    static constexpr bool are_alone() {
+        constexpr auto const& p = Net::inference_plan;
+        if (Net::template NodeAt<Last>::input != Last || readers[Index + 1] != 1 || readers[Last] != 1 ||
+            is_frozen<Op<Index>> || is_frozen<Op<Last>> ||
+            Net::parameter_offset[Last] != Net::parameter_offset[Index] + Op<Index>::Parameters::size)
+            return false;
+        auto const x = p.value[Net::template NodeAt<Index>::input], y = p.value[Last + 1];
+        return x >= y + Op<Last>::Output::size || y >= x + input_of<Op<Index>>::size;
+    }
+
+public:
+    /// The operation behind I, or behind the ReLU that I's kernel applies.
+    template <int Index>
+    static constexpr int behind = Index + 1 + (takes_relu<Index, false>() ? 1 : 0);
+    /// The kernel that makes both in bands, in inference; void where no kernel does.
+    template <int Index>
+    using BandKernelOf =
+        typename BandKernel<InBands<Op<Index>, (behind<Index> > Index + 1), Op<behind<Index>>>, Precision>::type;
+    template <int Index>
+    static constexpr bool begins_band = [] {
+        if constexpr (Index >= 0 && Index + 1 < n)
+            if constexpr (behind<Index> < n)
+                if constexpr (!std::is_void_v<BandKernelOf<Index>>) return are_alone<Index, behind<Index>>();
+        return false;
+    }();
+    template <int Index>
+    static constexpr bool ends_band = (begins_band<Index - 1> && behind<Index - 1> == Index) ||
+                                      (begins_band<Index - 2> && behind<Index - 2> == Index);
+
+private:
+    template <int Index>
+    static constexpr void write_band(Writer& write) {
+        constexpr int last = behind<Index>;
+        auto offsets = offsets_of<Index, false>();
+        offsets.y = Net::inference_plan.value[last + 1];
+        offsets.extra = Net::inference_plan.value[last];  // for tiles that are not made in bands
+        write.template kernel<BandKernelOf<Index>>(
+            {.offsets = offsets,
+             .relu = takes_relu<last, false>(),
+             .operation = Index,
+             .parameters = Op<Index>::Parameters::size + Op<last>::Parameters::size});
+    }
+
+    template <int Index, bool Training, bool Bands = false>
     static constexpr void write_forward(Writer& write) {
+        if constexpr (!Bands)
+            write_operation<Index, Training>(write);
+        else if constexpr (begins_band<Index>)
+            write_band<Index>(write);
+        else if constexpr (!ends_band<Index>)
+            write_operation<Index, Training>(write);
+    }
+    template <int Index, bool Training>
+    static constexpr void write_operation(Writer& write) {
         if constexpr (is_concatenation<Op<Index>>()) {
             write_parts<Index, Training>(write, false);
         } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
@@ -232,11 +295,11 @@ private:
         }));
     }
 
-    template <bool Training>
+    template <bool Training, bool Bands = false>
     static constexpr Writer write_all(Step* table) {
         Writer write{table, most_tile_samples<Net, Precision>()};
         write({.fill = true});
-        Net::for_each_operation([&]<int Index>() { write_forward<Index, Training>(write); });
+        Net::for_each_operation([&]<int Index>() { write_forward<Index, Training, Bands>(write); });
         write({.finish = &finish<Training>});
         write.scratch =
             (std::max)(write.scratch, loss_scratch<row_shape<Loss, typename Net::OutputShape>::size, Precision>);
@@ -246,10 +309,10 @@ private:
             write({.finish = &finish_input, .operation = 0, .backward = true});
         return write;
     }
-    template <bool Training>
+    template <bool Training, bool Bands = false>
     static constexpr auto table() {
-        std::array<Step, static_cast<std::size_t>(write_all<Training>(nullptr).count)> steps{};
-        write_all<Training>(steps.data());
+        std::array<Step, static_cast<std::size_t>(write_all<Training, Bands>(nullptr).count)> steps{};
+        write_all<Training, Bands>(steps.data());
         return steps;
     }
     static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");
@@ -257,9 +320,12 @@ private:
 
 public:
     static constexpr auto training = table<true>();
-    static constexpr auto inference = table<false>();
+    static constexpr auto inference = table<false, true>();
+    /// A step for each operation: for who looks at what each of them makes, or has not all parameters at a time.
+    static constexpr auto inference_by_layer = table<false>();
     static constexpr int training_scratch = write_all<true>(nullptr).scratch,
-                         inference_scratch = write_all<false>(nullptr).scratch;
+                         inference_scratch =
+                             (std::max)(write_all<false, true>(nullptr).scratch, write_all<false>(nullptr).scratch);
     static constexpr std::ptrdiff_t training_prepared = write_all<true>(nullptr).prepared,
                                     inference_prepared = write_all<false>(nullptr).prepared;
 };
@@ -269,9 +335,9 @@ template <class Net, class Precision, class Loss, bool Training>
 constexpr Program<Precision, Loss> program_of() {
     using P = TileProgram<Net, Precision, Loss>;
     if constexpr (Training)
-        return {P::training, P::training_size, P::training_scratch, P::training_prepared};
+        return {P::training, P::training, P::training_size, P::training_scratch, P::training_prepared};
     else
-        return {P::inference, P::inference_size, P::inference_scratch, P::inference_prepared};
+        return {P::inference, P::inference_by_layer, P::inference_size, P::inference_scratch, P::inference_prepared};
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

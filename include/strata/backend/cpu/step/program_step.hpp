@@ -174,8 +174,9 @@ template <class Precision, class Loss>
 struct Program {
     using Step = ProgramStep<Precision, Loss>;
     std::span<Step const> steps;
-    std::ptrdiff_t size;      ///< scalars of one sample's workspace
-    int scratch;              ///< scalars a worker needs besides, whatever the tile
+    std::span<Step const> by_layer;  ///< a step for each operation: in inference, `steps` may make two in one
+    std::ptrdiff_t size;             ///< scalars of one sample's workspace
+    int scratch;                     ///< scalars a worker needs besides, whatever the tile
     std::ptrdiff_t prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
 };
 

@@ -8,6 +8,7 @@
 
 #include "../micro/window_band.hpp"
 #include "depthwise_block.hpp"
+#include "depthwise_narrow.hpp"
 #include "depthwise_weight_gradient.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -205,15 +206,15 @@ template <class T>
 constexpr bool has_depthwise_windows(Correlation const& g, int S) {
     return packs_windows<T>(S) && (g.stride_height > 1 || g.stride_width > 1) && g.in_channels == 1;
 }
-/// Rows [begin, end) of outputs, items being (channel, row).
+/// Output rows [begin, end) of channels [channel, end_channel).
 template <class T>
 STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> const& planes, int S, T* scratch,
-                                       int begin, int end) {
+                                       int channel, int end_channel, int begin, int end) {
     WindowBand<WindowSum, T> band(g, S, scratch, [](int, int) { return std::pair(T(0), T(0)); });
-    for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
+    for (; channel < end_channel; ++channel) {
         band.weigh(planes.weights + channel * planes.channel_weights);
-        for (int i = from, count = 0; i < to; i += count) {
-            count = (std::min)(band.layout.rows, to - i);
+        for (int i = begin, count = 0; i < end; i += count) {
+            count = (std::min)(band.layout.rows, end - i);
             band.pack(planes.x + channel / planes.readers * planes.x_plane, 0, i, count, T(0));
             band.compute(count, planes.bias ? planes.bias[channel] : T(0));
             if (planes.relu) {
@@ -225,7 +226,7 @@ STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> 
                 copy_numbers<widest_lane<T>>(band.results + r * band.layout.pitch, g.out_width * S,
                                              planes.y + channel * planes.y_plane + (i + r) * planes.out_row);
         }
-    });
+    }
 }
 /// dx of f, items being (channel, row).
 template <class T>
@@ -237,6 +238,22 @@ STRATA_ONE_COPY void depthwise_window_gradient(Correlation const& f, DepthwisePl
             band.weigh(planes.weights + channel * planes.channel_weights);
             band.pack(planes.x + channel * planes.x_plane, 0, first, count, T(0));
         });
+}
+
+/// Output rows [begin, end) of channels [channel, end_channel) of a convolution.
+template <class G, class T>
+void depthwise_image_rows(DepthwisePlanes<T> const& planes, int S, T* scratch, int channel, int end_channel, int begin,
+                          int end) {
+    using L = widest_lane<T>;
+    constexpr auto const& g = forward_correlation<G>;
+    if constexpr (is_depthwise_narrow(g))
+        if (is_depthwise_narrow<T>(g, S))
+            return depthwise_narrow<G::kernel_width, G::stride_width, L>(g, planes, S, scratch, channel, end_channel,
+                                                                         begin, end);
+    if (has_depthwise_windows<T>(g, S))
+        depthwise_windows(g, planes, S, scratch, channel, end_channel, begin, end);
+    else
+        depthwise_correlate<L>(g, planes, S, scratch, false, channel, end_channel, begin, end);
 }
 
 }  // namespace detail
@@ -252,6 +269,7 @@ struct DepthwiseForward<Convolution<G, Scheme>, Precision> {
     static constexpr Items items{G::out_channels * G::out_height};
     static constexpr int scratch(int S) {
         constexpr auto const& g = detail::forward_correlation<G>;
+        if (detail::is_depthwise_narrow<T>(g, S)) return detail::NarrowBand<T>(g, S).size(g);
         return detail::has_depthwise_windows<T>(g, S) ? detail::window_scratch<T>(g, S, 1)
                                                       : detail::DepthwiseScratch<T>(g, S).size();
     }
@@ -268,11 +286,8 @@ struct DepthwiseForward<Convolution<G, Scheme>, Precision> {
             .out_row = G::out_width * a.stride,
             .out_column = 1,
             .relu = a.relu};
-        if (detail::has_depthwise_windows<T>(detail::forward_correlation<G>, a.stride))
-            return detail::depthwise_windows(detail::forward_correlation<G>, planes, a.stride, a.scratch, begin, end);
         detail::depthwise_rectangles(begin, end, G::out_height, [&](int channel, int end_channel, int from, int to) {
-            detail::depthwise_correlate<widest_lane<T>>(detail::forward_correlation<G>, planes, a.stride, a.scratch,
-                                                        false, channel, end_channel, from, to);
+            detail::depthwise_image_rows<G>(planes, a.stride, a.scratch, channel, end_channel, from, to);
         });
     }
 };

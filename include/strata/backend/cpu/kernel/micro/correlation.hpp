@@ -99,8 +99,17 @@ STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d
                 }
             }
         }
-    // Through memory: a loop over registers would keep them in memory all along.
     constexpr int N = width_of<L>;
+    if (d.channels == CO && d.stored == N && !d.add) {  // most blocks of a forward pass
+        STRATA_UNROLL
+        for (int u = 0; u < CO; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v)
+                store_lane(d.y + u * d.plane + at.out[v], d.relu ? ReLU::forward(sum[u][v]) : sum[u][v]);
+        }
+        return;
+    }
+    // Through memory: a loop over registers would keep them in memory all along.
     T values[CO * V * N];
     STRATA_UNROLL
     for (int u = 0; u < CO; ++u) {

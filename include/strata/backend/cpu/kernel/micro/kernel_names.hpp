@@ -17,6 +17,12 @@ struct ServedAs {
     using type = Op;
 };
 
+/// An operation and the one that alone reads what it makes, as one operation of inference: their kernel makes a band of
+/// rows of the first and takes it through the second while it is in the cache. `relu`: through a ReLU in between, too.
+/// The second one's parameters follow the first one's.
+template <class First, bool relu, class Second>
+struct InBands;
+
 /// The kernels that run: the first of their lists (choice.hpp).
 template <class Op, class Precision>
 struct ForwardKernel;
