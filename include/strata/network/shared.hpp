@@ -15,8 +15,8 @@ struct TensorShapes<ParameterList<Ps...>> {
 };
 template <class Op>
 struct ShapesOfOperation {
-    using type = List<typename TensorShapes<typename Op::Parameters>::type,
-                      typename TensorShapes<buffers_of<Op>>::type>;
+    using type =
+        List<typename TensorShapes<typename Op::Parameters>::type, typename TensorShapes<buffers_of<Op>>::type>;
 };
 template <class P, class Indices>
 struct ShapesOfFragment;
