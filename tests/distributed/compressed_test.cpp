@@ -176,7 +176,7 @@ TEST_CASE("the bytes and messages of a step are what wire_of says") {
     // Of two shards what the other rank owns, its part back, the results of four leaves, BatchNorm's sums of four tiles.
     constexpr std::size_t whole = encoded_bytes(Int8{}, Net::parameter_count), mine = encoded_bytes(Int8{}, 4 * 4096);
     static_assert(wire_of<Net>(128, 2, 0, Cpu{}, Compressed<Int8>{.shards = 4}).bytes ==
-                  2 * (whole - mine) + mine + 4 * 16 + 2 * 4 * 16 * sizeof(double));
+                  2 * (whole - mine) + mine + 4 * 16 + 2 * 4 * 8 * sizeof(double));
     auto const data = small_images(128);
     auto const check = [&](int ranks, auto const&... ways) {
         CAPTURE(ranks);
