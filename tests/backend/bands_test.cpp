@@ -1,5 +1,5 @@
-// A depthwise convolution and the 1x1 convolution behind it, made band by band in inference: the same bits as one after the
-// other, on every tile size, with any number of threads, alone and in company.
+// A depthwise convolution and the 1x1 convolution behind it, made band by band in inference: the same bits as one after
+// the other, on every tile size, with any number of threads, alone and in company.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -74,7 +74,8 @@ TEST_CASE("bands have the bits of layer by layer") {
     compare<Input<8, 10, 12>, Conv2d<16, 3, Stride<2>, Padding<1>, Groups<8>, NoBias>, Conv2d<7, 1, NoBias>, false>();
     compare<Input<8, 11, 8>, Conv2d<8, Size{2, 7}, Padding<1>, Groups<8>>, Conv2d<9, 1>, true, Float64>();
 }
-// Rows of all channels under a band of 16 samples are more than a second-level cache.
+// A tile of 16 samples is wider than a vector, or its rows of all channels under a band are more than a second-level
+// cache.
 TEST_CASE("wide tiles go layer by layer in one step") {
     using Kernel = DepthwisePointwiseForward<
         InBands<Conv2d<64, 3, Padding<1>, Groups<64>>::On<Shape<64, 5, 80>>, true, Conv2d<8, 1>::On<Shape<64, 5, 80>>>,

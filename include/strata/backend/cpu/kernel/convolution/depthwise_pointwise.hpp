@@ -16,13 +16,16 @@ namespace strata::inline STRATA_ABI {
 namespace detail {
 
 /// How a tile of S samples is cut into bands of rows: of `rows` rows, 0 where the two convolutions run one after the other,
-/// because the rows under a band would not stay in the second-level cache until the next band needs them again.
+/// because the rows under a band would not stay in the second-level cache until the next band needs them again, or because
+/// the tile has more samples than a vector: measured on a Zen 3, bands were 4 to 10 % faster up to there and 3 to 7 % slower
+/// on 16 samples.
 template <class T>
 struct ChannelBand {
     static constexpr int line = 64 / static_cast<int>(sizeof(T));
     int rows, pitch;  ///< numbers from a channel to the next
     constexpr ChannelBand(Correlation const& g, int channels, int S) : rows(0), pitch(0) {
         double const row = static_cast<double>(channels) * S * static_cast<int>(sizeof(T));
+        if (S > width_of<widest_lane<T>>) return;
         if (row * (g.rows_under(1) * g.in_width + g.out_width) > second_level_cache) return;
         rows = std::clamp(static_cast<int>(second_level_cache / 4 / (row * g.out_width)), 1, g.out_height);
         // Not a power of two, or the channels would share a few cache lines.
