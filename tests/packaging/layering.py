@@ -109,7 +109,18 @@ STANDARD = {
     "variant": "holds_alternative variant visit",
     "vector": "vector",
 }
+# The same of POSIX, where they are called `::name(`.
+POSIX = {
+    "dirent.h": "opendir readdir",
+    "fcntl.h": "open",
+    "cstdio": "rename",
+    "sys/file.h": "flock",
+    "sys/socket.h": "connect socket",
+    "sys/stat.h": "fchmod fstat lstat mkdir stat",
+    "unistd.h": "access close fdatasync fsync ftruncate geteuid getpid lseek read readlink unlink write",
+}
 STANDARD_HEADER = {name: header for header, names in STANDARD.items() for name in names.split()}
+STANDARD_HEADER.update({"::" + name: header for header, names in POSIX.items() for name in names.split()})
 # Many headers have them, the language's own type among them.
 ANYWHERE = ("abs", "as_const", "begin", "data", "erase_if", "exception", "get", "move", "ranges", "size", "size_t", "ssize",
             "swap", "tuple_element", "tuple_element_t", "tuple_size")
@@ -179,7 +190,7 @@ def standard_headers(header, found):
             target = (header.parent / name).resolve()
             if bracket == "<":
                 found[header].add(name)
-            elif target.is_file():
+            elif target.is_file() and target.suffix != ".ipp":
                 found[header] |= standard_headers(target, found)
     return found[header]
 
@@ -252,11 +263,14 @@ def check(include):
             report(1, f"{path.stem}.hpp, which declares what stands here, is missing")
         code = without_comments_and_strings(text)
         if room != "backend/cuda":
-            for name in sorted(set(re.findall(r"\bstd::(\w+)", code)) - set(ANYWHERE)):
+            names = set(re.findall(r"\bstd::(\w+)", code)) - set(ANYWHERE)
+            names |= set(re.findall(r"(?<![\w>])(::[a-z_]+)(?=\()", code))
+            for name in sorted(names):
+                full = name if name.startswith("::") else f"std::{name}"
                 if name not in STANDARD_HEADER:
-                    report(1, f"std::{name} has no place in STANDARD of layering.py: name its header there")
+                    report(1, f"{full} has no place in STANDARD or POSIX of layering.py: name its header there")
                 elif STANDARD_HEADER[name] not in standard_headers(header.resolve(), standard):
-                    report(1, f"std::{name} is used, but <{STANDARD_HEADER[name]}> is not included")
+                    report(1, f"{full} is used, but <{STANDARD_HEADER[name]}> is not included")
         for number, line in enumerate(code.splitlines(), 1):
             if re.match(r"\s*namespace\s+strata\b(?!::inline STRATA_ABI\b)", line) and path.as_posix() != SHARED:
                 report(number, "code of Strata is in namespace strata::inline STRATA_ABI (core/identity.hpp)")
@@ -366,6 +380,7 @@ BAD = [
     ("layer/relu.hpp", "#include <limits>\nint const most = std::numeric_limits<int>::max();\n", "write (std::max)("),
     ("layer/relu.hpp", "std::vector<int> all;\n", "<vector> is not included"),
     ("layer/relu.hpp", "std::flat_map<int> all;\n", "std::flat_map has no place"),
+    ("layer/relu.hpp", "int const made = ::mkdir(name, 0777);\n", "<sys/stat.h> is not included"),
     ("layer/relu.hpp", 'static_assert(true, "Main<…>");\n', "messages are ASCII"),
     ("attic/old.hpp", "\n", "no room of the house"),
     ("core/string_utils.hpp", "\n", "named after what it offers"),

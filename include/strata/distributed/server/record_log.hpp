@@ -4,6 +4,8 @@
 // is cut off when the log is opened again: nobody was told that it was there.
 #pragma once
 
+#include <fcntl.h>
+
 #include <array>
 #include <span>
 #include <vector>
