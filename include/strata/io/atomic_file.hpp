@@ -1,8 +1,8 @@
 // Writing a file so that a reader sees either the old file or the complete new one, whatever happens in between.
 #pragma once
 
-#include <cerrno>
 #include <sys/stat.h>
+#include <cerrno>
 
 #include "file_descriptor.hpp"
 
