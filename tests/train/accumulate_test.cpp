@@ -180,6 +180,14 @@ TEST_CASE("a step that is left out leaves no statistics behind") {
 TEST_CASE("what cannot be") {
     CHECK(error_of([] { static_cast<void>(small<Plain>({.batches = 0})); }) ==
           "Accumulate: batches is 0, expected at least 1");
+    using Flat = Network<Input<3>, Linear<2>, BatchNorm1d<>>;
+    auto flat = train<Flat>(Accumulate{4});  // 10 samples are 3, 3, 3 and 1
+    auto const before = flat.snapshot();
+    CHECK(error_of([&] {
+              flat.train_step(std::vector<float>(30, 0.5f), std::vector<int>(10, 1));
+          }).starts_with("layer 1 (BatchNorm1d): one value a channel has no variance"));
+    CHECK(same_bits(before.buffers(), flat.model().buffers()));
+    CHECK(flat.model().batches_tracked()[1] == 0);
     auto trainer = small<Plain>({});
     CHECK(error_of([&] { trainer.fit(small_images(8), {.batch_size = 1 << 30}); }) ==
           "fit: 4 batches (Accumulate) of batch_size 1073741824 are more samples than an int counts");

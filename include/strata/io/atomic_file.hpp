@@ -1,6 +1,8 @@
 // Writing a file so that a reader sees either the old file or the complete new one, whatever happens in between.
 #pragma once
 
+#include <sys/stat.h>
+
 #include "file_descriptor.hpp"
 
 namespace strata::inline STRATA_ABI {

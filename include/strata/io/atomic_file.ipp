@@ -2,8 +2,10 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <atomic>
+#include <cerrno>
 #include <climits>
 
 #include "atomic_file.hpp"

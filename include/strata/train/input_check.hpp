@@ -1,6 +1,8 @@
 // Whether data fit a network: flat numbers, compiled once and not once a network type.
 #pragma once
 
+#include <algorithm>
+
 #include "../backend/backend.hpp"
 #include "../data/dataset.hpp"
 #include "../loss/losses.hpp"

@@ -95,6 +95,7 @@ private:
     template <class Executor>
     STRATA_COLD StepResult run_parts(Executor& executor, ModelType& model, Batch const& batch, PassPlace& place,
                                      double scale, int targets) {
+        check_step<Executor>(batch.size);  // before a part has moved anything
         std::copy_n(model.buffers().begin(), buffers_.size(), buffers_.begin());
         std::copy_n(model.batches_tracked().begin(), batches_tracked_.size(), batches_tracked_.begin());
         moved_ = true;
