@@ -61,6 +61,9 @@ TEST_CASE("AdaptiveMaxPool2d matches PyTorch, the first of equal pixels wins, an
     compare_ties.operator()<AdaptiveMaxPool2d<5, 4>, Shape<3, 3, 2>>("adaptivemaxpool2d/3x3x2_5x4");
     static_assert(std::is_same_v<ServedAs<AdaptiveMaxPool2d<4, 2>::On<Shape<3, 8, 6>>>::type,
                                  MaxPooling<Window<3, 8, 6, 2, 3, 2, 3, 0, 0>>>);
+    static_assert(AdaptiveAxis<65536, 40000>::begin(39999) == 65534 && AdaptiveAxis<65536, 40000>::end(39999) == 65536);
+    static_assert(AdaptiveAxis<40000, 65536>::first(39999) == 65534 &&
+                  AdaptiveAxis<40000, 65536>::last(39999) == 65536);
     // Windows of columns 0 1 2 and 2 3 4; minus infinity loses to everything but itself.
     double const nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
     using Op = AdaptiveMaxPool2d<1, 2>::On<Shape<1, 1, 5>>;

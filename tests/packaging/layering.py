@@ -183,7 +183,8 @@ def without_comments(text):
 
 
 def standard_headers(header, found):
-    """The standard library's headers that a header includes, itself or by others of Strata's; found: by header, so far."""
+    """The standard library's headers that a header includes, itself or by others of Strata's, but not by an .ipp file, which
+    is not there where strata::files is linked; found: by header, so far."""
     if header not in found:
         found[header] = set()
         for bracket, name in re.findall(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', header.read_text(encoding="utf-8"), re.M):
@@ -271,6 +272,8 @@ def check(include):
                     report(1, f"{full} has no place in STANDARD or POSIX of layering.py: name its header there")
                 elif STANDARD_HEADER[name] not in standard_headers(header.resolve(), standard):
                     report(1, f"{full} is used, but <{STANDARD_HEADER[name]}> is not included")
+        if re.search(r"\bstruct stat\b", code) and "sys/stat.h" not in standard_headers(header.resolve(), standard):
+            report(1, "struct stat is used, but <sys/stat.h> is not included: it would be a new type, strata::stat")
         for number, line in enumerate(code.splitlines(), 1):
             if re.match(r"\s*namespace\s+strata\b(?!::inline STRATA_ABI\b)", line) and path.as_posix() != SHARED:
                 report(number, "code of Strata is in namespace strata::inline STRATA_ABI (core/identity.hpp)")
@@ -329,7 +332,7 @@ GOOD = {
     "backend/cuda/executor.hpp": "#include <cublas_v2.h>\nvoid go() { kernel<<<1, 1>>>(cublasSgemm); }\n",
     "data/gzip.hpp": "#include <zlib.h>\n",
     "io/json.hpp": '#include "../core/shape.hpp"\n#ifndef STRATA_FILES\n#include "json.ipp"\n#endif\n',
-    "io/json.ipp": '#include "json.hpp"\n',
+    "io/json.ipp": '#include <vector>\n#include "json.hpp"\n',
     "files.ipp": '#include "io/json.ipp"\n',
     "train/trainer.hpp": '#include "../data/gzip.hpp"\n#include "../backend/cpu/run/executor.hpp"\n',
     "testing/gradient_check.hpp": '#include "../train/trainer.hpp"\n',
@@ -379,6 +382,8 @@ BAD = [
     ("layer/relu.hpp", "#include <algorithm>\nint f(int a) { return std::min(a, 1); }\n", "write (std::min)("),
     ("layer/relu.hpp", "#include <limits>\nint const most = std::numeric_limits<int>::max();\n", "write (std::max)("),
     ("layer/relu.hpp", "std::vector<int> all;\n", "<vector> is not included"),
+    ("io/json.hpp", 'std::vector<int> all;\n#ifndef STRATA_FILES\n#include "json.ipp"\n#endif\n', "<vector> is not included"),
+    ("io/file.hpp", "void look(struct stat const& at);\n", "<sys/stat.h> is not included"),
     ("layer/relu.hpp", "std::flat_map<int> all;\n", "std::flat_map has no place"),
     ("layer/relu.hpp", "int const made = ::mkdir(name, 0777);\n", "<sys/stat.h> is not included"),
     ("layer/relu.hpp", 'static_assert(true, "Main<…>");\n', "messages are ASCII"),

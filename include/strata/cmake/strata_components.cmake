@@ -12,9 +12,15 @@ function(strata_find_libraries result)
 endfunction()
 
 # Makes strata::files, a library of what no network type touches: compiled once, for the instruction set of strata::native,
-# by the project that links it, and only if it does.
+# by the project that links it, and only if it does. Where strata::strata is an imported target, so is this: a library that
+# links it can be installed and exported.
 function(strata_add_files)
-    if(TARGET strata::files)
+    get_target_property(imported strata::strata IMPORTED)
+    if(imported AND NOT TARGET strata::files)
+        add_library(strata::files INTERFACE IMPORTED ${ARGN})
+        target_link_libraries(strata::files INTERFACE strata_files)
+    endif()
+    if(TARGET strata_files)
         return()
     endif()
     set(source ${CMAKE_CURRENT_BINARY_DIR}/strata_files.cpp)
@@ -23,7 +29,9 @@ function(strata_add_files)
     target_compile_definitions(strata_files PUBLIC STRATA_FILES)
     target_link_libraries(strata_files PUBLIC strata::strata strata::native)
     set_target_properties(strata_files PROPERTIES POSITION_INDEPENDENT_CODE ON)
-    add_library(strata::files ALIAS strata_files)
+    if(NOT imported)
+        add_library(strata::files ALIAS strata_files)
+    endif()
 endfunction()
 
 # Makes strata::<component>; extra arguments go to add_library. `missing` is empty, or a sentence about what the

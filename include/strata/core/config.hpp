@@ -63,6 +63,9 @@
 #define STRATA_COLD __attribute__((cold, noinline))
 #define STRATA_HOT __attribute__((hot, noinline))
 
+#if defined(STRATA_FILES_SOURCE) && !defined(STRATA_FILES)
+#error "strata/files.ipp needs -DSTRATA_FILES, as the programs that link it do (strata::files brings it)"
+#endif
 #ifdef STRATA_FILES_SOURCE
 #define STRATA_COMPILED(...) template decltype(__VA_ARGS__) __VA_ARGS__
 #else

@@ -17,7 +17,7 @@ struct AccumulatePolicy {};
 ///
 /// batch_size is what is computed at a time; a step, whatever counts steps (schedules, checkpoint_steps, on_step, progress)
 /// and its StepResult are of batches * batch_size samples, and checkpoints stand between steps. The last step of an
-/// epoch has what is left, none with drop_last. train_step and backward take all samples of a step at once: n samples in
+/// epoch has what is left, in batches of batch_size, none with drop_last. train_step and backward take all samples of a step at once: n samples in
 /// parts of ⌈n / batches⌉, the last one what is left. The loss is the mean over all of them, with their weights and
 /// ignored labels, so that parts of other sizes count as their samples do. With a dynamic loss scale a part that
 /// overflows leaves the step out.
@@ -45,8 +45,6 @@ struct Accumulate {
     [[nodiscard]] constexpr int part_of(int samples) const {
         return samples / batches + (samples % batches > 0 ? 1 : 0);
     }
-    /// The last part, which has what is left.
-    [[nodiscard]] constexpr int last_part_of(int samples) const { return (samples - 1) % part_of(samples) + 1; }
 };
 
 namespace detail {

@@ -31,9 +31,13 @@ public:
                 "this program was compiled without optimisation and trains some forty times slower than it could: give "
                 "the compiler -O3, or CMake -DCMAKE_BUILD_TYPE=Release");
         trainer_.fitting_ = true;
+        trainer_.passes_.set_part(options.batch_size);
     }
     FitLoop(FitLoop const&) = delete;
-    ~FitLoop() { trainer_.fitting_ = false; }
+    ~FitLoop() {
+        trainer_.fitting_ = false;
+        trainer_.passes_.set_part(0);
+    }
 
     void run() {
         check_places();

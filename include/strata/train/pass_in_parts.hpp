@@ -65,11 +65,13 @@ public:
         batches_tracked_ = FixedArray<std::int64_t>(static_cast<std::size_t>(Net::operation_count));
     }
     [[nodiscard]] Accumulate const& accumulate() const { return accumulate_; }
+    /// So many samples are computed at a time; 0: those of Accumulate::part_of.
+    void set_part(int samples) { part_ = samples; }
 
     /// Throws Error where a step of so many samples has a part that cannot be trained.
     template <class Executor>
     void check_step(int samples) const {
-        Executor::check_batch(Net::is_batch_wide ? accumulate_.last_part_of(samples) : samples);
+        Executor::check_batch(Net::is_batch_wide ? (samples - 1) % part_of(samples) + 1 : samples);
     }
 
     /// Forward and backward on a batch with the random numbers of `place`, which says then what was not finite; `targets`
@@ -92,16 +94,20 @@ public:
     }
 
 private:
+    [[nodiscard]] int part_of(int samples) const {
+        return part_ > 0 && accumulate_.batches > 1 ? part_ : accumulate_.part_of(samples);
+    }
     template <class Executor>
     STRATA_COLD StepResult run_parts(Executor& executor, ModelType& model, Batch const& batch, PassPlace& place,
                                      double scale, int targets) {
+        check_step<Executor>(batch.size);  // before a part has moved anything
         std::copy_n(model.buffers().begin(), buffers_.size(), buffers_.begin());
         std::copy_n(model.batches_tracked().begin(), batches_tracked_.size(), batches_tracked_.begin());
         moved_ = true;
         typename ResultOf<Loss>::type nothing{};
         StepResult all = merged_result(executor.loss(), &nothing, loss_mean(executor.loss(), batch), batch.size, 1, 0);
         bool good = true;
-        int const most = accumulate_.part_of(batch.size);
+        int const most = part_of(batch.size);
         RandomKey const first_key = place.key;
         for (int first = 0, k = 0; first < batch.size; first += most, ++k) {
             bool const last = batch.size - first <= most;
@@ -134,6 +140,7 @@ private:
     }
 
     Accumulate accumulate_;
+    int part_ = 0;
     bool moved_ = false;  // the model's running statistics, by parts of the last pass
     AlignedVector<Gradient> sum_;
     FixedArray<Scalar> buffers_;  // before the last pass
