@@ -28,13 +28,16 @@ function(strata_object_library objects target)
     endif()
 endfunction()
 
-# strata::native would have the rest of the program compiled for one processor, whatever is chosen.
+# strata::native, which strata::files brings along, would have the rest of the program compiled for one processor,
+# whatever is chosen; and the library has the bodies of one instruction set alone.
 function(strata_check_baseline target)
     get_target_property(libraries ${target} LINK_LIBRARIES)
-    if("strata::native" IN_LIST libraries)
-        message(FATAL_ERROR "strata_add_targets: ${target} links strata::native, so that all of it needs this "
-                            "machine's processor; link strata::strata alone.")
-    endif()
+    foreach(library IN ITEMS strata::native strata::files)
+        if(library IN_LIST libraries)
+            message(FATAL_ERROR "strata_add_targets: ${target} links ${library}, so that all of it needs this "
+                                "machine's processor; link strata::strata alone.")
+        endif()
+    endforeach()
 endfunction()
 
 # Sets STRATA_GNU_LD, in the cache. With clang CMake's own linker may be lld, which cannot do what is needed.
