@@ -170,6 +170,13 @@ TEST_CASE("values that make no sense are refused") {
     contains(error_of([&] { transforms.add(RandomHorizontalFlip{.probability = 1.5}); }), "probability is 1.5");
     contains(error_of([&] { transforms.add(RandomHorizontalFlip{.probability = nan}); }), "probability");
     contains(error_of([&] { transforms.add(RandomCrop{.padding = -1}); }), "padding is -1");
+    // Rows of a table, lines, and samples of several inputs have no rows of pixels: most crops would be all 0.
+    Transforms table(DataType::float32, {32, 1, 1}), lines(DataType::float32, {2, 1, 50});
+    CHECK(error_of([&] { table.add(RandomCrop{}); }) ==
+          "RandomCrop: padding is 4, expected less than the sides of a sample, 1 x 1: some crops would have nothing of "
+          "it");
+    contains(error_of([&] { lines.add(RandomCrop{.padding = 1}); }), "1 x 50");
+    table.add(RandomCrop{.padding = 0});
     contains(error_of([&] { transforms.add(SampleFunction()); }), "empty function");
     CHECK(numbers(transforms.scale()) == std::vector<double>(3, 1.0 / 255));  // nothing half applied
     CHECK(transforms.empty());
@@ -232,6 +239,6 @@ TEST_CASE("image and mask move together, and one's own transform sees both") {
     auto const two = from_memory(std::vector<float>(12), {1, 2, 3}, std::vector<int>{0, 1, 2, 3}, 6);
     CHECK(error_of([&] { static_cast<void>(two.with(RandomHorizontalFlip{})); }) ==
           "RandomHorizontalFlip: a sample has 2 labels, expected one, or 2 x 3, one a pixel");
-    CHECK(error_of([&] { static_cast<void>(data.with(RandomCrop{.targets = true})); }) ==
+    CHECK(error_of([&] { static_cast<void>(data.with(RandomCrop{.padding = 1, .targets = true})); }) ==
           "RandomCrop: .targets is set, and a sample has 0 target values, expected images of 2 x 3");
 }

@@ -28,7 +28,8 @@ function(strata_object_library objects target)
     endif()
 endfunction()
 
-# strata::native would have the rest of the program compiled for one processor, whatever is chosen; strata::files brings it.
+# strata::native, which strata::files brings along, would have the rest of the program compiled for one processor,
+# whatever is chosen; and the library has the bodies of one instruction set alone.
 function(strata_check_baseline target)
     get_target_property(libraries ${target} LINK_LIBRARIES)
     foreach(library IN ITEMS strata::native strata::files)

@@ -82,7 +82,7 @@ public:
     void add(Normalize const& normalize);
     /// Throws Error unless the probability is in [0, 1].
     void add(RandomHorizontalFlip flip);
-    /// Throws Error when the padding is negative or beyond reason.
+    /// Throws Error when the padding is negative, or a crop could miss the sample altogether.
     void add(RandomCrop crop);
     /// Throws Error when the function is empty.
     void add(SampleFunction function);
