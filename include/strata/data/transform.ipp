@@ -88,7 +88,7 @@ STRATA_DEFINE STRATA_COLD void Transforms::add(RandomHorizontalFlip flip) {
 STRATA_DEFINE STRATA_COLD void Transforms::add(RandomCrop crop) {
     if (crop.padding < 0 || crop.padding > 1'000'000)
         fail("RandomCrop: padding is ", crop.padding, ", expected 0 to 1000000");
-    if (crop.padding > 0 && crop.padding >= std::min(shape_.height, shape_.width))
+    if (crop.padding > 0 && crop.padding >= (std::min)(shape_.height, shape_.width))
         fail("RandomCrop: padding is ", crop.padding, ", expected less than the sides of a sample, ", shape_.height,
              " x ", shape_.width, ": some crops would have nothing of it");
     steps_.emplace_back().padding = crop.padding;
