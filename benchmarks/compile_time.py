@@ -8,7 +8,8 @@ import tempfile
 
 SOURCE = "#include <strata/files.ipp>\n"  # the library strata::files
 BUILDS = {"debug": ["-O0", "-g"], "release": ["-O3"]}
-GOALS = {"g++ release strata::files lenet": (6, 400), "g++ release strata::files resnet50": (15, 700)}  # seconds, MiB
+GOALS = {f"g++ release {way} {network}": goal for way in ("strata", "strata::files")
+         for network, goal in (("lenet", (6, 400)), ("resnet50", (15, 700)))}  # seconds, MiB
 
 
 def flags(root, framework):
