@@ -60,6 +60,7 @@ using Whole = Network<Inputs<Named<"left", Input<1, 12, 12>>, Named<"right", Inp
 using Kept = Frozen<Shared<"kept", Linear<16>, BatchNorm1d<>>>;
 using Trained = Whole<Kept, Tanh, Kept>;
 static_assert(Trained::buffer_count == 16 * 17 + 4 * 16 && !Trained::is_batch_wide);
+static_assert(buffer_table<Trained>.size() == 6);  // later uses have none
 // Both uses of the tower are one group of neighbours, however many parameters it has.
 static_assert(ParameterGroups<Trained>::count == 2 && ParameterGroups<Trained>::of(9) == 0);
 static_assert(Whole<Shared<"norm", BatchNorm1d<>>, Shared<"norm", BatchNorm1d<>>>::shares_over_batch);

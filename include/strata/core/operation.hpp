@@ -213,10 +213,20 @@ consteval bool has_input_gradients() {
     else
         return for_all_inputs<Op>([&]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });
 }
+/// What the body of a pass over the batch returns: a lane, or as many as the pass has numbers, which moments are of one.
+template <class P, class Result>
+consteval bool is_term() {
+    if constexpr (requires { std::tuple_size<Result>::value; })
+        return P::gathers == Gather::mean && std::tuple_size<Result>::value == static_cast<std::size_t>(P::numbers);
+    else
+        return P::numbers == 1 && std::is_convertible_v<Result, double>;
+}
 template <class Op, class Io, class P>
 consteval bool has_pass_body() {
     if constexpr (P::scope == Scope::batch)
-        return requires(Position<P::Extents::rank> at, Io const& io) { Op::pass(P{}, at, 0, io); };
+        return requires(Position<P::Extents::rank> at, Io const& io) {
+            requires is_term<P, decltype(Op::pass(P{}, at, 0, io))>();
+        };
     else
         return requires(Position<P::Extents::rank> at, Io const& io) { Op::pass(P{}, at, io); };
 }

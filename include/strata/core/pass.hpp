@@ -31,7 +31,7 @@
 //                                             likes to
 //   moved(Moments{}, RunningMean{}, old, gathered)      an element of a buffer after the batch: for each of its Buffers
 //   gathered_gradient(Gradients{}, Weight{}, gathered)  an element of the gradient of a parameter which a backward pass has
-//                                             summed anyway; parameters without one have a parameter_gradient as others
+//                                             summed anyway; where all parameters have one there is no parameter_gradient
 //
 // where `gathered` is a GatheredMoments or GatheredSums. In evaluation, and where the layer is Frozen, backward passes are
 // 0: what does not depend on the batch has no part in its means.

@@ -136,7 +136,9 @@ struct NotAnOperation {
             "a layer's On<X> needs the shapes Input and Output, Parameters (NoParameters where there are none) "
             "and static functions that return a lane (or std::array of block lanes): forward(at, io), "
             "input_gradient(at, io), and for each parameter P parameter_gradient(P{}, at, io) (for each pass P that it "
-            "lists pass(P{}, at, io), over the batch pass(P{}, at, term, io), too)");
+            "lists pass(P{}, at, io), over the batch pass(P{}, at, term, io), a lane or a std::array of P::numbers "
+            "lanes, "
+            "of Gather::moments one, too)");
         static_assert(
             ok || !bodies || !of_batch,
             "a layer's On<X> says IsElementwise, IsView or IsTrainingOnly: its output must be as large as its "
@@ -250,6 +252,10 @@ template <class Layers, int From, class X>
 struct Range<Layers, From, 1, X> : Fragment<type_at<From, Layers>, X> {};
 template <class Layers, int From, class X>
 struct Range<Layers, From, 0, X> : NoFragment<X> {};
+// What came in, which of several inputs is no value.
+template <class Layers, int From, class X>
+requires requires { typename X::AreInputParts; }
+struct Range<Layers, From, 0, X> : NoFragment<Poison, Misused<ToldOfInputs<Identity, X>, 0>> {};
 
 template <class Layers, int N, class X, class Half = Repeated<Layers, N / 2, X>>
 using RepeatedHalves = Then<Half, typename behind<Half>::template RepeatedOf<Layers, N - N / 2>>;

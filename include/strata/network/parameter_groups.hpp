@@ -15,8 +15,9 @@ struct OwnedRange {
 };
 
 /// The operations of a network, cut into groups of neighbours whose parameters are no more than those of the largest
-/// operation, but for the last one where it takes less, and for all uses of what is Shared, which are in one group. Gradients of a group are reduced in whole chunks (of codes, of
-/// the update): what a chunk has of two groups is reduced with the first of them, whose gradients come last.
+/// operation, but for the last one where it takes less, and for all uses of what is Shared, which are in one group.
+/// Gradients of a group are reduced in whole chunks (of codes, of the update): what a chunk has of two groups is reduced
+/// with the first of them, whose gradients come last.
 template <class Net>
 struct ParameterGroups {
     static constexpr std::size_t chunk = 4096;
@@ -31,7 +32,7 @@ private:
     }
     struct Cut {
         std::array<int, operations> group{};              ///< of each operation
-        std::array<std::size_t, operations + 1> begin{};  ///< the first parameter of each group, and their end
+        std::array<std::size_t, operations + 2> begin{};  ///< the first parameter of each group, and their end
         int count = 1;
     };
     static constexpr Cut cut = [] {

@@ -67,7 +67,7 @@ struct TargetFragment : OperationFragment<Op> {
 template <class Part, class Target, class X>
 struct ShortcutFragment : Fragment<Part, X> {};
 template <class Target, class X>
-struct ShortcutFragment<Identity, Target, X> : NoFragment<X> {};
+struct ShortcutFragment<Identity, Target, X> : All<List<>, X> {};
 template <class... Layers, class Target, class X>
 struct ShortcutFragment<Shortcut<Layers...>, Target, X> : Fragment<Named<"shortcut", Sequential<Layers...>>, X> {};
 template <class Part, class Target, class X>

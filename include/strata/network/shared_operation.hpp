@@ -13,6 +13,7 @@ struct LaterUse : Op {
     using KernelOperation = kernel_operation<Op>;
     using IsLaterUse = void;
     using Parameters = NoParameters;
+    using Buffers = NoParameters;
 };
 template <class Op>
 inline constexpr bool is_later_use = requires { typename Op::IsLaterUse; };

@@ -66,6 +66,24 @@ STRATA_DEVICE inline DoubleSums<Numbers> sum_terms(DeviceData<Precision> const& 
     return sums;
 }
 
+// What an operation says of a pass (core/batch_pass.hpp) is called by constexpr functions, which nvcc does not check: here
+// it does, in functions that nobody calls.
+template <class Op, class P, class B>
+STRATA_DEVICE inline void check_moved(gathered_by<P> const& all) {
+    if constexpr (MovesBuffer<Op, P, B>) static_cast<void>(Op::moved(P{}, B{}, 1.0, all));
+}
+template <class Op, class P, class Parameter>
+STRATA_DEVICE inline void check_gathered_gradient(gathered_by<P> const& all) {
+    if constexpr (GathersGradient<Op, P, Parameter>) static_cast<void>(Op::gathered_gradient(P{}, Parameter{}, all));
+}
+template <class Op, class P, class... Bs, class... Parameters>
+STRATA_DEVICE inline void check_gathered(gathered_by<P> const& all, ParameterList<Bs...>,
+                                         ParameterList<Parameters...>) {
+    if constexpr (requires { Op::finish(P{}, all); }) static_cast<void>(Op::finish(P{}, all));
+    (check_moved<Op, P, Bs>(all), ...);
+    (check_gathered_gradient<Op, P, Parameters>(all), ...);
+}
+
 /// Forward or backward: means.
 template <class Op, class P, class Precision>
 struct GatherBody {
@@ -77,6 +95,7 @@ struct GatherBody {
 
     static constexpr long blocks() { return P::Extents::size; }
     STRATA_DEVICE Value part(long block, int thread) const {
+        if (block < 0) check_gathered<Op, P>({}, buffers_of<Op>{}, typename Op::Parameters{});  // never
         return sum_terms<Op, P, Precision, P::numbers>(data, static_cast<int>(block), thread, [](auto x) { return x; });
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
@@ -133,7 +152,10 @@ struct EvaluationBody {
     double* statistics;
 
     static constexpr long threads() { return P::Extents::size; }
-    STRATA_HD void operator()(long element) const {
+    STRATA_DEVICE void operator()(long element) const {
+        if constexpr (forward_passes<Op>::template contains<P>)
+            if (element < 0)  // never: nvcc checks this call, and not the one in leave_evaluation
+                static_cast<void>(Op::evaluation(P{}, 0, ParametersView<buffers_of<Op>, double, Master>{buffers}));
         leave_evaluation<Op, P>(static_cast<int>(element), buffers,
                                 statistics + batch_place<Op, P>() + element * left_by<P>());
     }
