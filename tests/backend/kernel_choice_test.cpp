@@ -8,6 +8,7 @@
 
 #include "../layer/layer_run.hpp"
 #include "strata/backend/cpu/run/describe_kernels.hpp"
+#include "strata/layer/batch_norm.hpp"
 #include "strata/layer/conv1d.hpp"
 #include "strata/layer/flatten.hpp"
 #include "strata/layer/relu.hpp"
@@ -136,6 +137,8 @@ TEST_CASE("a kernel of one's own for one's own operation runs in a network") {
 TEST_CASE("frozen layers have kernels, too") {
     using Net = Network<Input<2, 6, 6>, Frozen<Conv2d<3, 3>>, Conv2d<2, 1>>;
     CHECK(describe_kernels<Net>().find("\n0      Conv2d  square ") != std::string::npos);
+    using Norm = Network<Input<2, 6, 6>, Conv2d<3, 3>, Frozen<BatchNorm2d<>>, Conv2d<2, 1>>;
+    CHECK(describe_kernels<Norm>().find("\n1      BatchNorm2d  BatchNorm  BatchNorm       - ") != std::string::npos);
 }
 
 TEST_CASE("the kernels of LeNet") {

@@ -63,7 +63,7 @@ constexpr LayerKernelNotes layer_kernel_notes() {
         if constexpr (is_batch_wide<Trained>() && backward_passes<Op>::batch_size > 0 &&
                       (gathers_gradients<Op>() || Op::Parameters::size == 0)) {
             notes.passes[2] = {"statistics", "a channel's sums, which its input gradient needs, too"};
-        } else if constexpr (Op::Parameters::size > 0) {
+        } else if constexpr (trained_parameters<Trained>::size > 0) {
             using ParameterGradient = ParameterGradientKernel<Op, Precision>;
             if (is_run<ParameterGradient>(steps, Index)) notes.passes[2] = note_of<ParameterGradient>();
         }
