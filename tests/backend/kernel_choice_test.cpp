@@ -138,7 +138,7 @@ TEST_CASE("frozen layers have kernels, too") {
     using Net = Network<Input<2, 6, 6>, Frozen<Conv2d<3, 3>>, Conv2d<2, 1>>;
     CHECK(describe_kernels<Net>().find("\n0      Conv2d  square ") != std::string::npos);
     using Norm = Network<Input<2, 6, 6>, Conv2d<3, 3>, Frozen<BatchNorm2d<>>, Conv2d<2, 1>>;
-    CHECK(describe_kernels<Norm>().find("\n1      BatchNorm2d  BatchNorm  BatchNorm       - ") != std::string::npos);
+    CHECK(describe_kernels<Norm>().find("\n1      BatchNorm2d  BatchNorm  BatchNorm       -\n") != std::string::npos);
 }
 
 TEST_CASE("the kernels of LeNet") {

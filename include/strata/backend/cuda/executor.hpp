@@ -297,7 +297,7 @@ private:
         } else if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
             Data a = data<Index, true>(random);
             run_passes<Index, true>(a, detail::backward_passes<O>{});
-            if constexpr (!detail::gathers_gradients<Op<Index>>())
+            if constexpr (!detail::gathers_gradients<O>())
                 detail::trained_parameters<Op<Index>>::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
             // In place, the first input's gradient takes dy's memory: last, where it is another one.
             static_cast<void>(detail::for_all_inputs<O>([&]<int K>() {

@@ -201,7 +201,7 @@ private:
             write_parts<Index, Training>(write, false);
         } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
                              (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
-            if constexpr (!makes_passes<ForwardKernel<KernelOp<Index>, Precision>>())
+            if constexpr (!kernel_makes<ForwardKernel<KernelOp<Index>, Precision>, forward_passes<KernelOp<Index>>>())
                 write_passes<Index, Training, forward_passes<KernelOp<Index>>>(write, 0);
             write.template kernel<ForwardKernel<KernelOp<Index>, Precision>>(
                 {.offsets = offsets_of<Index, Training>(),
@@ -210,6 +210,15 @@ private:
                  .parameters = KernelOp<Index>::Parameters::size,
                  .frozen = is_frozen<Op<Index>>});
         }
+    }
+    /// Whether a kernel makes the passes itself.
+    template <class Kernel, class Passes>
+    static consteval bool kernel_makes() {
+        static_assert(
+            !makes_passes<Kernel>() || Passes::batch_size == 0,
+            "a kernel with makes_passes makes those of a sample: a pass over the batch has a kernel of its own, "
+            "OwnKernels<BatchPassOf<Op, P>, KernelPass::gather>");
+        return makes_passes<Kernel>();
     }
     /// `cleared`: parameters whose gradients the first pass over the batch has to find at zero.
     template <int Index, bool Training, class Passes>
@@ -237,8 +246,9 @@ private:
         if constexpr (is_concatenation<Op<Index>>()) {
             write_parts<Index, true>(write, true);
         } else if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
-            constexpr bool gathers = gathers_gradients<Op<Index>>();
-            if constexpr (!makes_passes<InputGradientKernel<KernelOp<Index>, Precision>>())
+            constexpr bool gathers = gathers_gradients<KernelOp<Index>>();
+            if constexpr (!kernel_makes<InputGradientKernel<KernelOp<Index>, Precision>,
+                                        backward_passes<KernelOp<Index>>>())
                 write_passes<Index, true, backward_passes<KernelOp<Index>>>(write,
                                                                             gathers ? Op<Index>::Parameters::size : 0);
             if constexpr (constexpr auto size = trained_parameters<Op<Index>>::size; !gathers && size > 0)
