@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "../../../core/tensor.hpp"
+#include "../../../network/frozen_operation.hpp"
 #include "../../ranks.hpp"
 #include "../kernel/micro/matrix_product.hpp"
 
