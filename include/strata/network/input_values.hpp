@@ -14,6 +14,7 @@ namespace strata::inline STRATA_ABI {
 /// An array for the input of that name: `named<"image">(images)`.
 template <FixedString Name, class Array>
 struct NamedArray {
+    using IsNamedArray = void;
     static constexpr std::string_view name = Name.view();
     using Access = detail::access_of<Array>;
     Array const& array;
@@ -46,28 +47,42 @@ STRATA_COLD void place_input(std::string_view name, A const& array, std::size_t 
             to[i * row + k] = bytes ? static_cast<T>(value / T(255)) : value;
         }
 }
+// Found by its member, as Named is: nvcc deduces no names.
+template <class T>
+inline constexpr bool is_named_array = requires { typename T::IsNamedArray; };
+
 /// Bytes where all are, doubles where some are.
 template <class... Elements>
 using joined_element = std::conditional_t<(std::is_same_v<Elements, std::uint8_t> && ...), std::uint8_t,
                                           std::conditional_t<(std::is_same_v<Elements, double> || ...), double, float>>;
+template <bool HaveNames, class... Given>
+struct JoinedElement {
+    using type = float;
+};
+template <class... Given>
+struct JoinedElement<true, Given...> {
+    using type = joined_element<typename Given::Access::Element...>;
+};
 }  // namespace detail
 
 /// Samples of a network with Inputs: `input_values<Net>(named<"image">(images), named<"meta">(numbers))`, in any order. They
 /// go where the samples of any network go: model(values, workspace), trainer.train_step(values, labels),
 /// from_memory(values, {Net::InputShape::size}, labels). Bytes beside floats are divided by 255, as bytes alone are later.
 /// Throws Error unless all have as many samples.
-template <class Net, FixedString... Names, class... Arrays>
-[[nodiscard]] auto input_values(NamedArray<Names, Arrays> const&... given) {
+template <class Net, class... Given>
+[[nodiscard]] auto input_values(Given const&... given) {
     constexpr bool several = requires { typename detail::input_parts<Net>::AreInputParts; };
     static_assert(several, "input_values: the network does not begin with Inputs");
-    using T = detail::joined_element<typename NamedArray<Names, Arrays>::Access::Element...>;
+    constexpr bool have_names = (detail::is_named_array<Given> && ...);
+    static_assert(have_names, "input_values: say which input each array is for: named<\"image\">(array)");
+    using T = typename detail::JoinedElement<have_names, Given...>::type;
     std::vector<T> values;
-    if constexpr (several) {
+    if constexpr (several && have_names) {
         using Parts = detail::input_parts<Net>;
         constexpr bool all = [] {
-            int found[] = {Parts::find(Names.view())...};
-            bool each = sizeof...(Names) == static_cast<std::size_t>(Parts::count);
-            for (std::size_t i = 0; i < sizeof...(Names); ++i) {
+            int found[] = {Parts::find(Given::name)...};
+            bool each = sizeof...(Given) == static_cast<std::size_t>(Parts::count);
+            for (std::size_t i = 0; i < sizeof...(Given); ++i) {
                 each = each && found[i] >= 0;
                 for (std::size_t k = 0; k < i; ++k) each = each && found[k] != found[i];
             }
@@ -77,13 +92,13 @@ template <class Net, FixedString... Names, class... Arrays>
         if constexpr (all) {
             constexpr auto row = static_cast<std::size_t>(Net::InputShape::size);
             constexpr std::size_t sizes[] = {
-                static_cast<std::size_t>(Parts::template ShapeOf<Parts::find(Names.view())>::size)...};
-            std::size_t const counts[] = {NamedArray<Names, Arrays>::Access::size(given.array)...};
+                static_cast<std::size_t>(Parts::template ShapeOf<Parts::find(Given::name)>::size)...};
+            std::size_t const counts[] = {Given::Access::size(given.array)...};
             std::size_t const samples = counts[0] / sizes[0];
             values.resize(samples * row);
             std::size_t input = 0;
-            (detail::place_input(Names.view(), given.array, sizes[input++],
-                                 values.data() + Parts::offset(Parts::find(Names.view())), row, samples),
+            (detail::place_input(Given::name, given.array, sizes[input++],
+                                 values.data() + Parts::offset(Parts::find(Given::name)), row, samples),
              ...);
         }
     }
