@@ -46,6 +46,7 @@ FAMILY_KNOWS = {
     "kernel/mixed": ["kernel/linear", "kernel/convolution", "kernel/winograd"],
 }
 CPU_HEADERS = 12  # of a room, at most
+FILES = "files.ipp"  # the library strata::files: all .ipp files
 README = "README.md"
 README_LINES = (4, 20)
 # Libraries that enter through one header, or through the headers of one room.
@@ -201,6 +202,7 @@ def check(include):
     root = include / "strata"
     errors, warnings = [], []
     standard = {}
+    compiled = (root / FILES).read_text(encoding="utf-8") if (root / FILES).is_file() else ""
     headers = sorted(p for p in root.rglob("*") if p.suffix in (".hpp", ".ipp", ".cuh", ".h"))
     if not headers:
         errors.append(f"{root}: there are no headers")
@@ -262,6 +264,8 @@ def check(include):
                 report(number, f"{path} must not include {target}: {cpu_room(target)} is not below {inner}")
         if path.suffix == ".ipp" and room != "umbrella" and not (header.with_suffix(".hpp")).is_file():
             report(1, f"{path.stem}.hpp, which declares what stands here, is missing")
+        elif path.suffix == ".ipp" and room != "umbrella" and f'"{path.as_posix()}"' not in compiled:
+            report(1, f"{FILES} does not include {path}: the library would lack it")
         code = without_comments_and_strings(text)
         if room != "backend/cuda":
             names = set(re.findall(r"\bstd::(\w+)", code)) - set(ANYWHERE)
@@ -348,6 +352,7 @@ BAD = [
     ("data/gzip.hpp", '#include "../io/json.hpp"\n', "io is not below data"),
     ("io/checksum.ipp", '#include "json.hpp"\n', "checksum.hpp, which declares"),
     ("io/json.ipp", '#include "../train/trainer.hpp"\n', "train is not below io"),
+    ("files.ipp", "\n", "does not include io/json.ipp"),
     ("train/trainer.hpp", '#include "../strata.hpp"\n', "umbrella is not below train"),
     ("train/trainer.hpp", '#include "../testing/gradient_check.hpp"\n', "testing is not below train"),
     ("testing/gradient_check.hpp", '#include "../strata.hpp"\n', "umbrella is not below testing"),

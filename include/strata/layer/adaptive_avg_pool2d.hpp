@@ -7,7 +7,7 @@
 // Keeps nothing.
 #pragma once
 
-#include "adaptive_axis.hpp"
+#include "adaptive_windows.hpp"
 #include "avg_pool2d.hpp"
 #include "global_avg_pool2d.hpp"
 
@@ -15,15 +15,11 @@ namespace strata::inline STRATA_ABI {
 
 /// AdaptiveAvgPool2d bound to its input.
 template <class X, int Height, int Width>
-struct AdaptiveAveragePooling {
-    using Rows = AdaptiveAxis<X::template extent<1>, Height>;
-    using Columns = AdaptiveAxis<X::template extent<2>, Width>;
-    using Input = X;
-    using Output = Shape<channels_of<X>, Height, Width>;
-    using Parameters = NoParameters;
-    static constexpr Keep keep = Keep::nothing;
-    static constexpr bool same_in_every_lane = true;
-    static constexpr double flops = static_cast<double>(Output::size) * Rows::longest * Columns::longest;
+struct AdaptiveAveragePooling : AdaptiveWindows<X, Height, Width> {
+    using Windows = AdaptiveWindows<X, Height, Width>;
+    using Rows = typename Windows::Rows;
+    using Columns = typename Windows::Columns;
+    using Output = typename Windows::Output;
     static constexpr std::string_view type = "AdaptiveAvgPool2d";
 
     template <class Io>
@@ -78,12 +74,11 @@ struct WholeAveragePooling : GlobalAveragePooling<X> {
 namespace detail {
 template <class X, int Height, int Width>
 consteval auto adaptive_pooling() {
-    constexpr int height = X::template extent<1> / Height, width = X::template extent<2> / Width;
+    using Windows = AdaptiveWindows<X, Height, Width>;
     if constexpr (Height == 1 && Width == 1)
         return std::type_identity<WholeAveragePooling<X>>{};
-    else if constexpr (X::template extent<1> % Height == 0 && X::template extent<2> % Width == 0)
-        return std::type_identity<EvenAveragePooling<Window<
-            channels_of<X>, X::template extent<1>, X::template extent<2>, height, width, height, width, 0, 0>>>{};
+    else if constexpr (Windows::even)
+        return std::type_identity<EvenAveragePooling<typename Windows::Even>>{};
     else
         return std::type_identity<AdaptiveAveragePooling<X, Height, Width>>{};
 }

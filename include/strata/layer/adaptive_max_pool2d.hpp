@@ -8,26 +8,22 @@
 // the winner's place in the window, one value an output.
 #pragma once
 
-#include "adaptive_axis.hpp"
+#include "adaptive_windows.hpp"
 #include "max_pool2d.hpp"
 
 namespace strata::inline STRATA_ABI {
 
 /// AdaptiveMaxPool2d bound to its input.
 template <class X, int Height, int Width>
-struct AdaptiveMaxPooling {
-    using Rows = AdaptiveAxis<X::template extent<1>, Height>;
-    using Columns = AdaptiveAxis<X::template extent<2>, Width>;
-    using Input = X;
-    using Output = Shape<channels_of<X>, Height, Width>;
-    using Parameters = NoParameters;
-    static constexpr Keep keep = Keep::nothing;
+struct AdaptiveMaxPooling : AdaptiveWindows<X, Height, Width> {
+    using Windows = AdaptiveWindows<X, Height, Width>;
+    using Rows = typename Windows::Rows;
+    using Columns = typename Windows::Columns;
+    using Output = typename Windows::Output;
     static constexpr bool keeps_extra = true;
-    static constexpr bool same_in_every_lane = true;
     /// Places are numbers of the storage type, which must know them all: bfloat16 counts to 256.
     template <class Storage>
     static constexpr bool counts = sizeof(Storage) > 2 || Rows::longest* Columns::longest <= 256;
-    static constexpr double flops = static_cast<double>(Output::size) * Rows::longest * Columns::longest;
     static constexpr std::string_view type = "AdaptiveMaxPool2d";
 
     template <class Io>
@@ -36,16 +32,12 @@ struct AdaptiveMaxPooling {
         static_assert(counts<std::remove_pointer_t<decltype(io.extra.data)>>,
                       "AdaptiveMaxPool2d: a window of more than 256 pixels needs Float32");
         auto const [c, i, j] = at;
-        L best = L(0), place = L(-1);
+        LargestPixel<L> largest;
         for (int h = Rows::begin(i); h < Rows::end(i); ++h)
-            for (int w = Columns::begin(j); w < Columns::end(j); ++w) {
-                L const x = io.x(c, h, w);
-                auto const wins = (x > best) | is_nan(x) | (place < L(0));
-                place = select(wins, place_of<L>(h, w, i, j), place);
-                best = select(wins, x, best);
-            }
-        io.extra.set(Output::index(c, i, j), place);
-        return best;
+            for (int w = Columns::begin(j); w < Columns::end(j); ++w)
+                largest.see(io.x(c, h, w), place_of<L>(h, w, i, j));
+        io.extra.set(Output::index(c, i, j), largest.place);
+        return largest.value;
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<3> at, Io const& io) {
@@ -75,11 +67,9 @@ struct EvenMaxPooling : MaxPooling<Win> {
 namespace detail {
 template <class X, int Height, int Width>
 consteval auto adaptive_max_pooling() {
-    constexpr int height = X::template extent<1> / Height, width = X::template extent<2> / Width;
-    constexpr bool even = X::template extent<1> % Height == 0 && X::template extent<2> % Width == 0;
-    if constexpr (even && height * width <= 16)
-        return std::type_identity<EvenMaxPooling<Window<channels_of<X>, X::template extent<1>, X::template extent<2>,
-                                                        height, width, height, width, 0, 0>>>{};
+    using Windows = AdaptiveWindows<X, Height, Width>;
+    if constexpr (Windows::even && Windows::Rows::longest * Windows::Columns::longest <= 16)
+        return std::type_identity<EvenMaxPooling<typename Windows::Even>>{};
     else
         return std::type_identity<AdaptiveMaxPooling<X, Height, Width>>{};
 }

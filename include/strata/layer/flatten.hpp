@@ -16,6 +16,14 @@ struct Flatten {
         static constexpr double flops = 0;
         static constexpr std::string_view type = "Flatten";
     };
+
+    template <class Where, class Got>
+    struct Check {
+        static constexpr bool ok = Got::type::size < std::ptrdiff_t{1} << 31;
+        struct Message {
+            static_assert(ok, "Flatten: a sample has more than 2^31 - 1 numbers");
+        };
+    };
 };
 
 }  // namespace strata::inline STRATA_ABI

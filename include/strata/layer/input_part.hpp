@@ -22,7 +22,9 @@ struct InputParts;
 template <bool WantsGradient, class... Names, class... Shapes>
 struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
     using AreInputParts = void;
-    using Whole = Shape<(0 + ... + Shapes::size)>;
+    static constexpr std::ptrdiff_t numbers = (std::ptrdiff_t{0} + ... + Shapes::size);
+    static constexpr bool countable = numbers < std::ptrdiff_t{1} << 31;
+    using Whole = Shape<countable ? static_cast<int>(numbers) : 1>;
     static constexpr int count = sizeof...(Shapes);
     static constexpr bool wants_gradient = WantsGradient;
     template <int K>
@@ -36,7 +38,7 @@ struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
     /// Where an input begins.
     static constexpr int offset(int input) {
         int at = 0, k = 0;
-        ((at += k < input ? Shapes::size : 0, ++k), ...);
+        ((at += countable && k < input ? Shapes::size : 0, ++k), ...);
         return at;
     }
     static constexpr bool differ = [] {

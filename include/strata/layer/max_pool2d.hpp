@@ -10,6 +10,17 @@
 
 namespace strata::inline STRATA_ABI {
 
+/// The largest pixel of a window so far, and its place: of equal ones the first, and NaN whatever there was.
+template <class L>
+struct LargestPixel {
+    L value = L(0), place = L(-1);
+    STRATA_HD STRATA_INLINE void see(L x, L at) {
+        auto const wins = (x > value) | is_nan(x) | (place < L(0));
+        place = select(wins, at, place);
+        value = select(wins, x, value);
+    }
+};
+
 /// MaxPool2d bound to its input.
 template <class Win>
 struct MaxPooling {
@@ -31,15 +42,10 @@ struct MaxPooling {
         static_assert(counts<std::remove_pointer_t<decltype(io.extra.data)>>,
                       "MaxPool2d: a window of more than 256 pixels needs Float32");
         auto const [c, i, j] = at;
-        L best = L(0), place = L(-1);
-        Win::for_pixels(i, j, [&, c = c](int h, int w, int tap) {
-            L const x = io.x(c, h, w);
-            auto const wins = (x > best) | is_nan(x) | (place < L(0));
-            place = select(wins, L(tap), place);
-            best = select(wins, x, best);
-        });
-        io.extra.set(Output::index(c, i, j), place);
-        return best;
+        LargestPixel<L> largest;
+        Win::for_pixels(i, j, [&, c = c](int h, int w, int tap) { largest.see(io.x(c, h, w), L(tap)); });
+        io.extra.set(Output::index(c, i, j), largest.place);
+        return largest.value;
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<3> at, Io const& io) {

@@ -41,6 +41,12 @@ struct InputsCheck<Inputs<Parts...>> {
             return true;
         }(),
         "Inputs: two inputs have the same name");
+    static_assert(
+        [] {
+            if constexpr (named) return EntryOf<Inputs<Parts...>>::type::countable;
+            return true;
+        }(),
+        "Inputs: all inputs of a sample together have more than 2^31 - 1 numbers");
 };
 /// The input's shape; anything else has said that it is none.
 template <class T>
