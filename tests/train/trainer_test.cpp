@@ -159,6 +159,7 @@ TEST_CASE("fit tells schedules epoch and steps, and calls back in order") {
     CHECK(history.size() == 2);
 
     // Epochs count from the start of the training: there is nothing left to do, then one more.
+    static_assert(requires { trainer.fit(points.dataset(), {}); });  // options
     CHECK(trainer.fit(points.dataset(), quiet(2, 4)).size() == 2);
     CHECK(trainer.state().step == 6);
     History const more = trainer.fit(points.dataset(), quiet(3, 4));

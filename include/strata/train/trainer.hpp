@@ -94,7 +94,8 @@ public:
     /// Trains until `options.epochs` epochs are done in all, evaluating on `test` after each. Continues where the
     /// trainer stands, also in mid epoch. Exceptions of transforms and callbacks come out of here. Callbacks may do with
     /// the trainer what they like but call fit: after load_checkpoint training goes on where the checkpoint stands.
-    STRATA_COLD History const& fit(Dataset const& train, Dataset const& test, FitOptions const& options = {}) {
+    template <std::same_as<Dataset> Test>  // deduced: {} are options
+    STRATA_COLD History const& fit(Dataset const& train, Test const& test, FitOptions const& options = {}) {
         return fit(train, &test, options);
     }
     STRATA_COLD History const& fit(Dataset const& train, FitOptions const& options = {}) {
