@@ -33,7 +33,7 @@ static void measure_inference(benchmark::Subject const& subject, benchmark::Sele
                               benchmark::Work const& inference, bool batch_invariant) {
     if (!inference.selected(selection)) return;
     benchmark::Samples const samples(subject, inference.batch);
-    auto const model = fold_batch_norm(Model<Net>());  // as onnxruntime does by itself
+    auto const model = fold_batch_norm(Model<Net>());  // as onnxruntime does by itself, and pytorch_networks.py
     Workspace<FoldedNetwork<Net>> workspace(Cpu{.threads = inference.threads, .batch_invariant = batch_invariant});
     std::span<float const> const images(samples.images);
     benchmark::measure(inference, selection, [&] { model(images, workspace); });

@@ -17,7 +17,7 @@ namespace detail {
 
 /// How a tile of S samples is cut into bands of rows: of `rows` rows, 0 where the two convolutions run one after the other,
 /// because the rows under a band would not stay in the second-level cache until the next band needs them again, or because
-/// the tile has more samples than a vector: measured on a Zen 3, bands were 4 to 10 % faster up to there and 3 to 7 % slower
+/// the tile has more samples than a vector: measured on a Zen 3, bands were 0 to 10 % faster up to there and 3 to 7 % slower
 /// on 16 samples.
 template <class T>
 struct ChannelBand {
