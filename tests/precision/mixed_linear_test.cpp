@@ -3,7 +3,6 @@
 // inputs and outputs.
 #include "mixed_layer.hpp"
 
-#include "strata/backend/cpu/kernel/mixed/bfloat16_linear.hpp"
 
 using namespace strata;
 

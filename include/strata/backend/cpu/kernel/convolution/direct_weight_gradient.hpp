@@ -27,7 +27,8 @@ STRATA_ONE_COPY void weight_gradient_block(T const* const* dy, std::ptrdiff_t dy
             STRATA_UNROLL
             for (int u = 0; u < CO; ++u) from[u] = dy[u] + i * dy_pitch;
             for (std::ptrdiff_t at = 0; at < vectors * N; at += N)
-                f([&](int u) STRATA_INLINED { return from[u] + at; }, [&](int q) STRATA_INLINED { return row[q] + at; });
+                f([&](int u) STRATA_INLINED { return from[u] + at; },
+                  [&](int q) STRATA_INLINED { return row[q] + at; });
         }
     };
     dot<CO, Q, L>(steps, CO, stored, [&](int u, int q, T sum) { dw[u][q] += sum; });
