@@ -118,12 +118,12 @@ STRATA_ONE_COPY void winograd_weights(Correlation const& g, T const* w, T* to, i
             L half[3][P];
             STRATA_UNROLL
             for (int q = 0; q < 3; ++q)
-                Transform::taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
+                Transform::of_taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
             T* at = to + o / CO * p.block + first;
             STRATA_UNROLL
             for (int i = 0; i < P; ++i) {
                 L values[P];
-                Transform::taps({half[0][i], half[1][i], half[2][i]}, values);
+                Transform::of_taps({half[0][i], half[1][i], half[2][i]}, values);
                 STRATA_UNROLL
                 for (int j = 0; j < P; ++j, at += point) store_lane(at, values[j]);
             }
@@ -226,13 +226,13 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
                 L m[P], q[M];
                 STRATA_UNROLL
                 for (int i = 0; i < P; ++i) m[i] = load_lane<L>(from + (i * P + j) * p.product_point);
-                Transform::products(m, q);
+                Transform::to_outputs(m, q);
                 STRATA_UNROLL
                 for (int i = 0; i < M; ++i) half[i][j] = q[i];
             }
             STRATA_UNROLL
             for (int i = 0; i < M; ++i) {
-                Transform::products(half[i], out[i]);
+                Transform::to_outputs(half[i], out[i]);
                 STRATA_UNROLL
                 for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
             }

@@ -115,7 +115,7 @@ STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums,
         L m[P], w[3];
         STRATA_UNROLL
         for (int i = 0; i < P; ++i) m[i] = load_lane<L>(sums + (i * P + j) * point);
-        Transform::tap_gradients(m, w);
+        Transform::to_outputs(m, w);
         STRATA_UNROLL
         for (int i = 0; i < 3; ++i) half[i][j] = w[i];
     }
@@ -123,7 +123,7 @@ STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums,
     STRATA_UNROLL
     for (int i = 0; i < 3; ++i) {
         L w[3];
-        Transform::tap_gradients(half[i], w);
+        Transform::to_outputs(half[i], w);
         STRATA_UNROLL
         for (int j = 0; j < 3; ++j) store_lane(taps[i * 3 + j], w[j]);
     }

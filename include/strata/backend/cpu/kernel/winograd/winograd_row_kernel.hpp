@@ -3,7 +3,7 @@
 // (winograd_kernel.hpp).
 #pragma once
 
-#include "../winograd/winograd_kernel.hpp"
+#include "winograd_kernel.hpp"
 #include "winograd_row_convolution.hpp"
 #include "winograd_row_narrow.hpp"
 

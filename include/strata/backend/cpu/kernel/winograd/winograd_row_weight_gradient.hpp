@@ -11,9 +11,8 @@
 // cache. An item is a register block; its sum runs over bands, rows and tiles in order.
 #pragma once
 
-#include "../winograd/winograd_convolution.hpp"
+#include "winograd_convolution.hpp"
 #include "winograd_narrow_rows.hpp"
-
 namespace strata::inline STRATA_ABI::detail {
 
 /// The register block: rows of one side times rows of the other, what the registers hold besides a row of factors.
@@ -209,7 +208,7 @@ STRATA_ONE_COPY void winograd_row_add(Correlation const& g, WinogradRowGradientL
             L m[points], w[columns];
             STRATA_UNROLL
             for (int q = 0; q < points; ++q) m[q] = load_lane<L>(from + q * p.block_sums + at);
-            WinogradRowTransform::tap_gradients(m, w);
+            WinogradRowTransform::to_outputs(m, w);
             STRATA_UNROLL
             for (int q = 0; q < columns; ++q) store_lane(gradients[q] + at, w[q]);
         }

@@ -5,9 +5,54 @@
 
 #include <algorithm>
 
-#include "winograd_row_transform.hpp"
+#include "toom_cook.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
+
+/// Transforms a vector of tiles of eight columns of x (`Inputs`) or four of dy, `column` apart, to values `point`
+/// apart, in place too; the sum of dy is added to `total`.
+template <bool Inputs, class L, class T>
+STRATA_INLINE void winograd_row_tile(T const* from, std::ptrdiff_t column, T* to, std::ptrdiff_t point, L& total) {
+    using Transform = WinogradRowTransform;
+    constexpr int columns = Inputs ? Transform::points : Transform::outputs;
+    L in[columns], v[Transform::points];
+    STRATA_UNROLL
+    for (int k = 0; k < columns; ++k) {
+        in[k] = load_lane<L>(from + k * column);
+        hold_in_register(in[k]);
+    }
+    if constexpr (Inputs) {
+        Transform::of_inputs(in, v);
+    } else {
+        Transform::of_taps(in, v);
+        total = total + ((in[0] + in[1]) + (in[2] + in[3]));
+    }
+    STRATA_UNROLL
+    for (int k = 0; k < Transform::points; ++k) store_lane(to + k * point, v[k]);
+}
+
+/// Tiles of several rows: distances between rows, between a row's tiles and between the columns of a tile, and the same
+/// for the values, whose points are `point` apart. `samples` are whole vectors.
+struct RowTiles {
+    int rows, tiles, samples;
+    std::ptrdiff_t pitch, tile, column, to_pitch, point;
+};
+
+/// Transforms tiles of eight columns of x (`Inputs`) or four of dy: the value at point p of tile t lies at
+/// to + p point + t samples. In place where the two are the same. Returns the sum of dy.
+template <bool Inputs, class L, class T>
+STRATA_ONE_COPY T winograd_row_tiles(RowTiles const& d, T const* from, T* to) {
+    L total(T(0));
+    for (int row = 0; row < d.rows; ++row, from += d.pitch, to += d.to_pitch)
+        for (int s = 0; s < d.samples; s += width_of<L>) {
+            T const* source = from + s;
+            T* target = to + s;
+            for (int t = 0; t < d.tiles; ++t, source += d.tile, target += d.samples)
+                winograd_row_tile<Inputs>(source, d.column, target, d.point, total);
+        }
+    return Inputs ? T(0) : sum(total);
+}
+
 
 /// Numbers of transformed rows beyond which a core's caches no longer help (2 MB of floats).
 inline constexpr int most_row_numbers = 1 << 19;

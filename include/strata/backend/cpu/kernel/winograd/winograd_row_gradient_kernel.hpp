@@ -2,7 +2,7 @@
 // precision policy says otherwise (winograd_kernel.hpp).
 #pragma once
 
-#include "../winograd/winograd_kernel.hpp"
+#include "winograd_kernel.hpp"
 #include "winograd_row_convolution.hpp"
 #include "winograd_row_weight_gradient.hpp"
 

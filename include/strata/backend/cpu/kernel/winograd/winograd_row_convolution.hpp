@@ -14,9 +14,8 @@
 // gradient in place of 7.2, 4.7 and 6.8.
 #pragma once
 
-#include "../winograd/winograd_convolution.hpp"
-#include "winograd_row_transform.hpp"
-
+#include "winograd_convolution.hpp"
+#include "winograd_narrow_rows.hpp"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
 
@@ -73,7 +72,7 @@ STRATA_COLD void winograd_row_weights(Correlation const& g, T const* w, T* to, i
                         STRATA_UNROLL
                         for (int q = 0; q < 5; ++q) taps[q] = from[q * g.tap_weights];
                     }
-                    WinogradRowTransform::taps_at_points(taps, values);
+                    WinogradRowTransform::of_taps(taps, values);
                     T* const at = to + static_cast<std::ptrdiff_t>(p * g.in_channels + c) * P * CO + u;
                     STRATA_UNROLL
                     for (int k = 0; k < 8; ++k) at[k / P * layout.round + k % P * CO] = values[k];
@@ -161,7 +160,7 @@ STRATA_INLINE void winograd_row_columns(T const* from, WinogradRowOutput<T> cons
     L m[points];
     STRATA_UNROLL
     for (int k = 0; k < points; ++k) m[k] = load_lane<L>(from + (u * points + k) * N);
-    WinogradRowTransform::products(m, out);
+    WinogradRowTransform::to_outputs(m, out);
     L const bias(d.bias ? d.bias[u] : T(0));
     STRATA_UNROLL
     for (L& column : out) {

@@ -5,7 +5,6 @@
 // along its flattened rows. What differs is how columns come apart, and together again.
 #pragma once
 
-#include "winograd_narrow_rows.hpp"
 #include "winograd_row_convolution.hpp"
 
 #pragma GCC diagnostic push
