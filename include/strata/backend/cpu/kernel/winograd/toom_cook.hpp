@@ -29,7 +29,7 @@ struct ToomCook {
         L zero = d[points - 2], infinity = d[points - 1];
         STRATA_UNROLL
         for (int k = pairs - 1; k >= 0; --k) {
-            L const factor(constants.all[k]);
+            auto const factor = static_cast<L>(constants.all[k]);
             zero = multiply_add(factor, d[2 * k], zero);
             infinity = multiply_add(factor, d[2 * k + 1], infinity);
         }
@@ -40,7 +40,7 @@ struct ToomCook {
             L even = d[points - 2], odd = d[points - 3];
             STRATA_UNROLL
             for (int k = pairs - 2; k >= 0; --k) {
-                L const factor(constants.others[i][k]);
+                auto const factor = static_cast<L>(constants.others[i][k]);
                 even = multiply_add(factor, d[2 * k + 2], even);
                 odd = multiply_add(factor, d[2 * k + 1], odd);
             }

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "winograd_kernel.hpp"
-#include "winograd_row_convolution.hpp"
-#include "winograd_row_weight_gradient.hpp"
+#include "winograd_row.hpp"
+#include "winograd_row_gradient.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -21,7 +21,7 @@ constexpr double winograd_row_gradient_cycles(Correlation const& g, int S) {
     double const vectors = 1.0 * p.tiles * S / N, rows = g.out_height + bands * (g.taps_height - 1),
                  ins = g.in_channels * p.out_chunks, outs = g.out_channels * p.in_chunks;
     int const halves = (2 * p.row + N - 1) / N;  // of vectors: columns of narrow tiles come apart in them
-    return (p.narrow ? ins * rows * (15 + 20 * halves) + outs * g.out_height * (15 + 10 * halves) : 0.0) +
+    return (S < N ? ins * rows * (15 + 20 * halves) + outs * g.out_height * (15 + 10 * halves) : 0.0) +
            blocks * p.points * (0.98 * block * g.out_height * vectors + 102.0 * bands * slices) +
            vectors * (36 * ins * rows + 29 * outs * g.out_height) + 91 * bands * slices * (ins + outs) + 180;
 }
@@ -46,11 +46,11 @@ struct RowGradientChoice {
     constexpr RowGradientChoice(Correlation const& g, double weight)
         : one(is_faster_by_row_gradient<L>(g, width_of<L>, weight)),
           several(is_faster_by_row_gradient<L>(g, 2 * width_of<L>, weight)) {
-        for (int S = 1; WinogradNarrowRows<L>::takes(S); S *= 2)
+        for (int S = 1; S < width_of<L>; S *= 2)
             narrow[S] = one && is_faster_by_row_gradient<L>(g, S, weight);
     }
     [[nodiscard]] constexpr bool takes(int S) const {
-        return WinogradNarrowRows<L>::takes(S) ? narrow[S] : S % width_of<L> == 0 && (S > width_of<L> ? several : one);
+        return S < width_of<L> ? narrow[S] : S % width_of<L> == 0 && (S > width_of<L> ? several : one);
     }
 };
 

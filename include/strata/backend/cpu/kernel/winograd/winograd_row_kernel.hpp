@@ -4,8 +4,7 @@
 #pragma once
 
 #include "winograd_kernel.hpp"
-#include "winograd_row_convolution.hpp"
-#include "winograd_row_narrow.hpp"
+#include "winograd_row.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -58,28 +57,26 @@ private:
 /// Its cost counts `weight` times.
 template <class L>
 struct WinogradRowChoice {
-    using Narrow = WinogradNarrowRows<L>;
     static constexpr int N = width_of<L>;
-    bool whole_vectors = false, some_narrow = false;
+    bool forward;  ///< the pass that may be asked for a sample's own bits
+    bool whole_vectors = false;
     bool invariant = false;  ///< where a sample's bits may not depend on the tile: all of them, or none
     bool narrow[2][N] = {};  ///< [transformed weights are cached, not made for every tile][samples]
 
-    constexpr WinogradRowChoice(Correlation const& g, double weight, bool forward) {
+    constexpr WinogradRowChoice(Correlation const& g, double weight, bool is_forward) : forward(is_forward) {
         if (!is_winograd_row(g)) return;
         RowCycles const cycles{g};
         whole_vectors = cycles.whole_vectors() < 0.9 * weight * cycles.direct();
         invariant = whole_vectors && forward;
-        for (int S = 1; Narrow::takes(S); S *= 2) invariant = invariant && WinogradNarrowLayout<L>(g, S).fits(g);
-        some_narrow = invariant && Narrow::takes(1);
+        for (int S = 1; S < N; S *= 2) invariant = invariant && WinogradRowLayout<L>(g, S).fits();
         for (bool const cached : {false, true})
-            for (int S = 1; Narrow::takes(S); S *= 2) {
+            for (int S = 1; S < N; S *= 2) {
                 bool const faster = cycles.narrow(S, N, cached) < 0.9 * weight * cycles.direct(S, N);
-                narrow[cached][S] = faster && WinogradNarrowLayout<L>(g, S).fits(g);
-                some_narrow = some_narrow || narrow[cached][S];
+                narrow[cached][S] = faster && WinogradRowLayout<L>(g, S).fits();
             }
     }
     [[nodiscard]] constexpr bool takes(int S, bool cached) const {
-        return Narrow::takes(S) ? narrow[cached][S] : S % N == 0 && whole_vectors;
+        return S < N ? narrow[cached][S] : S % N == 0 && whole_vectors;
     }
     template <class Precision>
     [[nodiscard]] bool takes(KernelData<Precision> const& a) const {
@@ -87,7 +84,9 @@ struct WinogradRowChoice {
     }
     /// Whether some tiles of S samples are taken, and whether all are.
     [[nodiscard]] constexpr bool any(int S) const { return invariant || takes(S, false) || takes(S, true); }
-    [[nodiscard]] constexpr bool all(int S) const { return invariant && takes(S, false) && takes(S, true); }
+    [[nodiscard]] constexpr bool all(int S) const {
+        return (invariant || !forward) && takes(S, false) && takes(S, true);
+    }
 };
 
 /// One group of at least two channels.
@@ -101,30 +100,21 @@ template <class Geometry, class Direct, class Precision, bool Forward>
 struct WinogradRowPass {
     using T = typename Precision::compute;
     using L = widest_lane<T>;
-    using Layout = WinogradRowLayout<L>;
-    static constexpr int N = width_of<L>;
     static constexpr WinogradRowChoice<L> choice{Geometry::g(), winograd_weight<Precision>(), Forward};
     static constexpr Items items = Direct::items;
 
     static constexpr int scratch(int S) {
         int const direct = choice.all(S) ? 0 : Direct::scratch(S);
-        if (!choice.any(S)) return direct;
-        if constexpr (choice.some_narrow)
-            if (WinogradNarrowRows<L>::takes(S))
-                return (std::max)(direct, WinogradNarrowLayout<L>(Geometry::g(), S).scratch(Geometry::g()));
-        return Layout(Geometry::g()).scratch(Geometry::g());
+        return choice.any(S) ? (std::max)(direct, WinogradRowLayout<L>(Geometry::g(), S).scratch()) : direct;
     }
-    static constexpr int prepared(int S) { return choice.any(S) ? Layout(Geometry::g()).size() : 0; }
-    static constexpr int prepare_items = Layout(Geometry::g()).blocks;
+    static constexpr int prepared(int S) { return choice.any(S) ? WinogradRowWeights<L>(Geometry::g()).size() : 0; }
+    static constexpr int prepare_items = WinogradRowWeights<L>(Geometry::g()).blocks;
     static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
         if (choice.takes(a)) winograd_row_weights<L>(Geometry::g(), a.parameters, to, begin, end);
     }
     static void correlate(KernelData<Precision> const& a, T const* x, T const* bias, T* y, bool add, int begin,
                           int end) {
-        auto run = winograd_row_correlate<L, T>;
-        if constexpr (choice.some_narrow)
-            if (WinogradNarrowRows<L>::takes(a.stride)) run = winograd_narrow_correlate<L, T>;
-        run(Geometry::g(), x, a.prepared, bias, y, a.stride, a.scratch, add, begin, end, a.relu);
+        winograd_row_correlate<L>(Geometry::g(), x, a.prepared, bias, y, a.stride, a.scratch, add, begin, end, a.relu);
     }
 };
 
