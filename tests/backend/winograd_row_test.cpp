@@ -9,7 +9,7 @@
 
 #include "../layer/oracle_run.hpp"
 #include "correlation_case.hpp"
-#include "strata/backend/cpu/kernel/winograd/winograd_row_kernel.hpp"
+#include "strata/backend/cpu/kernel/winograd/winograd_kernel.hpp"
 
 using namespace strata;
 using namespace strata::detail;

@@ -22,5 +22,4 @@
 #include "pooling/global_average_kernel.hpp"
 #include "pooling/padded_pooling_kernel.hpp"
 #include "pooling/pooling_kernel.hpp"
-#include "winograd/winograd_row_gradient_kernel.hpp"
-#include "winograd/winograd_row_kernel.hpp"
+#include "winograd/winograd_kernel.hpp"

@@ -205,109 +205,12 @@ struct ThroughFloatParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>
 
 // ---- direct convolution or Winograd --------------------------------------------------------------------------------
 
-/// The tiles that Winograd takes beside a direct kernel `speed` times as fast as Float32's.
-template <class G, class Short>
-constexpr WinogradTiles mixed_winograd_tiles(Correlation const& g, double speed) {
-    if constexpr (WinogradGeometry<G, Mixed<Short>>)
-        return winograd_tiles<widest_lane<float>>(g, speed);
-    else
-        return {};
-}
-template <class Short>
-constexpr int float_numbers(int count) {
-    return count * static_cast<int>(sizeof(float) / sizeof(Short));
-}
-
 template <class Direct, class G, class Short>
-struct DirectOrWinogradForward {
-    using L = widest_lane<float>;
-    static constexpr WinogradTiles tiles = mixed_winograd_tiles<G, Short>(forward_correlation<G>, Direct::speed);
-    static constexpr bool applies_relu = true;
-    static constexpr Items items = Direct::items;
-    static constexpr int scratch(int S) {
-        return winograd_forward_scratch<L>(tiles, forward_correlation<G>, S, float_numbers<Short>(1),
-                                           Direct::scratch(S));
-    }
-    static constexpr int prepared(int S) {
-        return float_numbers<Short>(winograd_forward_prepared<L>(tiles, forward_correlation<G>, S));
-    }
-    static constexpr int prepare_items = WinogradWeights<4, L>(forward_correlation<G>).blocks;
-    static void prepare(KernelData<Mixed<Short>> const& a, Short* to, int begin, int end) {
-        with_winograd<tiles>(samples_chosen_by(a), [&]<int M>() {
-            winograd_weights<M, L>(forward_correlation<G>, a.parameters, reinterpret_cast<float*>(to), begin, end);
-        });
-    }
-    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
-        constexpr auto const& g = forward_correlation<G>;
-        if (!with_winograd<tiles>(samples_chosen_by(a), [&]<int M>() {
-                int const n = WinogradLayout<M, L>(g, a.stride).items();
-                winograd_correlate<M, L>(g, a.x, reinterpret_cast<float const*>(a.prepared),
-                                         G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
-                                         a.stride, reinterpret_cast<float*>(a.scratch), false,
-                                         item_of(begin, items.count, n), item_of(end, items.count, n), a.relu);
-            }))
-            Direct::run(a, begin, end);
-    }
-};
+using DirectOrWinogradForward = WinogradSquarePass<Direct, G, Mixed<Short>, true>;
 template <class Direct, class G, class Short>
-struct DirectOrWinogradInputGradient {
-    using L = widest_lane<float>;
-    static constexpr WinogradTiles tiles = mixed_winograd_tiles<G, Short>(backward_correlation<G>, Direct::speed);
-    static constexpr Items items = Direct::items;
-    static constexpr int scratch(int S) {
-        int const winograd = winograd_scratch<L, WinogradLayout>(tiles, backward_correlation<G>, S);
-        return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
-    }
-    static constexpr int prepared(int S) {
-        return float_numbers<Short>(winograd_prepared<L>(tiles, backward_correlation<G>, S));
-    }
-    static constexpr int prepare_items = WinogradWeights<4, L>(backward_correlation<G>).blocks;
-    static void prepare(KernelData<Mixed<Short>> const& a, Short* to, int begin, int end) {
-        with_winograd<tiles>(a.stride, [&]<int M>() {
-            winograd_weights<M, L>(backward_correlation<G>, a.parameters, reinterpret_cast<float*>(to), begin, end);
-        });
-    }
-    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
-        constexpr auto const& g = backward_correlation<G>;
-        if (!with_winograd<tiles>(a.stride, [&]<int M>() {
-                int const n = WinogradLayout<M, L>(g, a.stride).items();
-                float const* const none = nullptr;
-                winograd_correlate<M, L>(g, a.dy, reinterpret_cast<float const*>(a.prepared), none, a.dx, a.stride,
-                                         reinterpret_cast<float*>(a.scratch), a.write == GradientWrite::add,
-                                         item_of(begin, items.count, n), item_of(end, items.count, n));
-            }))
-            Direct::run(a, begin, end);
-    }
-};
+using DirectOrWinogradInputGradient = WinogradSquarePass<Direct, G, Mixed<Short>, false>;
 template <class Direct, class G, class Short>
-struct DirectOrWinogradParameterGradient {
-    using L = widest_lane<float>;
-    static constexpr WinogradTiles tiles = [] {
-        if constexpr (WinogradGeometry<G, Mixed<Short>>)
-            return winograd_gradient_tiles<L>(forward_correlation<G>, Direct::speed);
-        else
-            return WinogradTiles{};
-    }();
-    static constexpr Items items = Direct::items;
-    static constexpr int scratch(int S) {
-        int const winograd = winograd_scratch<L, WinogradGradientLayout>(tiles, forward_correlation<G>, S);
-        return winograd > 0 ? float_numbers<Short>(winograd) : Direct::scratch(S);
-    }
-    static void run(KernelData<Mixed<Short>> const& a, int begin, int end) {
-        constexpr auto const& g = forward_correlation<G>;
-        bool const done = with_winograd<tiles>(a.stride, [&]<int M>() {
-            int const n = WinogradGradientLayout<M, L>(g, a.stride).items();
-            winograd_weight_gradient<M, L>(g, a.x, a.dy, a.gradient, a.stride, reinterpret_cast<float*>(a.scratch),
-                                           item_of((std::min)(begin, Direct::blocks), Direct::blocks, n),
-                                           item_of((std::min)(end, Direct::blocks), Direct::blocks, n));
-        });
-        if (!done)
-            Direct::run(a, begin, end);
-        else if (G::bias && begin < end && end == items.count)
-            bias_gradient<L>(a.dy, a.gradient + G::out_channels * g.out_weights, G::out_channels,
-                             G::out_height * G::out_width * a.stride);
-    }
-};
+using DirectOrWinogradParameterGradient = WinogradSquareGradient<Direct, G, Mixed<Short>>;
 
 }  // namespace detail
 

@@ -58,13 +58,13 @@ struct WinogradRowLayout {
                           4, (std::max)(g.out_height, 4))),
           line(0) {
         int const rows = (std::min)(band, g.out_height) + g.taps_height - 1;
-        line = row_line<L>(g, S, samples, rows);
+        line = row_line<L>(g, S, samples, (std::min)(rows, g.in_height));
         // [channel][point][row][tile][sample]; rows of one vector as [row][channel][point]: what an output row needs is
         // then one run of memory, which moves on by a row.
         point = S < N ? round_up_to<N>(rows * tiles * samples) + N : N;
         channel = points * point;
         row = S < N ? tiles * samples : g.in_channels * channel;
-        inputs = S < N ? g.in_channels * channel : rows * row;
+        inputs = S < N ? g.in_channels * channel : (std::min)(rows, g.in_height) * row;
     }
     /// False where even four rows are so long that direct convolution, which needs fewer of them at once, is faster.
     [[nodiscard]] constexpr bool fits() const { return inputs <= most_row_numbers; }
@@ -224,7 +224,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
             PlaneRows const rows{g.in_height, g.in_width,          g.pad_left - tile * outputs, S, sample,
                                  p.samples,   p.tiles,             p.row,                       p.point};
             for (int c = 0; c < g.in_channels; ++c)
-                rows_to_points<true, L>(rows, x + c * in_plane, line, inputs + c * p.channel + (top - above) * p.row,
+                rows_to_points<true, L>(rows, x + c * in_plane, line, inputs + c * p.channel,
                                         top, bottom - top);
             d.columns = g.out_width - tile * outputs;
             for (int o = 0; o < g.out_channels; o += CO) {
@@ -239,7 +239,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                     // Kernel rows that lie inside the image for any of the vector's rows.
                     int const first = std::clamp(g.pad_top - last_row, 0, g.taps_height),
                               last = std::clamp(g.in_height + g.pad_top - row, first, g.taps_height);
-                    multiply(inputs + first * p.row + at * place, p, last - first, g.in_channels,
+                    multiply(inputs + (first + above - top) * p.row + at * place, p, last - first, g.in_channels,
                              weights + o / CO * w.block + first * w.row, w.round, products);
                     write(products, d, at, (std::min)(step, count - at));
                 }
