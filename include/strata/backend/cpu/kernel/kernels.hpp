@@ -12,6 +12,7 @@
 #include "image/upsample_kernel.hpp"
 #include "image/zero_pad_kernel.hpp"
 #include "linear/linear_kernel.hpp"
+#include "mixed/mixed_winograd.hpp"
 #include "mixed/through_float.hpp"
 #include "mixed/through_pairs.hpp"
 #include "norm/batch_norm_kernel.hpp"
@@ -22,5 +23,3 @@
 #include "pooling/padded_pooling_kernel.hpp"
 #include "pooling/pooling_kernel.hpp"
 #include "winograd/winograd_kernel.hpp"
-#include "winograd_row/winograd_row_gradient_kernel.hpp"
-#include "winograd_row/winograd_row_kernel.hpp"

@@ -28,4 +28,63 @@ inline constexpr bool pairs_pay = pair_rate > 1;
 /// How many times as fast as Float32's the direct kernels are then, measured: they also pack, and round what they store.
 inline constexpr double pair_speed = 0.9 * pair_rate;
 
+/// What convolutions cost, in cycles of a core that does one vector's multiply-add in each, on data in its caches. By these
+/// a kernel is chosen, so a number that changes may change bits.
+struct ConvolutionCosts {
+    /// Direct convolution of 3 x 3 taps: a product of vectors, and besides for a vector of outputs an output channel and an
+    /// input channel.
+    struct {
+        double product, output, input;
+    } square;
+    /// Its weight gradient: a product, what is added to it over the number of vectors of a row, and a tap.
+    struct {
+        double product, short_row, tap;
+    } square_gradient;
+    /// Direct convolution of five taps a row: a product, and besides for a vector of outputs an output channel and an input
+    /// channel; a row to pack.
+    struct {
+        double product, output, input, packed_row;
+    } row;
+    /// Its weight gradient: a product, a tap's row of outputs, an output channel of a block of taps, a vector of dy.
+    struct {
+        double product, row, output, bias;
+    } row_gradient;
+
+    /// F(4x4, 3x3) or F(2x2, 3x3), besides the products: a vector of inputs of one channel, of outputs, of output gradients,
+    /// each piece of a gathered vector, a pair of channels' weights, a transposed vector of inputs, a pair's gradients.
+    struct Square {
+        double input, output, gradient, gather, scatter, weights, transposition, back;
+    } of_four, of_two;
+    /// Of both: a product where a block is one vector, and where it is more; one of the gradient; a chunk of products.
+    struct {
+        double one, several, gradient, chunk;
+    } square_product;
+    /// F(4, 5): a row of outputs of a channel and of a block, a row of inputs; of small tiles a vector of outputs where rows
+    /// are whole tiles and where not, a row of inputs and half a vector of it, a pair of channels' weights.
+    struct {
+        double output, block, input, narrow_output, cut_output, narrow_row, narrow_half, weights;
+    } along_row;
+    /// F(5, 4): a product, a block's band; a vector of a row of inputs, of dy, a band of a channel, a call; of small tiles
+    /// a row, and half a vector of it of inputs, of dy.
+    struct {
+        double product, band, input, output, channel, call, narrow_row, narrow_input, narrow_output;
+    } along_row_gradient;
+};
+
+/// Fitted to measurements on one core of a Zen 4 with AVX-512 and 1 MB of second-level cache: along the row to 600
+/// geometries (one choice in a hundred costs time, 7 % at most), its gradients to 1400, both on whole vectors of samples.
+inline constexpr ConvolutionCosts zen4_costs{
+    .square = {1.15, 6, 30},
+    .square_gradient = {1.05, 0.6, 10},
+    .row = {1.2, 9.5, 9, 60},
+    .row_gradient = {0.98, 16.4, 46, 2.7},
+    .of_four = {180, 150, 210, 60, 42, 24, 310, 16},
+    .of_two = {70, 50, 80, 27, 11, 16, 140, 8},
+    .square_product = {1.2, 1.1, 1.15, 12},
+    .along_row = {30, 34, 34, 45, 105, 15, 20, 17},
+    .along_row_gradient = {0.98, 102, 36, 29, 91, 180, 15, 20, 10},
+};
+/// What the estimates take, on every processor.
+inline constexpr ConvolutionCosts const& convolution_costs = zen4_costs;
+
 }  // namespace strata::inline STRATA_ABI::detail

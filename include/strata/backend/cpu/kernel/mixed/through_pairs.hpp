@@ -237,7 +237,7 @@ inline constexpr bool pairs_are_faster = pairs_pay;
 template <class G, class Scheme>
 requires WinogradGeometry<G, Float32>
 inline constexpr bool pairs_are_faster<Convolution<G, Scheme>> =
-    pairs_pay && winograd_tile<widest_lane<float>>(forward_correlation<G>, invariant_choice, pair_speed) == 0;
+    pairs_pay && winograd_tiles<widest_lane<float>>(forward_correlation<G>, 1 / pair_speed).of(invariant_choice) == 0;
 
 inline constexpr KernelNote pair_note{"pairs of bfloat16",
                                       "products of pairs, twice as fast as those of floats on this processor"};

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "winograd_transform.hpp"
+#include "toom_cook.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -36,7 +36,7 @@ struct WinogradInputPatch {
     static constexpr int tile = M, size = M + 2, points = M + 2;
     template <class L>
     static STRATA_INLINE void transform(L const (&d)[size], L (&values)[points]) {
-        WinogradTransform<M>::inputs(d, values);
+        WinogradTransform<M>::of_inputs(d, values);
     }
 };
 /// The output gradients of a tile of M x M outputs.
@@ -45,7 +45,7 @@ struct WinogradGradientPatch {
     static constexpr int tile = M, size = M, points = M + 2;
     template <class L>
     static STRATA_INLINE void transform(L const (&d)[size], L (&values)[points]) {
-        WinogradTransform<M>::output_gradients(d, values);
+        WinogradTransform<M>::of_taps(d, values);
     }
 };
 

@@ -8,9 +8,8 @@
 // so no split of the items changes bits.
 #pragma once
 
-#include <cstdint>
-
 #include "../../../../layer/relu.hpp"
+#include "../micro/carver.hpp"
 #include "../micro/convolution_geometry.hpp"
 #include "winograd_patch.hpp"
 
@@ -27,12 +26,6 @@ inline constexpr int winograd_channels = width_of<L> * sizeof(scalar_of<L>) == 6
 constexpr bool is_winograd(Correlation const& g) {
     return g.taps_height == 3 && g.taps_width == 3 && g.stride_height == 1 && g.stride_width == 1 &&
            g.dilation_height == 1 && g.dilation_width == 1;
-}
-
-/// Scratch memory need not begin on a cache line; vectors that cross one cost twice.
-template <class T>
-T* aligned_to_cache_line(T* p) {
-    return reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(p) + 63) / 64 * 64);
 }
 
 /// How transformed weights lie: [block of output channels][point][input channel][channel of the block].
@@ -52,9 +45,10 @@ struct WinogradWeights {
     [[nodiscard]] constexpr int size() const { return static_cast<int>(block) * blocks; }
 };
 
-/// How a Winograd correlation with M x M outputs a tile is cut up, and where its parts lie in the scratch memory.
+/// How a Winograd correlation with M x M outputs a tile is cut up.
 template <int M, class L>
 struct WinogradLayout {
+    using T = scalar_of<L>;
     static constexpr int N = width_of<L>, points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
     WinogradImage image;
     int vectors, block_vectors, blocks;  ///< vectors of the image; of a block; blocks of vectors
@@ -62,7 +56,6 @@ struct WinogradLayout {
     /// Transformed inputs are [point][channel][vector of the block], products [point][output channel of the
     /// chunk][vector of the block].
     std::ptrdiff_t input_point, product_point;
-    std::ptrdiff_t inputs, products;
 
     constexpr WinogradLayout(Correlation const& g, int S)
         : image{g.in_height,
@@ -80,15 +73,16 @@ struct WinogradLayout {
         chunks = (g.out_channels + chunk - 1) / chunk;
         input_point = (g.in_channels * block_vectors + 1) * N;
         product_point = (chunk * block_vectors + 1) * N;
-        inputs = input_point * points;
-        products = product_point * points;
     }
     /// Items of winograd_correlate: (block of vectors, chunk of output channels).
     [[nodiscard]] constexpr int items() const { return blocks * chunks; }
-    /// Scalars of scratch memory: besides the parts what aligns them to 64 bytes.
-    [[nodiscard]] constexpr int scratch() const {
-        return static_cast<int>(inputs + products) + static_cast<int>(64 / sizeof(scalar_of<L>));
+    struct Parts {
+        T *inputs, *products;
+    };
+    constexpr Parts carve(Carver& memory) const {
+        return {memory.take<T>(input_point * points), memory.take<T>(product_point * points)};
     }
+    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
 };
 
 /// Transforms the weights of blocks [begin, end) of output channels, zero where there is no channel.
@@ -118,16 +112,44 @@ STRATA_ONE_COPY void winograd_weights(Correlation const& g, T const* w, T* to, i
             L half[3][P];
             STRATA_UNROLL
             for (int q = 0; q < 3; ++q)
-                Transform::taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
+                Transform::of_taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
             T* at = to + o / CO * p.block + first;
             STRATA_UNROLL
             for (int i = 0; i < P; ++i) {
                 L values[P];
-                Transform::taps({half[0][i], half[1][i], half[2][i]}, values);
+                Transform::of_taps({half[0][i], half[1][i], half[2][i]}, values);
                 STRATA_UNROLL
                 for (int j = 0; j < P; ++j, at += point) store_lane(at, values[j]);
             }
         }
+}
+
+/// sum(u, v) = (`first` ? 0 : out(u, v)) + sum over runs and steps of factor(u) vector(v): a block of output channels,
+/// V vectors wide, over `runs` runs of `steps` steps. The steps of a run follow each other, `run` apart the runs' factors.
+template <int V, int FactorRow, int Factor, class L, class T>
+STRATA_INLINE void winograd_block(T const* factors, T const* vectors, std::ptrdiff_t vector, T* out,
+                                  std::ptrdiff_t out_row, int runs, int steps, std::ptrdiff_t run, bool first) {
+    constexpr int N = width_of<L>, CO = winograd_channels<L>;
+    L sum[CO][V];
+    STRATA_UNROLL
+    for (int k = 0; k < CO * V; ++k)
+        sum[k / V][k % V] = first ? L(T(0)) : load_lane<L>(out + k / V * out_row + k % V * N);
+    for (; runs > 0; --runs, factors += run) {
+        T const* w = factors;
+        for (int k = 0; k < steps; ++k, w += Factor, vectors += vector) {
+            L x[V];
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) x[v] = load_lane<L>(vectors + v * N);
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) {
+                L const factor(w[u * FactorRow]);
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(factor, x[v], sum[u][v]);
+            }
+        }
+    }
+    STRATA_UNROLL
+    for (int k = 0; k < CO * V; ++k) store_lane(out + k / V * out_row + k % V * N, sum[k / V][k % V]);
 }
 
 /// The products at one point: V vectors of a block, `blocks` blocks of output channels, summed over the input channels.
@@ -135,32 +157,8 @@ template <int V, class L, class T>
 STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_block, T const* in, T* out,
                                        int in_channels, int blocks) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>;
-    for (int block = 0; block < blocks; ++block, weight += weight_block, out += CO * V * N) {
-        L sum[CO][V];
-        STRATA_UNROLL
-        for (int u = 0; u < CO; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) sum[u][v] = L(T(0));
-        }
-        T const* w = weight;
-        T const* from = in;
-        for (int c = 0; c < in_channels; ++c, w += CO, from += V * N) {
-            L x[V];
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) x[v] = load_lane<L>(from + v * N);
-            STRATA_UNROLL
-            for (int u = 0; u < CO; ++u) {
-                L const factor(w[u]);
-                STRATA_UNROLL
-                for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(factor, x[v], sum[u][v]);
-            }
-        }
-        STRATA_UNROLL
-        for (int u = 0; u < CO; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) store_lane(out + (u * V + v) * N, sum[u][v]);
-        }
-    }
+    for (int block = 0; block < blocks; ++block, weight += weight_block, out += CO * V * N)
+        winograd_block<V, 1, CO, L>(weight, in, V * N, out, V * N, 1, in_channels, 0, true);
 }
 
 /// Writes a vector of tiles [M][M][N] to a channel's image in pieces of S = `Length` numbers, as far as they lie in it.
@@ -226,13 +224,13 @@ STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L>
                 L m[P], q[M];
                 STRATA_UNROLL
                 for (int i = 0; i < P; ++i) m[i] = load_lane<L>(from + (i * P + j) * p.product_point);
-                Transform::products(m, q);
+                Transform::to_outputs(m, q);
                 STRATA_UNROLL
                 for (int i = 0; i < M; ++i) half[i][j] = q[i];
             }
             STRATA_UNROLL
             for (int i = 0; i < M; ++i) {
-                Transform::products(half[i], out[i]);
+                Transform::to_outputs(half[i], out[i]);
                 STRATA_UNROLL
                 for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
             }
@@ -271,8 +269,8 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
     constexpr int CO = winograd_channels<L>;
     WinogradLayout<M, L> const p(g, S);
     WinogradWeights<M, L> const w(g);
-    T* const inputs = aligned_to_cache_line(scratch);
-    T* const products = inputs + p.inputs;
+    Carver memory(scratch);
+    auto const [inputs, products] = p.carve(memory);
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     int block = -1, from = 0, to = 0;
     for (int item = begin; item < end; ++item) {

@@ -8,16 +8,17 @@
 // samples in the lanes, are transposed. Each gradient's sum runs over the tiles in order, within one item.
 #pragma once
 
-#include "winograd_convolution.hpp"
+#include "winograd_square.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// How a Winograd weight gradient is cut up, and where its parts lie in the scratch memory.
+/// How a Winograd weight gradient is cut up.
 template <int M, class L>
 struct WinogradGradientLayout {
+    using T = scalar_of<L>;
     static constexpr int N = width_of<L>, points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
     WinogradImage x, dy;
     int vectors, step;        ///< vectors of patches; how many are transformed at a time
@@ -25,7 +26,6 @@ struct WinogradGradientLayout {
     int out_blocks, in_blocks;
     /// [point][vector][output channel][sample], [point][vector][sample][input channel], [point][output][input channel]
     std::ptrdiff_t gradient_point, input_point, sum_point, patch_point;
-    std::ptrdiff_t gradients, inputs, sums, patches;
 
     constexpr WinogradGradientLayout(Correlation const& g, int S)
         : x{g.in_height, g.in_width, g.pad_top, g.pad_left, S, (g.out_height + M - 1) / M, (g.out_width + M - 1) / M},
@@ -42,17 +42,17 @@ struct WinogradGradientLayout {
         input_point = (step * in_block * N + 1) * N;
         sum_point = (out_block * in_block + 1) * N;
         patch_point = (step * N + 1) * N;
-        gradients = gradient_point * points;
-        inputs = input_point * points;
-        sums = sum_point * points;
-        patches = patch_point * points;
     }
     /// Items of winograd_weight_gradient: (block of output channels, block of input channels).
     [[nodiscard]] constexpr int items() const { return out_blocks * in_blocks; }
-    /// Scalars of scratch memory: besides the parts what aligns them to 64 bytes.
-    [[nodiscard]] constexpr int scratch() const {
-        return static_cast<int>(gradients + inputs + sums + patches) + static_cast<int>(64 / sizeof(scalar_of<L>));
+    struct Parts {
+        T *gradients, *inputs, *sums, *patches;
+    };
+    constexpr Parts carve(Carver& memory) const {
+        return {memory.take<T>(gradient_point * points), memory.take<T>(input_point * points),
+                memory.take<T>(sum_point * points), memory.take<T>(patch_point * points)};
     }
+    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
 };
 
 /// Transposes N neighbouring vectors; the results are `step` scalars apart.
@@ -73,34 +73,9 @@ template <int V, class L, class T>
 STRATA_ONE_COPY void winograd_outer_products(T const* gradients, T const* inputs, T* sums, int out_block, int in_block,
                                              int outs, int vectors, bool first) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>;
-    for (int o = 0; o < outs; o += CO, gradients += CO * N, sums += CO * in_block * N) {
-        L sum[CO][V];
-        STRATA_UNROLL
-        for (int u = 0; u < CO; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) sum[u][v] = first ? L(T(0)) : load_lane<L>(sums + (u * in_block + v) * N);
-        }
-        T const* x = inputs;
-        for (int vector = 0; vector < vectors; ++vector) {
-            T const* dy = gradients + vector * out_block * N;
-            for (int s = 0; s < N; ++s, ++dy, x += in_block * N) {
-                L value[V];
-                STRATA_UNROLL
-                for (int v = 0; v < V; ++v) value[v] = load_lane<L>(x + v * N);
-                STRATA_UNROLL
-                for (int u = 0; u < CO; ++u) {
-                    L const factor(dy[u * N]);
-                    STRATA_UNROLL
-                    for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(factor, value[v], sum[u][v]);
-                }
-            }
-        }
-        STRATA_UNROLL
-        for (int u = 0; u < CO; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) store_lane(sums + (u * in_block + v) * N, sum[u][v]);
-        }
-    }
+    for (int o = 0; o < outs; o += CO, gradients += CO * N, sums += CO * in_block * N)
+        winograd_block<V, N, 1, L>(gradients, inputs, in_block * N, sums, in_block * N, vectors, N, out_block * N,
+                                   first);
 }
 
 /// Transforms the sums of an output channel and a vector of input channels back and adds them to dw.
@@ -115,7 +90,7 @@ STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums,
         L m[P], w[3];
         STRATA_UNROLL
         for (int i = 0; i < P; ++i) m[i] = load_lane<L>(sums + (i * P + j) * point);
-        Transform::tap_gradients(m, w);
+        Transform::to_outputs(m, w);
         STRATA_UNROLL
         for (int i = 0; i < 3; ++i) half[i][j] = w[i];
     }
@@ -123,7 +98,7 @@ STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums,
     STRATA_UNROLL
     for (int i = 0; i < 3; ++i) {
         L w[3];
-        Transform::tap_gradients(half[i], w);
+        Transform::to_outputs(half[i], w);
         STRATA_UNROLL
         for (int j = 0; j < 3; ++j) store_lane(taps[i * 3 + j], w[j]);
     }
@@ -141,13 +116,11 @@ STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, 
                                               int begin, int end) {
     constexpr int N = width_of<L>;
     WinogradGradientLayout<M, L> const p(g, S);
-    T* const gradients = aligned_to_cache_line(scratch);
-    T* const inputs = gradients + p.gradients;
-    T* const sums = inputs + p.inputs;
-    T* const patches = sums + p.sums;
+    Carver memory(scratch);
+    auto const [gradients, inputs, sums, patches] = p.carve(memory);
     // Channels that fill up a block are computed along: from finite numbers, not from what lies in the memory.
-    if (g.out_channels % p.out_block > 0) std::fill_n(gradients, p.gradients, T(0));
-    if (g.in_channels % N > 0) std::fill_n(patches, p.patches, T(0));
+    if (g.out_channels % p.out_block > 0) std::fill_n(gradients, p.gradient_point * p.points, T(0));
+    if (g.in_channels % N > 0) std::fill_n(patches, p.patch_point * p.points, T(0));
     for (int item = begin; item < end; ++item) {
         int const o = item / p.in_blocks * p.out_block, c = item % p.in_blocks * p.in_block * N;
         int const outs = (std::min)(p.out_block, g.out_channels - o),
