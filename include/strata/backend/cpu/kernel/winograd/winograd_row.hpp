@@ -53,9 +53,9 @@ struct WinogradRowLayout {
           samples((std::min)(S, N)),
           across(S < N ? 1 : row_tiles(g) * (S / N)),
           // About 128 KB of transformed rows in float: a second-level cache keeps up with a block's loads.
-          band(std::clamp(static_cast<int>(32768 / (std::ptrdiff_t{points} * tiles * samples * g.in_channels)) -
-                              g.taps_height + 1,
-                          4, (std::max)(g.out_height, 4))),
+          band(std::clamp(
+              static_cast<int>(32768 / (std::ptrdiff_t{points} * tiles * samples * g.in_channels)) - g.taps_height + 1,
+              4, (std::max)(g.out_height, 4))),
           line(0) {
         int const rows = (std::min)(band, g.out_height) + g.taps_height - 1;
         line = row_line<L>(g, S, samples, (std::min)(rows, g.in_height));
@@ -218,14 +218,14 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
         to = (std::min)(end, from + p.band);
         int const count = (to - from) * p.tiles, above = from - g.pad_top, under = to - 1 + g.taps_height - g.pad_top,
                   // Rows outside the image are zeros where a vector reads them with others.
-            top = S < N ? above : (std::max)(above, 0), bottom = S < N ? under : (std::max)(top, (std::min)(under, g.in_height));
+            top = S < N ? above : (std::max)(above, 0),
+                  bottom = S < N ? under : (std::max)(top, (std::min)(under, g.in_height));
         for (int strip = 0; strip < p.across; ++strip) {
             int const tile = strip / slices, sample = strip % slices * N;
-            PlaneRows const rows{g.in_height, g.in_width,          g.pad_left - tile * outputs, S, sample,
-                                 p.samples,   p.tiles,             p.row,                       p.point};
+            PlaneRows const rows{g.in_height, g.in_width, g.pad_left - tile * outputs, S, sample, p.samples, p.tiles,
+                                 p.row,       p.point};
             for (int c = 0; c < g.in_channels; ++c)
-                rows_to_points<true, L>(rows, x + c * in_plane, line, inputs + c * p.channel,
-                                        top, bottom - top);
+                rows_to_points<true, L>(rows, x + c * in_plane, line, inputs + c * p.channel, top, bottom - top);
             d.columns = g.out_width - tile * outputs;
             for (int o = 0; o < g.out_channels; o += CO) {
                 d.bias = bias ? bias + o : nullptr;
