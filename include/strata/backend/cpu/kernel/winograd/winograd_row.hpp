@@ -144,43 +144,17 @@ struct WinogradRowOutput {
     bool add, relu;
 };
 
-/// The outputs of `count` tiles from tile `first` of the strip on, as far as they lie in the row, from a channel's four
-/// columns of a vector of places.
+/// Transforms the sums at the points of a vector of places and writes the outputs of `count` tiles from tile `first` of row
+/// `row` of the strip on, as far as they lie in their rows.
 template <bool Narrow, class L, class T>
-STRATA_INLINE void put_columns(L (&out)[4], WinogradRowOutput<T> const& d, T* y, int first, int count) {
-    constexpr int N = width_of<L>;
-    int const S = d.samples;
-    if constexpr (!Narrow) {
-        T* to = y + first * d.row;
-        STRATA_UNROLL
-        for (int j = 0; j < 4; ++j, to += S) {
-            if (j == d.columns) break;
-            store_lane(to, d.add ? load_lane<L>(to) + out[j] : out[j]);
-        }
-    } else {
-        columns_together<1>(S, out);
-        // Where rows are whole tiles, tiles of neighbouring rows are neighbours too.
-        if (d.columns == 4 * d.tiles && count == N / S) {
-            T* const to = y + first * 4 * S;
-            STRATA_UNROLL
-            for (int j = 0; j < 4; ++j) store_lane(to + j * N, d.add ? load_lane<L>(to + j * N) + out[j] : out[j]);
-            return;
-        }
-        T numbers[4 * N];
-        STRATA_UNROLL
-        for (int j = 0; j < 4; ++j) store_lane(numbers + j * N, out[j]);
-        for (int n = 0, i = first / d.tiles, t = first % d.tiles; n < count; ++n) {
-            put_numbers(numbers + n * 4 * S, (std::min)(4, d.columns - 4 * t) * S, y + i * d.row + 4 * t * S, d.add);
-            if (++t == d.tiles) t = 0, ++i;
-        }
-    }
-}
-/// Transforms the sums at the points of a vector of places and writes the outputs.
-template <bool Narrow, class L, class T>
-STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> const& d, int first, int count) {
-    constexpr int N = width_of<L>, points = WinogradRowTransform::points;
-    for (int u = 0; u < d.channels; ++u) {
-        L m[points], out[WinogradRowTransform::outputs];
+STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> const& d, int row, int first, int count) {
+    constexpr int N = width_of<L>, points = WinogradRowTransform::points, outputs = WinogradRowTransform::outputs;
+    int const S = d.samples, tiles = d.tiles;
+    // Where rows are whole tiles, tiles of neighbouring rows are neighbours too.
+    bool const contiguous = Narrow && d.columns == outputs * tiles && count == N / S;
+    T* y = d.y + row * d.row + first * outputs * S;
+    for (int u = 0; u < d.channels; ++u, y += d.plane) {
+        L m[points], out[outputs];
         STRATA_UNROLL
         for (int k = 0; k < points; ++k) m[k] = load_lane<L>(from + (u * points + k) * N);
         WinogradRowTransform::to_outputs(m, out);
@@ -190,7 +164,25 @@ STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> co
             column = column + bias;
             if (d.relu) column = ReLU::forward(column);
         }
-        put_columns<Narrow>(out, d, d.y + u * d.plane, first, count);
+        if constexpr (Narrow) columns_together<1>(S, out);
+        if (!Narrow || contiguous) {
+            int const step = Narrow ? N : S, vectors = Narrow ? outputs : (std::min)(outputs, d.columns);
+            T* to = y;
+            STRATA_UNROLL
+            for (int j = 0; j < outputs; ++j, to += step) {
+                if (j == vectors) break;
+                store_lane(to, d.add ? load_lane<L>(to) + out[j] : out[j]);
+            }
+            continue;
+        }
+        T numbers[outputs * N];
+        STRATA_UNROLL
+        for (int j = 0; j < outputs; ++j) store_lane(numbers + j * N, out[j]);
+        T* to = y;
+        for (int n = 0, t = first; n < count; ++n, to += outputs * S) {
+            put_numbers(numbers + n * outputs * S, (std::min)(outputs, d.columns - outputs * t) * S, to, d.add);
+            if (++t == tiles) t = 0, to += d.row - outputs * tiles * S;
+        }
     }
 }
 
@@ -241,7 +233,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                               last = std::clamp(g.in_height + g.pad_top - row, first, g.taps_height);
                     multiply(inputs + (first + above - top) * p.row + at * place, p, last - first, g.in_channels,
                              weights + o / CO * w.block + first * w.row, w.round, products);
-                    write(products, d, at, (std::min)(step, count - at));
+                    write(products, d, row - from, tile_of_row, (std::min)(step, count - at));
                 }
             }
         }
