@@ -41,7 +41,8 @@ constexpr void for_batch_passes(F const& f) {
                 if constexpr (P::scope == Scope::batch) f(numbers_of_pass<P>);
             };
             forward_passes<Op>::for_each(each);
-            if (Net::training_plan.gradient[static_cast<std::size_t>(index + 1)] >= 0) backward_passes<Op>::for_each(each);
+            if (Net::training_plan.gradient[static_cast<std::size_t>(index + 1)] >= 0)
+                backward_passes<Op>::for_each(each);
         }
     });
 }

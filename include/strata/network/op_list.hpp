@@ -180,7 +180,8 @@ struct OperationKinds {
     constexpr explicit OperationKinds(std::array<OperationRow, static_cast<std::size_t>(Operations)> const& rows) {
         for (std::size_t i = 0; i < rows.size(); ++i) {
             int kind = 0;
-            while (kind < count && !is_alike(rows[i], rows[static_cast<std::size_t>(first[static_cast<std::size_t>(kind)])]))
+            while (kind < count &&
+                   !is_alike(rows[i], rows[static_cast<std::size_t>(first[static_cast<std::size_t>(kind)])]))
                 ++kind;
             of[i] = kind;
             if (kind == count) first[static_cast<std::size_t>(count++)] = static_cast<int>(i);

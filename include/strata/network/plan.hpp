@@ -99,10 +99,10 @@ public:
 /// Memory that values share: views and in-place results with their source, parts with the whole that they lie in.
 template <int N>
 struct SharedPlaces {
-    int root[N + 1]{};                   ///< of each value, the first one with its memory
-    int whole[N + 1]{};                  ///< of each root that is a part, the whole's root; -1
-    std::ptrdiff_t shift[N + 1]{};       ///< of each value, where it begins in its root
-    int owner[N + 1]{};                  ///< of each value, the outermost whole
+    int root[N + 1]{};                          ///< of each value, the first one with its memory
+    int whole[N + 1]{};                         ///< of each root that is a part, the whole's root; -1
+    std::ptrdiff_t shift[N + 1]{};              ///< of each value, where it begins in its root
+    int owner[N + 1]{};                         ///< of each value, the outermost whole
     std::ptrdiff_t at[N + 1]{}, from[N + 1]{};  ///< where they begin there
 
     constexpr SharedPlaces() {

@@ -67,10 +67,9 @@ void evaluation_statistics(T const* buffers, double* statistics) {
             auto const leave = [&]<class P>(P) {
                 if constexpr (P::scope == Scope::batch)
                     for (int e = 0; e < P::Extents::size; ++e)
-                        leave_evaluation<O, P>(
-                            e, buffers + Net::buffers_at(index) + statistics_in_buffers<Op>,
-                            statistics + Net::statistic_offset[static_cast<std::size_t>(index)] +
-                                batch_place<O, P>() + e * left_by<P>());
+                        leave_evaluation<O, P>(e, buffers + Net::buffers_at(index) + statistics_in_buffers<Op>,
+                                               statistics + Net::statistic_offset[static_cast<std::size_t>(index)] +
+                                                   batch_place<O, P>() + e * left_by<P>());
             };
             forward_passes<O>::for_each(leave);
             backward_passes<O>::for_each(leave);

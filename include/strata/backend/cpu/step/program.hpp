@@ -165,11 +165,13 @@ private:
     static constexpr auto bands = [] {
         std::array<Band, static_cast<std::size_t>(pairs.count)> all_bands{};
         [&]<int... At>(std::integer_sequence<int, At...>) {
-            ([&] {
-                using Bands = BandsOf<At>;
-                if constexpr (!std::is_void_v<typename Bands::Kernel>)
-                    all_bands[At] = {&Bands::make, note_of<typename Bands::Kernel>()};
-            }(), ...);
+            (
+                [&] {
+                    using Bands = BandsOf<At>;
+                    if constexpr (!std::is_void_v<typename Bands::Kernel>)
+                        all_bands[At] = {&Bands::make, note_of<typename Bands::Kernel>()};
+                }(),
+                ...);
         }(std::make_integer_sequence<int, pairs.count>{});
         return all_bands;
     }();
@@ -178,7 +180,8 @@ public:
     /// The band of the operation and the one behind it, null where they are not made in bands.
     static constexpr Band const* band(int i) {
         int const pair = i < 0 ? -1 : pairs.of[static_cast<std::size_t>(i)];
-        return pair >= 0 && bands[static_cast<std::size_t>(pair)].write ? &bands[static_cast<std::size_t>(pair)] : nullptr;
+        return pair >= 0 && bands[static_cast<std::size_t>(pair)].write ? &bands[static_cast<std::size_t>(pair)]
+                                                                        : nullptr;
     }
     static constexpr bool ends_band(int i) {
         return (band(i - 1) && behind(i - 1) == i) || (band(i - 2) && behind(i - 2) == i);

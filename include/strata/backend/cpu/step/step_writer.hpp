@@ -18,8 +18,8 @@ struct PlannedOperations {
     std::ptrdiff_t const *value, *gradient, *extra, *forward_passes, *backward_passes;
     std::array<GradientWrite, ValueList::most> const* write;
     bool const* in_place;
-    std::ptrdiff_t passes;                ///< where the passes' numbers begin in the workspace
-    std::ptrdiff_t pass_scalars;          ///< scalars of storage that one of them takes
+    std::ptrdiff_t passes;             ///< where the passes' numbers begin in the workspace
+    std::ptrdiff_t pass_scalars;       ///< scalars of storage that one of them takes
     bool const* takes_relu = nullptr;  ///< the operation's kernel applies the next one, a ReLU, too
 
     template <class Net, class P>
@@ -146,7 +146,8 @@ struct OperationSteps {
         } else if constexpr (!is_view<Op>() && (Training || !requires { typename Op::IsTrainingOnly; })) {
             using Kernel = ForwardKernel<O, Precision>;
             if (i > 0 && all.takes_relu[i - 1]) return;
-            if constexpr (!kernel_makes<Kernel, forward_passes<O>>()) passes<Training, forward_passes<O>>(write, all, i, 0);
+            if constexpr (!kernel_makes<Kernel, forward_passes<O>>())
+                passes<Training, forward_passes<O>>(write, all, i, 0);
             write.template kernel<Kernel>({.offsets = all.offsets(i, frozen),
                                            .relu = all.takes_relu[i],
                                            .operation = i,
