@@ -148,6 +148,7 @@ public:
 private:
     using Contents = std::conditional_t<valid, Expanded, detail::NoFragment<InputExtent>>;
     static constexpr auto op_list = detail::op_list_of<Contents, detail::name_characters<Contents>()>();
+    static constexpr auto layer_names = op_list.names;
     static_assert(op_list.fault != detail::SharedFault::other_layers,
                   "Shared: all layers that share a name must be the same, with parameters of the same shapes");
     static_assert(op_list.fault != detail::SharedFault::frozen,
@@ -212,7 +213,7 @@ public:
     }
 
     /// A row for every operation in order: what names, summaries and messages are made from.
-    static constexpr auto layer_table = detail::layer_table(op_list);
+    static constexpr auto layer_table = detail::layer_table(op_list.rows, layer_names);
     /// False where two layers with parameters or buffers have one name; such a network cannot be saved.
     static constexpr bool names_differ = detail::names_differ(layer_table);
 

@@ -200,10 +200,6 @@ struct OpList {
     std::array<OperationRow, static_cast<std::size_t>(Operations)> rows{};
     std::array<char, Characters> names{};
     SharedFault fault = SharedFault::none;
-
-    [[nodiscard]] constexpr std::string_view name(OperationRow const& row) const {
-        return {names.data() + row.name, row.name_end - row.name};
-    }
 };
 
 }  // namespace strata::inline STRATA_ABI::detail
