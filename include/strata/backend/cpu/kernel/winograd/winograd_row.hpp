@@ -107,7 +107,8 @@ template <int CO, class L, class T>
 STRATA_ONE_COPY void winograd_row_products(T const* in, WinogradRowLayout<L> const& at, int rows, int channels,
                                            T const* weights, std::ptrdiff_t round, T* to) {
     using Weights = WinogradRowWeights<L>;
-    constexpr int N = width_of<L>, P = Weights::round_points, pitch = P * Weights::block_channels, points = at.points;
+    constexpr int N = width_of<L>, P = Weights::round_points, pitch = P * Weights::block_channels,
+                  points = WinogradRowTransform::points;
     std::ptrdiff_t const step = at.point, channel = at.channel;
     if (at.row == channels * channel) channels *= rows, rows = 1;
     STRATA_ROLLED
