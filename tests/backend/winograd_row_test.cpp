@@ -104,8 +104,8 @@ void compare_correlation(Correlation const& g, int S) {
             // A guard behind the scratch memory too.
             std::vector<T> scratch(static_cast<std::size_t>(scratch_size) + 1, nan);
             scratch.back() = guard;
-            winograd_row_correlate<L>(g, x.data(), weights.data(), way == added ? nullptr : bias.data(), y.data() + margin, S,
-                      scratch.data(), way == added, begin, end, way == with_relu);
+            winograd_row_correlate<L>(g, x.data(), weights.data(), way == added ? nullptr : bias.data(),
+                                      y.data() + margin, S, scratch.data(), way == added, begin, end, way == with_relu);
             CHECK(scratch.back() == guard);
         };
         auto whole = fresh();

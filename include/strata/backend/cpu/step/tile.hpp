@@ -102,8 +102,8 @@ template <class Net>
 consteval int samples_counted_in_int() {
     constexpr std::ptrdiff_t largest = largest_value<Net>(), most = std::ptrdiff_t{1} << 30;
     static_assert(largest <= most, "a layer's output or the network's input has more than 2^30 numbers a sample");
-    Net::for_each_operation([&]<int Index>() {
-        using Op = kernel_operation<typename Net::template OperationAt<Index>>;
+    Net::visit_operations([&]<class Placed>(int) {
+        using Op = kernel_operation<Placed>;
         if constexpr (requires { typename Op::Geometry; })
             static_assert(std::ptrdiff_t{Op::Parameters::size} < std::ptrdiff_t{1} << 31,
                           "a convolution has more than 2^31 - 1 weights");

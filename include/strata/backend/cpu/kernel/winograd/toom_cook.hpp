@@ -142,6 +142,9 @@ private:
 ///   16 channels, 32 x 32       1.5e-7   4.0e-7   1.4e-7                       4.0e-7   2.6e-6   1.7e-6
 ///   64 channels,  8 x  8       2.8e-7   7.3e-7   2.4e-7                       1.1e-7   7.4e-7   4.4e-7
 ///   256 channels, 8 x  8       5.8e-7   1.4e-6   4.5e-7                       1.1e-7   7.1e-7   4.3e-7
+///
+/// F(2x2) is the faster one where tiles are few: on a Zen 3 core (AVX2), 32 to 128 channels, by 1.5 to 3 for images of 4 x 4
+/// and one to four samples and by 1.6 for one sample of 8 x 8, its gradient by 1.1 to 2.4.
 template <int M>
 struct WinogradTransform;
 template <>

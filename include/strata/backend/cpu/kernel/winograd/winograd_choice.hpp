@@ -6,7 +6,7 @@
 #include "../micro/machine.hpp"
 #include "winograd_row.hpp"
 #include "winograd_row_gradient.hpp"
-#include "winograd_square_gradient.hpp"
+#include "winograd_square.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
@@ -121,10 +121,9 @@ struct RowCycles {
     }
     [[nodiscard]] constexpr double whole_vectors() const {
         auto const& cost = convolution_costs.along_row;
-        return row_tiles(g) * (8.0 * kernel_rows * g.in_channels * worked_on() +
-                               cost.output * g.out_height * g.out_channels +
-                               cost.block * g.out_height * ((g.out_channels + 5) / 6) +
-                               cost.input * g.in_height * g.in_channels);
+        return row_tiles(g) *
+               (8.0 * kernel_rows * g.in_channels * worked_on() + cost.output * g.out_height * g.out_channels +
+                cost.block * g.out_height * ((g.out_channels + 5) / 6) + cost.input * g.in_height * g.in_channels);
     }
     /// Of a tile of S samples, vectors of N; with its weights' transforms unless they are `cached`.
     [[nodiscard]] constexpr double direct(int S, int N) const {

@@ -28,8 +28,8 @@ template <class G, class Precision>
 concept WinogradGeometry = WinogradAllowed<G, Precision> && G::channels > 1 && is_winograd(forward_correlation<G>);
 /// Five taps a row.
 template <class G, class Precision>
-concept WinogradRowGeometry =
-    WinogradAllowed<G, Precision> && G::channels > 1 && is_winograd_row(forward_correlation<G>);
+concept WinogradRowGeometry = WinogradAllowed<G, Precision> && G::channels > 1 &&
+                              is_winograd_row(forward_correlation<G>);
 
 template <class G>
 constexpr Correlation backward_correlation = backward_phase(forward_correlation<G>, 0, 0).correlation;
@@ -124,8 +124,8 @@ struct WinogradSquarePass : CorrelationPass<G, Precision, Forward> {
         bool const done = with_winograd<tiles>(chosen_by(a), [&]<int M>() {
             int const n = WinogradLayout<M, L>(Pass::g(), a.stride).items();
             winograd_correlate<M, L>(Pass::g(), Pass::x(a), Pass::computed(a.prepared), Pass::bias(a), Pass::y(a),
-                                     a.stride, Pass::computed(a.scratch), Pass::adds(a),
-                                     item_of(begin, items.count, n), item_of(end, items.count, n), a.relu);
+                                     a.stride, Pass::computed(a.scratch), Pass::adds(a), item_of(begin, items.count, n),
+                                     item_of(end, items.count, n), a.relu);
         });
         if (!done) Direct::run(a, begin, end);
     }
@@ -193,7 +193,8 @@ struct WinogradRowPass : CorrelationPass<G, Precision, Forward> {
 struct WinogradNotes {
     static constexpr KernelNote square{"Winograd",
                                        "3 x 3 at stride 1; direct on tiles where that is faster by estimate"},
-        row{"Winograd along the row", "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
+        row{"Winograd along the row",
+            "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
 };
 
 }  // namespace detail

@@ -101,15 +101,14 @@ struct ColumnOfTiles {
 /// to[k * point + tile * S + sample]. Writes up to N - 1 places more than there are. `samples` is S, or
 /// S times a power of two.
 template <int S, class L, class T>
-STRATA_INLINE void columns_apart(int samples, int halves, T const* line, T* to, std::ptrdiff_t row,
-                                 std::ptrdiff_t point) {
+STRATA_INLINE void columns_apart(int samples, int halves, T const* line, T* to, int row, std::ptrdiff_t point) {
     constexpr int N = width_of<L>;
     if constexpr (4 * S <= N)
         if (samples > S) return columns_apart<2 * S, L>(samples, halves, line, to, row, point);
     STRATA_ROLLED
     for (int half = 0; half < halves; ++half, line += 4 * S, to += 4 * point) {
         STRATA_ROLLED
-        for (std::ptrdiff_t at = 0; at < row; at += N / 2) {
+        for (int at = 0; at < row; at += N / 2) {
             L const a = load_lane<L>(line + 4 * at), b = load_lane<L>(line + 4 * at + N);
             store_lane(to + at, shuffle<ColumnOfTiles<S, N, 0>>(a, b));
             store_lane(to + at + point, shuffle<ColumnOfTiles<S, N, 1>>(a, b));
@@ -150,10 +149,12 @@ STRATA_ONE_COPY void rows_apart(PlaneRows const& d, int halves, T const* plane, 
     // `left` is negative for the gradient of padding wider than the kernel reaches.
     int const unseen = (std::max)(-d.left, 0), zeros = (std::max)(d.left, 0) * d.S,
               seen = (std::max)(d.width - unseen, 0) * d.S;
+    int const pitch = d.tiles * d.S;
+    std::ptrdiff_t const point = d.point;
     if (!whole) std::fill_n(line, size, T(0));
-    for (int h = top; h < top + rows; ++h, to += d.row) {
+    for (int h = top; h < top + rows; ++h, to += pitch) {
         if (h < 0 || h >= d.height) {
-            for (int k = 0; k < 4 * halves; ++k) std::fill_n(to + k * d.point, d.row, T(0));
+            for (int k = 0; k < 4 * halves; ++k) std::fill_n(to + k * point, pitch, T(0));
             continue;
         }
         T const* from = plane + static_cast<std::ptrdiff_t>(h) * row;
@@ -161,7 +162,7 @@ STRATA_ONE_COPY void rows_apart(PlaneRows const& d, int halves, T const* plane, 
             std::copy_n(from + unseen * d.S, seen, line + zeros);
             from = line;
         }
-        columns_apart<1, L>(d.S, halves, from, to, d.row, d.point);
+        columns_apart<1, L>(d.S, halves, from, to, pitch, point);
     }
     for (int k = 0; k < 4 * halves; ++k) store_lane(to + k * d.point, L(T(0)));
 }

@@ -53,9 +53,9 @@ struct WinogradRowLayout {
           samples((std::min)(S, N)),
           across(S < N ? 1 : row_tiles(g) * (S / N)),
           // About 128 KB of transformed rows in float: a second-level cache keeps up with a block's loads.
-          band(std::clamp(static_cast<int>(32768 / (std::ptrdiff_t{points} * tiles * samples * g.in_channels)) -
-                              g.taps_height + 1,
-                          4, (std::max)(g.out_height, 4))),
+          band(std::clamp(
+              static_cast<int>(32768 / (std::ptrdiff_t{points} * tiles * samples * g.in_channels)) - g.taps_height + 1,
+              4, (std::max)(g.out_height, 4))),
           line(0) {
         int const rows = (std::min)(band, g.out_height) + g.taps_height - 1;
         line = row_line<L>(g, S, samples, (std::min)(rows, g.in_height));
@@ -107,7 +107,8 @@ template <int CO, class L, class T>
 STRATA_ONE_COPY void winograd_row_products(T const* in, WinogradRowLayout<L> const& at, int rows, int channels,
                                            T const* weights, std::ptrdiff_t round, T* to) {
     using Weights = WinogradRowWeights<L>;
-    constexpr int N = width_of<L>, P = Weights::round_points, pitch = P * Weights::block_channels, points = at.points;
+    constexpr int N = width_of<L>, P = Weights::round_points, pitch = P * Weights::block_channels,
+                  points = WinogradRowTransform::points;
     std::ptrdiff_t const step = at.point, channel = at.channel;
     if (at.row == channels * channel) channels *= rows, rows = 1;
     STRATA_ROLLED
@@ -144,43 +145,17 @@ struct WinogradRowOutput {
     bool add, relu;
 };
 
-/// The outputs of `count` tiles from tile `first` of the strip on, as far as they lie in the row, from a channel's four
-/// columns of a vector of places.
+/// Transforms the sums at the points of a vector of places and writes the outputs of `count` tiles from tile `first` of row
+/// `row` of the strip on, as far as they lie in their rows.
 template <bool Narrow, class L, class T>
-STRATA_INLINE void put_columns(L (&out)[4], WinogradRowOutput<T> const& d, T* y, int first, int count) {
-    constexpr int N = width_of<L>;
-    int const S = d.samples;
-    if constexpr (!Narrow) {
-        T* to = y + first * d.row;
-        STRATA_UNROLL
-        for (int j = 0; j < 4; ++j, to += S) {
-            if (j == d.columns) break;
-            store_lane(to, d.add ? load_lane<L>(to) + out[j] : out[j]);
-        }
-    } else {
-        columns_together<1>(S, out);
-        // Where rows are whole tiles, tiles of neighbouring rows are neighbours too.
-        if (d.columns == 4 * d.tiles && count == N / S) {
-            T* const to = y + first * 4 * S;
-            STRATA_UNROLL
-            for (int j = 0; j < 4; ++j) store_lane(to + j * N, d.add ? load_lane<L>(to + j * N) + out[j] : out[j]);
-            return;
-        }
-        T numbers[4 * N];
-        STRATA_UNROLL
-        for (int j = 0; j < 4; ++j) store_lane(numbers + j * N, out[j]);
-        for (int n = 0, i = first / d.tiles, t = first % d.tiles; n < count; ++n) {
-            put_numbers(numbers + n * 4 * S, (std::min)(4, d.columns - 4 * t) * S, y + i * d.row + 4 * t * S, d.add);
-            if (++t == d.tiles) t = 0, ++i;
-        }
-    }
-}
-/// Transforms the sums at the points of a vector of places and writes the outputs.
-template <bool Narrow, class L, class T>
-STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> const& d, int first, int count) {
-    constexpr int N = width_of<L>, points = WinogradRowTransform::points;
-    for (int u = 0; u < d.channels; ++u) {
-        L m[points], out[WinogradRowTransform::outputs];
+STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> const& d, int row, int first, int count) {
+    constexpr int N = width_of<L>, points = WinogradRowTransform::points, outputs = WinogradRowTransform::outputs;
+    int const S = d.samples, tiles = d.tiles;
+    // Where rows are whole tiles, tiles of neighbouring rows are neighbours too.
+    bool const contiguous = Narrow && d.columns == outputs * tiles && count == N / S;
+    T* y = d.y + row * d.row + first * outputs * S;
+    for (int u = 0; u < d.channels; ++u, y += d.plane) {
+        L m[points], out[outputs];
         STRATA_UNROLL
         for (int k = 0; k < points; ++k) m[k] = load_lane<L>(from + (u * points + k) * N);
         WinogradRowTransform::to_outputs(m, out);
@@ -190,7 +165,25 @@ STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> co
             column = column + bias;
             if (d.relu) column = ReLU::forward(column);
         }
-        put_columns<Narrow>(out, d, d.y + u * d.plane, first, count);
+        if constexpr (Narrow) columns_together<1>(S, out);
+        if (!Narrow || contiguous) {
+            int const step = Narrow ? N : S, vectors = Narrow ? outputs : (std::min)(outputs, d.columns);
+            T* to = y;
+            STRATA_UNROLL
+            for (int j = 0; j < outputs; ++j, to += step) {
+                if (j == vectors) break;
+                store_lane(to, d.add ? load_lane<L>(to) + out[j] : out[j]);
+            }
+            continue;
+        }
+        T numbers[outputs * N];
+        STRATA_UNROLL
+        for (int j = 0; j < outputs; ++j) store_lane(numbers + j * N, out[j]);
+        T* to = y;
+        for (int n = 0, t = first; n < count; ++n, to += outputs * S) {
+            put_numbers(numbers + n * outputs * S, (std::min)(outputs, d.columns - outputs * t) * S, to, d.add);
+            if (++t == tiles) t = 0, to += d.row - outputs * tiles * S;
+        }
     }
 }
 
@@ -218,14 +211,14 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
         to = (std::min)(end, from + p.band);
         int const count = (to - from) * p.tiles, above = from - g.pad_top, under = to - 1 + g.taps_height - g.pad_top,
                   // Rows outside the image are zeros where a vector reads them with others.
-            top = S < N ? above : (std::max)(above, 0), bottom = S < N ? under : (std::max)(top, (std::min)(under, g.in_height));
+            top = S < N ? above : (std::max)(above, 0),
+                  bottom = S < N ? under : (std::max)(top, (std::min)(under, g.in_height));
         for (int strip = 0; strip < p.across; ++strip) {
             int const tile = strip / slices, sample = strip % slices * N;
-            PlaneRows const rows{g.in_height, g.in_width,          g.pad_left - tile * outputs, S, sample,
-                                 p.samples,   p.tiles,             p.row,                       p.point};
+            PlaneRows const rows{g.in_height, g.in_width, g.pad_left - tile * outputs, S, sample, p.samples, p.tiles,
+                                 p.row,       p.point};
             for (int c = 0; c < g.in_channels; ++c)
-                rows_to_points<true, L>(rows, x + c * in_plane, line, inputs + c * p.channel,
-                                        top, bottom - top);
+                rows_to_points<true, L>(rows, x + c * in_plane, line, inputs + c * p.channel, top, bottom - top);
             d.columns = g.out_width - tile * outputs;
             for (int o = 0; o < g.out_channels; o += CO) {
                 d.bias = bias ? bias + o : nullptr;
@@ -241,7 +234,7 @@ STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T 
                               last = std::clamp(g.in_height + g.pad_top - row, first, g.taps_height);
                     multiply(inputs + (first + above - top) * p.row + at * place, p, last - first, g.in_channels,
                              weights + o / CO * w.block + first * w.row, w.round, products);
-                    write(products, d, at, (std::min)(step, count - at));
+                    write(products, d, row - from, tile_of_row, (std::min)(step, count - at));
                 }
             }
         }

@@ -34,8 +34,7 @@ struct WinogradRowGradientLayout {
     int row;                     ///< numbers of a transformed row
     std::ptrdiff_t gradient_channel, input_channel, gradient_point, input_point, line, sums;
 
-    constexpr WinogradRowGradientLayout(Correlation const& g, int S)
-        : tiles(row_tiles(g)), samples((std::min)(S, N)) {
+    constexpr WinogradRowGradientLayout(Correlation const& g, int S) : tiles(row_tiles(g)), samples((std::min)(S, N)) {
         constexpr int A = row_block_long, B = row_block_short;
         auto const parts = [](int n, int most) { return (n + most - 1) / most; };
         auto const up = [&](int n, int to) { return parts(n, to) * to; };

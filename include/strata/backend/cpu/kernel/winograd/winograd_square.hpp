@@ -1,16 +1,23 @@
-// Winograd convolution on the CPU for 3x3 taps, stride 1, no groups: the forward pass and, with the channels exchanged
-// and the taps reversed, the input gradient. F(4x4, 3x3) does a quarter of direct convolution's multiplications,
-// F(2x2, 3x3) four ninths, with fewer idle numbers where images are small and tiles have few samples.
+// Winograd convolution on the CPU for 3x3 taps, stride 1, no groups: the forward pass, with the channels exchanged and
+// the taps reversed the input gradient, and the weight gradient. F(4x4, 3x3) does a quarter of direct convolution's
+// multiplications, F(2x2, 3x3) four ninths, with fewer idle numbers where images are small and tiles have few samples.
 //
 // A block of vectors of patches (winograd_patch.hpp) is transformed for all input channels, which a second-level cache
 // holds, then multiplied at each of the (M + 2)^2 points by the transformed weights of a chunk of output channels, and
 // the chunk is transformed back. Each output's sum runs over the channels in order, and all vectors are treated alike,
 // so no split of the items changes bits.
+//
+// The weight gradient is itself a correlation, F(3x3, MxM), of x with the tiles of dy in the place of taps, and its tiles
+// of x are those of the forward pass.
+//
+//   dw(o, c) = A^T [sum over tiles and samples of (G dy(o) G^T) . (B^T x(c) B)] A
+//
+// The sum is a matrix product at each point, output channels x (tile, sample) x input channels. The values of dy are
+// read scalar by scalar, those of x as vectors of input channels: their transforms, made with the samples in the lanes,
+// are transposed. Each gradient's sum runs over the tiles in order, within one item.
 #pragma once
 
-#include "../../../../layer/relu.hpp"
 #include "../micro/carver.hpp"
-#include "../micro/convolution_geometry.hpp"
 #include "winograd_patch.hpp"
 
 #pragma GCC diagnostic push
@@ -112,7 +119,8 @@ STRATA_ONE_COPY void winograd_weights(Correlation const& g, T const* w, T* to, i
             L half[3][P];
             STRATA_UNROLL
             for (int q = 0; q < 3; ++q)
-                Transform::of_taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])}, half[q]);
+                Transform::of_taps({load_lane<L>(taps[q]), load_lane<L>(taps[3 + q]), load_lane<L>(taps[6 + q])},
+                                   half[q]);
             T* at = to + o / CO * p.block + first;
             STRATA_UNROLL
             for (int i = 0; i < P; ++i) {
@@ -161,105 +169,6 @@ STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_bl
         winograd_block<V, 1, CO, L>(weight, in, V * N, out, V * N, 1, in_channels, 0, true);
 }
 
-/// Writes a vector of tiles [M][M][N] to a channel's image in pieces of S = `Length` numbers, as far as they lie in it.
-template <int Length, int M, class L, class T, class Y>
-STRATA_ONE_COPY void winograd_scatter(Correlation const& g, WinogradLayout<M, L> const& p, T const* values, Y* image,
-                                      bool add, int vector) {
-    constexpr int N = width_of<L>;
-    for (int piece = 0; piece < N; piece += Length, values += Length) {
-        int const tile = (vector * N + piece) / Length;
-        int const row = tile / p.image.tile_columns * M, column = tile % p.image.tile_columns * M;
-        int const rows = (std::min)(M, g.out_height - row), columns = (std::min)(M, g.out_width - column);
-        for (int i = 0; i < rows; ++i) {
-            Y* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
-            for (int j = 0; j < columns; ++j, to += Length) {
-                T result[Length];
-                std::memcpy(result, values + (i * M + j) * N, sizeof result);
-                if (add) {
-                    Y before[Length];
-                    std::memcpy(before, to, sizeof before);
-                    STRATA_UNROLL
-                    for (int k = 0; k < Length; ++k) result[k] = before[k] + result[k];
-                }
-                if constexpr (std::is_same_v<T, Y>)
-                    std::memcpy(to, result, sizeof result);
-                else
-                    std::transform(result, result + Length, to, [](T value) { return static_cast<Y>(value); });
-            }
-        }
-    }
-}
-
-/// Transforms the products of `channels` output channels back, adds the bias, takes the ReLU, and writes the tiles of
-/// vectors [begin, end) as far as they lie in the image.
-template <int M, class L, class T, class Y>
-STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradLayout<M, L> const& p, T const* from, T const* bias,
-                                      Y* y, bool add, bool relu, int begin, int end, int channels) {
-    constexpr int N = width_of<L>, P = M + 2;
-    using Transform = WinogradTransform<M>;
-    int const S = p.image.samples;
-    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * pitch;
-    int rows[winograd_step] = {}, columns[winograd_step] = {};
-    std::ptrdiff_t first[winograd_step] = {},
-                   ahead[winograd_step] = {};  // a tile's first number, and from there to the next block's
-    for (int v = begin; v < end && S % N == 0; ++v) {
-        int const k = v - begin;
-        auto const place = [&](int vector) {
-            int const row = vector * N / S / p.image.tile_columns * M,
-                      column = vector * N / S % p.image.tile_columns * M;
-            rows[k] = (std::min)(M, g.out_height - row);
-            columns[k] = (std::min)(M, g.out_width - column);
-            return row * pitch + column * S + vector * N % S;
-        };
-        ahead[k] = place(v + winograd_step);
-        first[k] = place(v);
-        ahead[k] -= first[k];
-    }
-    for (int o = 0; o < channels; ++o, y += plane)
-        for (int v = begin; v < end; ++v, from += N) {
-            L half[M][P], out[M][M];
-            L const b(bias ? bias[o] : T(0));
-            STRATA_UNROLL
-            for (int j = 0; j < P; ++j) {
-                L m[P], q[M];
-                STRATA_UNROLL
-                for (int i = 0; i < P; ++i) m[i] = load_lane<L>(from + (i * P + j) * p.product_point);
-                Transform::to_outputs(m, q);
-                STRATA_UNROLL
-                for (int i = 0; i < M; ++i) half[i][j] = q[i];
-            }
-            STRATA_UNROLL
-            for (int i = 0; i < M; ++i) {
-                Transform::to_outputs(half[i], out[i]);
-                STRATA_UNROLL
-                for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
-            }
-            if (relu) {
-                STRATA_UNROLL
-                for (int k = 0; k < M * M; ++k) out[k / M][k % M] = ReLU::forward(out[k / M][k % M]);
-            }
-            if (S % N == 0) {
-                int const k = v - begin;
-                STRATA_UNROLL
-                for (int i = 0; i < M; ++i) {
-                    STRATA_UNROLL
-                    for (int j = 0; j < M; ++j) {
-                        if (i >= rows[k] || j >= columns[k]) continue;
-                        Y* const at = y + first[k] + i * pitch + j * S;
-                        store_lane(at, add ? load_lane<L>(at) + out[i][j] : out[i][j]);
-                        __builtin_prefetch(at + ahead[k], 1, 2);
-                    }
-                }
-            } else {
-                T values[M * M * N];
-                STRATA_UNROLL
-                for (int k = 0; k < M * M; ++k) store_lane(values + k * N, out[k / M][k % M]);
-                with_length(S,
-                            [&](auto length) { winograd_scatter<decltype(length)::value>(g, p, values, y, add, v); });
-            }
-        }
-}
-
 /// The correlation g of x with transformed `weights` (winograd_weights, on a cache line), set (with `relu`, its ReLU)
 /// or added to y; needs is_winograd(g), and S a multiple of the lane's width or a divisor of it. Items [begin, end) of
 /// WinogradLayout::items(), scratch of WinogradLayout::scratch() scalars. X may be a short type of storage.
@@ -286,8 +195,147 @@ STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T cons
         for (int k = 0; k < p.points; ++k)
             multiply(weights + channel / CO * w.block + k * w.point, w.block, inputs + k * p.input_point,
                      products + k * p.product_point, g.in_channels, (channels + CO - 1) / CO);
-        winograd_outputs<M, L>(g, p, products, bias ? bias + channel : nullptr, y + channel * plane, add, relu, from,
-                               to, channels);
+        winograd_outputs<M, L>(g, p.image, products, p.product_point, bias ? bias + channel : nullptr,
+                               y + channel * plane, add, relu, from, to, channels);
+    }
+}
+
+// ---- the weight gradient -------------------------------------------------------------------------------------------
+
+/// How a Winograd weight gradient is cut up.
+template <int M, class L>
+struct WinogradGradientLayout {
+    using T = scalar_of<L>;
+    static constexpr int N = width_of<L>, points = (M + 2) * (M + 2), block_channels = winograd_channels<L>;
+    WinogradImage x, dy;
+    int vectors, step;        ///< vectors of patches; how many are transformed at a time
+    int out_block, in_block;  ///< channels of an item, in_block in vectors
+    int out_blocks, in_blocks;
+    /// [point][vector][output channel][sample], [point][vector][sample][input channel], [point][output][input channel]
+    std::ptrdiff_t gradient_point, input_point, sum_point, patch_point;
+
+    constexpr WinogradGradientLayout(Correlation const& g, int S)
+        : x{g.in_height, g.in_width, g.pad_top, g.pad_left, S, (g.out_height + M - 1) / M, (g.out_width + M - 1) / M},
+          dy{g.out_height, g.out_width, 0, 0, S, x.tile_rows, x.tile_columns} {
+        vectors = x.vectors(N);
+        step = (std::min)(vectors, winograd_step);
+        int const in_vectors = (g.in_channels + N - 1) / N,
+                  channel_blocks = (g.out_channels + block_channels - 1) / block_channels;
+        in_block = (std::min)(in_vectors, 2);
+        in_blocks = (in_vectors + in_block - 1) / in_block;
+        out_block = (std::min)(64, channel_blocks * block_channels);
+        out_blocks = (g.out_channels + out_block - 1) / out_block;
+        gradient_point = (step * out_block + 1) * N;
+        input_point = (step * in_block * N + 1) * N;
+        sum_point = (out_block * in_block + 1) * N;
+        patch_point = (step * N + 1) * N;
+    }
+    /// Items of winograd_weight_gradient: (block of output channels, block of input channels).
+    [[nodiscard]] constexpr int items() const { return out_blocks * in_blocks; }
+    struct Parts {
+        T *gradients, *inputs, *sums, *patches;
+    };
+    constexpr Parts carve(Carver& memory) const {
+        return {memory.take<T>(gradient_point * points), memory.take<T>(input_point * points),
+                memory.take<T>(sum_point * points), memory.take<T>(patch_point * points)};
+    }
+    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
+};
+
+/// Transposes N neighbouring vectors; the results are `step` scalars apart.
+template <class L, class T>
+STRATA_INLINE void transpose_block(T const* from, T* to, std::ptrdiff_t step) {
+    constexpr int N = width_of<L>;
+    L block[static_cast<std::size_t>(N)];
+    STRATA_UNROLL
+    for (int k = 0; k < N; ++k) block[k] = load_lane<L>(from + k * N);
+    transpose(block);
+    STRATA_UNROLL
+    for (int k = 0; k < N; ++k) store_lane(to + k * step, block[k]);
+}
+
+/// At one point: sums[o][V vectors of c] += gradients[vector][o][sample] inputs[vector][sample][c],
+/// blocks of output channels.
+template <int V, class L, class T>
+STRATA_ONE_COPY void winograd_outer_products(T const* gradients, T const* inputs, T* sums, int out_block, int in_block,
+                                             int outs, int vectors, bool first) {
+    constexpr int N = width_of<L>, CO = winograd_channels<L>;
+    for (int o = 0; o < outs; o += CO, gradients += CO * N, sums += CO * in_block * N)
+        winograd_block<V, N, 1, L>(gradients, inputs, in_block * N, sums, in_block * N, vectors, N, out_block * N,
+                                   first);
+}
+
+/// Transforms the sums of an output channel and a vector of input channels back and adds them to dw.
+template <int M, class L, class T>
+STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums, std::ptrdiff_t point, T* dw,
+                                            int channels) {
+    constexpr int N = width_of<L>, P = M + 2;
+    using Transform = WinogradTransform<M>;
+    L half[3][P];
+    STRATA_UNROLL
+    for (int j = 0; j < P; ++j) {
+        L m[P], w[3];
+        STRATA_UNROLL
+        for (int i = 0; i < P; ++i) m[i] = load_lane<L>(sums + (i * P + j) * point);
+        Transform::to_outputs(m, w);
+        STRATA_UNROLL
+        for (int i = 0; i < 3; ++i) half[i][j] = w[i];
+    }
+    T taps[9][N];
+    STRATA_UNROLL
+    for (int i = 0; i < 3; ++i) {
+        L w[3];
+        Transform::to_outputs(half[i], w);
+        STRATA_UNROLL
+        for (int j = 0; j < 3; ++j) store_lane(taps[i * 3 + j], w[j]);
+    }
+    std::ptrdiff_t const row = g.row_weights, tap = g.tap_weights;
+    for (int c = 0; c < channels; ++c, dw += g.in_weights) {
+        STRATA_UNROLL
+        for (int k = 0; k < 9; ++k) dw[k / 3 * row + k % 3 * tap] += taps[k][c];
+    }
+}
+
+/// Adds the weight gradient of the correlation g of x to dw; needs is_winograd(g), and S a multiple of the lane's width
+/// or a divisor of it. Items [begin, end) of WinogradGradientLayout::items(), scratch of its scratch() scalars.
+template <int M, class L, class X, class T>
+STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, X const* dy, T* dw, int S, T* scratch,
+                                              int begin, int end) {
+    constexpr int N = width_of<L>;
+    WinogradGradientLayout<M, L> const p(g, S);
+    Carver memory(scratch);
+    auto const [gradients, inputs, sums, patches] = p.carve(memory);
+    // Channels that fill up a block are computed along: from finite numbers, not from what lies in the memory.
+    if (g.out_channels % p.out_block > 0) std::fill_n(gradients, p.gradient_point * p.points, T(0));
+    if (g.in_channels % N > 0) std::fill_n(patches, p.patch_point * p.points, T(0));
+    for (int item = begin; item < end; ++item) {
+        int const o = item / p.in_blocks * p.out_block, c = item % p.in_blocks * p.in_block * N;
+        int const outs = (std::min)(p.out_block, g.out_channels - o),
+                  ins = (std::min)(p.in_block * N, g.in_channels - c);
+        for (int from = 0; from < p.vectors; from += p.step) {
+            int const to = (std::min)(from + p.step, p.vectors);
+            winograd_patches<WinogradGradientPatch<M>, L>(p.dy, dy + o * p.dy.plane(), outs, gradients,
+                                                          p.gradient_point, N, p.out_block * N, from, to);
+            for (int first = 0; first < ins; first += N) {
+                winograd_patches<WinogradInputPatch<M>, L>(p.x, x + (c + first) * p.x.plane(),
+                                                           (std::min)(N, ins - first), patches, p.patch_point, N, N * N,
+                                                           from, to);
+                for (int k = 0; k < p.points; ++k)
+                    for (int v = 0; v < to - from; ++v)
+                        transpose_block<L>(patches + k * p.patch_point + v * N * N,
+                                           inputs + k * p.input_point + v * N * p.in_block * N + first, p.in_block * N);
+            }
+            for (int k = 0; k < p.points; ++k) {
+                auto const multiply = ins > N ? winograd_outer_products<2, L, T> : winograd_outer_products<1, L, T>;
+                multiply(gradients + k * p.gradient_point, inputs + k * p.input_point, sums + k * p.sum_point,
+                         p.out_block, p.in_block, outs, to - from, from == 0);
+            }
+        }
+        for (int u = 0; u < outs; ++u)
+            for (int first = 0; first < ins; first += N)
+                winograd_add_gradients<M, L>(g, sums + u * p.in_block * N + first, p.sum_point,
+                                             dw + g.first_weight + (o + u) * g.out_weights + (c + first) * g.in_weights,
+                                             (std::min)(N, ins - first));
     }
 }
 
