@@ -68,12 +68,13 @@ struct HouseKernels<Convolution<G, Scheme>, KernelPass::forward>
                  DirectConvolutionForward> {};
 template <class G, class Scheme>
 struct HouseKernels<Convolution<G, Scheme>, KernelPass::input_gradient>
-    : KernelList<Bfloat16InputGradient, MixedInputGradient, DepthwiseInputGradient, PointwiseInputGradient, WinogradRowInputGradient,
-                 WinogradInputGradient, DirectConvolutionInputGradient> {};
+    : KernelList<Bfloat16InputGradient, MixedInputGradient, DepthwiseInputGradient, PointwiseInputGradient,
+                 WinogradRowInputGradient, WinogradInputGradient, DirectConvolutionInputGradient> {};
 template <class G, class Scheme>
 struct HouseKernels<Convolution<G, Scheme>, KernelPass::parameter_gradient>
-    : KernelList<Bfloat16ParameterGradient, MixedParameterGradient, DepthwiseParameterGradient, PointwiseParameterGradient,
-                 WinogradRowParameterGradient, WinogradParameterGradient, DirectConvolutionParameterGradient> {};
+    : KernelList<Bfloat16ParameterGradient, MixedParameterGradient, DepthwiseParameterGradient,
+                 PointwiseParameterGradient, WinogradRowParameterGradient, WinogradParameterGradient,
+                 DirectConvolutionParameterGradient> {};
 
 // Two in one, in inference.
 template <class G, class Scheme, bool relu, class G2, class Scheme2>

@@ -5,7 +5,6 @@
 
 #include "../../../../precision/mixed.hpp"
 #include "../generic.hpp"
-#include "../micro/pair_lane.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 

@@ -7,6 +7,7 @@
 #include "../linear/linear_kernel.hpp"
 #include "../micro/machine.hpp"
 #include "../winograd/winograd_kernel.hpp"
+#include "pair_lane.hpp"
 #include "through_float.hpp"
 
 namespace strata::inline STRATA_ABI {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../../../core/bfloat16.hpp"
-#include "register_block.hpp"
+#include "../micro/register_block.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
