@@ -103,7 +103,8 @@ TEST_CASE("a network that repeats its blocks is the one that spells them out") {
     for (std::size_t k = 0; k < spelt.steps.size(); ++k) {
         CAPTURE(k);
         auto const &one = repeated.steps[k], &other = spelt.steps[k];
-        CHECK(one.kernel == other.kernel);
+        bool const same_kernel = one.kernel == other.kernel;
+        CHECK(same_kernel);
         CHECK(one.operation == other.operation);
         CHECK(one.offsets.parameters == other.offsets.parameters);
         CHECK(one.offsets.x == other.offsets.x);
