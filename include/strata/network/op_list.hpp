@@ -92,6 +92,12 @@ struct LayerPath {
 /// A fixed object for a type, to compare types of which constexpr code knows nothing else.
 template <class T>
 inline constexpr char identity_of = 0;
+/// Whether two addresses are one, at compile time. That those of two objects differ, g++ does not know with
+/// -fsanitize=undefined or -fno-delete-null-pointer-checks: then it is no constant, and never true.
+template <class T>
+constexpr bool is_one_object(T const* a, T const* b) {
+    return __builtin_constant_p(a == b) && a == b;
+}
 
 /// The first use of Shared layers.
 struct SharedLayers {
@@ -117,7 +123,7 @@ struct OpListWriter {
         if (rows == nullptr || fault != SharedFault::none) return;
         for (auto const& known : std::span(shared).first(static_cast<std::size_t>(names))) {
             if (known.name != name) continue;
-            if (known.layers != layers) {
+            if (!is_one_object(known.layers, layers)) {
                 fault = SharedFault::other_layers;
                 return;
             }
@@ -191,7 +197,8 @@ struct OperationKinds {
 private:
     /// Whether Network::OperationAt is one type.
     static constexpr bool is_alike(OperationRow const& a, OperationRow const& b) {
-        return a.operation == b.operation && a.is_frozen == b.is_frozen && (a.owner >= 0) == (b.owner >= 0);
+        return is_one_object(a.operation, b.operation) && a.is_frozen == b.is_frozen &&
+               (a.owner >= 0) == (b.owner >= 0);
     }
 };
 

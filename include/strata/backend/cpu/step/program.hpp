@@ -157,10 +157,11 @@ private:
                                            .parameters = First::Parameters::size + Second::Parameters::size});
         }
     };
-    /// How they are written, and what is said of them; null where no kernel makes them in bands.
+    /// How they are written, and what is said of them, where a kernel makes them in bands.
     struct Band {
         Write write = nullptr;
         KernelNote note{};
+        bool exists = false;
     };
     static constexpr auto bands = [] {
         std::array<Band, static_cast<std::size_t>(pairs.count)> all_bands{};
@@ -169,7 +170,7 @@ private:
                 [&] {
                     using Bands = BandsOf<At>;
                     if constexpr (!std::is_void_v<typename Bands::Kernel>)
-                        all_bands[At] = {&Bands::make, note_of<typename Bands::Kernel>()};
+                        all_bands[At] = {&Bands::make, note_of<typename Bands::Kernel>(), true};
                 }(),
                 ...);
         }(std::make_integer_sequence<int, pairs.count>{});
@@ -177,14 +178,15 @@ private:
     }();
 
 public:
-    /// The band of the operation and the one behind it, null where they are not made in bands.
-    static constexpr Band const* band(int i) {
-        int const pair = i < 0 ? -1 : pairs.of[static_cast<std::size_t>(i)];
-        return pair >= 0 && bands[static_cast<std::size_t>(pair)].write ? &bands[static_cast<std::size_t>(pair)]
-                                                                        : nullptr;
+    /// Whether an operation is made in bands with the one behind it.
+    static constexpr bool begins_band(int i) {
+        return i >= 0 && pairs.of[static_cast<std::size_t>(i)] >= 0 && band(i).exists;
+    }
+    static constexpr Band const& band(int i) {
+        return bands[static_cast<std::size_t>(pairs.of[static_cast<std::size_t>(i)])];
     }
     static constexpr bool ends_band(int i) {
-        return (band(i - 1) && behind(i - 1) == i) || (band(i - 2) && behind(i - 2) == i);
+        return (begins_band(i - 1) && behind(i - 1) == i) || (begins_band(i - 2) && behind(i - 2) == i);
     }
 
 private:
@@ -206,8 +208,8 @@ private:
         Writer write{table};
         write({.fill = true});
         for (int i = 0; i < n; ++i)
-            if (Band const* const its = Bands ? band(i) : nullptr)
-                its->write(write, all<Training>, i);
+            if (Bands && begins_band(i))
+                band(i).write(write, all<Training>, i);
             else if (!Bands || !ends_band(i))
                 forward_writers<Training>[static_cast<std::size_t>(kind_of(i))](write, all<Training>, i);
         write({.finish = &finish<Training>});
