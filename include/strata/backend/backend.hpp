@@ -131,6 +131,13 @@ concept Backend = std::same_as<typename B::policy, BackendPolicy> &&
                   Executor<typename B::template Executor<Net, Precision, Loss>, Optimizer> &&
                   std::constructible_from<typename B::template Executor<Net, Precision, Loss>, B, Loss>;
 
+namespace detail {
+inline constexpr char const* sequences_wanted =
+    "the network takes sequences, the samples are single ones: give from_memory their Lengths, or make a SequenceBatch";
+inline constexpr char const* no_sequences_wanted =
+    "the samples are sequences, the network takes single ones: let it begin with Sequence<Input<...>>";
+}  // namespace detail
+
 /// Throws Error that begins with `who` unless the memory of a batch is what executors can read.
 inline void check_batch_memory(Batch const& batch, char const* who) {
     if (!batch.inputs) fail(who, ": the batch has no inputs");

@@ -94,4 +94,12 @@ struct BodyInput {
     }
 };
 
+/// The same for an operation that looks across the columns of a sequence: a lane is neighbouring columns of one. Of: a
+/// BodyInput.
+template <class Of>
+struct SequenceInput : Of {
+    int position = 0;  ///< of the lane's first column in its sequence
+    int length = 1;    ///< columns of the sequence
+};
+
 }  // namespace strata::inline STRATA_ABI

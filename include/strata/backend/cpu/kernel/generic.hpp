@@ -16,6 +16,7 @@
 #include "../../../network/plan.hpp"
 #include "../../../precision/precision.hpp"
 #include "micro/kernel_names.hpp"
+#include "micro/tile_sequences.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -46,6 +47,7 @@ struct KernelData {
     bool invariant = false;
     std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
     typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
+    TileSequences const* sequences = nullptr;  ///< where samples are sequences and the operation works on their columns
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -380,11 +382,11 @@ struct Preparation {
     std::ptrdiff_t size = 0;  ///< scalars of storage, the most that any tile size takes, in whole cache lines
 };
 template <class Kernel, class Precision>
-constexpr Preparation<Precision> preparation_of(int most_samples) {
+constexpr Preparation<Precision> preparation_of(int most_samples, int (*next)(int)) {
     Preparation<Precision> all;
     if constexpr (requires { Kernel::prepare_items; }) {
         constexpr int line = 64 / static_cast<int>(sizeof(typename Precision::storage));
-        for (int S = 1; S <= most_samples; S *= 2) all.size = (std::max)(all.size, std::ptrdiff_t{Kernel::prepared(S)});
+        for (int S = 1; S <= most_samples; S = next(S)) all.size = (std::max)(all.size, std::ptrdiff_t{Kernel::prepared(S)});
         all.size = (all.size + line - 1) / line * line;
         if (all.size > 0) {
             all.run = &Kernel::prepare;

@@ -82,8 +82,14 @@ private:
         finish_tile<Net>(c, at(value), at(gradient_at), targets);
     }
     template <bool Training>
-    static void finish(Context const& c) {
+    static void finish(Context const& tile) {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        auto const& c = [&]() -> decltype(auto) {
+            if constexpr (Net::answers_sequences)
+                return tile.with_columns_of(true);
+            else
+                return (tile);
+        }();
         finish(c, p.value[n], Training ? p.gradient[n] : -1, p.size);  // -1: nothing to train below the loss
     }
 
@@ -106,13 +112,18 @@ private:
         }
         template <class K>
         constexpr void kernel(Step step) {
-            for (int S = 1; S <= most_samples; S *= 2) scratch = (std::max)(scratch, scratch_of<K>(S));
+            for (int S = 1; S <= most_samples; S = next_samples(S)) scratch = (std::max)(scratch, scratch_of<K>(S));
             step.kernel = &K::run;
             step.items = K::items;
             step.backward = backward;
+            if constexpr (Net::has_sequences) {
+                auto const index = static_cast<std::size_t>(step.operation);
+                step.reads_sequences = Net::reduced[static_cast<std::size_t>(first_input[index])];
+                step.makes_sequences = Net::reduced[index + 1];
+            }
             with_gradient += step.cleared;
             if (sets_gradient<K>()) step.cleared = 0;
-            step.preparation = preparation_of<K, Precision>(most_samples);
+            step.preparation = preparation_of<K, Precision>(most_samples, next_samples);
             step.prepared = phase_prepared;
             phase_prepared += step.preparation.size;
             prepared = (std::max)(prepared, phase_prepared);
@@ -120,6 +131,14 @@ private:
             (*this)(step);
         }
     };
+
+    static constexpr int next_samples(int S) { return Net::has_sequences ? next_tile_columns(S) : 2 * S; }
+    /// Of each operation, its first input.
+    static constexpr auto first_input = [] {
+        std::array<int, static_cast<std::size_t>(n)> all{};
+        Net::for_each_operation([&]<int J>() { all[static_cast<std::size_t>(J)] = Net::template NodeAt<J>::input; });
+        return all;
+    }();
 
     /// True where operation I's kernel applies operation I + 1 too: a ReLU in the place of I's output.
     template <int Index, bool Training>
@@ -227,6 +246,9 @@ private:
             if constexpr (P::scope == Scope::sample) {
                 write.template kernel<GenericPass<KernelOp<Index>, P, Precision>>(
                     {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
+            } else if constexpr (P::scope == Scope::sequence) {
+                write.template kernel<SequencePass<KernelOp<Index>, P, Precision>>(
+                    {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
             } else if constexpr (Training && is_batch_wide<Op<Index>>()) {
                 write.template kernel<GatherKernel<Op<Index>, P, Precision>>(
                     {.offsets = offsets_of<Index, true>(),
@@ -307,7 +329,7 @@ private:
 
     template <bool Training, bool Bands = false>
     static constexpr Writer write_all(Step* table) {
-        Writer write{table, most_tile_samples<Net, Precision>()};
+        Writer write{table, most_tile_columns<Net, Precision>()};
         write({.fill = true});
         Net::for_each_operation([&]<int Index>() { write_forward<Index, Training, Bands>(write); });
         write({.finish = &finish<Training>});
