@@ -41,6 +41,7 @@
 #include "layer/norm/rms_norm.hpp"
 #include "layer/pixel_shuffle.hpp"
 #include "layer/relu.hpp"
+#include "layer/sequence/attention.hpp"
 #include "layer/sequence/sequence_max.hpp"
 #include "layer/sequence/sequence_mean.hpp"
 #include "layer/softmax.hpp"

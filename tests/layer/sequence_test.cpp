@@ -8,6 +8,7 @@
 #include "strata/layer/activation/tanh.hpp"
 #include "strata/layer/linear.hpp"
 #include "strata/layer/norm/layer_norm.hpp"
+#include "strata/layer/sequence/attention.hpp"
 #include "strata/layer/sequence/sequence_max.hpp"
 #include "strata/layer/sequence/sequence_mean.hpp"
 #include "strata/network/concat.hpp"
@@ -108,6 +109,8 @@ TEST_CASE("layers of sequences have PyTorch's values, and 1 and 2 threads the sa
     compare_sequences<Tokens<Linear<8>, GELU, LayerNorm<>, SequenceMean, Linear<3>>>("sequence/mean");
     compare_sequences<Tokens<Linear<8>, Tanh, SequenceMax, Linear<3>>>("sequence/max");
     compare_sequences<Tokens<Linear<8>, Tanh, LayerNorm<>, Linear<3>>>("sequence/token");
+    compare_sequences<Tokens<Linear<24>, Attention<2>, Linear<3>>>("sequence/attention");
+    compare_sequences<Tokens<Linear<24>, Attention<2, Causal>, Linear<3>>>("sequence/causal");
 }
 
 TEST_CASE("gradients of layers of sequences") {
@@ -118,6 +121,8 @@ TEST_CASE("gradients of layers of sequences") {
     using Own = Network<Sequence<Input<5>>, Residual<Main<LayerNorm<>, Centered>>, Linear<2>>;
     CHECK(check_gradients<Both, 36, 4>().error < 1e-6);
     CHECK(check_gradients<Own, 36, 16>().error < 1e-6);
+    CHECK(check_gradients<Network<Sequence<Input<12>>, Attention<2>>, 19, 16>().error < 1e-6);
+    CHECK(check_gradients<Network<Sequence<Input<3>>, Linear<12>, Attention<1, Causal>>, 19, 4>().error < 1e-6);
 }
 
 TEST_CASE("SequenceMax: the first of equal ones, and what is no number is the largest") {

@@ -8,10 +8,11 @@ namespace {
 
 /// A class a sequence, and a class a token.
 template <class In>
-using MeanOn = Network<In, Linear<24>, GELU, Residual<Main<LayerNorm<>, Linear<24>, Dropout<0.1>>>,
+using MeanOn = Network<In, Linear<24>, GELU, Residual<Main<LayerNorm<>, Linear<72>, Attention<2>, Dropout<0.1>>>,
                        Concat<Branch<SequenceMean>, Branch<SequenceMax, Linear<8>>>, ReLU, Linear<3>>;
 using PerSequence = MeanOn<Sequence<Input<6>, 100>>;
-using PerToken = Network<Sequence<Input<6>, 100>, Linear<20>, Tanh, LayerNorm<>, Linear<3>>;
+using PerToken = Network<Sequence<Input<6>, 100>, Linear<20>, Tanh,
+                         Residual<Main<LayerNorm<>, Linear<60>, Attention<4, Causal>, Linear<20>>>, LayerNorm<>, Linear<3>>;
 
 /// Sequences of 1 to 90 tokens, most of them short. A sequence's class is the feature with the largest sum; a token's the
 /// largest of its first three, and -100 where that is small.

@@ -159,7 +159,7 @@ constexpr bool reduces_sequence() {
 /// Whether bodies see which column of a sequence they work on.
 template <class Op>
 constexpr bool sees_sequence() {
-    return reduces_sequence<Op>() || forward_passes<Op>::has_sequence_scope || backward_passes<Op>::has_sequence_scope;
+    return reduces_sequence<Op>() || requires { typename Op::SeesSequence; } || forward_passes<Op>::has_sequence_scope || backward_passes<Op>::has_sequence_scope;
 }
 template <class Op, class Input>
 using seen_input = std::conditional_t<sees_sequence<Op>(), SequenceInput<Input>, Input>;

@@ -40,6 +40,10 @@ struct AuditedView {
     AuditedView<Other> as() const {
         return {data, reader, name, absent};
     }
+    AuditedView column(int offset) const {
+        if (offset != 0) refuse(" reads token ", offset, " of a sequence that has one");
+        return *this;
+    }
     void set(int element, double value) const {
         check(" sets", element);
         if (data) data[element] = value;

@@ -243,10 +243,10 @@ private:
     template <int Index, bool Training, class Passes>
     static constexpr void write_passes(Writer& write, int cleared) {
         Passes::for_each([&]<class P>(P) {
-            if constexpr (P::scope == Scope::sample) {
+            if constexpr (P::scope == Scope::sample && !sees_sequence<KernelOp<Index>>()) {
                 write.template kernel<GenericPass<KernelOp<Index>, P, Precision>>(
                     {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
-            } else if constexpr (P::scope == Scope::sequence) {
+            } else if constexpr (P::scope != Scope::batch) {
                 write.template kernel<SequencePass<KernelOp<Index>, P, Precision>>(
                     {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
             } else if constexpr (Training && is_batch_wide<Op<Index>>()) {

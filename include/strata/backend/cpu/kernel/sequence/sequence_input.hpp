@@ -5,26 +5,6 @@
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// A view of one column of a tile, the same for all places of a lane: what there is one of for a sequence.
-template <class S, class L, class T>
-struct ColumnView {
-    using LaneType = L;
-    T* data;
-    int stride;
-
-    STRATA_INLINE L operator[](int element) const {
-        return load_first<L>(data + static_cast<std::ptrdiff_t>(element) * stride, 1);
-    }
-    template <class... Indices>
-    STRATA_INLINE L operator()(Indices... position) const {
-        return (*this)[S::index(position...)];
-    }
-    template <class Other>
-    STRATA_INLINE ColumnView<Other, L, T> as() const {
-        return {data, stride};
-    }
-};
-
 /// Neighbouring columns of a sequence, in a tile.
 struct SequencePart {
     int first, count;      ///< columns of the tile

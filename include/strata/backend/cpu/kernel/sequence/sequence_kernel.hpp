@@ -43,23 +43,34 @@ inline int filled_columns(TileSequences const& all) { return all.starts[all.coun
 
 }  // namespace detail
 
-/// A pass of scope sequence: each column gets the number of its sequence.
+/// A pass of an operation that looks across a sequence. Of one of scope sequence each column gets the number of its
+/// sequence, of one of scope sample a number of its own.
 template <class Op, class P, class Precision>
 struct SequencePass {
     static constexpr Items items{P::Extents::rows};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         using T = typename Precision::compute;
         using L = widest_lane<T>;
-        static_assert(P::gathers == Gather::mean || P::gathers == Gather::sum || P::gathers == Gather::max,
-                      "a pass of scope sequence gathers a mean, a sum or the largest number (Gather::mean, sum, max)");
+        using E = typename P::Extents;
         T* const place = detail::place_of_pass<Op, P>(a);
+        auto const term = [&](auto const& at, detail::SequencePart const& part) {
+            return L(Op::pass(P{}, at, detail::sequence_input<Op, Precision, L>(a, part)));
+        };
         detail::for_sequences(a, [&](detail::SequencePart const& sequence) {
-            detail::for_rows<typename P::Extents>(begin, end, [&](auto const& at, int item) {
-                T const value = detail::gather_columns<P::gathers, L>(sequence, [&](detail::SequencePart const& part) {
-                    return L(Op::pass(P{}, at, detail::sequence_input<Op, Precision, L>(a, part)));
-                });
-                std::fill_n(place + static_cast<std::ptrdiff_t>(item) * a.stride + sequence.first, sequence.length,
-                            value);
+            detail::for_rows<E>(begin, end, [&](auto const& at, int item) {
+                T* const row = place + static_cast<std::ptrdiff_t>(item) * a.stride;
+                if constexpr (P::scope == Scope::sequence) {
+                    static_assert(
+                        P::gathers == Gather::mean || P::gathers == Gather::sum || P::gathers == Gather::max,
+                        "a pass of scope sequence gathers a mean, a sum or the largest number (Gather::mean, sum, max)");
+                    std::fill_n(row + sequence.first, sequence.length,
+                                detail::gather_columns<P::gathers, L>(
+                                    sequence, [&](detail::SequencePart const& part) { return term(at, part); }));
+                } else {
+                    detail::for_vectors<width_of<L>>(sequence, [&](detail::SequencePart const& part) {
+                        store_first(row + part.first, term(at, part), part.count);
+                    });
+                }
             });
         });
     }
