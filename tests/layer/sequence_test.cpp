@@ -115,9 +115,8 @@ TEST_CASE("layers of sequences have PyTorch's values, and 1 and 2 threads the sa
 
 TEST_CASE("gradients of layers of sequences") {
     // 36 tokens: sequences of more than a vector, and of one token; tiles of one and of several.
-    using Both =
-        Network<Sequence<Input<5>>, Linear<4>, Centered, Concat<Branch<SequenceMean, Linear<3>>, Branch<SequenceMax>>,
-                Linear<2>>;
+    using Both = Network<Sequence<Input<5>>, Linear<4>, Centered,
+                         Concat<Branch<SequenceMean, Linear<3>>, Branch<SequenceMax>>, Linear<2>>;
     using Own = Network<Sequence<Input<5>>, Residual<Main<LayerNorm<>, Centered>>, Linear<2>>;
     CHECK(check_gradients<Both, 36, 4>().error < 1e-6);
     CHECK(check_gradients<Own, 36, 16>().error < 1e-6);

@@ -11,8 +11,9 @@ template <class In>
 using MeanOn = Network<In, Linear<24>, GELU, Residual<Main<LayerNorm<>, Linear<72>, Attention<2>, Dropout<0.1>>>,
                        Concat<Branch<SequenceMean>, Branch<SequenceMax, Linear<8>>>, ReLU, Linear<3>>;
 using PerSequence = MeanOn<Sequence<Input<6>, 100>>;
-using PerToken = Network<Sequence<Input<6>, 100>, Linear<20>, Tanh,
-                         Residual<Main<LayerNorm<>, Linear<60>, Attention<4, Causal>, Linear<20>>>, LayerNorm<>, Linear<3>>;
+using PerToken =
+    Network<Sequence<Input<6>, 100>, Linear<20>, Tanh,
+            Residual<Main<LayerNorm<>, Linear<60>, Attention<4, Causal>, Linear<20>>>, LayerNorm<>, Linear<3>>;
 
 /// Sequences of 1 to 90 tokens, most of them short. A sequence's class is the feature with the largest sum; a token's the
 /// largest of its first three, and -100 where that is small.
@@ -136,9 +137,10 @@ TEST_CASE("data that do not fit") {
     auto trainer = trainer_of<PerSequence>(Cpu{.threads = 1});
     CHECK_THROWS_WITH(trainer.fit(tokens.by_token(), quiet(1)),
                       "fit: the network has an output a sequence, and labels or targets are those of tokens");
-    CHECK_THROWS_WITH(trainer.fit(from_memory(std::vector<float>(18), {6}, std::vector{0, 1, 2}, 3), quiet(1)),
-                      "fit: the network takes sequences, the samples are single ones: give from_memory their Lengths, or "
-                      "make a SequenceBatch");
+    CHECK_THROWS_WITH(
+        trainer.fit(from_memory(std::vector<float>(18), {6}, std::vector{0, 1, 2}, 3), quiet(1)),
+        "fit: the network takes sequences, the samples are single ones: give from_memory their Lengths, or "
+        "make a SequenceBatch");
     CHECK_THROWS_WITH(
         trainer.fit(from_memory(std::vector<float>(606), {6}, Lengths(std::vector{101}), std::vector{0}, 3), quiet(1)),
         "fit: sample 0 of the dataset has 101 tokens, the network's longest sequence has 100: Sequence<Input<...>, "

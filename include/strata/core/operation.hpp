@@ -159,19 +159,19 @@ constexpr bool reduces_sequence() {
 /// Whether bodies see which column of a sequence they work on.
 template <class Op>
 constexpr bool sees_sequence() {
-    return reduces_sequence<Op>() || requires { typename Op::SeesSequence; } || forward_passes<Op>::has_sequence_scope || backward_passes<Op>::has_sequence_scope;
+    return reduces_sequence<Op>() || requires { typename Op::SeesSequence; } ||
+           forward_passes<Op>::has_sequence_scope || backward_passes<Op>::has_sequence_scope;
 }
 template <class Op, class Input>
 using seen_input = std::conditional_t<sees_sequence<Op>(), SequenceInput<Input>, Input>;
 
 /// What bodies are called with where only their signatures are asked for.
 template <class Op>
-using body_input_in_double =
-    seen_input<Op, BodyInput<TileView<input_of<Op>, double, double const>,
-                             TileView<typename Op::Output, double, double const>,
-                             ExtraView<typename Op::Output, double, double>,
-                             ParametersView<typename Op::Parameters, double, double>, typename SeveralInputs<Op>::type,
-                             passes_view<Op, TileView, double, double>>>;
+using body_input_in_double = seen_input<
+    Op,
+    BodyInput<TileView<input_of<Op>, double, double const>, TileView<typename Op::Output, double, double const>,
+              ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>,
+              typename SeveralInputs<Op>::type, passes_view<Op, TileView, double, double>>>;
 
 /// An operation as its input K sees it: with that input's shape and gradient.
 template <class Op, int K>

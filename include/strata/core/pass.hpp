@@ -131,9 +131,8 @@ struct PassList {
     template <class P>
     static constexpr int offset = [] {
         int at = 0, found = -1;
-        ((found = std::is_same_v<P, Ps> ? at : found, at += (Ps::scope == Scope::batch) == (P::scope == Scope::batch)
-                                                               ? detail::numbers_of_pass<Ps>
-                                                               : 0),
+        ((found = std::is_same_v<P, Ps> ? at : found,
+          at += (Ps::scope == Scope::batch) == (P::scope == Scope::batch) ? detail::numbers_of_pass<Ps> : 0),
          ...);
         return found;
     }();

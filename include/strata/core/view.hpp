@@ -53,7 +53,9 @@ struct TileView {
         return {data, stride};
     }
     /// A column so many behind the lane's first one.
-    STRATA_HD STRATA_INLINE ColumnView<S, L, T> column(int offset) const { return {data ? data + offset : data, stride}; }
+    STRATA_HD STRATA_INLINE ColumnView<S, L, T> column(int offset) const {
+        return {data ? data + offset : data, stride};
+    }
 };
 
 /// A lane's view of the values that forward leaves for backward, one an output element. In inference nobody asks for

@@ -159,7 +159,8 @@ private:
         AlignedVector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
         AlignedVector<std::int32_t> labels;     // in the order of this dataset, at least size_ * each_; empty: none
         AlignedVector<float> weights;           // the same, one a sample
-        AlignedVector<std::int32_t> starts;     // where sequences begin among the tokens of samples_, and the end; or empty
+        AlignedVector<std::int32_t>
+            starts;  // where sequences begin among the tokens of samples_, and the end; or empty
         AlignedVector<std::int32_t> label_starts;  // where those of this dataset's sequences begin in labels, of tokens
         std::vector<std::string> class_names;
     };

@@ -86,8 +86,7 @@ STRATA_DEFINE std::span<std::int32_t const> Dataset::labels() const {
 
 STRATA_DEFINE std::span<std::int32_t const> Dataset::labels(std::size_t index) const {
     if (classes_ > 0 && answers_tokens_)
-        return std::span(notes_->labels.data() + notes_->label_starts[index],
-                         static_cast<std::size_t>(length(index)));
+        return std::span(notes_->labels.data() + notes_->label_starts[index], static_cast<std::size_t>(length(index)));
     return classes_ > 0 ? std::span(notes_->labels.data() + index * each_, each_) : std::span<std::int32_t const>();
 }
 
@@ -205,7 +204,8 @@ STRATA_DEFINE STRATA_COLD Dataset Dataset::subset(std::vector<std::size_t> const
     AlignedVector<std::int32_t> label_starts(answers_tokens_ ? indices.size() + 1 : 0, 0);
     for (std::size_t i = 0; answers_tokens_ && i < indices.size(); ++i)
         label_starts[i + 1] = label_starts[i] + (indices[i] < size_ ? length(indices[i]) : 0);
-    std::size_t const answers = answers_tokens_ ? static_cast<std::size_t>(label_starts[indices.size()]) : indices.size();
+    std::size_t const answers =
+        answers_tokens_ ? static_cast<std::size_t>(label_starts[indices.size()]) : indices.size();
     AlignedVector<std::int32_t> positions(indices.size()), labels(classes_ > 0 ? answers * each_ : 0);
     AlignedVector<float> weights(weighted ? indices.size() : 0);
     for (std::size_t i = 0; i < indices.size(); ++i) {
@@ -289,8 +289,8 @@ STRATA_DEFINE STRATA_COLD void Dataset::set_labels(Labels const& labels, int cla
         bool const is_class = label >= 0 && label < classes;
         has_ignored_ = has_ignored_ || label == ignore_index;
         if (!is_class && label != ignore_index)
-            fail("from_memory: label ", label, answers_tokens_ ? " of token " : " of sample ", i / each_, place_text(i), " is not in 0 to ", classes - 1,
-                 " (", classes, " classes)");
+            fail("from_memory: label ", label, answers_tokens_ ? " of token " : " of sample ", i / each_, place_text(i),
+                 " is not in 0 to ", classes - 1, " (", classes, " classes)");
         notes_->labels[i] = static_cast<std::int32_t>(label);
     }
     classes_ = classes;

@@ -167,7 +167,8 @@ STRATA_DEFINE STRATA_COLD std::size_t Loader::most_columns(std::size_t samples) 
     for (std::size_t i = 0; i < lengths.size(); ++i) lengths[i] = dataset_.length(i);
     std::sort(lengths.begin(), lengths.end());
     std::size_t columns = 0;
-    for (std::size_t i = lengths.size() - samples; i < lengths.size(); ++i) columns += static_cast<std::size_t>(lengths[i]);
+    for (std::size_t i = lengths.size() - samples; i < lengths.size(); ++i)
+        columns += static_cast<std::size_t>(lengths[i]);
     if (columns > static_cast<std::size_t>((std::numeric_limits<std::int32_t>::max)()))
         fail("Loader: a batch of ", samples, " sequences may have ", columns, " tokens, expected at most 2147483647");
     return columns;
@@ -195,9 +196,10 @@ STRATA_DEFINE STRATA_ONE_COPY void Loader::fill(Slot& slot, int batch) noexcept 
             std::byte* const row = slot.targets.empty() ? nullptr : slot.targets.data() + answer * target_bytes_;
             // Labels of samples that are not wanted count in the mean, so what changes them is done to all.
             if (moves_ || (static_cast<int>(i) >= part.begin && static_cast<int>(i) < part.end))
-                dataset_.load(index, {slot.inputs.data() + column * sample_bytes_, length * sample_bytes_}, labels,
-                              row, options_.seed, epoch_);
-            if (labels && !moves_) std::memcpy(labels, dataset_.labels(index).data(), answers * labels_ * sizeof(*labels));
+                dataset_.load(index, {slot.inputs.data() + column * sample_bytes_, length * sample_bytes_}, labels, row,
+                              options_.seed, epoch_);
+            if (labels && !moves_)
+                std::memcpy(labels, dataset_.labels(index).data(), answers * labels_ * sizeof(*labels));
             if (row && !moves_) std::memcpy(row, dataset_.target(index), answers * target_bytes_);
             if (!slot.weights.empty()) std::fill_n(slot.weights.data() + answer, answers, dataset_.weights()[index]);
             column += length;

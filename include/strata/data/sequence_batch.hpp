@@ -1,6 +1,8 @@
 // SequenceBatch: sequences in a caller's arrays as a batch, for inference and for training steps of one's own.
 #pragma once
 
+#include <algorithm>
+
 #include "dataset.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -10,9 +12,10 @@ namespace strata::inline STRATA_ABI {
 /// `trainer.train_step(SequenceBatch(tokens, {64}, Lengths(lengths), labels))`. Throws Error as from_memory does.
 template <class X>
 class SequenceBatch {
-    static_assert(detail::ArrayOf<X, std::uint8_t, float, double>,
-                  "SequenceBatch: the tokens are float, double or uint8, in a vector, span, array or matrix whose rows are "
-                  "tokens");
+    static_assert(
+        detail::ArrayOf<X, std::uint8_t, float, double>,
+        "SequenceBatch: the tokens are float, double or uint8, in a vector, span, array or matrix whose rows are "
+        "tokens");
     using Element = typename detail::access_of<X>::Element;
 
 public:
@@ -39,7 +42,8 @@ public:
         std::size_t const count = labels.values.size();
         batch_.answers_columns = count != static_cast<std::size_t>(batch_.size);
         if (batch_.answers_columns && count != static_cast<std::size_t>(batch_.columns()))
-            fail("SequenceBatch: got ", count, " labels for ", batch_.size, " sequences of ", batch_.columns(), " tokens");
+            fail("SequenceBatch: got ", count, " labels for ", batch_.size, " sequences of ", batch_.columns(),
+                 " tokens");
         labels_ = AlignedVector<std::int32_t>(count);
         for (std::size_t i = 0; i < count; ++i) {
             labels_[i] = static_cast<std::int32_t>(labels.values[i]);

@@ -164,18 +164,20 @@ private:
     static_assert(op_list.fault != detail::SharedFault::too_many,
                   "Shared: a network may have 64 names of Shared layers");
     static constexpr auto sequence_fault = detail::sequence_fault(op_list.rows, detail::longest_sequence<In> > 0);
-    static_assert(sequence_fault != detail::SequenceFault::missing,
-                  "a layer that looks across the tokens of a sequence stands in a network whose samples are none: let it "
-                  "begin with Sequence<Input<...>>");
+    static_assert(
+        sequence_fault != detail::SequenceFault::missing,
+        "a layer that looks across the tokens of a sequence stands in a network whose samples are none: let it "
+        "begin with Sequence<Input<...>>");
     static_assert(sequence_fault != detail::SequenceFault::reduced,
                   "a layer that looks across the tokens of a sequence stands behind a reduction: there is one column a "
                   "sequence left");
     static_assert(sequence_fault != detail::SequenceFault::joined,
                   "a join or Residual of branches of which one has a column a token and another one a sequence: reduce "
                   "all of them, or none");
-    static_assert(sequence_fault != detail::SequenceFault::batch,
-                  "Sequence: statistics of a batch of tokens (BatchNorm) are not there yet: take LayerNorm or GroupNorm, "
-                  "or put it into Frozen");
+    static_assert(
+        sequence_fault != detail::SequenceFault::batch,
+        "Sequence: statistics of a batch of tokens (BatchNorm) are not there yet: take LayerNorm or GroupNorm, "
+        "or put it into Frozen");
 
 public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).

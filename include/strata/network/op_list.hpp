@@ -46,8 +46,8 @@ struct OperationRow {
          is_concatenation = false, is_batch_wide = false, is_frozen = false;
     bool is_depthwise = false, is_pointwise = false;  ///< convolutions
     bool sees_sequence = false, reduces_sequence = false;
-    ValueList inputs{};                               ///< values read
-    std::size_t name = 0, name_end = 0;               ///< its characters
+    ValueList inputs{};                  ///< values read
+    std::size_t name = 0, name_end = 0;  ///< its characters
 };
 
 /// The row of an operation, but for where it stands.

@@ -32,14 +32,14 @@ STRATA_DEFINE STRATA_COLD void InputCheck::check_samples(Dataset const& data, ch
         fail(who, ": ", longest > 0 ? detail::sequences_wanted : detail::no_sequences_wanted);
     for (std::size_t i = 0; longest > 0 && i < data.size(); ++i)
         if (data.length(i) > longest)
-            fail(who, ": sample ", i, " of the dataset has ", data.length(i), " tokens, the network's longest sequence has ",
-                 longest, ": Sequence<Input<...>, longest>");
+            fail(who, ": sample ", i, " of the dataset has ", data.length(i),
+                 " tokens, the network's longest sequence has ", longest, ": Sequence<Input<...>, longest>");
 }
 
 STRATA_DEFINE STRATA_COLD void InputCheck::check_answers(bool of_tokens, char const* who) const {
     if (of_tokens == answers_tokens) return;
-    fail(who, ": the network has an output a ", answers_tokens ? "token" : "sequence", ", and labels or targets are those of ",
-         of_tokens ? "tokens" : "sequences");
+    fail(who, ": the network has an output a ", answers_tokens ? "token" : "sequence",
+         ", and labels or targets are those of ", of_tokens ? "tokens" : "sequences");
 }
 
 STRATA_DEFINE STRATA_COLD void InputCheck::check(SampleShape got, char const* who) const {
@@ -92,7 +92,8 @@ STRATA_DEFINE void InputCheck::check(Batch const& batch, char const* who) const 
     if ((batch.starts != nullptr) != (longest > 0))
         fail(who, ": ", longest > 0 ? detail::sequences_wanted : detail::no_sequences_wanted);
     for (int i = 0; batch.starts && i < batch.size; ++i)
-        if (int const length = batch.starts[i + 1] - batch.starts[i]; length < 1 || length > longest || batch.starts[0] != 0)
+        if (int const length = batch.starts[i + 1] - batch.starts[i];
+            length < 1 || length > longest || batch.starts[0] != 0)
             fail(who, ": ", name_of_sample(batch, i), " has ", length, " tokens, expected 1 to ", longest,
                  " (Sequence<Input<...>, longest>), and the first one begins at 0");
     if (batch.starts && (batch.labels || batch.targets) && batch.columns() != batch.size)

@@ -155,8 +155,8 @@ struct Attention {
     template <class Where, class Got>
     struct Check {
         static constexpr bool options = OptionKinds<CausalKind>::template accept<Options...>;
-        static constexpr bool three =
-            Heads > 0 && Got::type::rank == 1 && Got::type::size % (3 * (Heads > 0 ? Heads : 1)) == 0;
+        static constexpr bool three = Heads > 0 && Got::type::rank == 1 &&
+                                      Got::type::size % (3 * (Heads > 0 ? Heads : 1)) == 0;
         static constexpr bool ok = options && three;
         struct Message {
             static_assert(options, "Attention: an option is unknown or given twice; it takes Causal");

@@ -386,7 +386,8 @@ constexpr Preparation<Precision> preparation_of(int most_samples, int (*next)(in
     Preparation<Precision> all;
     if constexpr (requires { Kernel::prepare_items; }) {
         constexpr int line = 64 / static_cast<int>(sizeof(typename Precision::storage));
-        for (int S = 1; S <= most_samples; S = next(S)) all.size = (std::max)(all.size, std::ptrdiff_t{Kernel::prepared(S)});
+        for (int S = 1; S <= most_samples; S = next(S))
+            all.size = (std::max)(all.size, std::ptrdiff_t{Kernel::prepared(S)});
         all.size = (all.size + line - 1) / line * line;
         if (all.size > 0) {
             all.run = &Kernel::prepare;

@@ -123,9 +123,10 @@ struct BatchLayout {
         std::size_t const arena = sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count);
         int const arenas = most_arenas(most_leaves, workers, groups_of(most_leaves, workers, arena));
         // Of sequences as long as they may be, or as many as have room.
-        int const columns = !Net::has_sequences ? samples(batch)
-                                                : most_tile_columns<Net, Precision>() +
-                                                      tile_columns((std::min)(batch, most_tile_columns<Net, Precision>()));
+        int const columns = !Net::has_sequences
+                                ? samples(batch)
+                                : most_tile_columns<Net, Precision>() +
+                                      tile_columns((std::min)(batch, most_tile_columns<Net, Precision>()));
         auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(columns);
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *

@@ -285,7 +285,8 @@ STRATA_ONE_COPY void run_step(ProgramStep<Precision, Loss> const& step, TileCont
         if (c.share.rank == 0) step.finish(c);
         return;
     }
-    int const items = step.items.of_tile(c.stride_of(step.reads_sequences), width_of<widest_lane<typename Precision::compute>>);
+    int const items =
+        step.items.of_tile(c.stride_of(step.reads_sequences), width_of<widest_lane<typename Precision::compute>>);
     step.kernel(kernel_data(step, c), c.share.begin(items), c.share.end(items));
 }
 

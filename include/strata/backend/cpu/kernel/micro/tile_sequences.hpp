@@ -12,7 +12,7 @@ namespace strata::inline STRATA_ABI {
 struct TileSequences {
     std::int32_t const* starts = nullptr;  ///< [count + 1]: where each begins among the batch's columns
     int first = 0, count = 0;              ///< of the batch's sequences
-    int stride = 1;  ///< columns of a value that has one a sequence, empty ones included
+    int stride = 1;                        ///< columns of a value that has one a sequence, empty ones included
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -23,8 +23,7 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
                                  PartialTileView<typename Op::Output, L, Storage const>>;
     using E = PartialExtraView<typename Op::Output, L, Storage>;
     using P = ParametersView<typename Op::Parameters, Compute, typename Precision::master>;
-    using Input =
-        BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, passes_view<Op, PartialTileView, L, Compute>>;
+    using Input = BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, passes_view<Op, PartialTileView, L, Compute>>;
     int const S = a.stride;
     auto const here = [&](auto* p) { return p ? p + at.first : p; };
     auto const made = [&](Storage const* p) {

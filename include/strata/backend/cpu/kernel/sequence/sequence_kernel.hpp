@@ -60,9 +60,9 @@ struct SequencePass {
             detail::for_rows<E>(begin, end, [&](auto const& at, int item) {
                 T* const row = place + static_cast<std::ptrdiff_t>(item) * a.stride;
                 if constexpr (P::scope == Scope::sequence) {
-                    static_assert(
-                        P::gathers == Gather::mean || P::gathers == Gather::sum || P::gathers == Gather::max,
-                        "a pass of scope sequence gathers a mean, a sum or the largest number (Gather::mean, sum, max)");
+                    static_assert(P::gathers == Gather::mean || P::gathers == Gather::sum || P::gathers == Gather::max,
+                                  "a pass of scope sequence gathers a mean, a sum or the largest number (Gather::mean, "
+                                  "sum, max)");
                     std::fill_n(row + sequence.first, sequence.length,
                                 detail::gather_columns<P::gathers, L>(
                                     sequence, [&](detail::SequencePart const& part) { return term(at, part); }));
@@ -166,8 +166,8 @@ struct SequenceParameterGradient<Op, Precision> {
                 L total(0);
                 detail::for_sequences(a, [&](detail::SequencePart const& whole) {
                     detail::for_vectors<width_of<L>>(whole, [&](detail::SequencePart const& part) {
-                        L const value = Op::parameter_gradient(parameter, at,
-                                                               detail::sequence_input<Op, Precision, L>(a, part));
+                        L const value =
+                            Op::parameter_gradient(parameter, at, detail::sequence_input<Op, Precision, L>(a, part));
                         total = total + select(first_lanes<L>(part.count), value, L(0));
                     });
                 });
