@@ -47,7 +47,7 @@ struct KernelData {
     bool invariant = false;
     std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
     typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
-    TileSequences const* sequences = nullptr;  ///< where samples are sequences and the operation works on their columns
+    TileSequences const* sequences = nullptr;                                           ///< of columns
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -94,7 +94,7 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
     return io;
 }
 
-/// Calls f(position, flat index) for the elements of rows [begin, end) of a shape.
+/// Calls f(position, flat index) for the elements of rows [begin, end).
 template <class S, class F>
 STRATA_INLINE void for_rows(int begin, int end, F const& f) {
     for (int row = begin; row < end; ++row) {
@@ -118,10 +118,7 @@ STRATA_INLINE void put_result(int item, int size, Result const& result, Put cons
     }
 }
 
-}  // namespace detail
-
 // Shared by all tile sizes of one lane width: the number of samples is a run-time stride.
-namespace detail {
 
 /// Elementwise operations do not ask which sample a number belongs to: a tile is one row of numbers to them, and one
 /// copy of the code serves every tile size.

@@ -61,7 +61,12 @@ struct TilePass {
                int* first_non_finite) {
         mean = of_losses;
         watch = first_non_finite;
-        memory.template make_room<Training>(workers, tiles, samples, Net::has_sequences ? sequence_columns() : 0);
+        if constexpr (Net::has_sequences) {  // for the longest sequences, so that none is longer than those before
+            constexpr int most = most_tile_columns<Net, Precision>();
+            memory.template make_room<Training>(workers, workers, most, most);
+        } else {
+            memory.template make_room<Training>(workers, tiles, samples, 0);
+        }
         std::fill_n(results.begin(), leaves, Result{});
     }
     /// Room for the gradients of a batch's samples, where the network wants them.
