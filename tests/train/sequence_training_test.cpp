@@ -6,11 +6,11 @@ using namespace strata;
 
 namespace {
 
-/// A class a sequence, and a class a token.
-template <class In>
-using MeanOn = Network<In, Linear<24>, GELU, Residual<Main<LayerNorm<>, Linear<72>, Attention<2>, Dropout<0.1>>>,
-                       Concat<Branch<SequenceMean>, Branch<SequenceMax, Linear<8>>>, ReLU, Linear<3>>;
-using PerSequence = MeanOn<Sequence<Input<6>, 100>>;
+// A class for each sequence: behind SequenceMean and SequenceMax there is one column a sequence.
+using PerSequence = Network<Sequence<Input<6>, 100>, Linear<24>, GELU,
+                            Residual<Main<LayerNorm<>, Linear<72>, Attention<2>, Dropout<0.1>>>,
+                            Concat<Branch<SequenceMean>, Branch<SequenceMax, Linear<8>>>, ReLU, Linear<3>>;
+// A class for each token; Causal: a token sees those before it and itself.
 using PerToken =
     Network<Sequence<Input<6>, 100>, Linear<20>, Tanh,
             Residual<Main<LayerNorm<>, Linear<60>, Attention<4, Causal>, Linear<20>>>, LayerNorm<>, Linear<3>>;
