@@ -35,7 +35,8 @@ template <class In>
 struct InputsCheck<RequiresGrad<In>> : InputsCheck<In> {};
 template <class In, int Longest>
 struct InputsCheck<Sequence<In, Longest>> : InputsCheck<In> {
-    static_assert(Longest > 0, "Sequence: the longest sequence has at least one token: Sequence<Input<64>, 512>");
+    static_assert(Longest > 0 && Longest <= 16384,
+                  "Sequence: the longest sequence has 1 to 16384 tokens: Sequence<Input<64>, 512>");
     static_assert(longest_sequence<In> == 0 && !requires_grad<In>,
                   "Sequence: what is in it is the shape of a token: RequiresGrad<Sequence<Input<64>>>");
 };

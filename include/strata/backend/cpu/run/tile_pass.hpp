@@ -41,6 +41,11 @@ struct TilePass {
         else
             return Layout::tiling(batch.size, most_leaves);
     }
+    /// One number for each shape of tiles, after `cut`: what was prepared for one may not do for another.
+    [[nodiscard]] int shape_of_tiles(int S) const {
+        if constexpr (Net::has_sequences) return sequences.sequence_stride << 16 | S;
+        return S;
+    }
     /// Which columns of the batch a tile holds.
     void place(Context& c, int tile, int S) const {
         c.stride = S;
