@@ -1,5 +1,4 @@
 // Which kernel runs: a program's own kernels in front of the house's, and the table of a network's kernels.
-// options: -O0
 #include <doctest/doctest.h>
 
 #include <string>

@@ -1,5 +1,4 @@
 // labels: plain
-// options: -O0
 // Parameter groups: PyTorch's values of every optimizer, the bits of optimizers with those options alone, threads, files,
 // matrix optimizers, and what cannot be.
 #include "../reference/reference.hpp"

@@ -1,5 +1,4 @@
 // labels: plain
-// options: -O0
 // Every optimizer in a training: the same bits with any number of threads and after a resume, nothing written that is
 // not finite, its state in checkpoints; what ranks compare of optimizers and schedules.
 #include "../train/small_training.hpp"

@@ -1,5 +1,4 @@
 // labels: plain
-// options: -O0
 // Accumulate: the bits of the large batch, PyTorch's values with BatchNorm, threads, files, steps that are left out.
 #include "../reference/reference.hpp"
 #include "small_training.hpp"

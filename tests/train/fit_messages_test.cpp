@@ -1,4 +1,3 @@
-// options: -O0
 // What fit says beside its progress, where progress is wanted: that the program was compiled without optimisation, that
 // the loss on the test data is not finite.
 #include <doctest/doctest.h>

@@ -7,7 +7,8 @@
 // STRATA_DEVICE    marks what calls the bodies of layers, losses and optimizers on the device (empty outside nvcc). nvcc
 //                  does not look at what a constexpr function calls: a body without STRATA_HD, which is for the host
 //                  alone, would leave nothing behind but an empty kernel. Called from here it is an error.
-// STRATA_INLINE    forces inlining: lane arithmetic must not become a call.
+// STRATA_INLINE    forces inlining: lane arithmetic must not become a call. Not where AddressSanitizer checks code that is
+//                  not optimised: every copy would be checked anew, twice the code and the compile time.
 // STRATA_INLINED   the same, behind the parameters of a lambda.
 // STRATA_UNROLL    unrolls the loop that follows (register blocks must live in registers).
 // STRATA_ROLLED    keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
@@ -37,8 +38,21 @@
 #define STRATA_DEVICE
 #endif
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STRATA_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define STRATA_ADDRESS_SANITIZER
+#endif
+#if defined(STRATA_ADDRESS_SANITIZER) && !defined(__OPTIMIZE__)
+#define STRATA_INLINE inline
+#define STRATA_INLINED
+#else
 #define STRATA_INLINE inline __attribute__((always_inline))
 #define STRATA_INLINED __attribute__((always_inline))
+#endif
+#undef STRATA_ADDRESS_SANITIZER
 
 #if defined(__CUDA_ARCH__)
 #define STRATA_UNROLL _Pragma("unroll")
