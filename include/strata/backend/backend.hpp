@@ -92,7 +92,7 @@ struct LossParts {
 struct StepResult {
     double loss = 0;
     std::int64_t correct = 0;
-    int samples = 0;  ///< of sequences the tokens, where the network has an output a token
+    int samples = 0;           ///< of sequences the tokens, where the network has an output a token
     bool finite = true;        ///< false: loss, a gradient or a number to be written is NaN or infinite
     std::int64_t ignored = 0;  ///< labels that the loss ignores: not in the loss, nor in `correct`
     double label_weight = -1;  ///< sum of the labels' weights; negative where the loss knows none, all count 1 then

@@ -379,7 +379,7 @@ struct Preparation {
     std::ptrdiff_t size = 0;  ///< scalars of storage, the most that any tile size takes, in whole cache lines
 };
 template <class Kernel, class Precision>
-constexpr Preparation<Precision> preparation_of(int most_samples, int (*next)(int)) {
+constexpr Preparation<Precision> preparation_of(int most_samples, int (*next)(int) = [](int S) { return 2 * S; }) {
     Preparation<Precision> all;
     if constexpr (requires { Kernel::prepare_items; }) {
         constexpr int line = 64 / static_cast<int>(sizeof(typename Precision::storage));

@@ -249,7 +249,8 @@ private:
         bool const teams = Layout::template teams_pay<false>(S, team_flops_);
         bool ready = false;
         if constexpr (Layout::caches_prepared && !Ranks::gathers_parameters)
-            ready = cache_.is_ready(steps, model.parameters().data(), model.buffers().data(), batch_invariant_ ? 1 : pass_.shape_of_tiles(S));
+            ready = cache_.is_ready(steps, model.parameters().data(), model.buffers().data(),
+                                    batch_invariant_ ? 1 : pass_.shape_of_tiles(S));
         pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             Context context = context_of(model, batch, {}, worker);
