@@ -25,8 +25,9 @@
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
 // io.extra, with `set`), `using ForwardPasses`, `using BackwardPasses` and `pass(P, at, io)` (what is computed of a
 // sample, or gathered over a sequence or the batch, before the rest: pass.hpp), `using Buffers` (what passes over the batch
-// move), `using ReducesSequence` (the output is one column a sequence; forward reads passes of scope sequence alone, and in
-// backward io.dy is that of the column's sequence),
+// move), `using ReducesSequence` (the output is one column a sequence: forward reads passes of scope sequence alone, and in
+// backward io.dy is that of the column's sequence), `using SeesSequence` (bodies look at io.column(s) without having such a
+// pass),
 // `same_in_every_lane` (forward gives the same bits in a scalar and in a vector of any width: no product that a compiler
 // may fuse into an addition, no exp or log), `using PassesGradient` (the gradient of every input is dy itself), `using
 // IsConcatenation` (the output is the inputs one behind the other, and there are no bodies).

@@ -33,7 +33,7 @@
 //   gathered_gradient(Gradients{}, Weight{}, gathered)  an element of the gradient of a parameter which a backward pass has
 //                                             summed anyway; where all parameters have one there is no parameter_gradient
 //
-// (a pass of scope sequence needs none of these), where `gathered` is a GatheredMoments or GatheredSums. In evaluation, and where the layer is Frozen, backward passes are
+// where `gathered` is a GatheredMoments or GatheredSums. In evaluation, and where the layer is Frozen, backward passes are
 // 0: what does not depend on the batch has no part in its means.
 //
 // Between the two is the sequence. The body of such a pass gives what one column has a part in an element with, and what
@@ -43,6 +43,8 @@
 //       static constexpr Gather gathers = Gather::max;        // or sum; Gather::mean if it does not say so
 //   };
 //   pass(Largest{}, at, io)                                   // the number of a column
+//
+// It needs nothing else, in evaluation or anywhere.
 #pragma once
 
 #include <array>

@@ -20,7 +20,7 @@ inline constexpr int longest_sequence<RequiresGrad<In>> = longest_sequence<In>;
 
 /// The values with a column a sequence: those behind a reduction.
 template <std::size_t N>
-consteval std::array<bool, N + 1> reduced_values(std::array<OperationRow, N> const& rows) {
+constexpr std::array<bool, N + 1> reduced_values(std::array<OperationRow, N> const& rows) {
     std::array<bool, N + 1> reduced{};
     for (std::size_t i = 0; i < N; ++i) {
         reduced[i + 1] = rows[i].reduces_sequence;
@@ -32,7 +32,7 @@ consteval std::array<bool, N + 1> reduced_values(std::array<OperationRow, N> con
 /// What is wrong with a network's sequences.
 enum class SequenceFault : std::uint8_t { none, missing, reduced, joined, batch };
 template <std::size_t N>
-consteval SequenceFault sequence_fault(std::array<OperationRow, N> const& rows, bool has_sequences) {
+constexpr SequenceFault sequence_fault(std::array<OperationRow, N> const& rows, bool has_sequences) {
     bool sees = false, batch = false;
     for (auto const& row : rows) {
         sees = sees || row.sees_sequence;

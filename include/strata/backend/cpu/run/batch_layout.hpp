@@ -116,8 +116,8 @@ struct BatchLayout {
                    ? static_cast<std::size_t>(Net::InputShape::size) * static_cast<std::size_t>(batch)
                    : 0;
     }
-    /// Bytes that training a batch takes on one rank; of sequences the same for all batches. A streaming network's do not depend on the batch once it fills
-    /// tiles of the most samples for every worker.
+    /// Bytes that training a batch takes on one rank; of sequences the same for all batches. A streaming network's do not
+    /// depend on the batch once it fills tiles of the most samples for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch, int most_leaves) {
         int const tiles = Net::has_sequences ? workers : tiling(batch, most_leaves).tiles;
         std::size_t const arena = sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count);

@@ -17,7 +17,7 @@ namespace strata::inline STRATA_ABI {
 template <class Net, class Precision, class Loss, class Ranks>
 class CpuExecutor {
     static_assert(!Net::has_sequences || !Ranks::several,
-                  "Sequence: networks of sequences are trained on one rank: leave DataParallel out");
+                  "Sequence: networks of sequences are trained on one rank: leave DataParallel or ParameterServer out");
     using Context = detail::TileContext<Precision, Loss>;
     using Tiling = detail::Tiling;
     using Layout = detail::BatchLayout<Net, Precision, Loss>;

@@ -106,7 +106,7 @@ consteval int samples_counted_in_int() {
     Net::for_each_operation([&]<int Index>() {
         using Op = kernel_operation<typename Net::template OperationAt<Index>>;
         if constexpr (requires { typename Op::Geometry; })
-            static_assert(!Net::has_sequences || Net::longest_sequence <= 128,
+            static_assert(Index < 0 || Net::longest_sequence <= 128,
                           "Sequence: a network with convolutions takes sequences of 128 tokens at most: Sequence<..., "
                           "128>");
         if constexpr (requires { typename Op::Geometry; })
