@@ -74,7 +74,7 @@ using Pretrained =
                                  Repeat<2, Conv2d<16, 3, Groups<16>>>>>,
             MaxPool2d<2>, Flatten, Dropout<0.2>, Named<"head", Linear<5>>>;
 template <class... Layers>
-using Unfrozen = Repeat<1, Layers...>;
+using Unfrozen = Inline<Layers...>;
 using Tuned = Pretrained<Frozen>;
 using Before = Pretrained<Unfrozen>;
 static_assert(Tuned::parameter_count == 16 * 4 * 4 * 5 + 5);  // the head's

@@ -52,6 +52,18 @@ static_assert(program<Wide>.size > 33 * image && layout_bytes<Wide> > std::size_
 static_assert(program<Square>.steps[1].parameters == square && layout_bytes<Square> > 4 * square);
 static_assert(program<Deep>.steps[26].offsets.parameters == 12 * weights);
 
+// Operations that differ are compiled, in this one six, whatever the depth; the first convolution has another input.
+template <class... Layers>
+using Blocks = Network<Input<3, 6, 6>, Named<"h", Layers...>, Named<"head", Flatten, Linear<2>>>;
+template <int Channels>
+using Unit = Inline<Conv2d<Channels, 3, SamePadding>, Residual<Main<BatchNorm2d<>>, After<ReLU>>>;
+using Repeated = Blocks<Repeat<5, Unit<8>>>;
+using SpeltOut = Blocks<Unit<8>, Unit<8>, Unit<8>, Unit<8>, Unit<8>>;
+static_assert(Repeated::operation_count == 22 && Repeated::kinds.count == 7 && SpeltOut::kinds.count == 7);
+static_assert(Blocks<Repeat<100, Unit<8>>>::kinds.count == 7);
+// Of operations of one type some have an input gradient: fill, two forward, loss, then two and one.
+static_assert(program<Network<Input<4>, Repeat<2, Linear<4>>>>.steps.size() == 7);
+
 }  // namespace
 
 TEST_CASE("seven billion parameters are described, laid out in files and dealt out to ranks") {
@@ -74,4 +86,29 @@ TEST_CASE("seven billion parameters are described, laid out in files and dealt o
 
     auto const memory = memory_of<Deep>(64, 4, 3, Cpu{}, Sharded<3>{});
     CHECK(memory.total() > std::size_t{4} * 3 * weights);
+}
+
+TEST_CASE("a network that repeats its blocks is the one that spells them out") {
+    auto const &repeated = program<Repeated>, &spelt = program<SpeltOut>;
+    for (std::size_t i = 0; i < Repeated::layer_table.size(); ++i) {
+        CAPTURE(i);
+        CHECK(Repeated::layer_table[i].name == SpeltOut::layer_table[i].name);
+        CHECK(Repeated::training_plan.value[i + 1] == SpeltOut::training_plan.value[i + 1]);
+        CHECK(Repeated::training_plan.gradient[i + 1] == SpeltOut::training_plan.gradient[i + 1]);
+    }
+    CHECK(Repeated::training_plan.size == SpeltOut::training_plan.size);
+    CHECK(Repeated::parameter_offset == SpeltOut::parameter_offset);
+    // The same kernels on the same numbers, so the same bits.
+    REQUIRE(repeated.steps.size() == spelt.steps.size());
+    for (std::size_t k = 0; k < spelt.steps.size(); ++k) {
+        CAPTURE(k);
+        auto const &one = repeated.steps[k], &other = spelt.steps[k];
+        CHECK(one.kernel == other.kernel);
+        CHECK(one.operation == other.operation);
+        CHECK(one.offsets.parameters == other.offsets.parameters);
+        CHECK(one.offsets.x == other.offsets.x);
+        CHECK(one.offsets.y == other.offsets.y);
+        CHECK(one.dx == other.dx);
+        CHECK(one.reduction.at == other.reduction.at);
+    }
 }

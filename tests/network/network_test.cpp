@@ -81,6 +81,12 @@ TEST_CASE("unnamed layers count as in nn.Sequential, Input does not, Repeat spli
     CHECK(names<Network<Input<3>, Repeat<0, ReLU>, Linear<2, NoBias>>>() == Names{"0.weight"});
 }
 
+TEST_CASE("Inline is no step in the names") {
+    using Net = Network<Input<1, 4, 4>, Inline<Conv2d<2, 3>, ReLU>, Flatten,
+                        Inline<Named<"fc", Linear<4>>, Inline<ReLU>>, Linear<3, NoBias>>;
+    CHECK(names<Net>() == Names{"0.weight", "0.bias", "fc.weight", "fc.bias", "5.weight"});
+}
+
 TEST_CASE("Identity counts as a layer, and is no operation") {
     using Net = Network<Input<4>, Linear<3>, Identity, Residual<Main<Identity, Linear<3>>, Identity>>;
     CHECK(names<Net>() == Names{"0.weight", "0.bias", "2.1.weight", "2.1.bias"});

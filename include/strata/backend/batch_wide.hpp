@@ -22,11 +22,10 @@ constexpr bool needs_two_samples(PassList<Ps...>) {
 /// Throws Error where moments are those of one value only in a training batch: there is no variance then.
 template <class Net>
 void check_batch_for_statistics(int batch) {
-    Net::for_each_operation([&]<int Index>() {
-        using Op = typename Net::template OperationAt<Index>;
+    Net::visit_operations([&]<class Op>(int index) {
         if constexpr (is_batch_wide<Op>()) {  // nvcc 13 needs these braces
             if (needs_two_samples<Op>(forward_passes<Op>{}) && batch == 1)
-                fail("layer ", Net::layer_table[Index].name, " (", type_of<Op>(),
+                fail("layer ", Net::layer_table[static_cast<std::size_t>(index)].name, " (", type_of<Op>(),
                      "): one value a channel has no variance, expected at least 2 samples in a training batch "
                      "(drop_last leaves a smaller last batch out)");
         }
@@ -36,14 +35,14 @@ void check_batch_for_statistics(int batch) {
 /// Calls f(numbers) for each pass over the batch in a training step, with the doubles that a tile's part of it has.
 template <class Net, class F>
 constexpr void for_batch_passes(F const& f) {
-    Net::for_each_operation([&]<int Index>() {
-        using Op = typename Net::template OperationAt<Index>;
+    Net::visit_operations([&]<class Op>(int index) {
         if constexpr (is_batch_wide<Op>()) {
             auto const each = [&]<class P>(P) {
                 if constexpr (P::scope == Scope::batch) f(numbers_of_pass<P>);
             };
             forward_passes<Op>::for_each(each);
-            if (Net::training_plan.gradient[Index + 1] >= 0) backward_passes<Op>::for_each(each);
+            if (Net::training_plan.gradient[static_cast<std::size_t>(index + 1)] >= 0)
+                backward_passes<Op>::for_each(each);
         }
     });
 }
@@ -51,8 +50,8 @@ constexpr void for_batch_passes(F const& f) {
 /// Counts a batch whose running statistics become the model's.
 template <class Net, class Model>
 void count_batch(Model& model) {
-    Net::for_each_operation([&]<int Index>() {
-        if constexpr (is_batch_wide<typename Net::template OperationAt<Index>>()) ++model.batches_tracked()[Index];
+    Net::visit_operations([&]<class Op>(int index) {
+        if constexpr (is_batch_wide<Op>()) ++model.batches_tracked()[static_cast<std::size_t>(index)];
     });
 }
 

@@ -98,6 +98,11 @@ struct Repeat {
     static_assert(N >= 0, "Repeat: the count must not be negative");
 };
 
+/// A group of layers that adds no step to the names: they are called as if they stood in its place one by one. For blocks
+/// of one's own, `template <int C> using ConvReLU = Inline<Conv2d<C, 3>, ReLU>;`.
+template <class... Layers>
+using Inline = Repeat<1, Layers...>;
+
 /// Layers that are not trained, spliced into the surroundings: names and model files are those without Frozen. Their
 /// parameters are buffers of the model: no update, weight decay or optimizer state touches them. BatchNorm in it is in
 /// evaluation, by its running statistics, which stay as they are, and Dropout passes on what comes in, as PyTorch's modules

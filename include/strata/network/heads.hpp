@@ -77,9 +77,8 @@ enum class HeadsFit : std::uint8_t { neither, both, no_losses, no_heads, other_n
 template <class Net>
 consteval bool has_heads_inside() {
     bool found = false;
-    Net::for_each_operation([&]<int Index>() {
-        found = found || (Index + 1 < Net::operation_count && is_heads<typename Net::template OperationAt<Index>>);
-    });
+    Net::visit_operations(
+        [&]<class Op>(int index) { found = found || (index + 1 < Net::operation_count && is_heads<Op>); });
     return found;
 }
 template <class Net, class Loss>

@@ -25,14 +25,18 @@ struct LayerRow {
 
 namespace detail {
 
-/// `list` must have static storage: the names are its characters.
-template <int N, std::size_t Characters>
-consteval auto layer_table(OpList<N, Characters> const& list) {
-    std::array<LayerRow, static_cast<std::size_t>(N)> table{};
-    for (std::size_t i = 0; i < table.size(); ++i) {
-        auto const& row = list.rows[i];
-        table[i] = {list.name(row),  row.type, row.output_shape, row.parameters + row.frozen,
-                    row.has_tensors, row.flops};
+/// `names` must have static storage: the characters of the list's names, apart from its rows, which no program needs.
+template <std::size_t N, std::size_t Characters>
+consteval auto layer_table(std::array<OperationRow, N> const& rows, std::array<char, Characters> const& names) {
+    std::array<LayerRow, N> table{};
+    for (std::size_t i = 0; i < N; ++i) {
+        auto const& row = rows[i];
+        table[i] = {{names.data() + row.name, row.name_end - row.name},
+                    row.type,
+                    row.output_shape,
+                    row.parameters + row.frozen,
+                    row.has_tensors,
+                    row.flops};
     }
     return table;
 }

@@ -149,12 +149,12 @@ private:
     };
     static constexpr auto tensor_table = [] {
         std::array<LayerTensors, static_cast<std::size_t>(Net::operation_count)> table{};
-        Net::for_each_operation([&]<int Index>() {
-            using Op = typename Net::template OperationAt<Index>;
-            table[Index].parameters = RowsOf<typename Op::Parameters>::rows;
+        Net::visit_operations([&]<class Op>(int index) {
+            auto& row = table[static_cast<std::size_t>(index)];
+            row.parameters = RowsOf<typename Op::Parameters>::rows;
             if constexpr (detail::has_buffers<Op>()) {
-                table[Index].buffers = RowsOf<typename Op::Buffers>::rows;
-                table[Index].counts_batches = detail::has_buffers<detail::kernel_operation<Op>>();
+                row.buffers = RowsOf<typename Op::Buffers>::rows;
+                row.counts_batches = detail::has_buffers<detail::kernel_operation<Op>>();
             }
         });
         return table;

@@ -158,6 +158,7 @@ public:
 private:
     using Contents = std::conditional_t<valid, Expanded, detail::NoFragment<InputExtent>>;
     static constexpr auto op_list = detail::op_list_of<Contents, detail::name_characters<Contents>()>();
+    static constexpr auto layer_names = op_list.names;
     static_assert(op_list.fault != detail::SharedFault::other_layers,
                   "Shared: all layers that share a name must be the same, with parameters of the same shapes");
     static_assert(op_list.fault != detail::SharedFault::frozen,
@@ -200,7 +201,33 @@ public:
     static constexpr InputShape input_shape{};
     static constexpr OutputShape output_shape{};
 
-    /// Calls f.template operator()<Index>() for every operation in order.
+    /// The op list as data, a row an operation.
+    static constexpr std::span<detail::OperationRow const, static_cast<std::size_t>(operation_count)> operations{
+        op_list.rows};
+    /// The operations that differ.
+    static constexpr detail::OperationKinds<operation_count> kinds{op_list.rows};
+    template <int Kind>
+    using KindAt = OperationAt<kinds.first[static_cast<std::size_t>(Kind)]>;
+
+private:
+    template <class F, class Op>
+    static constexpr void visit(F& f, int index) {
+        f.template operator()<Op>(index);
+    }
+
+public:
+    /// Calls f.template operator()<Op>(index) for every operation in order. It is compiled for operations that differ.
+    template <class F>
+    static constexpr void visit_operations(F&& f) {
+        [&]<int... Kind>(std::integer_sequence<int, Kind...>) {
+            using Visited = std::remove_reference_t<F>;
+            using Visitor = void (*)(Visited&, int);
+            Visitor const visitors[sizeof...(Kind) + 1] = {&visit<Visited, KindAt<Kind>>..., nullptr};
+            for (int i = 0; i < operation_count; ++i) visitors[kinds.of[static_cast<std::size_t>(i)]](f, i);
+        }(std::make_integer_sequence<int, kinds.count>{});
+    }
+
+    /// Calls f.template operator()<Index>() for every operation in order, compiled for each: see visit_operations.
     template <class F>
     static constexpr void for_each_operation(F&& f) {
         [&]<int... Index>(std::integer_sequence<int, Index...>) {
@@ -211,7 +238,7 @@ public:
     }
 
     /// A row for every operation in order: what names, summaries and messages are made from.
-    static constexpr auto layer_table = detail::layer_table(op_list);
+    static constexpr auto layer_table = detail::layer_table(op_list.rows, layer_names);
     /// False where two layers with parameters or buffers have one name; such a network cannot be saved.
     static constexpr bool names_differ = detail::names_differ(layer_table);
 
@@ -239,12 +266,16 @@ public:
     static constexpr std::ptrdiff_t buffers_at(int index) {
         return buffer_offset[static_cast<std::size_t>(owner(index))];
     }
-    /// True where nothing behind operation `index` works with its parameters.
-    static constexpr bool is_last_use(int index) {
-        for (int later = index + 1; has_shared && later < operation_count; ++later)
-            if (owner(later) == owner(index)) return false;
-        return true;
-    }
+    /// For each operation whether nothing behind it works with its parameters.
+    static constexpr auto last_uses = [] {
+        std::array<bool, static_cast<std::size_t>(operation_count)> last{}, used{};
+        for (int i = operation_count - 1; i >= 0; --i) {
+            auto const its = static_cast<std::size_t>(owner(i));
+            last[static_cast<std::size_t>(i)] = !used[its];
+            used[its] = true;
+        }
+        return last;
+    }();
     /// True where training would need gradients of Shared parameters from both sides of a BatchNorm.
     static constexpr bool shares_over_batch = detail::shared_over_batch(op_list.rows);
     /// Those that a training step moves.

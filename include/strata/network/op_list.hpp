@@ -46,8 +46,9 @@ struct OperationRow {
          is_concatenation = false, is_batch_wide = false, is_frozen = false;
     bool is_depthwise = false, is_pointwise = false;  ///< convolutions
     bool sees_sequence = false, reduces_sequence = false;
-    ValueList inputs{};                  ///< values read
-    std::size_t name = 0, name_end = 0;  ///< its characters
+    OperationRow const* operation = nullptr;  ///< the row of its type, which tells types apart
+    ValueList inputs{};                       ///< values read
+    std::size_t name = 0, name_end = 0;       ///< its characters
 };
 
 /// The row of an operation, but for where it stands.
@@ -137,13 +138,14 @@ struct OpListWriter {
         else
             shared[static_cast<std::size_t>(names++)] = {name, layers, first};
     }
-    /// Appends an operation that reads some values; returns the value that it makes.
+    /// Appends an operation, the row of its type, that reads some values; returns the value that it makes.
     constexpr int add(OperationRow const& operation, LayerPath const& at, ValueList const& inputs) {
         std::size_t const begin = characters;
         write(at);
         if (rows != nullptr) {
             auto& row = rows[operations];
             row = operation;
+            row.operation = &operation;
             row.inputs = inputs;
             row.name = begin;
             row.name_end = characters;
@@ -171,15 +173,36 @@ private:
     }
 };
 
+/// The operations of a list that differ: as many as a network has types and code of, however deep it is.
+template <int Operations>
+struct OperationKinds {
+    std::array<int, static_cast<std::size_t>(Operations)> of{};     ///< of each operation, which of them it is
+    std::array<int, static_cast<std::size_t>(Operations)> first{};  ///< of each of them, the first such operation
+    int count = 0;
+
+    constexpr explicit OperationKinds(std::array<OperationRow, static_cast<std::size_t>(Operations)> const& rows) {
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            int kind = 0;
+            while (kind < count &&
+                   !is_alike(rows[i], rows[static_cast<std::size_t>(first[static_cast<std::size_t>(kind)])]))
+                ++kind;
+            of[i] = kind;
+            if (kind == count) first[static_cast<std::size_t>(count++)] = static_cast<int>(i);
+        }
+    }
+
+private:
+    /// Whether Network::OperationAt is one type.
+    static constexpr bool is_alike(OperationRow const& a, OperationRow const& b) {
+        return a.operation == b.operation && a.is_frozen == b.is_frozen && (a.owner >= 0) == (b.owner >= 0);
+    }
+};
+
 template <int Operations, std::size_t Characters>
 struct OpList {
     std::array<OperationRow, static_cast<std::size_t>(Operations)> rows{};
     std::array<char, Characters> names{};
     SharedFault fault = SharedFault::none;
-
-    [[nodiscard]] constexpr std::string_view name(OperationRow const& row) const {
-        return {names.data() + row.name, row.name_end - row.name};
-    }
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

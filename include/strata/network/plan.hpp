@@ -57,14 +57,14 @@ class Allocator {
         int busy;             ///< the last time at which it is in use, before all times for never
         int next;             ///< behind it; the last one has no end and -1
     };
-    std::array<Segment, Capacity + 1> segments{{{0, -1, -1}}};
+    Segment segments[Capacity + 1]{{0, -1, -1}};
     int count = 1;
     // All segments before `lowest` are in use at `horizon`: deep networks keep most of what they write for the backward
     // pass, and need not look through it again for each value.
     int lowest = 0, horizon = -1;
     static constexpr int horizon_step = 32;
 
-    constexpr Segment& at(int i) { return segments[static_cast<std::size_t>(i)]; }
+    constexpr Segment& at(int i) { return segments[i]; }
 
 public:
     std::ptrdiff_t size = 0;
@@ -99,11 +99,11 @@ public:
 /// Memory that values share: views and in-place results with their source, parts with the whole that they lie in.
 template <int N>
 struct SharedPlaces {
-    std::array<int, N + 1> root{};                   ///< of each value, the first one with its memory
-    std::array<int, N + 1> whole{};                  ///< of each root that is a part, the whole's root; -1
-    std::array<std::ptrdiff_t, N + 1> shift{};       ///< of each value, where it begins in its root
-    std::array<int, N + 1> owner{};                  ///< of each value, the outermost whole
-    std::array<std::ptrdiff_t, N + 1> at{}, from{};  ///< where they begin there
+    int root[N + 1]{};                          ///< of each value, the first one with its memory
+    int whole[N + 1]{};                         ///< of each root that is a part, the whole's root; -1
+    std::ptrdiff_t shift[N + 1]{};              ///< of each value, where it begins in its root
+    int owner[N + 1]{};                         ///< of each value, the outermost whole
+    std::ptrdiff_t at[N + 1]{}, from[N + 1]{};  ///< where they begin there
 
     constexpr SharedPlaces() {
         for (int v = 0; v <= N; ++v) root[static_cast<std::size_t>(v)] = v;
@@ -155,13 +155,15 @@ constexpr void place_passes(Plan<N>& plan, std::array<OperationFacts, N> const& 
 
 /// Plans a step. With `training` off there is no loss and no backward pass; `of_input` wants the input's gradient, too.
 template <int N>
-constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdiff_t input_size, bool training,
+constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& facts, std::ptrdiff_t input_size, bool training,
                             bool of_input = false) {
     using std::size_t;
     Plan<N> plan{};
-    std::array<int, N + 1> readers{};
-    std::array<std::ptrdiff_t, N + 1> sizes{};
-    std::array<bool, N + 1> wants_gradient{}, kept_by_maker{};
+    // Arrays of the language: g++ takes two calls of functions, at compile time, for an element of a std::array.
+    OperationFacts const* const ops = facts.data();
+    int readers[N + 1]{};
+    std::ptrdiff_t sizes[N + 1]{};
+    bool wants_gradient[N + 1]{}, kept_by_maker[N + 1]{};
     sizes[0] = input_size;
     wants_gradient[0] = of_input && training;
     for (int i = 0; i < N; ++i) {
@@ -178,7 +180,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
     // Views share their source; an elementwise result takes its source's place where nobody
     // needs the source afterwards. Of a concatenation somebody may need a part.
     SharedPlaces<N> places;
-    std::array<int, N + 1> last_reader{};  // of each root
+    int last_reader[N + 1]{};  // of each root
     for (int i = 0; i < N; ++i) {
         auto const& op = ops[static_cast<size_t>(i)];
         auto const x = static_cast<size_t>(op.inputs[0]);
@@ -214,7 +216,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
     // then the input's gradient is read.
     int const loss_time = N + 1, end_time = 2 * N + 2;
     auto const backward_time = [](int i) { return 2 * N + 1 - i; };
-    std::array<int, N + 1> death{}, first_gradient{}, gradient_death{};
+    int death[N + 1]{}, first_gradient[N + 1]{}, gradient_death[N + 1]{};
     for (auto& t : first_gradient) t = end_time;
     auto const use = [&](int v, int time) {
         int& d = death[static_cast<size_t>(places.owner[static_cast<size_t>(v)])];
@@ -229,7 +231,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
         if (goes_back && keeps_output(op.keep)) use(i + 1, backward_time(i));
     }
     Allocator<3 * N + 2> memory;
-    std::array<std::ptrdiff_t, N + 1> placed{};
+    std::ptrdiff_t placed[N + 1]{};
     for (auto& p : placed) p = -1;
     for (int v = 0; v <= N; ++v) {
         auto const at = static_cast<size_t>(v), owner = static_cast<size_t>(places.owner[at]);
@@ -242,7 +244,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
     }
     for (auto& g : plan.gradient) g = -1;
     if (training) {
-        std::array<bool, N + 1> written{};
+        bool written[N + 1]{};
         auto const write = [&](int v, int time) {
             auto const at = static_cast<size_t>(v);
             if (!wants_gradient[at]) return GradientWrite::none;
@@ -260,7 +262,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
             int& last = gradient_death[static_cast<size_t>(gradient_places.owner[at + 1])];
             last = backward_time(i) > last ? backward_time(i) : last;
             // Parts of the output's gradient are there; of inputs that share its memory there is nothing to write.
-            std::array<bool, ValueList::most> is_there{op.is_view || plan.in_place[at]};
+            bool is_there[ValueList::most]{op.is_view || plan.in_place[at]};
             std::ptrdiff_t offset = 0;
             for (int k = 0; op.is_concatenation && k < op.inputs.count; ++k) {
                 auto const x = static_cast<size_t>(op.inputs[k]);
@@ -274,8 +276,8 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
                     plan.write[at][static_cast<size_t>(k)] = write(op.inputs[k], backward_time(i));
         }
         if (of_input) gradient_death[static_cast<size_t>(gradient_places.owner[0])] = end_time;
-        std::array<int, N + 1> last_maker{};  // of each owner
-        std::array<std::ptrdiff_t, N + 1> gradient_place{};
+        int last_maker[N + 1]{};  // of each owner
+        std::ptrdiff_t gradient_place[N + 1]{};
         for (int v = N; v >= 0; --v) {
             auto const at = static_cast<size_t>(v);
             if (written[at]) last_maker[static_cast<size_t>(gradient_places.owner[at])] = v;
@@ -293,7 +295,7 @@ constexpr Plan<N> make_plan(std::array<OperationFacts, N> const& ops, std::ptrdi
         }
     }
     plan.size = memory.size;
-    place_passes<N>(plan, ops, training);
+    place_passes<N>(plan, facts, training);
     return plan;
 }
 

@@ -44,16 +44,16 @@ template <class Net, class Tensors>
 consteval auto tensor_rows() {
     constexpr int count = [] {
         int sum = 0;
-        Net::for_each_operation(
-            [&]<int Index>() { sum += Tensors::template of<typename Net::template OperationAt<Index>>::count; });
+        Net::visit_operations([&]<class Op>(int) { sum += Tensors::template of<Op>::count; });
         return sum;
     }();
     std::array<TensorRow, static_cast<std::size_t>(count)> rows{};
     std::size_t at = 0;
-    Net::for_each_operation([&]<int Index>() {
-        std::ptrdiff_t offset = Tensors::template offset<Net>(Index);
-        Tensors::template of<typename Net::template OperationAt<Index>>::for_each([&]<class P>(P) {
-            rows[at++] = {Net::layer_table[Index].name, P::name, ExtentsOf<typename P::Extents>::value, offset,
+    Net::visit_operations([&]<class Op>(int index) {
+        auto const operation = static_cast<std::size_t>(index);
+        std::ptrdiff_t offset = Tensors::template offset<Net>(operation);
+        Tensors::template of<Op>::for_each([&]<class P>(P) {
+            rows[at++] = {Net::layer_table[operation].name, P::name, ExtentsOf<typename P::Extents>::value, offset,
                           P::Extents::size};
             offset += P::Extents::size;
         });

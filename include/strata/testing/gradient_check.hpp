@@ -263,8 +263,7 @@ inline void fill_distinct(std::span<double> values, Random& random) {
 template <class Net>
 consteval bool evaluates_as_it_trains() {
     bool same = !Net::is_batch_wide;
-    Net::for_each_operation(
-        [&]<int Index>() { same = same && !requires { typename Net::template OperationAt<Index>::IsTrainingOnly; }; });
+    Net::visit_operations([&]<class Op>(int) { same = same && !requires { typename Op::IsTrainingOnly; }; });
     return same;
 }
 

@@ -20,14 +20,6 @@ struct LayerKernelNotes {
     std::array<KernelNote, 4> passes{};
 };
 
-template <class Kernel>
-constexpr KernelNote note_of() {
-    if constexpr (requires { Kernel::note; })
-        return Kernel::note;
-    else
-        return {"own", "a kernel of the program's own that says no more"};
-}
-
 /// Whether a program runs a kernel for an operation.
 template <class Kernel, class Steps>
 constexpr bool is_run(Steps const& steps, int operation) {
@@ -36,36 +28,35 @@ constexpr bool is_run(Steps const& steps, int operation) {
     return false;
 }
 
-template <class Net, class Precision, int Index>
-constexpr LayerKernelNotes layer_kernel_notes() {
+template <class Net, class Precision, class Trained>
+constexpr LayerKernelNotes layer_kernel_notes(int index) {
     using Program = TileProgram<Net, Precision, NoLoss>;
     constexpr auto const& steps = Program::training;
-    using Op = kernel_operation<typename Net::template OperationAt<Index>>;
-    auto const& row = Net::layer_table[static_cast<std::size_t>(Index)];
+    using Op = kernel_operation<Trained>;
+    auto const& row = Net::layer_table[static_cast<std::size_t>(index)];
     LayerKernelNotes notes{row.name, row.type, {}};
     if constexpr (!is_view<Op>() && !is_concatenation<Op>()) {
-        if constexpr (Program::template begins_band<Index>)
-            notes.passes[3] = note_of<typename Program::template BandKernelOf<Index>>();
-        else if constexpr (Program::template ends_band<Index>)
+        if (auto const* band = Program::band(index))
+            notes.passes[3] = band->note;
+        else if (Program::ends_band(index))
             notes.passes[3] = {"in the kernel above", "an operation that takes the bands of the one before"};
         using Forward = ForwardKernel<Op, Precision>;
-        if (is_run<Forward>(steps, Index)) notes.passes[0] = note_of<Forward>();
+        if (is_run<Forward>(steps, index)) notes.passes[0] = note_of<Forward>();
         for (auto const& step : steps)
-            if (step.relu && step.operation == Index - 1)
+            if (step.relu && step.operation == index - 1)
                 notes.passes[0] = {"in the kernel above",
                                    "a ReLU in the place of the output of a kernel that applies it"};
         static_cast<void>(for_all_inputs<Op>([&]<int K>() {
             using InputGradient = InputGradientKernel<gradient_operation<Op, K>, Precision>;
-            if (is_run<InputGradient>(steps, Index)) notes.passes[1] = note_of<InputGradient>();
+            if (is_run<InputGradient>(steps, index)) notes.passes[1] = note_of<InputGradient>();
             return true;
         }));
-        using Trained = typename Net::template OperationAt<Index>;
         if constexpr (is_batch_wide<Trained>() && backward_passes<Op>::batch_size > 0 &&
                       (gathers_gradients<Op>() || Op::Parameters::size == 0)) {
             notes.passes[2] = {"statistics", "a channel's sums, which its input gradient needs, too"};
         } else if constexpr (trained_parameters<Trained>::size > 0) {
             using ParameterGradient = ParameterGradientKernel<Op, Precision>;
-            if (is_run<ParameterGradient>(steps, Index)) notes.passes[2] = note_of<ParameterGradient>();
+            if (is_run<ParameterGradient>(steps, index)) notes.passes[2] = note_of<ParameterGradient>();
         }
     }
     return notes;
@@ -123,8 +114,8 @@ STRATA_COLD inline std::string format_kernel_notes(std::span<LayerKernelNotes co
 template <class Net, class Precision = Float32>
 [[nodiscard]] std::string describe_kernels(Cpu = {}, Precision = {}) {
     std::vector<detail::LayerKernelNotes> layers;
-    Net::for_each_operation(
-        [&]<int Index>() { layers.push_back(detail::layer_kernel_notes<Net, Precision, Index>()); });
+    Net::visit_operations(
+        [&]<class Op>(int index) { layers.push_back(detail::layer_kernel_notes<Net, Precision, Op>(index)); });
     return detail::format_kernel_notes(layers);
 }
 

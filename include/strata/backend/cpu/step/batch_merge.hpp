@@ -61,16 +61,15 @@ void merge_batch(ProgramStep<Precision, Loss> const& step, BatchMerge<Precision>
 /// What takes the place of passes over the batch in evaluation, of layers that are Frozen alone or of all.
 template <class Net, bool Frozen = false, class T>
 void evaluation_statistics(T const* buffers, double* statistics) {
-    Net::for_each_operation([&]<int Index>() {
-        using Op = typename Net::template OperationAt<Index>;
+    Net::visit_operations([&]<class Op>(int index) {
         using O = kernel_operation<Op>;
         if constexpr (batch_numbers<O> > 0 && !(Frozen && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
             auto const leave = [&]<class P>(P) {
                 if constexpr (P::scope == Scope::batch)
                     for (int e = 0; e < P::Extents::size; ++e)
-                        leave_evaluation<O, P>(
-                            e, buffers + Net::buffers_at(Index) + statistics_in_buffers<Op>,
-                            statistics + Net::statistic_offset[Index] + batch_place<O, P>() + e * left_by<P>());
+                        leave_evaluation<O, P>(e, buffers + Net::buffers_at(index) + statistics_in_buffers<Op>,
+                                               statistics + Net::statistic_offset[static_cast<std::size_t>(index)] +
+                                                   batch_place<O, P>() + e * left_by<P>());
             };
             forward_passes<O>::for_each(leave);
             backward_passes<O>::for_each(leave);

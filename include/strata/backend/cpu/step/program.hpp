@@ -1,16 +1,14 @@
 // The program of a tile: the op list as a flat table of steps. A step is data, a kernel and what it works on; one small
-// function runs any of them. So a network costs a table and the kernels it needs, each of them once.
+// function runs any of them. So a network costs a table and the kernels it needs, each of them once. The table is written by
+// loops over the op list, that call what is compiled for each operation that differs (step_writer.hpp).
 //
 // Training is fill, forward, loss, backward. A pass over the batch cuts the table into phases: the step that gathers the
 // tile's part of it ends a phase, the executor merges the parts of all tiles, and the next phase goes on.
 #pragma once
 
-#include "../../../layer/concatenation.hpp"
-#include "../../../layer/relu.hpp"
-#include "../kernel/choice.hpp"
-#include "batch_merge.hpp"
 #include "input_gradient_step.hpp"
 #include "loss_step.hpp"
+#include "step_writer.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
@@ -46,33 +44,17 @@ public:
     static constexpr std::ptrdiff_t inference_size = size_of(Net::inference_plan);
 
 private:
-    template <int Index>
-    using Op = typename Net::template OperationAt<Index>;
-    template <int Index>
-    using KernelOp = kernel_operation<Op<Index>>;
     static constexpr int n = Net::operation_count;
-
-    template <int Index, bool Training>
-    static constexpr OperationOffsets offsets_of() {
-        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
-        using Node = typename Net::template NodeAt<Index>;
-        OperationOffsets at;
-        at.x = p.value[Node::input];
-        at.inputs = Node::inputs.count;
-        for (int k = 1; k < Node::inputs.count; ++k)
-            at.more[k - 1] = p.value[static_cast<std::size_t>(Node::inputs[k])];
-        at.y = p.value[Index + 1];
-        at.dy = p.gradient[Index + 1];
-        at.extra = p.extra[Index];
-        at.parameters = is_frozen<Op<Index>> ? Net::buffers_at(Index) : Net::parameters_at(Index);
-        at.statistics = Net::statistic_offset[Index];
-        auto const of_passes = [&](std::ptrdiff_t offset) {
-            return offset < 0 ? std::ptrdiff_t{-1} : pass_offset(p.size) + offset * target_scalars;
-        };
-        at.forward_passes = of_passes(p.forward_passes[Index]);
-        at.backward_passes = of_passes(p.backward_passes[Index]);
-        return at;
-    }
+    static constexpr TileSizes sizes{most_tile_columns<Net, Precision>(), Net::has_sequences};
+    using Writer = StepWriter<Precision, Loss, sizes>;
+    template <int Kind>
+    using StepsOf = OperationSteps<typename Net::template KindAt<Kind>, Precision, Loss, sizes>;
+    using Write = void (*)(Writer&, PlannedOperations const&, int);
+    template <class T>
+    using OfKinds = std::array<T, static_cast<std::size_t>(Net::kinds.count)>;
+    template <class T>
+    using OfOperations = std::array<T, static_cast<std::size_t>(n)>;
+    static constexpr int kind_of(int i) { return Net::kinds.of[static_cast<std::size_t>(i)]; }
 
     /// The loss step. `value` and `gradient` are the outputs' offsets, -1 for no gradient; `size` is the workspace's.
     static void finish(Context const& c, std::ptrdiff_t value, std::ptrdiff_t gradient_at, std::ptrdiff_t size) {
@@ -97,269 +79,181 @@ private:
         give_input_gradients(c, Net::training_plan.gradient[0], Net::InputShape::size);
     }
 
-    /// Appends steps to a table, or only counts them.
-    struct Writer {
-        Step* table;
-        int most_samples;  ///< of a tile
+    template <bool Training>
+    static constexpr PlannedOperations planned() {
+        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        return {Net{}, p, pass_offset(p.size), target_scalars};
+    }
+    /// For each operation whether its kernel applies the next one too: a ReLU in the place of its output.
+    template <bool Training>
+    static constexpr OfOperations<bool> takes_relu = [] {
+        OfKinds<bool> applies{}, is_relu{};
+        [&]<int... Kind>(std::integer_sequence<int, Kind...>) {
+            ((applies[Kind] = StepsOf<Kind>::applies_relu, is_relu[Kind] = StepsOf<Kind>::is_relu), ...);
+        }(std::make_integer_sequence<int, Net::kinds.count>{});
+        PlannedOperations const all = planned<Training>();
+        OfOperations<bool> takes{};
+        for (int i = 0; i + 1 < n; ++i)
+            takes[static_cast<std::size_t>(i)] = applies[static_cast<std::size_t>(kind_of(i))] &&
+                                                 is_relu[static_cast<std::size_t>(kind_of(i + 1))] &&
+                                                 all.rows[i + 1].inputs[0] == i + 1 && all.in_place[i + 1];
+        return takes;
+    }();
+    template <bool Training>
+    static constexpr PlannedOperations all = [] {
+        PlannedOperations it = planned<Training>();
+        it.takes_relu = takes_relu<Training>.data();
+        return it;
+    }();
+
+    /// Two operations that may be made in bands, in inference: a kind, and that of the operation behind it, or behind the
+    /// ReLU that its kernel applies.
+    struct Pair {
+        int first = 0, second = 0;
+        bool relu = false;
+        constexpr bool operator==(Pair const&) const = default;
+    };
+    struct Pairs {
+        OfOperations<Pair> different{};
+        OfOperations<int> of{};  ///< of each operation, its pair with those behind it; -1
         int count = 0;
-        int scratch = 0;
-        std::ptrdiff_t with_gradient = 0;                 ///< parameters
-        std::ptrdiff_t prepared = 0, phase_prepared = 0;  ///< the most of any phase, and this one's so far
-        bool backward = false;
-        constexpr void operator()(Step const& step) {
-            if (table) table[count] = step;
-            ++count;
+    };
+    static constexpr int behind(int i) { return i + 1 + (all<false>.takes_relu[i] ? 1 : 0); }
+    /// Pairs whose second operation alone reads what lies between them, does not make its output in the place of what the
+    /// first reads, and has its parameters behind the first one's.
+    static constexpr Pairs pairs = [] {
+        PlannedOperations const& p = all<false>;
+        std::array<int, static_cast<std::size_t>(n + 1)> readers{};
+        for (int i = 0; i < n; ++i)
+            for (int const v : p.rows[i].inputs) ++readers[static_cast<std::size_t>(v)];
+        Pairs found;
+        for (int i = 0; i < n; ++i) {
+            auto& of = found.of[static_cast<std::size_t>(i)];
+            of = -1;
+            int const last = behind(i);
+            if (last >= n) continue;
+            auto const &first = p.rows[i], &second = p.rows[last];
+            if (second.inputs[0] != last || readers[static_cast<std::size_t>(i + 1)] != 1 ||
+                readers[static_cast<std::size_t>(last)] != 1 || first.is_frozen || second.is_frozen ||
+                p.parameter_offset[last] != p.parameter_offset[i] + first.parameters)
+                continue;
+            auto const x = p.value[first.inputs[0]], y = p.value[last + 1];
+            if (x < y + second.output_size && y < x + p.size_of(first.inputs[0], Net::InputShape::size)) continue;
+            Pair const pair{kind_of(i), kind_of(last), last != i + 1};
+            for (of = 0; of < found.count && !(found.different[static_cast<std::size_t>(of)] == pair);) ++of;
+            if (of == found.count) found.different[static_cast<std::size_t>(found.count++)] = pair;
         }
-        template <class K>
-        constexpr void kernel(Step step) {
-            for (int S = 1; S <= most_samples; S = next_samples(S)) scratch = (std::max)(scratch, scratch_of<K>(S));
-            step.kernel = &K::run;
-            step.items = K::items;
-            step.backward = backward;
-            if constexpr (Net::has_sequences) {
-                auto const index = static_cast<std::size_t>(step.operation);
-                step.reads_sequences = Net::reduced[static_cast<std::size_t>(first_input[index])];
-                step.makes_sequences = Net::reduced[index + 1];
-            }
-            with_gradient += step.cleared;
-            if (sets_gradient<K>()) step.cleared = 0;
-            step.preparation = preparation_of<K, Precision>(most_samples, next_samples);
-            step.prepared = phase_prepared;
-            phase_prepared += step.preparation.size;
-            prepared = (std::max)(prepared, phase_prepared);
-            if (step.reduction) phase_prepared = 0;
-            (*this)(step);
+        return found;
+    }();
+    /// The kernel that makes a pair in bands; void where no kernel does.
+    template <int At>
+    struct BandsOf {
+        static constexpr Pair pair = pairs.different[static_cast<std::size_t>(At)];
+        using First = typename Net::template KindAt<pair.first>;
+        using Second = typename Net::template KindAt<pair.second>;
+        using Kernel = typename BandKernel<InBands<First, pair.relu, Second>, Precision>::type;
+        static constexpr void make(Writer& write, PlannedOperations const& p, int i) {
+            int const last = behind(i);
+            auto offsets = p.offsets(i, false);
+            offsets.y = p.value[last + 1];
+            offsets.extra = p.value[last];  // for tiles that are not made in bands
+            write.template kernel<Kernel>({.offsets = offsets,
+                                           .relu = p.takes_relu[last],
+                                           .operation = i,
+                                           .parameters = First::Parameters::size + Second::Parameters::size});
         }
     };
-
-    static constexpr int next_samples(int S) { return Net::has_sequences ? next_tile_columns(S) : 2 * S; }
-    /// Of each operation, its first input.
-    static constexpr auto first_input = [] {
-        std::array<int, static_cast<std::size_t>(n)> all{};
-        Net::for_each_operation([&]<int J>() { all[static_cast<std::size_t>(J)] = Net::template NodeAt<J>::input; });
-        return all;
+    /// How they are written, and what is said of them; null where no kernel makes them in bands.
+    struct Band {
+        Write write = nullptr;
+        KernelNote note{};
+    };
+    static constexpr auto bands = [] {
+        std::array<Band, static_cast<std::size_t>(pairs.count)> all_bands{};
+        [&]<int... At>(std::integer_sequence<int, At...>) {
+            (
+                [&] {
+                    using Bands = BandsOf<At>;
+                    if constexpr (!std::is_void_v<typename Bands::Kernel>)
+                        all_bands[At] = {&Bands::make, note_of<typename Bands::Kernel>()};
+                }(),
+                ...);
+        }(std::make_integer_sequence<int, pairs.count>{});
+        return all_bands;
     }();
-
-    /// True where operation I's kernel applies operation I + 1 too: a ReLU in the place of I's output.
-    template <int Index, bool Training>
-    static constexpr bool takes_relu() {
-        if constexpr (Index >= 0 && Index + 1 < n) {
-            constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
-            if constexpr (std::is_same_v<Op<Index + 1>, ElementwiseOperation<ReLU, typename Op<Index>::Output>> &&
-                          requires { ForwardKernel<KernelOp<Index>, Precision>::applies_relu; })
-                return Net::template NodeAt<Index + 1>::input == Index + 1 && p.in_place[Index + 1];
-        }
-        return false;
-    }
-    /// How many operations read a value.
-    static constexpr auto readers = [] {
-        std::array<int, static_cast<std::size_t>(n + 1)> count{};
-        Net::for_each_operation([&]<int J>() {
-            for (int const v : Net::template NodeAt<J>::inputs) ++count[static_cast<std::size_t>(v)];
-        });
-        return count;
-    }();
-    /// Whether nobody else reads what lies between operations I and Last, what the second makes does not take the place of
-    /// what the first reads, and the parameters of one follow those of the other.
-    template <int Index, int Last>
-    static constexpr bool are_alone() {
-        constexpr auto const& p = Net::inference_plan;
-        if (Net::template NodeAt<Last>::input != Last || readers[Index + 1] != 1 || readers[Last] != 1 ||
-            is_frozen<Op<Index>> || is_frozen<Op<Last>> ||
-            Net::parameter_offset[Last] != Net::parameter_offset[Index] + Op<Index>::Parameters::size)
-            return false;
-        auto const x = p.value[Net::template NodeAt<Index>::input], y = p.value[Last + 1];
-        return x >= y + Op<Last>::Output::size || y >= x + input_of<Op<Index>>::size;
-    }
 
 public:
-    /// The operation behind I, or behind the ReLU that I's kernel applies.
-    template <int Index>
-    static constexpr int behind = Index + 1 + (takes_relu<Index, false>() ? 1 : 0);
-    /// The kernel that makes both in bands, in inference; void where no kernel does.
-    template <int Index>
-    using BandKernelOf =
-        typename BandKernel<InBands<Op<Index>, (behind<Index> > Index + 1), Op<behind<Index>>>, Precision>::type;
-    template <int Index>
-    static constexpr bool begins_band = [] {
-        if constexpr (Index >= 0 && Index + 1 < n)
-            if constexpr (behind<Index> < n)
-                if constexpr (!std::is_void_v<BandKernelOf<Index>>) return are_alone<Index, behind<Index>>();
-        return false;
-    }();
-    template <int Index>
-    static constexpr bool ends_band = (begins_band<Index - 1> && behind<Index - 1> == Index) ||
-                                      (begins_band<Index - 2> && behind<Index - 2> == Index);
+    /// The band of the operation and the one behind it, null where they are not made in bands.
+    static constexpr Band const* band(int i) {
+        int const pair = i < 0 ? -1 : pairs.of[static_cast<std::size_t>(i)];
+        return pair >= 0 && bands[static_cast<std::size_t>(pair)].write ? &bands[static_cast<std::size_t>(pair)]
+                                                                        : nullptr;
+    }
+    static constexpr bool ends_band(int i) {
+        return (band(i - 1) && behind(i - 1) == i) || (band(i - 2) && behind(i - 2) == i);
+    }
 
 private:
-    template <int Index>
-    static constexpr void write_band(Writer& write) {
-        constexpr int last = behind<Index>;
-        auto offsets = offsets_of<Index, false>();
-        offsets.y = Net::inference_plan.value[last + 1];
-        offsets.extra = Net::inference_plan.value[last];  // for tiles that are not made in bands
-        write.template kernel<BandKernelOf<Index>>(
-            {.offsets = offsets,
-             .relu = takes_relu<last, false>(),
-             .operation = Index,
-             .parameters = Op<Index>::Parameters::size + Op<last>::Parameters::size});
-    }
-
-    template <int Index, bool Training, bool Bands = false>
-    static constexpr void write_forward(Writer& write) {
-        if constexpr (!Bands)
-            write_operation<Index, Training>(write);
-        else if constexpr (begins_band<Index>)
-            write_band<Index>(write);
-        else if constexpr (!ends_band<Index>)
-            write_operation<Index, Training>(write);
-    }
-    template <int Index, bool Training>
-    static constexpr void write_operation(Writer& write) {
-        if constexpr (is_concatenation<Op<Index>>()) {
-            write_parts<Index, Training>(write, false);
-        } else if constexpr (!is_view<Op<Index>>() && !takes_relu<Index - 1, Training>() &&
-                             (Training || !requires { typename Op<Index>::IsTrainingOnly; })) {
-            if constexpr (!kernel_makes<ForwardKernel<KernelOp<Index>, Precision>, forward_passes<KernelOp<Index>>>())
-                write_passes<Index, Training, forward_passes<KernelOp<Index>>>(write, 0);
-            write.template kernel<ForwardKernel<KernelOp<Index>, Precision>>(
-                {.offsets = offsets_of<Index, Training>(),
-                 .relu = takes_relu<Index, Training>(),
-                 .operation = Index,
-                 .parameters = KernelOp<Index>::Parameters::size,
-                 .frozen = is_frozen<Op<Index>>});
-        }
-    }
-    /// Whether a kernel makes the passes itself.
-    template <class Kernel, class Passes>
-    static consteval bool kernel_makes() {
-        static_assert(
-            !makes_passes<Kernel>() || Passes::batch_size == 0,
-            "a kernel with makes_passes makes those of a sample: a pass over the batch has a kernel of its own, "
-            "OwnKernels<BatchPassOf<Op, P>, KernelPass::gather>");
-        return makes_passes<Kernel>();
-    }
-    /// `cleared`: parameters whose gradients the first pass over the batch has to find at zero.
-    template <int Index, bool Training, class Passes>
-    static constexpr void write_passes(Writer& write, int cleared) {
-        Passes::for_each([&]<class P>(P) {
-            if constexpr (P::scope == Scope::sample && !sees_sequence<KernelOp<Index>>()) {
-                write.template kernel<GenericPass<KernelOp<Index>, P, Precision>>(
-                    {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
-            } else if constexpr (P::scope != Scope::batch) {
-                write.template kernel<SequencePass<KernelOp<Index>, P, Precision>>(
-                    {.offsets = offsets_of<Index, Training>(), .operation = Index, .frozen = is_frozen<Op<Index>>});
-            } else if constexpr (Training && is_batch_wide<Op<Index>>()) {
-                write.template kernel<GatherKernel<Op<Index>, P, Precision>>(
-                    {.offsets = offsets_of<Index, true>(),
-                     .reduction = {&merge_pass<Op<Index>, P, Precision>,
-                                   Net::statistic_offset[Index] + batch_place<Op<Index>, P>(), numbers_of_pass<P>,
-                                   Net::buffer_offset[Index]},
-                     .operation = Index,
-                     .cleared = cleared});
-                cleared = 0;
-            }
-        });
-    }
-    template <int Index>
-    static constexpr void write_backward(Writer& write) {
-        constexpr auto const& p = Net::training_plan;
-        using Node = typename Net::template NodeAt<Index>;
-        if constexpr (is_concatenation<Op<Index>>()) {
-            write_parts<Index, true>(write, true);
-        } else if constexpr (!is_view<Op<Index>>() && p.gradient[Index + 1] >= 0) {  // else no parameter at or below it
-            constexpr bool gathers = gathers_gradients<KernelOp<Index>>();
-            if constexpr (!kernel_makes<InputGradientKernel<KernelOp<Index>, Precision>,
-                                        backward_passes<KernelOp<Index>>>())
-                write_passes<Index, true, backward_passes<KernelOp<Index>>>(write,
-                                                                            gathers ? Op<Index>::Parameters::size : 0);
-            if constexpr (constexpr auto size = trained_parameters<Op<Index>>::size; !gathers && size > 0)
-                // Of Shared parameters the last use comes first, and the others add to its gradient.
-                write.template kernel<ParameterGradientKernel<KernelOp<Index>, Precision>>(
-                    {.offsets = offsets_of<Index, true>(),
-                     .operation = Index,
-                     .gradients = Net::is_last_use(Index) ? size : 0,
-                     .cleared = Net::is_last_use(Index) ? size : 0,
-                     .adds = !Net::is_last_use(Index)});
-            // In place, the first input's gradient takes dy's memory: last, where it is another one.
-            constexpr bool own = p.in_place[Index] && !passes_gradient<Op<Index>>() && p.gradient[Node::input] >= 0;
-            static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
-                constexpr auto how = p.write[Index][static_cast<std::size_t>(K)];
-                if constexpr (how != GradientWrite::none) write_input_gradient<Index, K>(write, how);
-                return true;
-            }));
-            if constexpr (own) write_input_gradient<Index, 0>(write, GradientWrite::overwrite);
-        }
-    }
-    template <int Index, int K>
-    static constexpr void write_input_gradient(Writer& write, GradientWrite how) {
-        constexpr int value = Net::template NodeAt<Index>::inputs[K];
-        write.template kernel<InputGradientKernel<gradient_operation<KernelOp<Index>, K>, Precision>>(
-            {.offsets = offsets_of<Index, true>(),
-             .dx = Net::training_plan.gradient[static_cast<std::size_t>(value)],
-             .write = how,
-             .operation = Index,
-             .frozen = is_frozen<Op<Index>>});
-    }
-    /// The parts of a concatenation that are not made where the whole lies, or their gradients, are copied.
-    template <int Index, bool Training>
-    static constexpr void write_parts(Writer& write, bool gradients) {
-        constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
-        using Node = typename Net::template NodeAt<Index>;
-        std::ptrdiff_t begin = 0;
-        static_cast<void>(for_all_inputs<Op<Index>>([&]<int K>() {
-            using Part = ElementwiseOperation<PassOn, input_of<Op<Index>, K>>;
-            constexpr auto value = static_cast<std::size_t>(Node::inputs[K]);
-            Step step{.offsets = {.parameters = Net::parameter_offset[Index]}, .operation = Index};
-            if (gradients) {
-                step.offsets.dy = p.gradient[Index + 1] + begin;
-                step.dx = p.gradient[value];
-                step.write = p.write[Index][static_cast<std::size_t>(K)];
-                if (step.write != GradientWrite::none)
-                    write.template kernel<InputGradientKernel<Part, Precision>>(step);
-            } else {
-                step.offsets.x = p.value[value];
-                step.offsets.y = p.value[Index + 1] + begin;
-                if (step.offsets.x != step.offsets.y) write.template kernel<ForwardKernel<Part, Precision>>(step);
-            }
-            begin += input_of<Op<Index>, K>::size;
-            return true;
-        }));
-    }
+    template <bool Training>
+    static constexpr auto forward_writers = []<int... Kind>(std::integer_sequence<int, Kind...>) {
+        return OfKinds<Write>{&StepsOf<Kind>::template forward<Training>...};
+    }(std::make_integer_sequence<int, Net::kinds.count>{});
+    static constexpr OfKinds<unsigned> gradient_needs = [] {
+        OfKinds<unsigned> needs{};
+        for (int i = 0; i < n; ++i) needs[static_cast<std::size_t>(kind_of(i))] |= GradientNeeds::of(all<true>, i);
+        return needs;
+    }();
+    static constexpr auto backward_writers = []<int... Kind>(std::integer_sequence<int, Kind...>) {
+        return OfKinds<Write>{&StepsOf<Kind>::template backward<gradient_needs[Kind]>...};
+    }(std::make_integer_sequence<int, Net::kinds.count>{});
 
     template <bool Training, bool Bands = false>
     static constexpr Writer write_all(Step* table) {
-        Writer write{table, most_tile_columns<Net, Precision>()};
+        Writer write{table};
         write({.fill = true});
-        Net::for_each_operation([&]<int Index>() { write_forward<Index, Training, Bands>(write); });
+        for (int i = 0; i < n; ++i)
+            if (Band const* const its = Bands ? band(i) : nullptr)
+                its->write(write, all<Training>, i);
+            else if (!Bands || !ends_band(i))
+                forward_writers<Training>[static_cast<std::size_t>(kind_of(i))](write, all<Training>, i);
         write({.finish = &finish<Training>});
         write.scratch =
             (std::max)(write.scratch, loss_scratch<row_shape<Loss, typename Net::OutputShape>::size, Precision>);
         write.backward = true;
-        if constexpr (Training) Net::for_each_operation([&]<int J>() { write_backward<n - 1 - J>(write); });
-        if constexpr (Training && Net::has_input_gradient)
-            write({.finish = &finish_input, .operation = 0, .backward = true});
+        if constexpr (Training) {
+            for (int i = n - 1; i >= 0; --i)
+                backward_writers[static_cast<std::size_t>(kind_of(i))](write, all<true>, i);
+            if constexpr (Net::has_input_gradient) write({.finish = &finish_input, .operation = 0, .backward = true});
+        }
         return write;
     }
     template <bool Training, bool Bands = false>
+    static constexpr Writer written = write_all<Training, Bands>(nullptr);
+    template <bool Training, bool Bands = false>
     static constexpr auto table() {
-        std::array<Step, static_cast<std::size_t>(write_all<Training, Bands>(nullptr).count)> steps{};
+        std::array<Step, static_cast<std::size_t>(written<Training, Bands>.count)> steps{};
         write_all<Training, Bands>(steps.data());
+        if constexpr (Net::has_sequences)
+            for (Step& step : steps)
+                if (step.kernel) {
+                    int const i = step.operation;
+                    step.reads_sequences = Net::reduced[static_cast<std::size_t>(all<Training>.rows[i].inputs[0])];
+                    step.makes_sequences = Net::reduced[static_cast<std::size_t>(i) + 1];
+                }
         return steps;
     }
     static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");
-    static_assert(write_all<true>(nullptr).with_gradient == Net::parameter_count, "a gradient that no step makes");
+    static_assert(written<true>.with_gradient == Net::parameter_count, "a gradient that no step makes");
 
 public:
     static constexpr auto training = table<true>();
     static constexpr auto inference = table<false, true>();
     /// A step for each operation: for who looks at what each of them makes, or has not all parameters at a time.
     static constexpr auto inference_by_layer = table<false>();
-    static constexpr int training_scratch = write_all<true>(nullptr).scratch,
-                         inference_scratch =
-                             (std::max)(write_all<false, true>(nullptr).scratch, write_all<false>(nullptr).scratch);
-    static constexpr std::ptrdiff_t training_prepared = write_all<true>(nullptr).prepared,
-                                    inference_prepared = write_all<false>(nullptr).prepared;
+    static constexpr int training_scratch = written<true>.scratch,
+                         inference_scratch = (std::max)(written<false, true>.scratch, written<false>.scratch);
+    static constexpr std::ptrdiff_t training_prepared = written<true>.prepared,
+                                    inference_prepared = written<false>.prepared;
 };
 
 /// The program of a network for training or inference: the other one's kernels are not compiled.

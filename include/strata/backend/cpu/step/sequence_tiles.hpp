@@ -20,6 +20,14 @@ constexpr int tile_columns(int columns) {
 /// The next larger one.
 constexpr int next_tile_columns(int columns) { return columns < 16 ? 2 * columns : columns + 16; }
 
+constexpr int twice(int samples) { return 2 * samples; }
+/// The sizes that tiles of a network may have: powers of two, or where they hold sequences the above.
+struct TileSizes {
+    int most;
+    bool sequences;
+    [[nodiscard]] constexpr int next(int size) const { return sequences ? next_tile_columns(size) : twice(size); }
+};
+
 /// Tiles of whole sequences, in their order: each as many as have room.
 class SequenceTiles {
 public:

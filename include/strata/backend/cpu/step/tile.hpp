@@ -103,10 +103,10 @@ template <class Net>
 consteval int samples_counted_in_int() {
     constexpr std::ptrdiff_t largest = largest_value<Net>(), most = std::ptrdiff_t{1} << 30;
     static_assert(largest <= most, "a layer's output or the network's input has more than 2^30 numbers a sample");
-    Net::for_each_operation([&]<int Index>() {
-        using Op = kernel_operation<typename Net::template OperationAt<Index>>;
+    Net::visit_operations([&]<class Placed>(int) {
+        using Op = kernel_operation<Placed>;
         if constexpr (requires { typename Op::Geometry; })
-            static_assert(Index < 0 || Net::longest_sequence <= 128,
+            static_assert(Op::Parameters::size < 0 || Net::longest_sequence <= 128,
                           "Sequence: a network with convolutions takes sequences of 128 tokens at most: Sequence<..., "
                           "128>");
         if constexpr (requires { typename Op::Geometry; })

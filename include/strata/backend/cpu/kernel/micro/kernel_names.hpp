@@ -10,6 +10,15 @@ struct KernelNote {
     char const* name;
     char const* reason;  ///< why it is taken, in a line
 };
+namespace detail {
+template <class Kernel>
+constexpr KernelNote note_of() {
+    if constexpr (requires { Kernel::note; })
+        return Kernel::note;
+    else
+        return {"own", "a kernel of the program's own that says no more"};
+}
+}  // namespace detail
 
 /// The operation whose kernels serve an operation: itself, or one that computes the same of the same memory.
 template <class Op>
