@@ -45,9 +45,10 @@ struct OperationRow {
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
          is_concatenation = false, is_batch_wide = false, is_frozen = false;
     bool is_depthwise = false, is_pointwise = false;  ///< convolutions
-    OperationRow const* operation = nullptr;          ///< the row of its type, which tells types apart
-    ValueList inputs{};                               ///< values read
-    std::size_t name = 0, name_end = 0;               ///< its characters
+    bool sees_sequence = false, reduces_sequence = false;
+    OperationRow const* operation = nullptr;  ///< the row of its type, which tells types apart
+    ValueList inputs{};                       ///< values read
+    std::size_t name = 0, name_end = 0;       ///< its characters
 };
 
 /// The row of an operation, but for where it stands.
@@ -70,7 +71,9 @@ constexpr OperationRow make_row() {
                      .is_training_only = training_only,
                      .keeps_extra = keeps_extra<Op>(),
                      .is_concatenation = is_concatenation<Op>(),
-                     .is_batch_wide = is_batch_wide<Op>()};
+                     .is_batch_wide = is_batch_wide<Op>(),
+                     .sees_sequence = sees_sequence<Op>(),
+                     .reduces_sequence = reduces_sequence<Op>()};
     if constexpr (requires { Op::is_depthwise; }) {
         row.is_depthwise = Op::is_depthwise;
         row.is_pointwise = Op::is_pointwise;

@@ -22,5 +22,6 @@
 #include "pooling/global_average_kernel.hpp"
 #include "pooling/padded_pooling_kernel.hpp"
 #include "pooling/pooling_kernel.hpp"
+#include "sequence/sequence_kernel.hpp"
 #include "winograd_row/winograd_row_gradient_kernel.hpp"
 #include "winograd_row/winograd_row_kernel.hpp"

@@ -45,10 +45,10 @@ public:
 
 private:
     static constexpr int n = Net::operation_count;
-    static constexpr int most_samples = most_tile_samples<Net, Precision>();
-    using Writer = StepWriter<Precision, Loss, most_samples>;
+    static constexpr TileSizes sizes{most_tile_columns<Net, Precision>(), Net::has_sequences};
+    using Writer = StepWriter<Precision, Loss, sizes>;
     template <int Kind>
-    using StepsOf = OperationSteps<typename Net::template KindAt<Kind>, Precision, Loss, most_samples>;
+    using StepsOf = OperationSteps<typename Net::template KindAt<Kind>, Precision, Loss, sizes>;
     using Write = void (*)(Writer&, PlannedOperations const&, int);
     template <class T>
     using OfKinds = std::array<T, static_cast<std::size_t>(Net::kinds.count)>;
@@ -64,8 +64,14 @@ private:
         finish_tile<Net>(c, at(value), at(gradient_at), targets);
     }
     template <bool Training>
-    static void finish(Context const& c) {
+    static void finish(Context const& tile) {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        auto const& c = [&]() -> decltype(auto) {
+            if constexpr (Net::answers_sequences)
+                return tile.with_columns_of(true);
+            else
+                return (tile);
+        }();
         finish(c, p.value[n], Training ? p.gradient[n] : -1, p.size);  // -1: nothing to train below the loss
     }
 
@@ -229,6 +235,13 @@ private:
     static constexpr auto table() {
         std::array<Step, static_cast<std::size_t>(written<Training, Bands>.count)> steps{};
         write_all<Training, Bands>(steps.data());
+        if constexpr (Net::has_sequences)
+            for (Step& step : steps)
+                if (step.kernel) {
+                    int const i = step.operation;
+                    step.reads_sequences = Net::reduced[static_cast<std::size_t>(all<Training>.rows[i].inputs[0])];
+                    step.makes_sequences = Net::reduced[static_cast<std::size_t>(i) + 1];
+                }
         return steps;
     }
     static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");
