@@ -10,7 +10,7 @@
 
 #include "../layer/layer_run.hpp"
 #include "correlation_case.hpp"
-#include "strata/backend/cpu/kernel/winograd_row/winograd_row_gradient_kernel.hpp"
+#include "strata/backend/cpu/kernel/winograd/winograd_kernel.hpp"
 
 using namespace strata;
 using namespace strata::detail;

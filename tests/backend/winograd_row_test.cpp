@@ -9,7 +9,7 @@
 
 #include "../layer/oracle_run.hpp"
 #include "correlation_case.hpp"
-#include "strata/backend/cpu/kernel/winograd_row/winograd_row_kernel.hpp"
+#include "strata/backend/cpu/kernel/winograd/winograd_kernel.hpp"
 
 using namespace strata;
 using namespace strata::detail;
@@ -71,10 +71,8 @@ constexpr double tolerance = 280;
 template <class L>
 void compare_correlation(Correlation const& g, int S) {
     using T = scalar_of<L>;
-    using Narrow = WinogradNarrowLayout<L>;
-    bool const narrow = WinogradNarrowRows<L>::takes(S);
-    WinogradRowLayout<L> const layout(g);
-    int const scratch_size = narrow ? Narrow(g, S).scratch(g) : layout.scratch(g);
+    WinogradRowWeights<L> const layout(g);
+    int const scratch_size = WinogradRowLayout<L>(g, S).scratch();
     T const nan = std::numeric_limits<T>::quiet_NaN(), guard = T(12345);
     auto const x = normal<T>(in_size(g, S), 1), w = normal<T>(static_cast<std::size_t>(g.group_weights), 2),
                bias = normal<T>(static_cast<std::size_t>(g.out_channels), 3), before = normal<T>(out_size(g, S), 4);
@@ -106,11 +104,8 @@ void compare_correlation(Correlation const& g, int S) {
             // A guard behind the scratch memory too.
             std::vector<T> scratch(static_cast<std::size_t>(scratch_size) + 1, nan);
             scratch.back() = guard;
-            auto correlate = winograd_row_correlate<L, T>;
-            if constexpr (WinogradNarrowRows<L>::takes(1))
-                if (narrow) correlate = winograd_narrow_correlate<L, T>;
-            correlate(g, x.data(), weights.data(), way == added ? nullptr : bias.data(), y.data() + margin, S,
-                      scratch.data(), way == added, begin, end, way == with_relu);
+            winograd_row_correlate<L>(g, x.data(), weights.data(), way == added ? nullptr : bias.data(),
+                                      y.data() + margin, S, scratch.data(), way == added, begin, end, way == with_relu);
             CHECK(scratch.back() == guard);
         };
         auto whole = fresh();

@@ -180,17 +180,42 @@ TEST_CASE("blocks of channels") {
 TEST_CASE("Winograd is chosen where it is faster") {
     using L = widest_lane<float>;
     Correlation const wide = forward({64, 64, 8, 8, 1}), narrow = forward({1, 2, 8, 8, 1});
-    CHECK(winograd_tile<L>(wide, 16) == 4);
-    CHECK(winograd_gradient_tile<L>(wide, 16) == 4);
-    CHECK(winograd_tile<L>(backward({64, 64, 8, 8, 1}), 16) == 4);
-    CHECK(winograd_gradient_tile<L>(narrow, 16) == 0);
-    CHECK(winograd_tile<L>(wide, 17) == 0);
+    CHECK(winograd_tile<L>(wide, 16, 1) == 4);
+    CHECK(winograd_tile<L>(wide, 16, 1, true) == 4);
+    CHECK(winograd_tile<L>(backward({64, 64, 8, 8, 1}), 16, 1) == 4);
+    CHECK(winograd_tile<L>(narrow, 16, 1, true) == 0);
+    CHECK(winograd_tile<L>(wide, 17, 1) == 0);
     Correlation strided = wide, dilated = wide, five = wide;
     strided.stride_height = 2;
     dilated.dilation_width = 2;
     five.taps_height = 5;
     for (Correlation const& g : {strided, dilated, five}) {
-        CHECK(winograd_tile<L>(g, 16) == 0);
-        CHECK(winograd_gradient_tile<L>(g, 16) == 0);
+        CHECK(winograd_tile<L>(g, 16, 1) == 0);
+        CHECK(winograd_tile<L>(g, 16, 1, true) == 0);
+    }
+}
+
+TEST_CASE("scratch memory is counted as it is handed out") {
+    struct Plan {
+        struct Parts {
+            float* numbers;
+            double const** pointers;
+            std::int8_t* rest;
+        };
+        constexpr Parts carve(Carver& memory) const {
+            return {memory.take<float>(3), memory.take<double const*>(9), memory.take<std::int8_t>(1)};
+        }
+    };
+    constexpr int count = carved_numbers<float>(Plan{});
+    static_assert(count == (64 + 128 + 64 + 64) / 4);
+    AlignedVector<float> scratch(count + 1);
+    for (int begin = 0; begin < 2; ++begin) {  // on a cache line, and not
+        Carver memory(scratch.data() + begin);
+        auto const [numbers, pointers, rest] = Plan{}.carve(memory);
+        CHECK(reinterpret_cast<std::uintptr_t>(numbers) % Carver::line == 0);
+        CHECK(numbers >= scratch.data() + begin);
+        CHECK(static_cast<void*>(pointers) == numbers + 16);
+        CHECK(static_cast<void*>(rest) == numbers + 48);
+        CHECK(numbers + 64 <= scratch.data() + begin + count);
     }
 }

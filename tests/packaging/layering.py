@@ -27,7 +27,7 @@ CPU_LEVELS = [
     ["kernel/micro"],
     ["kernel/generic.hpp"],
     ["kernel/generic_gather.hpp"],
-    ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/winograd_row", "kernel/pooling", "kernel/norm",
+    ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/pooling", "kernel/norm",
      "kernel/image", "kernel/mixed", "kernel/sequence"],
     ["kernel/kernels.hpp"],
     ["kernel/compiled.hpp"],
@@ -38,11 +38,10 @@ CPU_LEVELS = [
 ]
 CPU_LEVEL = {room: level for level, rooms in enumerate(CPU_LEVELS) for room in rooms}
 # Families of kernels do not know each other, but for these: Winograd's kernels leave to the direct ones the tiles where
-# they are not faster, and its rows build on its blocks of products; those of mixed precision are the others between
+# they are not faster; those of mixed precision are the others between
 # conversions.
 FAMILY_KNOWS = {
     "kernel/winograd": ["kernel/convolution"],
-    "kernel/winograd_row": ["kernel/convolution", "kernel/winograd"],
     "kernel/mixed": ["kernel/linear", "kernel/convolution", "kernel/winograd"],
 }
 CPU_HEADERS = 12  # of a room, at most

@@ -2,8 +2,6 @@
 // Convolutions of Mixed<bfloat16> on their fast kernels: strides, padding, dilation, groups, odd channels.
 #include "mixed_layer.hpp"
 
-#include "strata/backend/cpu/kernel/mixed/bfloat16_convolution.hpp"
-
 using namespace strata;
 using X = Shape<3, 7, 6>;
 

@@ -30,11 +30,19 @@ inline double excess(std::vector<double> const& got, std::vector<double> const& 
     return worst;
 }
 
-template <class Op, int S>
-void compare_mixed_tile(LayerResult const& oracle, std::vector<double> const& x, std::vector<double> const& parameters,
-                        std::vector<double> const& dy) {
+/// The kernels of pairs, whether the processor is one on which they are taken or not.
+template <class Op, class Precision>
+struct ForwardByPairs : detail::PairForward<Op> {};
+template <class Op, class Precision>
+struct InputGradientByPairs : detail::PairInputGradient<Op> {};
+template <class Op, class Precision>
+struct ParameterGradientByPairs : detail::PairParameterGradient<Op> {};
+
+inline void compare_mixed_tile(LayerKernels<Mixed<bfloat16>> const& layer, LayerResult const& oracle,
+                               std::vector<double> const& x, std::vector<double> const& parameters,
+                               std::vector<double> const& dy) {
+    int const S = layer.lanes;
     CAPTURE(S);
-    auto const layer = kernels_of<Op, Mixed<bfloat16>, S>();
     auto const result = run_layer(layer, x, parameters, dy);
     CHECK(excess(result.y, oracle.y, true) <= 0);
     CHECK(excess(result.dx, oracle.dx, true) <= 0);
@@ -71,9 +79,18 @@ void compare_mixed() {
                dy = short_values(4, batch * static_cast<std::size_t>(Op::Output::size));
     auto const oracle = run_layer(generic_kernels_of<Op, Float64, 1>(), x, parameters, dy);
     CAPTURE(Op::type);
+    auto const compare = [&](bool by_pairs, LayerKernels<Mixed<bfloat16>> const& layer) {
+        CAPTURE(by_pairs);
+        compare_mixed_tile(layer, oracle, x, parameters, dy);
+    };
     [&]<int... S>(std::integer_sequence<int, S...>) {
-        (compare_mixed_tile<Op, S>(oracle, x, parameters, dy), ...);
+        (compare(false, kernels_of<Op, Mixed<bfloat16>, S>()), ...);
     }(std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
+    [&]<int... S>(std::integer_sequence<int, S...>) {
+        (compare(true,
+                 kernels_of<Op, Mixed<bfloat16>, S, ForwardByPairs, InputGradientByPairs, ParameterGradientByPairs>()),
+         ...);
+    }(std::integer_sequence<int, 1, 4, 32>{});
 }
 
 }  // namespace strata::inline STRATA_ABI

@@ -3,7 +3,6 @@
 
 #include "strata/backend/cpu/kernel/image/upsample_kernel.hpp"
 #include "strata/backend/cpu/kernel/image/zero_pad_kernel.hpp"
-#include "strata/backend/cpu/kernel/mixed/mixed_transposed_convolution.hpp"
 #include "strata/backend/cpu/kernel/pooling/pooling_kernel.hpp"
 #include "strata/layer/avg_pool2d.hpp"
 #include "strata/layer/conv2d.hpp"

@@ -93,6 +93,18 @@ STRATA_INLINE void store_lane(bfloat16* to, L lane) {
 #endif
     } else
 #endif
+#ifdef __AVX2__
+        if constexpr (N == 8) {
+        __m256i const all = _mm256_castps_si256(lane.v),
+                      odd = _mm256_and_si256(_mm256_srli_epi32(all, 16), _mm256_set1_epi32(1));
+        __m256i const rounded = _mm256_add_epi32(_mm256_add_epi32(all, _mm256_set1_epi32(0x7fff)), odd);
+        __m256i const quiet = _mm256_or_si256(all, _mm256_set1_epi32(0x400000));
+        auto const nan = std::bit_cast<__m256i>(is_nan(lane).v);
+        __m256i const result = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                         _mm_packus_epi32(_mm256_castsi256_si128(result), _mm256_extracti128_si256(result, 1)));
+    } else
+#endif
     {
         float values[static_cast<std::size_t>(N)];
         store_lane(static_cast<float*>(values), lane);

@@ -78,10 +78,17 @@
 #define STRATA_INSTRUCTIONS_7 0
 #define STRATA_INSTRUCTIONS_8 0
 #endif
+// Where AVX512-BF16's products of pairs are faster than those of floats: on AMD's cores (machine.hpp in
+// backend/cpu/kernel/micro has the figures). Compilers that do not know Zen 4 yet tune for Zen 3 there.
+#if defined(__AVX512BF16__) && defined(__AVX512DQ__) && defined(__AVX512VL__) &&                                \
+    (defined(__tune_znver3__) || defined(__tune_znver4__) || defined(__tune_znver5__) || defined(__znver3__) || \
+     defined(__znver4__) || defined(__znver5__))
+#define STRATA_PAIRS_PAY 1
+#endif
 #define STRATA_SETTINGS_1 STRATA_HEX(__FAST_MATH__, __FINITE_MATH_ONLY__, STRATA_HAS_ZLIB, __SSE2__)
 // libstdc++'s checked containers are larger than its plain ones, its strings have two forms, and a class that has one
 // does not say so in its name.
-#define STRATA_SETTINGS_2 STRATA_HEX(_GLIBCXX_DEBUG, _GLIBCXX_USE_CXX11_ABI, 0, 0)
+#define STRATA_SETTINGS_2 STRATA_HEX(_GLIBCXX_DEBUG, _GLIBCXX_USE_CXX11_ABI, STRATA_PAIRS_PAY, 0)
 
 #define STRATA_PASTED(major, minor, patch, a, b, c, d, e, f, g, h, i, j) \
     v##major##_##minor##_##patch##_##a##b##c##d##e##f##g##h##i##j

@@ -34,7 +34,6 @@ STRATA_COMPILED(winograd_weight_gradient<2, CompiledLane, float, float>);
 STRATA_COMPILED(winograd_weight_gradient<4, CompiledLane, float, float>);
 STRATA_COMPILED(winograd_row_weights<CompiledLane, float>);
 STRATA_COMPILED(winograd_row_correlate<CompiledLane, float>);
-STRATA_COMPILED(winograd_narrow_correlate<CompiledLane, float>);
 STRATA_COMPILED(winograd_row_weight_gradient<CompiledLane, float>);
 STRATA_COMPILED(affine_forward<CompiledLane, float>);
 STRATA_COMPILED(affine_input_gradient<CompiledLane, float>);

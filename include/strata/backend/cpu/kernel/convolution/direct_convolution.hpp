@@ -87,22 +87,25 @@ constexpr int input_gradient_scratch(Correlation const& f, int S) {
     return most;
 }
 
-/// dx of a convolution, items being (group, row).
-template <class G, class T>
+/// The forward pass of a convolution.
+template <class G>
+struct ForwardOf {
+    static constexpr Correlation of = forward_correlation<G>;
+};
+/// dx of a convolution, items being (group, row). Forward::of is the correlation that it is the gradient of.
+template <class G, class L, class Forward = ForwardOf<G>, class T>
 void direct_input_gradient(T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int begin, int end,
                            TransposedExtras<T> extras = {}) {
-    using L = widest_lane<T>;
     constexpr auto code = correlation_code<L, G::group_channels, 1>();
     if constexpr (G::stride_height == 1 && G::stride_width == 1) {
-        static constexpr Correlation g = backward_phase(forward_correlation<G>, 0, 0).correlation;
+        static constexpr Correlation g = backward_phase(Forward::of, 0, 0).correlation;
         correlate<L>(code, g, dy, w, extras.bias, dx, S, scratch, add, begin, end, G::height * G::width * S,
                      G::width * S, 1, extras.relu);
     } else {
         for (int item = begin, count = 0; item < end; item += count) {
             int const group = item / G::height, h = item % G::height;
             count = (std::min)(G::height - h, end - item);
-            input_gradient_rows<L>(code, forward_correlation<G>, dy, w, dx, S, scratch, add, group, h, h + count,
-                                   extras);
+            input_gradient_rows<L>(code, Forward::of, dy, w, dx, S, scratch, add, group, h, h + count, extras);
         }
     }
 }
@@ -131,8 +134,8 @@ struct DirectInputGradient {
     static constexpr Items items{G::groups * G::height};
     static constexpr int scratch(int S) { return detail::input_gradient_scratch<T>(detail::forward_correlation<G>, S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::direct_input_gradient<G>(a.dy, a.parameters, a.dx, a.stride, a.scratch, a.write == GradientWrite::add,
-                                         begin, end);
+        detail::direct_input_gradient<G, widest_lane<T>>(a.dy, a.parameters, a.dx, a.stride, a.scratch,
+                                                         a.write == GradientWrite::add, begin, end);
     }
 };
 

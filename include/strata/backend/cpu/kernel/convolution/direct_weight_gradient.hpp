@@ -18,45 +18,20 @@ template <int CO, class L, class T>
 STRATA_ONE_COPY void weight_gradient_block(T const* const* dy, std::ptrdiff_t dy_pitch, T const* const* taps, int rows,
                                            int vectors, T* const* dw, int stored) {
     constexpr int Q = gradient_taps, N = width_of<L>;
-    L total[CO][Q];
-    STRATA_UNROLL
-    for (int u = 0; u < CO; ++u) {
-        STRATA_UNROLL
-        for (int q = 0; q < Q; ++q) total[u][q] = L(T(0));
-    }
-    for (int i = 0; i < rows; ++i, taps += Q) {
-        T const *row[Q], *from[CO];
-        STRATA_UNROLL
-        for (int q = 0; q < Q; ++q) row[q] = taps[q];
-        STRATA_UNROLL
-        for (int u = 0; u < CO; ++u) from[u] = dy[u] + i * dy_pitch;
-        for (std::ptrdiff_t at = 0; at < vectors * N; at += N) {
-            L gradient[CO];
+    auto const steps = [&](auto const& f) STRATA_INLINED {
+        T const* const* row_taps = taps;
+        for (int i = 0; i < rows; ++i, row_taps += Q) {
+            T const *row[Q], *from[CO];
             STRATA_UNROLL
-            for (int u = 0; u < CO; ++u) gradient[u] = load_lane<L>(from[u] + at);
+            for (int q = 0; q < Q; ++q) row[q] = row_taps[q];
             STRATA_UNROLL
-            for (int q = 0; q < Q; ++q) {
-                L value = load_lane<L>(row[q] + at);
-                hold_in_register(value);
-                STRATA_UNROLL
-                for (int u = 0; u < CO; ++u) total[u][q] = multiply_add(gradient[u], value, total[u][q]);
-            }
+            for (int u = 0; u < CO; ++u) from[u] = dy[u] + i * dy_pitch;
+            for (std::ptrdiff_t at = 0; at < vectors * N; at += N)
+                f([&](int u) STRATA_INLINED { return from[u] + at; },
+                  [&](int q) STRATA_INLINED { return row[q] + at; });
         }
-    }
-    T values[CO][Q][N];  // through memory: one copy of the sum over the lanes
-    STRATA_UNROLL
-    for (int u = 0; u < CO; ++u) {
-        STRATA_UNROLL
-        for (int q = 0; q < Q; ++q) store_lane(values[u][q], total[u][q]);
-    }
-    STRATA_ROLLED
-    for (int u = 0; u < CO; ++u) {
-        STRATA_ROLLED
-        for (int q = 0; q < stored; ++q) {
-            STRATA_SCALAR;
-            dw[u][q] += sum(load_lane<L>(values[u][q]));
-        }
-    }
+    };
+    dot<CO, Q, L>(steps, CO, stored, [&](int u, int q, T sum) { dw[u][q] += sum; });
 }
 
 /// How the weight gradient lays out its rows: whole vectors of N numbers, zeros behind the row's end.

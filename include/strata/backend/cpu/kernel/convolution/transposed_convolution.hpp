@@ -38,8 +38,9 @@ struct TransposedForward<TransposedConvolution<G, HasBias, Scheme>, Precision> {
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) { return Direct::scratch(S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::direct_input_gradient<G>(a.x, a.parameters, a.y, a.stride, a.scratch, false, begin, end,
-                                         {detail::transposed_bias<Op>(a.parameters), a.relu});
+        detail::direct_input_gradient<G, widest_lane<typename Precision::compute>>(
+            a.x, a.parameters, a.y, a.stride, a.scratch, false, begin, end,
+            {detail::transposed_bias<Op>(a.parameters), a.relu});
     }
 };
 template <class Op, class Precision>

@@ -20,43 +20,23 @@ STRATA_ONE_COPY void dot_products(T const* weight, T const* bias, T const* x, T*
     constexpr int N = width_of<L>;
     int const rows = stop - o, full = inputs / N * N;
     T const* row[4];
-    L total[4][Q];
     STRATA_UNROLL
-    for (int u = 0; u < 4; ++u) {
+    for (int u = 0; u < 4; ++u)
         row[u] =
             weight + static_cast<std::ptrdiff_t>(o + (u < rows ? u : 0)) * inputs;  // idle rows repeat the first one
-        STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) total[u][s] = L(T(0));
-    }
-    for (int i = 0; i < full; i += N) {
-        L value[Q];
-        STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) value[s] = load_lane<L>(x + s * inputs + i);
-        STRATA_UNROLL
-        for (int u = 0; u < 4; ++u) {
-            L const w = load_lane<L>(row[u] + i);
-            STRATA_UNROLL
-            for (int s = 0; s < Q; ++s) total[u][s] = multiply_add(w, value[s], total[u][s]);
+    auto const steps = [&](auto const& f) STRATA_INLINED {
+        for (int i = 0; i < full; i += N)
+            f([&](int s) STRATA_INLINED { return x + s * inputs + i; },
+              [&](int u) STRATA_INLINED { return row[u] + i; });
+    };
+    dot<Q, 4, L>(steps, Q, rows, [&](int s, int u, T total) {
+        T rest = total + (bias ? bias[o + u] : T(0));
+        for (int i = full; i < inputs; ++i) {
+            STRATA_SCALAR;
+            rest = multiply_add(row[u][i], x[s * inputs + i], rest);
         }
-    }
-    T values[4][Q][N];  // through memory: one copy of the sum over the lanes
-    STRATA_UNROLL
-    for (int u = 0; u < 4; ++u) {
-        STRATA_UNROLL
-        for (int s = 0; s < Q; ++s) store_lane(values[u][s], total[u][s]);
-    }
-    STRATA_ROLLED
-    for (int u = 0; u < rows; ++u) {
-        STRATA_ROLLED
-        for (int s = 0; s < Q; ++s) {
-            T rest = sum(load_lane<L>(values[u][s])) + (bias ? bias[o + u] : T(0));
-            for (int i = full; i < inputs; ++i) {
-                STRATA_SCALAR;
-                rest = multiply_add(row[u][i], x[s * inputs + i], rest);
-            }
-            y[(o + u) * S + s] = relu ? ReLU::forward(rest) : rest;
-        }
-    }
+        y[(o + u) * S + s] = relu ? ReLU::forward(rest) : rest;
+    });
 }
 
 /// The k-th of the numbers below `count`, a power of two, in the order of their reversed bits: sums that are added
@@ -75,10 +55,22 @@ struct DotColumns {
     std::ptrdiff_t round, sum, row;
 };
 
+/// The factors of a step of dot_ordered_block: rows of their own, vectors one behind the other.
+template <class L, int M>
+struct RowFactors {
+    using T = scalar_of<L>;
+    static constexpr bool holds = true;
+    T const* const (&rows)[M];
+    int k;
+    STRATA_INLINE static constexpr int vector(int v) { return v * width_of<L>; }
+    [[nodiscard]] STRATA_INLINE T factor(T const*, int u) const { return rows[u][k]; }
+};
+
 /// Rows [m, m + M), those before `stop`, and V vectors of columns from n on of a product with a_k = 1, in
 /// dot_products' order. R of the N sums of each number, one or two, are worked on at once.
 template <int M, int V, int R, class L, class T>
 STRATA_ONE_COPY void dot_ordered_block(Product<T> const& p, DotColumns<T> const& columns, int m, int stop, int n) {
+    using Sum = sum_lane<L>;
     constexpr int N = width_of<L>, rounds = N / R;
     int const full = p.depth / N * N;
     T const* row[M];
@@ -87,9 +79,9 @@ STRATA_ONE_COPY void dot_ordered_block(Product<T> const& p, DotColumns<T> const&
     T block[M * V * N], waiting[4][M * V * N];  // sums of one, two, four, eight of the N that wait for as many others
     for (int round = 0; round < rounds; ++round) {
         int const first = reversed_bits(round, rounds);
-        L sum[R][M][V];
+        Sum sum[R][M][V];
         STRATA_UNROLL
-        for (int k = 0; k < R * M * V; ++k) sum[k / (M * V)][k / V % M][k % V] = L(T(0));
+        for (int k = 0; k < R * M * V; ++k) sum[k / (M * V)][k / V % M][k % V] = Sum(0);
         T const* b = columns.first + (columns.round < 0 ? first * p.b_k : round * columns.round);
         // The next block's rows come from afar: on their way while these are multiplied.
         constexpr int ahead_rows = (M + rounds - 1) / rounds;
@@ -101,25 +93,13 @@ STRATA_ONE_COPY void dot_ordered_block(Product<T> const& p, DotColumns<T> const&
             STRATA_UNROLL
             for (int u = 0; u < ahead_rows; ++u) __builtin_prefetch(ahead[u] + k, 0, 2);
             STRATA_UNROLL
-            for (int r = 0; r < R; ++r) {
-                L x[V];
-                STRATA_UNROLL
-                for (int v = 0; v < V; ++v) {
-                    x[v] = load_lane<L>(b + r * columns.sum + v * N);
-                    hold_in_register(x[v]);
-                }
-                STRATA_UNROLL
-                for (int u = 0; u < M; ++u) {
-                    L const w(row[u][k + r * rounds]);
-                    STRATA_UNROLL
-                    for (int v = 0; v < V; ++v) sum[r][u][v] = multiply_add(w, x[v], sum[r][u][v]);
-                }
-            }
+            for (int r = 0; r < R; ++r)
+                outer_step<M, V, L>(sum[r], RowFactors<L, M>{row, k + r * rounds}, b + r * columns.sum, p.a);
         }
         // From here on loops over memory: little time beside the multiplications, and much code if unrolled.
         STRATA_UNROLL
         for (int k = 0; k < M * V; ++k) {
-            L& to = sum[0][k / V][k % V];
+            Sum& to = sum[0][k / V][k % V];
             if constexpr (R == 2) to = to + sum[1][k / V][k % V];
             store_lane(block + k * N, to);
         }
@@ -127,17 +107,17 @@ STRATA_ONE_COPY void dot_ordered_block(Product<T> const& p, DotColumns<T> const&
         for (; (round >> level & 1) != 0; ++level) {
             STRATA_ROLLED
             for (int k = 0; k < M * V * N; k += N)
-                store_lane(block + k, load_lane<L>(waiting[level] + k) + load_lane<L>(block + k));
+                store_lane(block + k, load_lane<Sum>(waiting[level] + k) + load_lane<Sum>(block + k));
         }
         if (round + 1 < rounds) std::memcpy(waiting[level], block, sizeof block);
     }
     STRATA_ROLLED
     for (int u = 0; u < M; ++u) {
         if (m + u >= stop) break;
-        L const bias(p.bias ? p.bias[m + u] : T(0));
+        Sum const bias(p.bias ? p.bias[m + u] : T(0));
         STRATA_ROLLED
         for (int v = 0; v < V * N; v += N) {
-            L total = load_lane<L>(block + u * V * N + v) + bias;
+            Sum total = load_lane<Sum>(block + u * V * N + v) + bias;
             STRATA_ROLLED
             for (int k = full; k < p.depth; ++k)
                 total = multiply_add(L(row[u][k]), load_lane<L>(p.b + k * p.b_k + n + v), total);

@@ -9,8 +9,8 @@
 // program. Each output's sum runs over (channel, p, q) in order, wherever it stands in a block.
 #pragma once
 
-#include "../../../../layer/relu.hpp"
 #include "correlation_rows.hpp"
+#include "register_block.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -68,55 +68,61 @@ STRATA_ONE_COPY void store_block(BlockData<T> const& d, T* value, int vectors, i
     }
 }
 
+/// The steps of a block of a correlation: channels, kernel rows and taps.
+template <class L>
+struct RowsSource {
+    using T = scalar_of<L>;
+    static constexpr bool holds = false;
+    Correlation const& g;
+    BlockData<T> const& d;
+    BlockVectors const& at;
+    std::ptrdiff_t out_weights = d.channels > 1 ? g.out_weights : 0;  // an idle channel repeats the first one
+
+    [[nodiscard]] STRATA_INLINE int vector(int v) const { return at.in[v]; }
+    [[nodiscard]] STRATA_INLINE T factor(T const* weights, int u) const { return weights[u * out_weights]; }
+    template <class F>
+    STRATA_INLINE void steps(F const& f) const {
+        T const* const* row = d.rows;
+        int const *const first_tap = d.taps + d.first_tap, *const end_tap = d.taps + d.end_tap;
+        std::ptrdiff_t const tap_weights = g.tap_weights;
+        for (int c = 0; c < g.in_channels; ++c)
+            for (int p = 0; p < g.taps_height; ++p, ++row) {
+                if (!*row) continue;
+                T const* w = d.weights + c * g.in_weights + p * g.row_weights + d.first_tap * tap_weights;
+                for (int const* tap = first_tap; tap != end_tap; ++tap, w += tap_weights) f(*row + *tap, w);
+            }
+    }
+};
+
+/// A block's sums begin with the bias and go to y.
+template <class T>
+struct CorrelationEpilogue {
+    BlockData<T> const& d;
+    BlockVectors const& at;
+
+    [[nodiscard]] STRATA_INLINE T start(int u) const { return d.bias ? d.bias[d.channels > 1 ? u : 0] : T(0); }
+    template <int CO, int V, class L>
+    STRATA_INLINE void store(L const (&sum)[CO][V]) const {
+        constexpr int N = width_of<L>;
+        if (d.channels == CO && d.stored == N && !d.add) {  // most blocks of a forward pass
+            STRATA_UNROLL
+            for (int u = 0; u < CO; ++u) {
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v)
+                    store_lane(d.y + u * d.plane + at.out[v], d.relu ? ReLU::forward(sum[u][v]) : sum[u][v]);
+            }
+            return;
+        }
+        T values[CO * V * N];
+        spill(sum, values);
+        store_block<L>(d, values, V, at.out, at.skip);
+    }
+};
+
 /// A block of `CO` output channels times `V` vectors.
 template <int CO, int V, class L, class T>
 STRATA_ONE_COPY void correlate_block(Correlation const& g, BlockData<T> const& d, BlockVectors const& at) {
-    L sum[CO][V];
-    STRATA_UNROLL
-    for (int u = 0; u < CO; ++u) {
-        L const start(d.bias ? d.bias[d.channels > 1 ? u : 0] : T(0));
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) sum[u][v] = start;
-    }
-    T const* const* row = d.rows;
-    std::ptrdiff_t const out_weights = d.channels > 1 ? g.out_weights : 0;  // an idle channel repeats the first one
-    int const *const first_tap = d.taps + d.first_tap, *const end_tap = d.taps + d.end_tap;
-    std::ptrdiff_t const tap_weights = g.tap_weights;
-    for (int c = 0; c < g.in_channels; ++c)
-        for (int p = 0; p < g.taps_height; ++p, ++row) {
-            if (!*row) continue;
-            T const* w = d.weights + c * g.in_weights + p * g.row_weights + d.first_tap * tap_weights;
-            for (int const* tap = first_tap; tap != end_tap; ++tap, w += tap_weights) {
-                T const* const from = *row + *tap;
-                L in[V];
-                STRATA_UNROLL
-                for (int v = 0; v < V; ++v) in[v] = load_lane<L>(from + at.in[v]);
-                STRATA_UNROLL
-                for (int u = 0; u < CO; ++u) {
-                    L const weight(w[u * out_weights]);
-                    STRATA_UNROLL
-                    for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(weight, in[v], sum[u][v]);
-                }
-            }
-        }
-    constexpr int N = width_of<L>;
-    if (d.channels == CO && d.stored == N && !d.add) {  // most blocks of a forward pass
-        STRATA_UNROLL
-        for (int u = 0; u < CO; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v)
-                store_lane(d.y + u * d.plane + at.out[v], d.relu ? ReLU::forward(sum[u][v]) : sum[u][v]);
-        }
-        return;
-    }
-    // Through memory: a loop over registers would keep them in memory all along.
-    T values[CO * V * N];
-    STRATA_UNROLL
-    for (int u = 0; u < CO; ++u) {
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * N, sum[u][v]);
-    }
-    store_block<L>(d, values, V, at.out, at.skip);
+    outer<CO, V, L>(RowsSource<L>{g, d, at}, CorrelationEpilogue<T>{d, at});
 }
 
 /// Channels of the next block where so many are left: the last one of a block of two may be idle.

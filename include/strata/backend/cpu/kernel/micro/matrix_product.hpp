@@ -5,8 +5,7 @@
 // Beside it, the transposition of a block.
 #pragma once
 
-#include "../../../../core/lane.hpp"
-#include "../../../../layer/relu.hpp"
+#include "register_block.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -32,59 +31,55 @@ struct Product {
     std::ptrdiff_t ahead_row = 0;
 };
 
+/// A block's sums begin with zero or the bias, and are stored or added to `out`, rows [m, …) and columns from n on.
+template <class T>
+struct ProductEpilogue {
+    Product<T> const& p;
+    int m, n;
+
+    [[nodiscard]] STRATA_INLINE T start(int u) const { return p.init == ProductInit::row_bias ? p.bias[m + u] : T(0); }
+    [[nodiscard]] STRATA_INLINE T* out(int u) const { return p.out + (m + u) * p.out_row + n; }
+    template <int M, int V, class L>
+    STRATA_INLINE void store(L (&sum)[M][V]) const {
+        constexpr int N = width_of<L>;
+        if (p.init == ProductInit::accumulate) {
+            STRATA_UNROLL
+            for (int u = 0; u < M; ++u) {
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) sum[u][v] = load_lane<L>(out(u) + v * N) + sum[u][v];
+            }
+        }
+        if (p.relu) {
+            STRATA_UNROLL
+            for (int u = 0; u < M; ++u) {
+                STRATA_UNROLL
+                for (int v = 0; v < V; ++v) sum[u][v] = ReLU::forward(sum[u][v]);
+            }
+        }
+        STRATA_UNROLL
+        for (int u = 0; u < M; ++u) {
+            STRATA_UNROLL
+            for (int v = 0; v < V; ++v) store_lane(out(u) + v * N, sum[u][v]);
+        }
+    }
+};
+
 /// Rows [m, m + M), V vectors of columns from n on.
 template <int M, int V, class L, class T>
 STRATA_ONE_COPY void product_block(Product<T> const& p, int m, int n) {
     constexpr int N = width_of<L>;
-    L sum[M][V];
+    ProductEpilogue<T> const epilogue{p, m, n};
     STRATA_UNROLL
     for (int u = 0; u < M; ++u) {
-        L const start(p.init == ProductInit::row_bias ? p.bias[m + u] : T(0));
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) sum[u][v] = start;
         // What is added to comes from afar where the result is large: on its way while the sums are computed.
         STRATA_UNROLL
-        for (int v = 0; v < V; ++v) __builtin_prefetch(p.out + (m + u) * p.out_row + n + v * N, 1);
+        for (int v = 0; v < V; ++v) __builtin_prefetch(epilogue.out(u) + v * N, 1);
         if (p.ahead) {
             STRATA_UNROLL
             for (int v = 0; v < V; ++v) __builtin_prefetch(p.ahead + (m + u) * p.ahead_row + v * N);
         }
     }
-    T const* a = p.a + m * p.a_row;
-    T const* b = p.b + n;
-    for (int k = 0; k < p.depth; ++k, a += p.a_k, b += p.b_k) {
-        L x[V];
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) {
-            x[v] = load_lane<L>(b + v * N);
-            if constexpr (M > 1) hold_in_register(x[v]);
-        }
-        STRATA_UNROLL
-        for (int u = 0; u < M; ++u) {
-            L const w(a[u * p.a_row]);
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(w, x[v], sum[u][v]);
-        }
-    }
-    if (p.init == ProductInit::accumulate) {
-        STRATA_UNROLL
-        for (int u = 0; u < M; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) sum[u][v] = load_lane<L>(p.out + (m + u) * p.out_row + n + v * N) + sum[u][v];
-        }
-    }
-    if (p.relu) {
-        STRATA_UNROLL
-        for (int u = 0; u < M; ++u) {
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) sum[u][v] = ReLU::forward(sum[u][v]);
-        }
-    }
-    STRATA_UNROLL
-    for (int u = 0; u < M; ++u) {
-        STRATA_UNROLL
-        for (int v = 0; v < V; ++v) store_lane(p.out + (m + u) * p.out_row + n + v * N, sum[u][v]);
-    }
+    outer<M, V, L>(StridedSource<L, (M > 1)>{p.a + m * p.a_row, p.a_row, p.a_k, p.b + n, p.b_k, p.depth}, epilogue);
 }
 
 /// Rows [begin, end) of columns [from, to), which may end within a vector unless the product accumulates.
@@ -109,7 +104,7 @@ STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int f
     }
     if constexpr (N > 1)  // columns that are no vector at all
         for (; n < to; ++n)
-            for (int m = begin; m < end; ++m) product_block<1, 1, T>(p, m, n);
+            for (int m = begin; m < end; ++m) product_block<1, 1, typename ElementOf<L>::One>(p, m, n);
 }
 
 /// columns[k][s] = rows[s][k] for `count` k and S samples; the rows are `pitch` apart, the columns `stride`.

@@ -1,4 +1,4 @@
-// The kernels of 3x3 convolutions that Winograd makes faster: which tile each pass takes is a constant of the geometry
+// The kernels of convolutions that Winograd makes faster: on which tiles each pass takes it is a constant of the geometry
 // and the tile size. Float32 only, unless a precision policy says otherwise with a member `winograd`: how many times
 // the estimated cost of direct convolution counts, so 0 or false never takes Winograd, 1 or true where it is estimated
 // to be faster, and more even where it is not.
@@ -6,7 +6,6 @@
 //     struct DirectFloat32 : Float32 { static constexpr bool winograd = false; };
 #pragma once
 
-#include "../convolution/direct_convolution.hpp"
 #include "winograd_choice.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -21,88 +20,53 @@ consteval double winograd_weight() {
     else
         return std::is_same_v<typename Precision::compute, float> ? 1 : 0;
 }
-template <class Precision>
-consteval bool allows_winograd() {
-    return winograd_weight<Precision>() > 0;
-}
-/// One group of at least two channels with 3x3 taps, stride 1, no dilation.
+/// One group; the forward pass and the input gradient want two channels.
 template <class G, class Precision>
-concept WinogradGeometry = allows_winograd<Precision>() && G::groups == 1 && G::channels > 1 &&
-                           is_winograd(forward_correlation<G>);
-
-/// The tiles that a pass takes for S = 1, 2, 4, 8, 16 samples: 4, 2, or 0 for direct convolution.
-struct WinogradTiles {
-    int tiles[5];
-    [[nodiscard]] constexpr int of(int S) const {
-        return tiles[S >= 16 ? 4 : S >= 8 ? 3 : S >= 4 ? 2 : S >= 2 ? 1 : 0];
-    }
-    [[nodiscard]] constexpr bool have(int tile) const {
-        for (int const t : tiles)
-            if (t == tile) return true;
-        return false;
-    }
-    [[nodiscard]] constexpr bool any() const { return have(4) || have(2); }
-};
-template <class L>
-constexpr WinogradTiles winograd_tiles(Correlation const& g, double speed = 1) {
-    WinogradTiles all{};
-    for (int k = 0; k < 5; ++k) all.tiles[k] = winograd_tile<L>(g, 1 << k, speed);
-    return all;
-}
-template <class L>
-constexpr WinogradTiles winograd_gradient_tiles(Correlation const& g, double speed = 1) {
-    WinogradTiles all{};
-    for (int k = 0; k < 5; ++k) all.tiles[k] = winograd_gradient_tile<L>(g, 1 << k, speed);
-    return all;
-}
+concept WinogradAllowed = winograd_weight<Precision>() > 0 && G::groups == 1;
+/// 3x3 taps, stride 1, no dilation.
+template <class G, class Precision>
+concept WinogradGeometry = WinogradAllowed<G, Precision> && G::channels > 1 && is_winograd(forward_correlation<G>);
+/// Five taps a row.
+template <class G, class Precision>
+concept WinogradRowGeometry = WinogradAllowed<G, Precision> && G::channels > 1 &&
+                              is_winograd_row(forward_correlation<G>);
 
 template <class G>
 constexpr Correlation backward_correlation = backward_phase(forward_correlation<G>, 0, 0).correlation;
 
 /// Where a sample's bits may not depend on the tile, all tiles take what tiles of so many samples take.
 inline constexpr int invariant_choice = 16;
-template <class Precision>
-int samples_chosen_by(KernelData<Precision> const& a) {
-    return a.invariant ? invariant_choice : a.stride;
+
+/// Item `begin` of `count` in `items` items.
+constexpr int item_of(int begin, int count, int items) {
+    return static_cast<int>(static_cast<long>(begin) * items / count);
 }
 
-/// Scalars of scratch memory of a pass on tiles of S samples, by what tiles of `chosen_by` samples take.
-template <class L, template <int, class> class Layout>
-constexpr int winograd_scratch(WinogradTiles const& tiles, Correlation const& g, int S, int chosen_by) {
-    int const tile = tiles.of(chosen_by);
-    return tile == 4   ? static_cast<int>(Layout<4, L>(g, S).scratch())
-           : tile == 2 ? static_cast<int>(Layout<2, L>(g, S).scratch())
-                       : 0;
-}
+/// A pass by correlation, forward or input gradient: which, and where it finds its operands. Storage may be a short type.
+template <class G, class Precision, bool Forward>
+struct CorrelationPass {
+    using T = typename Precision::compute;
+    using L = widest_lane<T>;
+    using Storage = typename Precision::storage;
+    static constexpr Correlation const& g() {
+        if constexpr (Forward)
+            return forward_correlation<G>;
+        else
+            return backward_correlation<G>;
+    }
+    static constexpr int in_storage(int numbers) { return numbers * static_cast<int>(sizeof(T) / sizeof(Storage)); }
+    static T* computed(Storage* numbers) { return reinterpret_cast<T*>(numbers); }
+    static T const* computed(Storage const* numbers) { return reinterpret_cast<T const*>(numbers); }
+    static Storage const* x(KernelData<Precision> const& a) { return Forward ? a.x : a.dy; }
+    static Storage* y(KernelData<Precision> const& a) { return Forward ? a.y : a.dx; }
+    static bool adds(KernelData<Precision> const& a) { return !Forward && a.write == GradientWrite::add; }
+    static T const* bias(KernelData<Precision> const& a) {
+        return Forward && G::bias ? a.parameters + g().group_weights : nullptr;
+    }
+};
 
-template <class L, template <int, class> class Layout>
-constexpr int winograd_scratch(WinogradTiles const& tiles, Correlation const& g, int S) {
-    return winograd_scratch<L, Layout>(tiles, g, S, S);
-}
-/// The same of a forward pass, whatever its tile is chosen by; `factor` is what a scalar takes, `direct` what direct
-/// convolution does.
-template <class L>
-constexpr int winograd_forward_scratch(WinogradTiles const& tiles, Correlation const& g, int S, int factor,
-                                       int direct) {
-    int const own = winograd_scratch<L, WinogradLayout>(tiles, g, S),
-              invariant = winograd_scratch<L, WinogradLayout>(tiles, g, S, invariant_choice);
-    return (std::max)((std::max)(own, invariant) * factor, own > 0 && invariant > 0 ? 0 : direct);
-}
-
-/// Scalars of the transformed weights of a pass on tiles of S samples.
-template <class L>
-constexpr int winograd_prepared(WinogradTiles const& tiles, Correlation const& g, int S) {
-    int const tile = tiles.of(S);
-    return tile == 4 ? WinogradWeights<4, L>(g).size() : tile == 2 ? WinogradWeights<2, L>(g).size() : 0;
-}
-
-/// The same of a forward pass, whatever its tile is chosen by.
-template <class L>
-constexpr int winograd_forward_prepared(WinogradTiles const& tiles, Correlation const& g, int S) {
-    return (std::max)(winograd_prepared<L>(tiles, g, S), winograd_prepared<L>(tiles, g, invariant_choice));
-}
-
-/// Runs f<M>() with the pass's tile; false where direct convolution is the faster one. Only tiles in use are compiled.
+/// Runs f<M>() with the tile that tiles of S samples take; false where direct convolution is the faster one. Only tiles in
+/// use are compiled.
 template <WinogradTiles Tiles, class F>
 STRATA_INLINE bool with_winograd(int S, F const& f) {
     int const tile = Tiles.of(S);
@@ -112,10 +76,126 @@ STRATA_INLINE bool with_winograd(int S, F const& f) {
         if (tile == 2) return f.template operator()<2>(), true;
     return false;
 }
-/// Item `begin` of `count` in `items` items.
-constexpr int item_of(int begin, int count, int items) {
-    return static_cast<int>(static_cast<long>(begin) * items / count);
+/// What f<M>() says for tiles of S samples, or 0.
+template <class F>
+constexpr int of_tile(WinogradTiles const& tiles, int S, F const& f) {
+    int const tile = tiles.of(S);
+    return tile == 4 ? f.template operator()<4>() : tile == 2 ? f.template operator()<2>() : 0;
 }
+
+/// A pass of 3x3 taps on the tiles where it is faster than the kernel Direct, whose cost counts `weight` times.
+template <class Direct, class G, class Precision, bool Forward>
+struct WinogradSquarePass : CorrelationPass<G, Precision, Forward> {
+    using Pass = CorrelationPass<G, Precision, Forward>;
+    using typename Pass::L, typename Pass::T;
+    static constexpr double weight = [] {
+        if constexpr (requires { Direct::speed; })
+            return winograd_weight<Precision>() / Direct::speed;
+        else
+            return winograd_weight<Precision>();
+    }();
+    static constexpr WinogradTiles tiles = [] {
+        if constexpr (WinogradGeometry<G, Precision>)
+            return winograd_tiles<L>(Pass::g(), weight);
+        else
+            return WinogradTiles{};
+    }();
+    static constexpr bool applies_relu = Forward;
+    static constexpr Items items = Direct::items;
+    static int chosen_by(KernelData<Precision> const& a) {
+        return Forward && a.invariant ? invariant_choice : a.stride;
+    }
+    static constexpr int scratch(int S) {
+        auto const numbers = [S]<int M>() { return WinogradLayout<M, L>(Pass::g(), S).scratch(); };
+        int const own = of_tile(tiles, S, numbers), other = Forward ? of_tile(tiles, invariant_choice, numbers) : own;
+        return (std::max)(Pass::in_storage((std::max)(own, other)), own > 0 && other > 0 ? 0 : Direct::scratch(S));
+    }
+    static constexpr int prepared(int S) {
+        auto const numbers = []<int M>() { return WinogradWeights<M, L>(Pass::g()).size(); };
+        return Pass::in_storage((std::max)(of_tile(tiles, S, numbers), of_tile(tiles, Forward ? 16 : S, numbers)));
+    }
+    static constexpr int prepare_items = WinogradWeights<4, L>(Pass::g()).blocks;
+    static void prepare(KernelData<Precision> const& a, typename Pass::Storage* to, int begin, int end) {
+        with_winograd<tiles>(chosen_by(a), [&]<int M>() {
+            winograd_weights<M, L>(Pass::g(), a.parameters, Pass::computed(to), begin, end);
+        });
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        bool const done = with_winograd<tiles>(chosen_by(a), [&]<int M>() {
+            int const n = WinogradLayout<M, L>(Pass::g(), a.stride).items();
+            winograd_correlate<M, L>(Pass::g(), Pass::x(a), Pass::computed(a.prepared), Pass::bias(a), Pass::y(a),
+                                     a.stride, Pass::computed(a.scratch), Pass::adds(a), item_of(begin, items.count, n),
+                                     item_of(end, items.count, n), a.relu);
+        });
+        if (!done) Direct::run(a, begin, end);
+    }
+};
+
+/// The same of a weight gradient.
+template <class Direct, class G, class Precision>
+struct WinogradSquareGradient : CorrelationPass<G, Precision, true> {
+    using Pass = CorrelationPass<G, Precision, true>;
+    using typename Pass::L;
+    static constexpr WinogradTiles tiles = [] {
+        if constexpr (WinogradGeometry<G, Precision>)
+            return winograd_tiles<L>(Pass::g(), WinogradSquarePass<Direct, G, Precision, true>::weight, true);
+        else
+            return WinogradTiles{};
+    }();
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        int const winograd =
+            of_tile(tiles, S, [S]<int M>() { return WinogradGradientLayout<M, L>(Pass::g(), S).scratch(); });
+        return winograd > 0 ? Pass::in_storage(winograd) : Direct::scratch(S);
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        bool const done = with_winograd<tiles>(a.stride, [&]<int M>() {
+            int const n = WinogradGradientLayout<M, L>(Pass::g(), a.stride).items();
+            winograd_weight_gradient<M, L>(Pass::g(), a.x, a.dy, a.gradient, a.stride, Pass::computed(a.scratch),
+                                           item_of((std::min)(begin, Direct::blocks), Direct::blocks, n),
+                                           item_of((std::min)(end, Direct::blocks), Direct::blocks, n));
+        });
+        if (!done)
+            Direct::run(a, begin, end);
+        else if (G::bias && begin < end && end == items.count)
+            bias_gradient<L>(a.dy, a.gradient + Pass::g().group_weights, G::out_channels,
+                             G::out_height * G::out_width * a.stride);
+    }
+};
+
+/// A pass of five taps a row on the tiles where it is faster than the kernel Direct.
+template <class Direct, class G, class Precision, bool Forward>
+struct WinogradRowPass : CorrelationPass<G, Precision, Forward> {
+    using Pass = CorrelationPass<G, Precision, Forward>;
+    using typename Pass::L, typename Pass::T;
+    static constexpr WinogradRowChoice<L> choice{Pass::g(), winograd_weight<Precision>(), Forward};
+    static constexpr bool applies_relu = Forward;
+    static constexpr Items items = Direct::items;
+    static bool takes(KernelData<Precision> const& a) {
+        return a.invariant ? choice.invariant : choice.takes(a.stride, a.cached);
+    }
+    static constexpr int scratch(int S) {
+        int const direct = choice.all(S) ? 0 : Direct::scratch(S);
+        return choice.any(S) ? (std::max)(direct, WinogradRowLayout<L>(Pass::g(), S).scratch()) : direct;
+    }
+    static constexpr int prepared(int S) { return choice.any(S) ? WinogradRowWeights<L>(Pass::g()).size() : 0; }
+    static constexpr int prepare_items = WinogradRowWeights<L>(Pass::g()).blocks;
+    static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
+        if (takes(a)) winograd_row_weights<L>(Pass::g(), a.parameters, to, begin, end);
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        if (!takes(a)) return Direct::run(a, begin, end);
+        winograd_row_correlate<L>(Pass::g(), Pass::x(a), a.prepared, Pass::bias(a), Pass::y(a), a.stride, a.scratch,
+                                  Pass::adds(a), begin, end, a.relu);
+    }
+};
+
+struct WinogradNotes {
+    static constexpr KernelNote square{"Winograd",
+                                       "3 x 3 at stride 1; direct on tiles where that is faster by estimate"},
+        row{"Winograd along the row",
+            "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
+};
 
 }  // namespace detail
 
@@ -123,107 +203,70 @@ template <class Op, class Precision>
 struct WinogradForward;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
-struct WinogradForward<Convolution<G, Scheme>, Precision> {
-    static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
-    using Direct = DirectForward<G, Scheme, Precision>;
-    using L = widest_lane<typename Precision::compute>;
-    static constexpr bool applies_relu = true;
-    static constexpr Items items = Direct::items;
-    static constexpr detail::WinogradTiles tiles =
-        detail::winograd_tiles<L>(detail::forward_correlation<G>, 1 / detail::winograd_weight<Precision>());
-    static constexpr int scratch(int S) {
-        return detail::winograd_forward_scratch<L>(tiles, detail::forward_correlation<G>, S, 1, Direct::scratch(S));
-    }
-    static constexpr int prepared(int S) {
-        return detail::winograd_forward_prepared<L>(tiles, detail::forward_correlation<G>, S);
-    }
-    static constexpr int prepare_items = detail::WinogradWeights<4, L>(detail::forward_correlation<G>).blocks;
-    static void prepare(KernelData<Precision> const& a, typename Precision::compute* to, int begin, int end) {
-        detail::with_winograd<tiles>(detail::samples_chosen_by(a), [&]<int M>() {
-            detail::winograd_weights<M, L>(detail::forward_correlation<G>, a.parameters, to, begin, end);
-        });
-    }
-    static void run(KernelData<Precision> const& a, int begin, int end) {
-        constexpr auto const& g = detail::forward_correlation<G>;
-        if (!detail::with_winograd<tiles>(detail::samples_chosen_by(a), [&]<int M>() {
-                int const n = detail::WinogradLayout<M, L>(g, a.stride).items();
-                detail::winograd_correlate<M, L>(
-                    g, a.x, a.prepared, G::bias ? a.parameters + G::out_channels * g.out_weights : nullptr, a.y,
-                    a.stride, a.scratch, false, detail::item_of(begin, items.count, n),
-                    detail::item_of(end, items.count, n), a.relu);
-            }))
-            Direct::run(a, begin, end);
-    }
+struct WinogradForward<Convolution<G, Scheme>, Precision>
+    : detail::WinogradSquarePass<DirectForward<G, Scheme, Precision>, G, Precision, true> {
+    static constexpr KernelNote note = detail::WinogradNotes::square;
 };
-
 template <class Op, class Precision>
 struct WinogradInputGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
-struct WinogradInputGradient<Convolution<G, Scheme>, Precision> {
-    static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
-    using Direct = DirectInputGradient<G, Scheme, Precision>;
-    using T = typename Precision::compute;
-    using L = widest_lane<T>;
-    static constexpr Items items = Direct::items;
-    static constexpr detail::WinogradTiles tiles =
-        detail::winograd_tiles<L>(detail::backward_correlation<G>, 1 / detail::winograd_weight<Precision>());
-    static constexpr int scratch(int S) {
-        int const winograd =
-            detail::winograd_scratch<L, detail::WinogradLayout>(tiles, detail::backward_correlation<G>, S);
-        return winograd > 0 ? winograd : Direct::scratch(S);
-    }
-    static constexpr int prepared(int S) {
-        return detail::winograd_prepared<L>(tiles, detail::backward_correlation<G>, S);
-    }
-    static constexpr int prepare_items = detail::WinogradWeights<4, L>(detail::backward_correlation<G>).blocks;
-    static void prepare(KernelData<Precision> const& a, T* to, int begin, int end) {
-        detail::with_winograd<tiles>(a.stride, [&]<int M>() {
-            detail::winograd_weights<M, L>(detail::backward_correlation<G>, a.parameters, to, begin, end);
-        });
-    }
-    static void run(KernelData<Precision> const& a, int begin, int end) {
-        constexpr auto const& g = detail::backward_correlation<G>;
-        if (!detail::with_winograd<tiles>(a.stride, [&]<int M>() {
-                int const n = detail::WinogradLayout<M, L>(g, a.stride).items();
-                T const* const none = nullptr;
-                detail::winograd_correlate<M, L>(g, a.dy, a.prepared, none, a.dx, a.stride, a.scratch,
-                                                 a.write == GradientWrite::add, detail::item_of(begin, items.count, n),
-                                                 detail::item_of(end, items.count, n));
-            }))
-            Direct::run(a, begin, end);
-    }
+struct WinogradInputGradient<Convolution<G, Scheme>, Precision>
+    : detail::WinogradSquarePass<DirectInputGradient<G, Scheme, Precision>, G, Precision, false> {
+    static constexpr KernelNote note = detail::WinogradNotes::square;
 };
-
 template <class Op, class Precision>
 struct WinogradParameterGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
-struct WinogradParameterGradient<Convolution<G, Scheme>, Precision> {
-    static constexpr KernelNote note{"Winograd", "3 x 3 at stride 1; direct on tiles where that is faster by estimate"};
+struct WinogradParameterGradient<Convolution<G, Scheme>, Precision>
+    : detail::WinogradSquareGradient<DirectParameterGradient<G, Scheme, Precision>, G, Precision> {
+    static constexpr KernelNote note = detail::WinogradNotes::square;
+};
+
+template <class Op, class Precision>
+struct WinogradRowForward;
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
+         detail::WinogradRowPass<DirectForward<G, Scheme, Precision>, G, Precision, true>::choice.whole_vectors)
+struct WinogradRowForward<Convolution<G, Scheme>, Precision>
+    : detail::WinogradRowPass<DirectForward<G, Scheme, Precision>, G, Precision, true> {
+    static constexpr KernelNote note = detail::WinogradNotes::row;
+};
+template <class Op, class Precision>
+struct WinogradRowInputGradient;
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
+         detail::WinogradRowPass<DirectInputGradient<G, Scheme, Precision>, G, Precision, false>::choice.whole_vectors)
+struct WinogradRowInputGradient<Convolution<G, Scheme>, Precision>
+    : detail::WinogradRowPass<DirectInputGradient<G, Scheme, Precision>, G, Precision, false> {
+    static constexpr KernelNote note = detail::WinogradNotes::row;
+};
+template <class Op, class Precision>
+struct WinogradRowParameterGradient;
+template <class G, class Scheme, class Precision>
+requires(detail::UniformPrecision<Precision> && detail::WinogradAllowed<G, Precision> &&
+         detail::RowGradientChoice<widest_lane<typename Precision::compute>>(detail::forward_correlation<G>,
+                                                                             detail::winograd_weight<Precision>())
+             .one)
+struct WinogradRowParameterGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note = detail::WinogradNotes::row;
     using Direct = DirectParameterGradient<G, Scheme, Precision>;
     using L = widest_lane<typename Precision::compute>;
     static constexpr Items items = Direct::items;
-    static constexpr detail::WinogradTiles tiles =
-        detail::winograd_gradient_tiles<L>(detail::forward_correlation<G>, 1 / detail::winograd_weight<Precision>());
+    static constexpr detail::RowGradientChoice<L> choice{detail::forward_correlation<G>,
+                                                         detail::winograd_weight<Precision>()};
     static constexpr int scratch(int S) {
         constexpr auto const& g = detail::forward_correlation<G>;
-        int const winograd = detail::winograd_scratch<L, detail::WinogradGradientLayout>(tiles, g, S);
-        return winograd > 0 ? winograd : Direct::scratch(S);
+        return choice.takes(S) ? detail::WinogradRowGradientLayout<L>(g, S).scratch() : Direct::scratch(S);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
+        if (!choice.takes(a.stride)) return Direct::run(a, begin, end);
         constexpr auto const& g = detail::forward_correlation<G>;
-        bool const done = detail::with_winograd<tiles>(a.stride, [&]<int M>() {
-            int const n = detail::WinogradGradientLayout<M, L>(g, a.stride).items();
-            detail::winograd_weight_gradient<M, L>(
-                g, a.x, a.dy, a.gradient, a.stride, a.scratch,
-                detail::item_of((std::min)(begin, Direct::blocks), Direct::blocks, n),
-                detail::item_of((std::min)(end, Direct::blocks), Direct::blocks, n));
-        });
-        if (!done)
-            Direct::run(a, begin, end);
-        else if (G::bias && begin < end && end == items.count)
-            Direct::add_bias(a);
+        constexpr int n = detail::WinogradRowGradientLayout<L>(g, width_of<L>).items();
+        detail::winograd_row_weight_gradient<L>(
+            g, a.x, a.dy, a.gradient, G::bias ? a.gradient + g.group_weights : nullptr, a.stride, a.scratch,
+            detail::item_of(begin, items.count, n), detail::item_of(end, items.count, n));
     }
 };
 

@@ -1,4 +1,5 @@
-// Reading for Winograd convolution: from a tile of samples to the values of its patches at the points.
+// Reading and writing for Winograd convolution of 3 x 3 taps: from a tile of samples to the values of its patches at the
+// points, and from the products to the outputs.
 //
 // The output tiles of an image in rows, S samples each, are one row of numbers, and a vector is a piece of it: so every
 // tile size fills its vectors. Vectors of part of a tile are read where they lie; those of several tiles (S below the
@@ -10,7 +11,9 @@
 #include <cstring>
 #include <type_traits>
 
-#include "winograd_transform.hpp"
+#include "../../../../layer/relu.hpp"
+#include "../micro/convolution_geometry.hpp"
+#include "toom_cook.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
@@ -36,7 +39,7 @@ struct WinogradInputPatch {
     static constexpr int tile = M, size = M + 2, points = M + 2;
     template <class L>
     static STRATA_INLINE void transform(L const (&d)[size], L (&values)[points]) {
-        WinogradTransform<M>::inputs(d, values);
+        WinogradTransform<M>::of_inputs(d, values);
     }
 };
 /// The output gradients of a tile of M x M outputs.
@@ -45,7 +48,7 @@ struct WinogradGradientPatch {
     static constexpr int tile = M, size = M, points = M + 2;
     template <class L>
     static STRATA_INLINE void transform(L const (&d)[size], L (&values)[points]) {
-        WinogradTransform<M>::output_gradients(d, values);
+        WinogradTransform<M>::of_taps(d, values);
     }
 };
 
@@ -181,6 +184,105 @@ STRATA_ONE_COPY void winograd_patches(WinogradImage const& image, X const* x, in
             }
             winograd_patch<Patch, L>(rows, S, (std::max)(0, -left[k]), (std::min)(size, image.width - left[k]), target,
                                      step_point);
+        }
+}
+
+/// Writes a vector of tiles [M][M][N] to a channel's image in pieces of S = `Length` numbers, as far as they lie in it.
+template <int Length, int M, int N, class T, class Y>
+STRATA_ONE_COPY void winograd_scatter(Correlation const& g, int tile_columns, T const* values, Y* image, bool add,
+                                      int vector) {
+    for (int piece = 0; piece < N; piece += Length, values += Length) {
+        int const tile = (vector * N + piece) / Length;
+        int const row = tile / tile_columns * M, column = tile % tile_columns * M;
+        int const rows = (std::min)(M, g.out_height - row), columns = (std::min)(M, g.out_width - column);
+        for (int i = 0; i < rows; ++i) {
+            Y* to = image + (static_cast<std::ptrdiff_t>(row + i) * g.out_width + column) * Length;
+            for (int j = 0; j < columns; ++j, to += Length) {
+                T result[Length];
+                std::memcpy(result, values + (i * M + j) * N, sizeof result);
+                if (add) {
+                    Y before[Length];
+                    std::memcpy(before, to, sizeof before);
+                    STRATA_UNROLL
+                    for (int k = 0; k < Length; ++k) result[k] = before[k] + result[k];
+                }
+                if constexpr (std::is_same_v<T, Y>)
+                    std::memcpy(to, result, sizeof result);
+                else
+                    std::transform(result, result + Length, to, [](T value) { return static_cast<Y>(value); });
+            }
+        }
+    }
+}
+
+/// Transforms the products of `channels` output channels, [point][channel][vector], back, adds the bias, takes the ReLU, and writes the tiles of
+/// vectors [begin, end) as far as they lie in the image.
+template <int M, class L, class T, class Y>
+STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradImage const& image, T const* from,
+                                      std::ptrdiff_t point, T const* bias, Y* y, bool add, bool relu, int begin,
+                                      int end, int channels) {
+    constexpr int N = width_of<L>, P = M + 2;
+    using Transform = WinogradTransform<M>;
+    int const S = image.samples;
+    std::ptrdiff_t const pitch = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * pitch;
+    int rows[winograd_step] = {}, columns[winograd_step] = {};
+    std::ptrdiff_t first[winograd_step] = {},
+                   ahead[winograd_step] = {};  // a tile's first number, and from there to the next block's
+    for (int v = begin; v < end && S % N == 0; ++v) {
+        int const k = v - begin;
+        auto const place = [&](int vector) {
+            int const row = vector * N / S / image.tile_columns * M, column = vector * N / S % image.tile_columns * M;
+            rows[k] = (std::min)(M, g.out_height - row);
+            columns[k] = (std::min)(M, g.out_width - column);
+            return row * pitch + column * S + vector * N % S;
+        };
+        ahead[k] = place(v + winograd_step);
+        first[k] = place(v);
+        ahead[k] -= first[k];
+    }
+    for (int o = 0; o < channels; ++o, y += plane)
+        for (int v = begin; v < end; ++v, from += N) {
+            L half[M][P], out[M][M];
+            L const b(bias ? bias[o] : T(0));
+            STRATA_UNROLL
+            for (int j = 0; j < P; ++j) {
+                L m[P], q[M];
+                STRATA_UNROLL
+                for (int i = 0; i < P; ++i) m[i] = load_lane<L>(from + (i * P + j) * point);
+                Transform::to_outputs(m, q);
+                STRATA_UNROLL
+                for (int i = 0; i < M; ++i) half[i][j] = q[i];
+            }
+            STRATA_UNROLL
+            for (int i = 0; i < M; ++i) {
+                Transform::to_outputs(half[i], out[i]);
+                STRATA_UNROLL
+                for (int j = 0; j < M; ++j) out[i][j] = out[i][j] + b;
+            }
+            if (relu) {
+                STRATA_UNROLL
+                for (int k = 0; k < M * M; ++k) out[k / M][k % M] = ReLU::forward(out[k / M][k % M]);
+            }
+            if (S % N == 0) {
+                int const k = v - begin;
+                STRATA_UNROLL
+                for (int i = 0; i < M; ++i) {
+                    STRATA_UNROLL
+                    for (int j = 0; j < M; ++j) {
+                        if (i >= rows[k] || j >= columns[k]) continue;
+                        Y* const at = y + first[k] + i * pitch + j * S;
+                        store_lane(at, add ? load_lane<L>(at) + out[i][j] : out[i][j]);
+                        __builtin_prefetch(at + ahead[k], 1, 2);
+                    }
+                }
+            } else {
+                T values[M * M * N];
+                STRATA_UNROLL
+                for (int k = 0; k < M * M; ++k) store_lane(values + k * N, out[k / M][k % M]);
+                with_length(S, [&](auto length) {
+                    winograd_scatter<decltype(length)::value, M, N>(g, image.tile_columns, values, y, add, v);
+                });
+            }
         }
 }
 

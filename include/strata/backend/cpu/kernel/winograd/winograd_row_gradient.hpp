@@ -1,30 +1,30 @@
 // The weight gradient of a convolution whose kernel has five columns, stride 1, by Winograd's F(5, 4) along the row:
 // four numbers of dy and eight inputs make the gradients of five taps with eight products, direct convolution takes
-// twenty (winograd_row_transform.hpp).
+// twenty (toom_cook.hpp).
 //
 //   dw(o, c, kh, .) = A^T [sum over output rows i, tiles t and samples of (G dy(o, i, t)) . (B^T x(c, i + kh, t))]
 //
 // At each of the eight points that is a product of two matrices: output channels x (row, tile, sample) x kernel rows
-// of the input channels. The transformed rows of a channel lie one after another without a gap, so a kernel row is the
-// channel shifted by a row, and the sum one loop; tiles of fewer samples than a vector has numbers lie so too
-// (winograd_narrow_rows.hpp). The work goes in bands of output rows, whose transformed values stay in the second-level
-// cache. An item is a register block; its sum runs over bands, rows and tiles in order.
+// of the input channels. The transformed rows of a channel lie one after another without a gap (winograd_places.hpp), so
+// a kernel row is the channel shifted by a row, and the sum one loop. The work goes in bands of output rows, whose
+// transformed values stay in the second-level cache. An item is a register block; its sum runs over bands, rows and tiles
+// in order.
 #pragma once
 
-#include "../winograd/winograd_convolution.hpp"
-#include "winograd_narrow_rows.hpp"
+#include "winograd_places.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
 /// The register block: rows of one side times rows of the other, what the registers hold besides a row of factors.
 inline constexpr int row_block_long = vector_bytes >= 64 ? 6 : 4, row_block_short = vector_bytes >= 64 ? 4 : 3;
 
-/// How the weight gradient is cut up, and where its parts lie in the scratch memory, in numbers.
+/// How the weight gradient is cut up, in numbers.
 template <class L>
 struct WinogradRowGradientLayout {
+    using T = scalar_of<L>;
     static constexpr int N = width_of<L>, points = WinogradRowTransform::points;
     /// Numbers that the sums of a block take: whole vectors.
-    static constexpr int block_sums = (row_block_long * row_block_short + N - 1) / N * N;
+    static constexpr int block_sums = round_up_to<N>(row_block_long * row_block_short);
     int tiles;                 ///< of a row
     int out_block, tap_block;  ///< output channels and kernel rows of a register block
     int out_chunk, in_chunk;   ///< channels that are worked on together
@@ -32,13 +32,9 @@ struct WinogradRowGradientLayout {
     int out_blocks, tap_blocks;  ///< of a pair of chunks
     int samples, band;           ///< samples and output rows that are worked on together
     int row;                     ///< numbers of a transformed row
-    bool narrow;                 ///< fewer samples than vectors have numbers
-    std::ptrdiff_t gradient_channel, input_channel, gradient_point, input_point, gradients, inputs, edge, sums;
+    std::ptrdiff_t gradient_channel, input_channel, gradient_point, input_point, line, sums;
 
-    constexpr WinogradRowGradientLayout(Correlation const& g, int S)
-        : tiles((g.out_width + WinogradRowTransform::outputs - 1) / WinogradRowTransform::outputs),
-          samples((std::min)(S, N)),
-          narrow(WinogradNarrowRows<L>::takes(S)) {
+    constexpr WinogradRowGradientLayout(Correlation const& g, int S) : tiles(row_tiles(g)), samples((std::min)(S, N)) {
         constexpr int A = row_block_long, B = row_block_short;
         auto const parts = [](int n, int most) { return (n + most - 1) / most; };
         auto const up = [&](int n, int to) { return parts(n, to) * to; };
@@ -55,30 +51,33 @@ struct WinogradRowGradientLayout {
         tap_blocks = parts(in_chunk * g.taps_height, tap_block);
         // 48 KB a point: those of all points are in the second-level cache, rows before samples.
         auto const rows = [&] {
-            int const most = 48 * 1024 / (tiles * samples * static_cast<int>(sizeof(scalar_of<L>)));
+            int const most = 48 * 1024 / (tiles * samples * static_cast<int>(sizeof(T)));
             return (most - in_chunk * (g.taps_height - 1)) / (out_chunk + in_chunk);
         };
         band = parts(g.out_height, parts(g.out_height, std::clamp(rows(), 1, g.out_height)));
         while (S % (2 * samples) == 0 && rows() >= 2 * g.out_height) samples *= 2;
         row = tiles * samples;
-        using Narrow = WinogradNarrowRows<L>;
-        int const zeros = narrow ? N : 0;  // behind the rows of a channel, for its last vector
-        gradient_channel = Narrow::round_up(band * row + zeros);
-        input_channel = Narrow::round_up((band + g.taps_height - 1) * row + zeros);
+        int const zeros = S < N ? N : 0;  // behind the rows of a channel, for its last vector
+        gradient_channel = round_up_to<N>(band * row + zeros);
+        input_channel = round_up_to<N>((band + g.taps_height - 1) * row + zeros);
+        line = row_line<L>(g, S, samples, band + g.taps_height - 1);
         // One vector more keeps the points of one value apart in the cache's sets.
         gradient_point = out_chunk * gradient_channel + N;
         input_point = in_chunk * input_channel + N;
-        gradients = gradient_point * points;
-        inputs = input_point * points;
-        edge = narrow ? Narrow::line(tiles, S, g.pad_left + g.in_width)
-                      : static_cast<std::ptrdiff_t>(band + g.taps_height - 1) * points * samples;
         sums = static_cast<std::ptrdiff_t>(out_blocks) * tap_blocks * points * block_sums;
     }
     [[nodiscard]] constexpr int items() const { return out_chunks * in_chunks * out_blocks * tap_blocks; }
-    /// False where rows are so long that bands of them leave the caches of a core (2 MB of floats).
-    [[nodiscard]] constexpr bool fits() const { return gradients + inputs + edge + sums <= most_row_numbers; }
-    [[nodiscard]] constexpr int scratch() const {
-        return static_cast<int>(gradients + inputs + edge + sums) + static_cast<int>(64 / sizeof(scalar_of<L>));
+    struct Parts {
+        T *gradients, *inputs, *line, *sums;
+    };
+    constexpr Parts carve(Carver& memory) const {
+        return {memory.take<T>(gradient_point * points), memory.take<T>(input_point * points), memory.take<T>(line),
+                memory.take<T>(sums)};
+    }
+    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
+    /// False where rows are so long that bands of them leave the caches of a core.
+    [[nodiscard]] constexpr bool fits() const {
+        return (gradient_point + input_point) * points + line + sums <= most_row_numbers;
     }
 };
 
@@ -122,36 +121,6 @@ STRATA_ONE_COPY void row_gradient_block(T const* const (&a)[row_block_long], T c
     sum_lanes<A * B, N>(total);
     STRATA_UNROLL
     for (int k = 0; k < (A * B + N - 1) / N; ++k) store_lane(sums + k * N, load_lane<L>(sums + k * N) + total[k]);
-}
-
-/// Transforms rows of `width` columns from column -pad on, of x (`inputs`) or dy. `edge` takes the columns of tiles
-/// that lie partly outside the image, where there are zeros. Returns the sum of dy.
-template <class L, class T>
-STRATA_ONE_COPY T winograd_rows(RowTiles const& d, bool inputs, T const* from, int width, int pad, T* edge, T* to) {
-    constexpr int N = width_of<L>, step = WinogradRowTransform::outputs;
-    int const columns = inputs ? WinogradRowTransform::points : step;
-    auto const transform = inputs ? winograd_row_tiles<true, L, T> : winograd_row_tiles<false, L, T>;
-    // Tiles [inside, outside) need no edge.
-    int const inside = (std::min)(d.tiles, (pad + step - 1) / step),
-              outside = std::clamp((width + pad - columns + step) / step, inside, d.tiles);
-    T total(0);
-    RowTiles part = d;
-    part.tile = step * d.column;
-    part.tiles = outside - inside;
-    if (part.tiles > 0) total = transform(part, from + (inside * step - pad) * d.column, to + inside * d.samples);
-    part = {d.rows, 1, d.samples, static_cast<std::ptrdiff_t>(columns) * d.samples, 0, d.samples, d.to_pitch, d.point};
-    for (int t = 0; t < d.tiles; ++t) {
-        if (t >= inside && t < outside) continue;
-        T* packed = edge;
-        for (int row = 0; row < d.rows; ++row)
-            for (int k = 0, column = t * step - pad; k < columns; ++k, ++column)
-                for (int s = 0; s < d.samples; s += N, packed += N)
-                    store_lane(packed, column >= 0 && column < width
-                                           ? load_lane<L>(from + row * d.pitch + column * d.column + s)
-                                           : L(T(0)));
-        total += transform(part, edge, to + t * d.samples);
-    }
-    return total;
 }
 
 /// The register blocks of a pair of chunks: its channels, the taps' rows of its inputs, blocks [first, first + count).
@@ -209,7 +178,7 @@ STRATA_ONE_COPY void winograd_row_add(Correlation const& g, WinogradRowGradientL
             L m[points], w[columns];
             STRATA_UNROLL
             for (int q = 0; q < points; ++q) m[q] = load_lane<L>(from + q * p.block_sums + at);
-            WinogradRowTransform::tap_gradients(m, w);
+            WinogradRowTransform::to_outputs(m, w);
             STRATA_UNROLL
             for (int q = 0; q < columns; ++q) store_lane(gradients[q] + at, w[q]);
         }
@@ -228,49 +197,6 @@ STRATA_ONE_COPY void winograd_row_add(Correlation const& g, WinogradRowGradientL
     });
 }
 
-/// Zeros in whole vectors.
-template <class L, class T>
-STRATA_ONE_COPY void fill_with_zeros(T* to, int count) {
-    STRATA_ROLLED
-    for (T* const end = to + count; to < end; to += width_of<L>) store_lane(to, L(T(0)));
-}
-
-/// The transformed values of a band of `rows` rows that begins at row i, for tiles of S samples of which those from s
-/// on are taken. `plane` is the channel's.
-template <class L, class T>
-STRATA_ONE_COPY void row_gradient_inputs(Correlation const& g, WinogradRowGradientLayout<L> const& p, T const* plane,
-                                         int S, int s, T* edge, T* to, int i, int rows) {
-    int const under = rows + g.taps_height - 1, top = i - g.pad_top;
-    if (p.narrow) {
-        winograd_narrow_rows<true>(
-            WinogradNarrowRows<L>{g.in_height, g.in_width, g.pad_left, S, p.tiles, p.input_point}, plane, edge, to, top,
-            under);
-        return;
-    }
-    // Rows [inside, outside) under the band lie in the image.
-    int const inside = std::clamp(-top, 0, under), outside = std::clamp(g.in_height - top, inside, under);
-    for (int q = 0; q < p.points; ++q) {
-        fill_with_zeros<L>(to + q * p.input_point, inside * p.row);
-        fill_with_zeros<L>(to + q * p.input_point + outside * p.row, (under - outside) * p.row);
-    }
-    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.in_width) * S;
-    if (inside < outside)
-        winograd_rows<L>({outside - inside, p.tiles, p.samples, row, 0, S, p.row, p.input_point}, true,
-                         plane + (top + inside) * row + s, g.in_width, g.pad_left, edge, to + inside * p.row);
-}
-/// The same for dy; returns its sum.
-template <class L, class T>
-STRATA_ONE_COPY T row_gradient_outputs(Correlation const& g, WinogradRowGradientLayout<L> const& p, T const* plane,
-                                       int S, int s, T* edge, T* to, int i, int rows) {
-    if (p.narrow)
-        return winograd_narrow_rows<false>(
-            WinogradNarrowRows<L>{g.out_height, g.out_width, 0, S, p.tiles, p.gradient_point}, plane, edge, to, i,
-            rows);
-    std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(g.out_width) * S;
-    return winograd_rows<L>({rows, p.tiles, p.samples, row, 0, S, p.row, p.gradient_point}, false, plane + i * row + s,
-                            g.out_width, 0, edge, to);
-}
-
 /// Adds the weight gradient of the correlation g of x to dw, and the sums of dy to dbias, where it is not null; needs S
 /// a multiple of the lane's width or a power of two below it. Items [begin, end) of WinogradRowGradientLayout::items(),
 /// scratch of its scratch() numbers.
@@ -278,10 +204,8 @@ template <class L, class T>
 STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, T* dbias, int S,
                                               T* scratch, int begin, int end) {
     WinogradRowGradientLayout<L> const p(g, S);
-    T* const gradients = aligned_to_cache_line(scratch);
-    T* const inputs = gradients + p.gradients;
-    T* const edge = inputs + p.inputs;
-    T* const sums = edge + p.edge;
+    Carver memory(scratch);
+    auto const [gradients, inputs, line, sums] = p.carve(memory);
     int const pair = p.out_blocks * p.tap_blocks, KH = g.taps_height;
     std::ptrdiff_t const x_plane = static_cast<std::ptrdiff_t>(g.in_height) * g.in_width * S,
                          dy_plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
@@ -299,19 +223,22 @@ STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, 
                   c_begin = all ? 0 : first % p.tap_blocks * p.tap_block / KH,
                   c_end = all ? ins : (std::min)(ins, ((last % p.tap_blocks + 1) * p.tap_block - 1) / KH + 1);
         fill_with_zeros<L>(sums, count * p.points * p.block_sums);
-        for (int s = 0; s < S; s += p.samples)
+        for (int s = 0; s < S; s += p.samples) {
+            PlaneRows const x_rows{g.in_height, g.in_width, g.pad_left, S, s, p.samples, p.tiles, p.row, p.input_point},
+                dy_rows{g.out_height, g.out_width, 0, S, s, p.samples, p.tiles, p.row, p.gradient_point};
             for (int i = 0; i < g.out_height; i += p.band) {
                 int const rows = (std::min)(p.band, g.out_height - i);
                 for (int k = c_begin; k < c_end; ++k)
-                    row_gradient_inputs<L>(g, p, x + (c + k) * x_plane, S, s, edge, inputs + k * p.input_channel, i,
-                                           rows);
+                    rows_to_points<true, L>(x_rows, x + (c + k) * x_plane, line, inputs + k * p.input_channel,
+                                            i - g.pad_top, rows + KH - 1);
                 for (int k = o_begin; k < o_end; ++k) {
-                    T const bias = row_gradient_outputs<L>(g, p, dy + (o + k) * dy_plane, S, s, edge,
-                                                           gradients + k * p.gradient_channel, i, rows);
+                    T const bias = rows_to_points<false, L>(dy_rows, dy + (o + k) * dy_plane, line,
+                                                            gradients + k * p.gradient_channel, i, rows);
                     if (k >= o_bias) dbias[o + k] += bias;
                 }
                 row_gradient_products<L>(p, blocks, gradients, inputs, sums, rows, KH);
             }
+        }
         winograd_row_add<L>(g, p, blocks, sums, dw + g.first_weight + o * g.out_weights + c * g.in_weights);
     }
 }

@@ -1,0 +1,153 @@
+// The loops of all products: blocks of sums that live in registers. `outer` broadcasts numbers of one side and multiplies
+// vectors of the other; `dot` multiplies vectors of both sides and adds along the lanes at the end. A source says where
+// the operands of each step come from, an epilogue how sums begin and where they go, and the lane what its numbers are:
+// floats, doubles, or pairs of bfloat16 (../mixed/pair_lane.hpp). A sum runs over a source's steps in order, wherever it stands in
+// a block.
+#pragma once
+
+#include "../../../../core/lane.hpp"
+#include "../../../../layer/relu.hpp"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
+
+namespace strata::inline STRATA_ABI::detail {
+
+/// What lanes of operands add up to, and a lane of one of them.
+template <class L>
+struct ElementOf {
+    using Sum = L;
+    using One = scalar_of<L>;
+};
+template <class L>
+using sum_lane = typename ElementOf<L>::Sum;
+
+// ---- sources -------------------------------------------------------------------------------------------------------
+// steps(f) calls f(vectors, factors) for each step: vector v of it begins at vectors + vector(v), row u's factor is
+// factor(factors, u). `holds`: vectors are kept in registers against GCC, which likes to read them again for every row.
+
+/// Step k has its vectors at b + k b_k, one behind the other, and its factors at a + k a_k.
+template <class L, bool Holds>
+struct StridedSource {
+    using T = scalar_of<L>;
+    static constexpr bool holds = Holds;
+    T const* a;
+    std::ptrdiff_t a_row, a_k;
+    T const* b;
+    std::ptrdiff_t b_k;
+    int depth;
+
+    STRATA_INLINE static constexpr int vector(int v) { return v * width_of<L>; }
+    [[nodiscard]] STRATA_INLINE T factor(T const* factors, int u) const { return factors[u * a_row]; }
+    template <class F>
+    STRATA_INLINE void steps(F const& f) const {
+        T const *factors = a, *vectors = b;
+        for (int k = 0; k < depth; ++k, factors += a_k, vectors += b_k) f(vectors, factors);
+    }
+};
+
+/// As StridedSource, where all that a step reads follows what the one before it has read: R factors and V vectors.
+template <int R, int V, class L>
+struct RunSource {
+    using T = scalar_of<L>;
+    static constexpr bool holds = false;
+    T const *factors, *vectors;
+    int depth;
+
+    STRATA_INLINE static constexpr int vector(int v) { return v * width_of<L>; }
+    STRATA_INLINE static T factor(T const* factors, int u) { return factors[u]; }
+    template <class F>
+    STRATA_INLINE void steps(F const& f) const {
+        T const *w = factors, *x = vectors;
+        for (int k = 0; k < depth; ++k, w += R, x += V * width_of<L>) f(x, w);
+    }
+};
+
+// ---- the blocks ----------------------------------------------------------------------------------------------------
+
+/// One step: sum(u, v) += factor(u) vector(v), `vectors` and `factors` being what a source gives.
+template <int R, int V, class L, class Source, class T>
+STRATA_INLINE void outer_step(sum_lane<L> (&sum)[R][V], Source const& source, T const* vectors, T const* factors) {
+    L x[V];
+    STRATA_UNROLL
+    for (int v = 0; v < V; ++v) {
+        x[v] = load_lane<L>(vectors + source.vector(v));
+        if constexpr (Source::holds) hold_in_register(x[v]);
+    }
+    STRATA_UNROLL
+    for (int u = 0; u < R; ++u) {
+        L const factor(source.factor(factors, u));
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(factor, x[v], sum[u][v]);
+    }
+}
+
+/// sum(u, v) = epilogue.start(u) + the steps' factor(u) vector(v); then epilogue.store(sum).
+template <int R, int V, class L, class Source, class Epilogue>
+STRATA_INLINE void outer(Source const& source, Epilogue const& epilogue) {
+    sum_lane<L> sum[R][V];
+    STRATA_UNROLL
+    for (int u = 0; u < R; ++u) {
+        sum_lane<L> const start(epilogue.start(u));
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) sum[u][v] = start;
+    }
+    source.steps([&](auto const* vectors, auto const* factors)
+                     STRATA_INLINED { outer_step<R, V, L>(sum, source, vectors, factors); });
+    epilogue.store(sum);
+}
+
+/// The products of vectors of A rows with vectors of B rows: steps(f) calls f(a, b), a(u) and b(v) being where a step's
+/// vector of a row begins. store(u, v, sum) gets the sums over steps and lanes, for v < columns.
+template <int A, int B, class L, class Source, class Store>
+STRATA_INLINE void dot(Source const& steps, int rows, int columns, Store const& store) {
+    using Sum = sum_lane<L>;
+    constexpr int N = width_of<L>;
+    Sum total[A][B];
+    STRATA_UNROLL
+    for (int u = 0; u < A; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < B; ++v) total[u][v] = Sum(0);
+    }
+    steps([&](auto const& a, auto const& b) STRATA_INLINED {
+        L first[A];
+        STRATA_UNROLL
+        for (int u = 0; u < A; ++u) first[u] = load_lane<L>(a(u));
+        STRATA_UNROLL
+        for (int v = 0; v < B; ++v) {
+            L second = load_lane<L>(b(v));
+            hold_in_register(second);
+            STRATA_UNROLL
+            for (int u = 0; u < A; ++u) total[u][v] = multiply_add(first[u], second, total[u][v]);
+        }
+    });
+    scalar_of<Sum> values[A][B][N];  // through memory: one copy of the sum over the lanes
+    STRATA_UNROLL
+    for (int u = 0; u < A; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < B; ++v) store_lane(values[u][v], total[u][v]);
+    }
+    STRATA_ROLLED
+    for (int u = 0; u < rows; ++u) {
+        STRATA_ROLLED
+        for (int v = 0; v < columns; ++v) {
+            STRATA_SCALAR;
+            store(u, v, sum(load_lane<Sum>(values[u][v])));
+        }
+    }
+}
+
+/// The sums of a block through memory, [row][vector][lane]: what is done with them is a loop, which over registers would
+/// keep them in memory all along.
+template <int R, int V, class Sum, class T>
+STRATA_INLINE void spill(Sum const (&sum)[R][V], T* values) {
+    STRATA_UNROLL
+    for (int u = 0; u < R; ++u) {
+        STRATA_UNROLL
+        for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * width_of<Sum>, sum[u][v]);
+    }
+}
+
+}  // namespace strata::inline STRATA_ABI::detail
+
+#pragma GCC diagnostic pop

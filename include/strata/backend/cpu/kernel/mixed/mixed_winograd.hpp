@@ -1,0 +1,47 @@
+// Winograd's kernels of 3x3 taps read and write short numbers themselves: no copies. What they leave to direct convolution
+// goes through float.
+#pragma once
+
+#include "../winograd/winograd_kernel.hpp"
+#include "through_float.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+namespace detail {
+
+/// Direct convolution's gradient of the weights in float, and how many of its items are blocks of taps.
+template <class G, class Scheme, class Precision,
+          class Direct = DirectParameterGradient<G, Scheme, float_of<Precision>>>
+struct DirectGradientInFloat : ThroughFloatParameterGradient<Convolution<G, Scheme>, Precision, Direct> {
+    static constexpr int blocks = Direct::blocks;
+};
+template <class G, class Precision>
+concept MixedWinograd = MixedPrecision<Precision> && WinogradGeometry<G, Precision>;
+
+}  // namespace detail
+
+template <class G, class Scheme, class Precision>
+requires(detail::MixedWinograd<G, Precision>)
+struct MixedForward<Convolution<G, Scheme>, Precision>
+    : detail::WinogradSquarePass<detail::ThroughFloatForward<Convolution<G, Scheme>, Precision,
+                                                             DirectForward<G, Scheme, detail::float_of<Precision>>>,
+                                 G, Precision, true> {
+    static constexpr KernelNote note = detail::WinogradNotes::square;
+};
+template <class G, class Scheme, class Precision>
+requires(detail::MixedWinograd<G, Precision>)
+struct MixedInputGradient<Convolution<G, Scheme>, Precision>
+    : detail::WinogradSquarePass<
+          detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Precision,
+                                            DirectInputGradient<G, Scheme, detail::float_of<Precision>>>,
+          G, Precision, false> {
+    static constexpr KernelNote note = detail::WinogradNotes::square;
+};
+template <class G, class Scheme, class Precision>
+requires(detail::MixedWinograd<G, Precision>)
+struct MixedParameterGradient<Convolution<G, Scheme>, Precision>
+    : detail::WinogradSquareGradient<detail::DirectGradientInFloat<G, Scheme, Precision>, G, Precision> {
+    static constexpr KernelNote note = detail::WinogradNotes::square;
+};
+
+}  // namespace strata::inline STRATA_ABI

@@ -1,0 +1,184 @@
+// Mixed precision by the kernels of Float32: a tile's operands are widened to float once, the kernel that Float32 takes does
+// the work, and its results are rounded to storage. Gradients of parameters are float anyway.
+#pragma once
+
+#include "../../../../layer/conv_transpose2d.hpp"
+#include "../../../../layer/linear.hpp"
+#include "short_numbers.hpp"
+
+namespace strata::inline STRATA_ABI {
+
+namespace detail {
+
+/// Float32, with what a policy says of Winograd.
+template <class Precision>
+struct WithWinogradOf : Float32 {
+    static constexpr double winograd = static_cast<double>(Precision::winograd);
+};
+template <class Precision>
+struct FloatOf {
+    using type = Float32;
+};
+template <class Precision>
+requires requires { Precision::winograd; }
+struct FloatOf<Precision> {
+    using type = WithWinogradOf<Precision>;
+};
+template <class Precision>
+using float_of = typename FloatOf<Precision>::type;
+
+/// A name and its note in one, of constants.
+template <class Kernel>
+struct InFloat {
+    template <std::size_t Count>
+    static constexpr auto joined(char const* text, char const* more) {
+        std::array<char, Count> all{};
+        std::size_t k = 0;
+        for (; *text; ++text) all[k++] = *text;
+        for (; *more; ++more) all[k++] = *more;
+        return all;
+    }
+    static constexpr std::size_t length(char const* text) {
+        std::size_t count = 0;
+        while (text[count]) ++count;
+        return count;
+    }
+    static constexpr KernelNote of = [] {
+        if constexpr (requires { Kernel::note; })
+            return Kernel::note;
+        else
+            return KernelNote{"own", "a kernel of the program's own"};
+    }();
+    static constexpr auto name = joined<length(of.name) + 10>(of.name, " in float");
+    static constexpr auto reason = joined<length(of.reason) + 40>(of.reason, "; short numbers are widened");
+    static constexpr KernelNote note{name.data(), reason.data()};
+};
+
+/// What a kernel of floats is told of a tile, but for its operands.
+template <class Float, class Precision>
+KernelData<Float> float_data(KernelData<Precision> const& a) {
+    KernelData<Float> f;
+    f.parameters = a.parameters;
+    f.prepared = reinterpret_cast<float const*>(a.prepared);
+    f.cached = a.cached;
+    f.gradient = a.gradient;
+    f.set_gradient = a.set_gradient;
+    f.random = a.random;
+    f.sample = a.sample;
+    f.samples = a.samples;
+    f.stride = a.stride;
+    f.relu = a.relu;
+    f.invariant = a.invariant;
+    return f;
+}
+
+/// What all adaptors have of the kernel inside.
+template <class Op, class Precision, class Kernel>
+struct ThroughFloat {
+    using Short = typename Precision::storage;
+    using Float = float_of<Precision>;
+    static constexpr KernelNote note = InFloat<Kernel>::note;
+    static constexpr Items items = Kernel::items;
+    static constexpr int scratch(int S) {
+        return short_numbers<Short>(FloatCopies::floats(Op::Input::size * S) +
+                                    FloatCopies::floats(Op::Output::size * S) + scratch_of<Kernel>(S));
+    }
+    static constexpr int prepare_items = [] {
+        if constexpr (requires { Kernel::prepare_items; })
+            return Kernel::prepare_items;
+        else
+            return 0;
+    }();
+    static constexpr int prepared(int S) {
+        if constexpr (prepare_items > 0)
+            return short_numbers<Short>(Kernel::prepared(S));
+        else
+            return 0;
+    }
+    static void prepare(KernelData<Precision> const& a, Short* to, int begin, int end) {
+        if constexpr (prepare_items > 0)
+            Kernel::prepare(float_data<Float>(a), reinterpret_cast<float*>(to), begin, end);
+    }
+};
+struct AppliesNoRelu {};
+struct AppliesRelu {
+    static constexpr bool applies_relu = true;
+};
+struct AddsGradient {};
+struct SetsGradient {
+    static constexpr bool sets_gradient = true;
+};
+template <class Kernel>
+using applies_relu_as = std::conditional_t<requires { Kernel::applies_relu; }, AppliesRelu, AppliesNoRelu>;
+template <class Kernel>
+using sets_gradient_as = std::conditional_t<sets_gradient<Kernel>(), SetsGradient, AddsGradient>;
+
+template <class Op, class Precision, class Kernel>
+struct ThroughFloatForward : ThroughFloat<Op, Precision, Kernel>, applies_relu_as<Kernel> {
+    using Base = ThroughFloat<Op, Precision, Kernel>;
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        if (begin >= end) return;
+        bool const all = begin == 0 && end == Base::items.count;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        auto f = float_data<typename Base::Float>(a);
+        f.x = copies.widened(a.x, Op::Input::size * a.stride);
+        f.y = copies.results(Op::Output::size * a.stride, all);
+        f.scratch = copies.next;
+        Kernel::run(f, begin, end);
+        round_results(f.y, a.y, Op::Output::size * a.stride, all, false);
+    }
+};
+/// Of operations whose input gradient is a function of dy and the parameters alone.
+template <class Op, class Precision, class Kernel>
+struct ThroughFloatInputGradient : ThroughFloat<Op, Precision, Kernel> {
+    using Base = ThroughFloat<Op, Precision, Kernel>;
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        if (begin >= end) return;
+        bool const all = begin == 0 && end == Base::items.count;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        auto f = float_data<typename Base::Float>(a);
+        f.dy = copies.widened(a.dy, Op::Output::size * a.stride);
+        f.dx = copies.results(Op::Input::size * a.stride, all);
+        f.write = GradientWrite::overwrite;
+        f.scratch = copies.next;
+        Kernel::run(f, begin, end);
+        round_results(f.dx, a.dx, Op::Input::size * a.stride, all, a.write == GradientWrite::add);
+    }
+};
+template <class Op, class Precision, class Kernel>
+struct ThroughFloatParameterGradient : ThroughFloat<Op, Precision, Kernel>, sets_gradient_as<Kernel> {
+    using Base = ThroughFloat<Op, Precision, Kernel>;
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        if (begin >= end) return;
+        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        auto f = float_data<typename Base::Float>(a);
+        f.x = copies.widened(a.x, Op::Input::size * a.stride);
+        f.dy = copies.widened(a.dy, Op::Output::size * a.stride);
+        f.scratch = copies.next;
+        Kernel::run(f, begin, end);
+    }
+};
+
+}  // namespace detail
+
+/// Of the operations that have no kernel but for one type in all roles.
+template <class Op, class Precision>
+struct MixedForward;
+template <class Op, class Precision>
+requires(detail::MixedPrecision<Precision>)
+struct MixedForward<Op, Precision>
+    : detail::ThroughFloatForward<Op, Precision, ForwardKernel<Op, detail::float_of<Precision>>> {};
+template <class Op, class Precision>
+struct MixedInputGradient;
+template <class Op, class Precision>
+requires(detail::MixedPrecision<Precision>)
+struct MixedInputGradient<Op, Precision>
+    : detail::ThroughFloatInputGradient<Op, Precision, InputGradientKernel<Op, detail::float_of<Precision>>> {};
+template <class Op, class Precision>
+struct MixedParameterGradient;
+template <class Op, class Precision>
+requires(detail::MixedPrecision<Precision>)
+struct MixedParameterGradient<Op, Precision>
+    : detail::ThroughFloatParameterGradient<Op, Precision, ParameterGradientKernel<Op, detail::float_of<Precision>>> {};
+
+}  // namespace strata::inline STRATA_ABI
