@@ -13,10 +13,10 @@
 
 #include "../../../core/operation.hpp"
 #include "../../../core/partial_lane.hpp"
+#include "../../../core/tile_sequences.hpp"
 #include "../../../network/plan.hpp"
 #include "../../../precision/precision.hpp"
 #include "micro/kernel_names.hpp"
-#include "micro/tile_sequences.hpp"
 
 namespace strata::inline STRATA_ABI {
 

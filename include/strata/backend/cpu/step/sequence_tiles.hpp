@@ -6,7 +6,7 @@
 #include "../../../core/error.hpp"
 #include "../../../core/fixed_array.hpp"
 #include "../../../core/tensor.hpp"
-#include "../kernel/micro/tile_sequences.hpp"
+#include "../../../core/tile_sequences.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "../../../../core/config.hpp"
-#include "../../../../core/identity.hpp"
+#include "config.hpp"
+#include "identity.hpp"
 
 namespace strata::inline STRATA_ABI {
 
