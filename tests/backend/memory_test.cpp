@@ -129,6 +129,25 @@ TEST_CASE("fit of a network with heads allocates nothing between two steps") {
     CHECK(allocated == 0);
 }
 
+TEST_CASE("sequences: whatever their lengths, nothing is allocated behind the first step, and memory is as planned") {
+    using Net = Network<Sequence<Input<4>, 80>, Linear<9>, Attention<1>, LayerNorm<>, SequenceMean, Linear<3>>;
+    std::vector<int> const lengths{1, 2, 3, 80, 1, 1, 40, 7, 70, 5, 33, 64, 12, 80, 9, 2};
+    std::vector<float> const x(4 * 410, 0.5f);
+    std::vector<int> const labels(16, 1);
+    auto const data = from_memory(x, {4}, Lengths(lengths), labels, 3);
+    for (int const threads : {1, 2}) {
+        auto trainer = train<Net>(Cpu{.threads = threads}, SGD{});
+        Loader loader(data, {.batch_size = 3, .shuffle = false, .threads = 0});
+        loader.begin_epoch(0);
+        trainer.train_step(*loader.next());
+        long const before = allocations;
+        while (Batch const* const batch = loader.next()) trainer.train_step(*batch);
+        CHECK(allocations == before);
+        CHECK(trainer.executor().memory_bytes() ==
+              std::decay_t<decltype(trainer.executor())>::training_memory_bytes(threads, 3));
+    }
+}
+
 TEST_CASE_TEMPLATE("a batch smaller than one before allocates nothing", Net, SmallLeNet, SmallResNet, SmallVgg) {
     for (int const threads : {1, 2})
         for (std::size_t const batch : {16u, 33u}) {

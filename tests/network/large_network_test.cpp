@@ -52,7 +52,7 @@ static_assert(program<Wide>.size > 33 * image && layout_bytes<Wide> > std::size_
 static_assert(program<Square>.steps[1].parameters == square && layout_bytes<Square> > 4 * square);
 static_assert(program<Deep>.steps[26].offsets.parameters == 12 * weights);
 
-// Operations that differ are compiled, in this one six, whatever the depth; the first convolution has another input.
+// Operations that differ are compiled, here seven, whatever the depth; the first convolution has another input.
 template <class... Layers>
 using Blocks = Network<Input<3, 6, 6>, Named<"h", Layers...>, Named<"head", Flatten, Linear<2>>>;
 template <int Channels>
@@ -103,7 +103,8 @@ TEST_CASE("a network that repeats its blocks is the one that spells them out") {
     for (std::size_t k = 0; k < spelt.steps.size(); ++k) {
         CAPTURE(k);
         auto const &one = repeated.steps[k], &other = spelt.steps[k];
-        CHECK(one.kernel == other.kernel);
+        bool const same_kernel = one.kernel == other.kernel;
+        CHECK(same_kernel);
         CHECK(one.operation == other.operation);
         CHECK(one.offsets.parameters == other.offsets.parameters);
         CHECK(one.offsets.x == other.offsets.x);

@@ -92,7 +92,7 @@ struct LossParts {
 struct StepResult {
     double loss = 0;
     std::int64_t correct = 0;
-    int samples = 0;
+    int samples = 0;           ///< of sequences the tokens, where the network has an output a token
     bool finite = true;        ///< false: loss, a gradient or a number to be written is NaN or infinite
     std::int64_t ignored = 0;  ///< labels that the loss ignores: not in the loss, nor in `correct`
     double label_weight = -1;  ///< sum of the labels' weights; negative where the loss knows none, all count 1 then
@@ -130,6 +130,13 @@ template <class B, class Net, class Precision, class Loss, class Optimizer>
 concept Backend = std::same_as<typename B::policy, BackendPolicy> &&
                   Executor<typename B::template Executor<Net, Precision, Loss>, Optimizer> &&
                   std::constructible_from<typename B::template Executor<Net, Precision, Loss>, B, Loss>;
+
+namespace detail {
+inline constexpr char const* sequences_wanted =
+    "the network takes sequences, the samples are single ones: give from_memory their Lengths, or make a SequenceBatch";
+inline constexpr char const* no_sequences_wanted =
+    "the samples are sequences, the network takes single ones: let it begin with Sequence<Input<...>>";
+}  // namespace detail
 
 /// Throws Error that begins with `who` unless the memory of a batch is what executors can read.
 inline void check_batch_memory(Batch const& batch, char const* who) {

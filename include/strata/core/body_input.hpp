@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "initialization.hpp"
 #include "pass.hpp"
@@ -91,6 +92,33 @@ struct BodyInput {
     template <class Of>
     STRATA_HD STRATA_INLINE auto pass(Of of) const {
         return passes(of);
+    }
+};
+
+/// What a body reads of another column of its sequence, the same for all places of the lane. Of: a BodyInput.
+template <class Of>
+struct ColumnInput {
+    using L = typename Of::L;
+    decltype(std::declval<Of const&>().x.column(0)) x;
+    decltype(std::declval<Of const&>().y.column(0)) y, dy;
+    Of const& lane;
+    int offset;
+
+    template <class P>
+    STRATA_HD STRATA_INLINE auto pass(P of) const {
+        return lane.pass(of).column(offset);
+    }
+};
+/// The same for an operation that looks across the columns of a sequence: a lane is neighbouring columns of one.
+template <class Of>
+struct SequenceInput : Of {
+    int position = 0;  ///< of the lane's first column in its sequence
+    int length = 1;    ///< columns of the sequence
+
+    /// Column number `index` of the sequence.
+    STRATA_HD STRATA_INLINE ColumnInput<Of> column(int index) const {
+        int const offset = index - position;
+        return {this->x.column(offset), this->y.column(offset), this->dy.column(offset), *this, offset};
     }
 };
 

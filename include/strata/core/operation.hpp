@@ -24,7 +24,10 @@
 // body does not care which sample or element it sees), `using IsTrainingOnly` (identity in evaluation), `block`
 // (elements a body gives at once, as a std::array of lanes), `keeps_extra` (forward leaves a value an output element in
 // io.extra, with `set`), `using ForwardPasses`, `using BackwardPasses` and `pass(P, at, io)` (what is computed of a
-// sample, or gathered over the batch, before the rest: pass.hpp), `using Buffers` (what passes over the batch move),
+// sample, or gathered over a sequence or the batch, before the rest: pass.hpp), `using Buffers` (what passes over the batch
+// move), `using ReducesSequence` (the output is one column a sequence: forward reads passes of scope sequence alone, and in
+// backward io.dy is that of the column's sequence), `using SeesSequence` (bodies look at io.column(s) without having such a
+// pass),
 // `same_in_every_lane` (forward gives the same bits in a scalar and in a vector of any width: no product that a compiler
 // may fuse into an addition, no exp or log), `using PassesGradient` (the gradient of every input is dy itself), `using
 // IsConcatenation` (the output is the inputs one behind the other, and there are no bodies).
@@ -149,12 +152,27 @@ struct SeveralInputs<Op> {
     using type = typename Op::Inputs;
 };
 
+/// Whether an operation makes one column of a sequence.
+template <class Op>
+constexpr bool reduces_sequence() {
+    return requires { typename Op::ReducesSequence; };
+}
+/// Whether bodies see which column of a sequence they work on.
+template <class Op>
+constexpr bool sees_sequence() {
+    return reduces_sequence<Op>() || requires { typename Op::SeesSequence; } ||
+           forward_passes<Op>::has_sequence_scope || backward_passes<Op>::has_sequence_scope;
+}
+template <class Op, class Input>
+using seen_input = std::conditional_t<sees_sequence<Op>(), SequenceInput<Input>, Input>;
+
 /// What bodies are called with where only their signatures are asked for.
 template <class Op>
-using body_input_in_double =
+using body_input_in_double = seen_input<
+    Op,
     BodyInput<TileView<input_of<Op>, double, double const>, TileView<typename Op::Output, double, double const>,
               ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>,
-              typename SeveralInputs<Op>::type, passes_view<Op, TileView, double, double>>;
+              typename SeveralInputs<Op>::type, passes_view<Op, TileView, double, double>>>;
 
 /// An operation as its input K sees it: with that input's shape and gradient.
 template <class Op, int K>

@@ -60,6 +60,7 @@ struct PartialTileView {
     STRATA_INLINE PartialTileView<Other, L, T> as() const {
         return {data, stride, count};
     }
+    STRATA_INLINE ColumnView<S, L, T> column(int offset) const { return {data ? data + offset : data, stride}; }
 };
 
 /// An ExtraView of such lanes.

@@ -12,7 +12,7 @@
 // Every body that comes later reads them, `io.pass(Mean{})(group)`; forward's are kept for backward. They are numbers
 // of the precision's compute type, whatever values are stored as.
 //
-// A pass has a scope. That of the above is the sample. What is gathered over all samples of the batch is a pass, too, whose
+// A pass has a scope. That of the above is the sample: in networks of sequences a column of one (a token). What is gathered over all samples of the batch is a pass, too, whose
 // body gives one of the numbers that a sample has a part in an element with:
 //
 //   struct Moments : Pass<Shape<channels>, Scope::batch> {
@@ -35,6 +35,16 @@
 //
 // where `gathered` is a GatheredMoments or GatheredSums. In evaluation, and where the layer is Frozen, backward passes are
 // 0: what does not depend on the batch has no part in its means.
+//
+// Between the two is the sequence. The body of such a pass gives what one column has a part in an element with, and what
+// is gathered over the columns of its sequence, `gathers` says how, each of them reads:
+//
+//   struct Largest : Pass<Shape<width>, Scope::sequence> {
+//       static constexpr Gather gathers = Gather::max;        // or sum; Gather::mean if it does not say so
+//   };
+//   pass(Largest{}, at, io)                                   // the number of a column
+//
+// It needs nothing else, in evaluation or anywhere.
 #pragma once
 
 #include <array>
@@ -45,10 +55,11 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// Whose numbers a pass sees: those of one sample, or of all samples of the batch.
-enum class Scope : std::uint8_t { sample, batch };
-/// What a pass over the batch makes of its terms.
-enum class Gather : std::uint8_t { mean, moments };
+/// Whose numbers a pass sees: those of one sample (a column, where samples are sequences), of all columns of a sequence, or
+/// of all samples of the batch.
+enum class Scope : std::uint8_t { sample, batch, sequence };
+/// What a pass makes of its terms: over the batch a mean or moments, over a sequence a mean, a sum or the largest.
+enum class Gather : std::uint8_t { mean, moments, sum, max };
 
 /// A pass with as many elements as a shape. Operations derive named types from it.
 template <class S, Scope = Scope::sample>
@@ -63,6 +74,13 @@ struct Pass<S, Scope::batch> {
     static constexpr Gather gathers = Gather::mean;
     static constexpr int terms = 1;    ///< of a sample, for each element
     static constexpr int numbers = 1;  ///< that a term is, of which each has a mean
+};
+
+template <class S>
+struct Pass<S, Scope::sequence> {
+    using Extents = S;
+    static constexpr Scope scope = Scope::sequence;
+    static constexpr Gather gathers = Gather::mean;
 };
 
 /// What a pass of Gather::moments has gathered for an element.
@@ -83,7 +101,7 @@ namespace detail {
 /// Doubles that a pass over the batch leaves an element; its tiles' parts are as many.
 template <class P>
 constexpr int left_by() {
-    if constexpr (P::scope == Scope::sample)
+    if constexpr (P::scope != Scope::batch)
         return 1;
     else
         return P::gathers == Gather::moments ? 2 : P::numbers;
@@ -96,11 +114,12 @@ inline constexpr int numbers_of_pass = P::Extents::size * left_by<P>();
 template <class... Ps>
 struct PassList {
     static constexpr int count = sizeof...(Ps);
-    /// Numbers that those of a scope leave: of one sample, or of the batch.
-    static constexpr int size_of([[maybe_unused]] Scope scope) {
-        return (0 + ... + (Ps::scope == scope ? detail::numbers_of_pass<Ps> : 0));
+    /// Numbers that they leave: in each column of a tile, or of the batch.
+    static constexpr int size_of([[maybe_unused]] bool of_batch) {
+        return (0 + ... + ((Ps::scope == Scope::batch) == of_batch ? detail::numbers_of_pass<Ps> : 0));
     }
-    static constexpr int size = size_of(Scope::sample), batch_size = size_of(Scope::batch);
+    static constexpr int size = size_of(false), batch_size = size_of(true);
+    static constexpr bool has_sequence_scope = ((Ps::scope == Scope::sequence) || ...);
     template <class P>
     static constexpr bool contains = (std::is_same_v<P, Ps> || ...);
     /// How many come before a pass.
@@ -110,11 +129,12 @@ struct PassList {
         ((found = std::is_same_v<P, Ps> ? k : found, ++k), ...);
         return found;
     }();
-    /// Where a pass begins among all of its scope.
+    /// Where a pass begins among all that lie in a tile, or of the batch.
     template <class P>
     static constexpr int offset = [] {
         int at = 0, found = -1;
-        ((found = std::is_same_v<P, Ps> ? at : found, at += Ps::scope == P::scope ? detail::numbers_of_pass<Ps> : 0),
+        ((found = std::is_same_v<P, Ps> ? at : found,
+          at += (Ps::scope == Scope::batch) == (P::scope == Scope::batch) ? detail::numbers_of_pass<Ps> : 0),
          ...);
         return found;
     }();

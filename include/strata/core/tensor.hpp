@@ -92,6 +92,14 @@ struct Batch {
     int labels_per_sample = 1;                 ///< more than one: each place of the outputs has a label
     float const* weights = nullptr;            ///< [size], factors of the samples' losses; nullptr: all are 1
     Batch const* whole = nullptr;  ///< what this is a part of: losses are a mean over that; nullptr: over this
+    /// [size + 1]: samples are sequences of columns, all columns one behind the other, and sample i is the columns from
+    /// starts[i] to starts[i + 1]; starts[0] is 0. `shape` is a column's. nullptr: a sample is one column.
+    std::int32_t const* starts = nullptr;
+    bool answers_columns = false;  ///< labels, targets and weights are those of columns, not of samples
+
+    [[nodiscard]] constexpr int columns() const { return starts ? starts[size] : size; }
+    /// What has labels, targets, weights and a loss of its own.
+    [[nodiscard]] constexpr int answers() const { return answers_columns ? columns() : size; }
 };
 
 }  // namespace strata::inline STRATA_ABI

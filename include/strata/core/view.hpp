@@ -8,6 +8,26 @@
 
 namespace strata::inline STRATA_ABI {
 
+/// A view of one column of a tile, the same for all places of a lane.
+template <class S, class L, class T>
+struct ColumnView {
+    using LaneType = L;
+    T* data;
+    int stride;
+
+    STRATA_HD STRATA_INLINE L operator[](int element) const {
+        return L(static_cast<scalar_of<L>>(data[static_cast<std::ptrdiff_t>(element) * stride]));
+    }
+    template <class... Indices>
+    STRATA_HD STRATA_INLINE L operator()(Indices... position) const {
+        return (*this)[S::index(position...)];
+    }
+    template <class Other>
+    STRATA_HD STRATA_INLINE ColumnView<Other, L, T> as() const {
+        return {data, stride};
+    }
+};
+
 /// One lane's view of a tile [elements of Shape][samples], the sample innermost: `data` already points at the lane's
 /// first sample, `stride` counts scalars between neighbouring elements. T is const for values that are only read.
 template <class S, class L, class T>
@@ -31,6 +51,10 @@ struct TileView {
     template <class Other>
     STRATA_HD STRATA_INLINE TileView<Other, L, T> as() const {
         return {data, stride};
+    }
+    /// A column so many behind the lane's first one.
+    STRATA_HD STRATA_INLINE ColumnView<S, L, T> column(int offset) const {
+        return {data ? data + offset : data, stride};
     }
 };
 

@@ -25,6 +25,19 @@ namespace detail {
 std::vector<std::string> strings(std::span<char const* const> texts);
 }  // namespace detail
 
+/// How long each sequence is, in tokens, of any integer type: `from_memory(tokens, {64}, Lengths(lengths), labels, 10)`.
+struct Lengths {
+    template <class A>
+    requires std::is_constructible_v<Labels, A const&>
+    explicit Lengths(A const& lengths) : values(Labels(lengths).values) {}
+    AlignedVector<std::int64_t> values;
+};
+namespace detail {
+/// Where sequences begin among their tokens, and where the last one ends. Throws Error that begins with `who` where one is
+/// empty, there are none, or they are longer than `tokens` together, or shorter.
+AlignedVector<std::int32_t> starts_of(Lengths const& lengths, std::size_t tokens, char const* who);
+}  // namespace detail
+
 /// N samples [C][H][W] of uint8, float32 or float64 with N labels, or N masks of labels, N rows of targets, or neither, and a
 /// weight each or none. A Dataset is a cheap
 /// value: copies and subsets share the samples and the transforms, functions of the user's own included. It is never
@@ -35,7 +48,18 @@ public:
 
     /// Number of samples.
     [[nodiscard]] std::size_t size() const { return size_; }
+    /// That of a sample, or of a token where samples are sequences.
     [[nodiscard]] SampleShape shape() const { return shape_; }
+    /// Whether samples are sequences of tokens.
+    [[nodiscard]] bool has_sequences() const { return !notes_->starts.empty(); }
+    /// Tokens of a sequence; index < size(). 1 where samples are none.
+    [[nodiscard]] int length(std::size_t index) const;
+    /// Whether labels or targets are those of tokens, not of sequences.
+    [[nodiscard]] bool answers_tokens() const { return answers_tokens_; }
+    /// Tokens of all samples; samples, where they are no sequences.
+    [[nodiscard]] std::size_t columns() const;
+    /// How many have labels or targets: tokens, or samples.
+    [[nodiscard]] std::size_t answers() const;
     /// Element type of the stored samples: uint8, float32 or float64.
     [[nodiscard]] DataType type() const { return type_; }
     /// Number of classes, 0 when there are no labels.
@@ -94,6 +118,7 @@ public:
         Dataset result = *this;
         result.transforms_ = &result.transforms_owner_.hold<Transforms>(*transforms_);
         if constexpr ((SampleTransform<T> && ...)) (result.transforms_->add(std::move(transforms)), ...);
+        if (has_sequences() && !result.transforms_->empty()) fail("with: of sequences there is Normalize alone");
         if (result.transforms_->check_targets(classes_ > 0 ? labels_per_sample() : 1, outputs_))
             result.has_ignored_ = true;
         return result;
@@ -121,6 +146,10 @@ public:
     friend Dataset from_memory(Samples samples, SampleShape shape);
     friend Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, int classes, int ignore_index);
     friend Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs);
+    friend Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths);
+    friend Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths, Labels const& labels,
+                               int classes, int ignore_index);
+    friend Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths, Targets targets, int outputs);
 
 private:
     /// What is known of the samples besides their values, and who keeps those alive. Nothing changes in it once
@@ -130,6 +159,9 @@ private:
         AlignedVector<std::int32_t> positions;  // of a subset's samples in samples_; empty: identity
         AlignedVector<std::int32_t> labels;     // in the order of this dataset, at least size_ * each_; empty: none
         AlignedVector<float> weights;           // the same, one a sample
+        AlignedVector<std::int32_t>
+            starts;  // where sequences begin among the tokens of samples_, and the end; or empty
+        AlignedVector<std::int32_t> label_starts;  // where those of this dataset's sequences begin in labels, of tokens
         std::vector<std::string> class_names;
     };
 
@@ -138,6 +170,9 @@ private:
     static SampleShape checked(SampleShape shape);
 
     [[nodiscard]] std::size_t position(std::size_t index) const;
+    void set_lengths(Lengths const& lengths);
+    /// Of numbers of sequences, or of their tokens, whether they are of tokens. Throws Error where they are neither.
+    [[nodiscard]] bool are_of_tokens(std::size_t count, char const* what) const;
 
     [[nodiscard]] Dataset with_own_notes() const;
 
@@ -158,7 +193,7 @@ private:
     SampleShape shape_;
     std::size_t size_ = 0, each_ = 1;  // each_: labels of a sample
     int classes_ = 0, outputs_ = 0, ignore_index_ = -100;
-    bool has_ignored_ = false;
+    bool has_ignored_ = false, answers_tokens_ = false;
     std::byte const* samples_ = nullptr;
     std::byte const* targets_ = nullptr;
     detail::Owner notes_owner_;
@@ -180,6 +215,16 @@ Dataset from_memory(Samples samples, SampleShape shape, Labels const& labels, in
 /// Samples with regression targets [N][outputs], copied, taken over or viewed like the samples. Throws Error on a wrong
 /// count.
 Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs);
+
+/// Samples that are sequences: all tokens [tokens][shape] one behind the other, and how many each sequence has:
+/// `from_memory(tokens, {64}, Lengths(lengths))`. Throws Error where a sequence is empty or the lengths do not add up to the
+/// tokens.
+Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths);
+/// The same with a label for each sequence, or for each token.
+Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths, Labels const& labels, int classes,
+                    int ignore_index = -100);
+/// The same with targets [sequences][outputs], or [tokens][outputs].
+Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths, Targets targets, int outputs);
 
 /// The two datasets of a benchmark.
 struct TrainTest {

@@ -28,13 +28,65 @@ STRATA_DEFINE STRATA_COLD std::vector<std::string> strings(std::span<char const*
     return result;
 }
 
+STRATA_DEFINE STRATA_COLD AlignedVector<std::int32_t> starts_of(Lengths const& lengths, std::size_t tokens,
+                                                                char const* who) {
+    std::size_t const count = lengths.values.size();
+    if (count == 0) fail(who, ": there are no sequences");
+    if (tokens > static_cast<std::size_t>((std::numeric_limits<std::int32_t>::max)()))
+        fail(who, ": at most 2147483647 tokens, not ", tokens);
+    AlignedVector<std::int32_t> starts(count + 1, 0);
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        std::int64_t const length = lengths.values[i];
+        if (length < 1) fail(who, ": sequence ", i, " has ", length, " tokens, expected at least 1");
+        if (static_cast<std::uint64_t>(length) > tokens - end)
+            fail(who, ": the lengths of the first ", i + 1, " sequences are more than the ", tokens,
+                 " tokens that there are");
+        end += static_cast<std::size_t>(length);
+        starts[i + 1] = static_cast<std::int32_t>(end);
+    }
+    if (end != tokens) fail(who, ": the sequences have ", end, " tokens together, and there are ", tokens);
+    return starts;
+}
+
 }  // namespace detail
 
+STRATA_DEFINE int Dataset::length(std::size_t index) const {
+    auto const& starts = notes_->starts;
+    std::size_t const at = position(index);
+    return starts.empty() ? 1 : starts[at + 1] - starts[at];
+}
+
+STRATA_DEFINE STRATA_COLD std::size_t Dataset::columns() const {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < size_; ++i) count += static_cast<std::size_t>(length(i));
+    return count;
+}
+
+STRATA_DEFINE std::size_t Dataset::answers() const {
+    return answers_tokens_ ? static_cast<std::size_t>(notes_->label_starts[size_]) : size_;
+}
+
+STRATA_DEFINE STRATA_COLD bool Dataset::are_of_tokens(std::size_t count, char const* what) const {
+    auto const tokens = static_cast<std::size_t>(notes_->starts[notes_->starts.size() - 1]);
+    if (count != size_ && count != tokens)
+        fail("from_memory: got ", count, " ", what, " for ", size_, " sequences of ", tokens,
+             " tokens, expected one for each of those or these");
+    return count != size_;
+}
+
+STRATA_DEFINE STRATA_COLD void Dataset::set_lengths(Lengths const& lengths) {
+    notes_->starts = detail::starts_of(lengths, size_, "from_memory");
+    size_ = lengths.values.size();
+}
+
 STRATA_DEFINE std::span<std::int32_t const> Dataset::labels() const {
-    return classes_ > 0 ? std::span(notes_->labels.data(), size_ * each_) : std::span<std::int32_t const>();
+    return classes_ > 0 ? std::span(notes_->labels.data(), answers() * each_) : std::span<std::int32_t const>();
 }
 
 STRATA_DEFINE std::span<std::int32_t const> Dataset::labels(std::size_t index) const {
+    if (classes_ > 0 && answers_tokens_)
+        return std::span(notes_->labels.data() + notes_->label_starts[index], static_cast<std::size_t>(length(index)));
     return classes_ > 0 ? std::span(notes_->labels.data() + index * each_, each_) : std::span<std::int32_t const>();
 }
 
@@ -43,12 +95,16 @@ STRATA_DEFINE std::span<float const> Dataset::weights() const {
 }
 
 STRATA_DEFINE void const* Dataset::sample(std::size_t index) const {
-    return samples_ + position(index) * shape_.size() * size_of(type_);
+    std::size_t at = position(index);
+    if (has_sequences()) at = static_cast<std::size_t>(notes_->starts[at]);
+    return samples_ + at * shape_.size() * size_of(type_);
 }
 
 STRATA_DEFINE void const* Dataset::target(std::size_t index) const {
     if (outputs_ == 0) return nullptr;
-    return targets_ + position(index) * static_cast<std::size_t>(outputs_) * size_of(target_type_);
+    std::size_t at = position(index);
+    if (answers_tokens_) at = static_cast<std::size_t>(notes_->starts[at]);
+    return targets_ + at * static_cast<std::size_t>(outputs_) * size_of(target_type_);
 }
 
 STRATA_DEFINE STRATA_ONE_COPY void Dataset::load(std::size_t index, std::span<std::byte> bytes, std::uint64_t seed,
@@ -61,7 +117,7 @@ STRATA_DEFINE STRATA_ONE_COPY void Dataset::load(std::size_t index, std::span<st
 
 STRATA_DEFINE STRATA_ONE_COPY void Dataset::load(std::size_t index, std::span<std::byte> bytes, std::int32_t* labels,
                                                  std::byte* row, std::uint64_t seed, std::uint32_t epoch) const {
-    std::size_t const values = shape_.size();
+    std::size_t const values = shape_.size() * static_cast<std::size_t>(length(index));
     if (bytes.size() != values * size_of(transforms_->sample_type()))
         fail("load: got memory of ", bytes.size(), " bytes for a sample of ",
              values * size_of(transforms_->sample_type()));
@@ -88,9 +144,10 @@ STRATA_DEFINE STRATA_ONE_COPY void Dataset::load(std::size_t index, std::span<st
 STRATA_DEFINE STRATA_COLD std::vector<float> Dataset::input(std::size_t index) const {
     if (index >= size_) fail("input: index ", index, " is not below ", size_, ", the number of samples");
     auto const type = transforms_->sample_type();
-    AlignedVector<std::byte> sample(shape_.size() * size_of(type));
+    std::size_t const count = shape_.size() * static_cast<std::size_t>(length(index));
+    AlignedVector<std::byte> sample(count * size_of(type));
     load(index, {sample.data(), sample.size()}, 0, 0);
-    std::vector<float> values(shape_.size());
+    std::vector<float> values(count);
     auto const scale = transforms_->scale(), shift = transforms_->shift();
     std::size_t const pixels = shape_.size() / static_cast<std::size_t>(shape_.channels);
     for (std::size_t k = 0; k < values.size(); ++k) {
@@ -98,7 +155,7 @@ STRATA_DEFINE STRATA_COLD std::vector<float> Dataset::input(std::size_t index) c
         float const value = type == DataType::uint8     ? static_cast<float>(*static_cast<std::uint8_t const*>(at))
                             : type == DataType::float32 ? *static_cast<float const*>(at)
                                                         : static_cast<float>(*static_cast<double const*>(at));
-        std::size_t const c = k / pixels;
+        std::size_t const c = k % shape_.size() / pixels;
         values[k] = scale.empty() ? value : value * static_cast<float>(scale[c]) + static_cast<float>(shift[c]);
     }
     return values;
@@ -144,13 +201,20 @@ STRATA_DEFINE STRATA_COLD Dataset Dataset::subset(std::vector<std::size_t> const
     if (indices.empty()) fail("subset: no indices given");
     check_count(indices.size());
     bool const weighted = !notes_->weights.empty();
-    AlignedVector<std::int32_t> positions(indices.size()), labels(classes_ > 0 ? indices.size() * each_ : 0);
+    AlignedVector<std::int32_t> label_starts(answers_tokens_ ? indices.size() + 1 : 0, 0);
+    for (std::size_t i = 0; answers_tokens_ && i < indices.size(); ++i)
+        label_starts[i + 1] = label_starts[i] + (indices[i] < size_ ? length(indices[i]) : 0);
+    std::size_t const answers =
+        answers_tokens_ ? static_cast<std::size_t>(label_starts[indices.size()]) : indices.size();
+    AlignedVector<std::int32_t> positions(indices.size()), labels(classes_ > 0 ? answers * each_ : 0);
     AlignedVector<float> weights(weighted ? indices.size() : 0);
     for (std::size_t i = 0; i < indices.size(); ++i) {
         std::size_t const index = indices[i];
         if (index >= size_) fail("subset: index ", index, " is not below ", size_, ", the number of samples");
         positions[i] = static_cast<std::int32_t>(position(index));
-        if (classes_ > 0) std::memcpy(labels.data() + i * each_, this->labels(index).data(), each_ * sizeof(labels[0]));
+        std::size_t const first = answers_tokens_ ? static_cast<std::size_t>(label_starts[i]) : i * each_;
+        if (classes_ > 0)
+            std::memcpy(labels.data() + first, this->labels(index).data(), this->labels(index).size_bytes());
         if (weighted) weights[i] = notes_->weights[index];
     }
     Dataset result = with_own_notes();
@@ -158,6 +222,7 @@ STRATA_DEFINE STRATA_COLD Dataset Dataset::subset(std::vector<std::size_t> const
     result.notes_->positions = std::move(positions);
     result.notes_->labels = std::move(labels);
     result.notes_->weights = std::move(weights);
+    result.notes_->label_starts = std::move(label_starts);
     return result;
 }
 
@@ -208,9 +273,14 @@ STRATA_DEFINE void Dataset::check_count(std::size_t count) {
 STRATA_DEFINE STRATA_COLD void Dataset::set_labels(Labels const& labels, int classes, int ignore_index) {
     if (classes < 1) fail("from_memory: number of classes is ", classes, ", expected at least 1");
     std::size_t const count = labels.values.size();
-    if (count == 0 || count % size_ != 0 || count / size_ > (std::numeric_limits<std::int32_t>::max)())
-        fail("from_memory: got ", count, " labels for ", size_, " samples");
-    each_ = count / size_;
+    if (has_sequences()) {
+        answers_tokens_ = are_of_tokens(count, "labels");
+        if (answers_tokens_) notes_->label_starts = notes_->starts;
+    } else {
+        if (count == 0 || count % size_ != 0 || count / size_ > (std::numeric_limits<std::int32_t>::max)())
+            fail("from_memory: got ", count, " labels for ", size_, " samples");
+        each_ = count / size_;
+    }
     if (labels.columns > 1 && labels.columns != each_ && labels.columns != count)
         fail("from_memory: the matrix of labels has ", labels.columns, " columns, expected ", each_);
     notes_->labels = AlignedVector<std::int32_t>(count);
@@ -219,8 +289,8 @@ STRATA_DEFINE STRATA_COLD void Dataset::set_labels(Labels const& labels, int cla
         bool const is_class = label >= 0 && label < classes;
         has_ignored_ = has_ignored_ || label == ignore_index;
         if (!is_class && label != ignore_index)
-            fail("from_memory: label ", label, " of sample ", i / each_, place_text(i), " is not in 0 to ", classes - 1,
-                 " (", classes, " classes)");
+            fail("from_memory: label ", label, answers_tokens_ ? " of token " : " of sample ", i / each_, place_text(i),
+                 " is not in 0 to ", classes - 1, " (", classes, " classes)");
         notes_->labels[i] = static_cast<std::int32_t>(label);
     }
     classes_ = classes;
@@ -261,7 +331,14 @@ STRATA_DEFINE STRATA_COLD void Dataset::set_targets(Targets targets, int outputs
     if (outputs < 1) fail("from_memory: number of outputs is ", outputs, ", expected at least 1");
     if (targets.columns > 1 && targets.columns != static_cast<std::size_t>(outputs))
         fail("from_memory: the matrix of targets has ", targets.columns, " columns, expected ", outputs);
-    if (targets.size / static_cast<std::size_t>(outputs) != size_ ||
+    if (has_sequences()) {
+        bool const of_tokens = are_of_tokens(targets.size / static_cast<std::size_t>(outputs), "rows of targets");
+        if (classes_ > 0 && of_tokens != answers_tokens_)
+            fail("with_targets: labels and targets are both those of sequences, or of tokens");
+        answers_tokens_ = of_tokens;
+        if (of_tokens) notes_->label_starts = notes_->starts;
+    }
+    if (targets.size / static_cast<std::size_t>(outputs) != (answers_tokens_ ? answers() : size_) ||
         targets.size % static_cast<std::size_t>(outputs) != 0)
         fail("from_memory: got ", targets.size, " target values for ", size_, " samples with ", outputs, " outputs",
              targets.size == size_ ? " (labels of classes are integers)" : "");
@@ -280,6 +357,26 @@ STRATA_DEFINE Dataset from_memory(Samples samples, SampleShape shape, Labels con
 
 STRATA_DEFINE Dataset from_memory(Samples samples, SampleShape shape, Targets targets, int outputs) {
     Dataset dataset(std::move(samples), shape);
+    dataset.set_targets(std::move(targets), outputs);
+    return dataset;
+}
+
+STRATA_DEFINE Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths) {
+    Dataset dataset(std::move(tokens), shape);
+    dataset.set_lengths(lengths);
+    return dataset;
+}
+
+STRATA_DEFINE Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths, Labels const& labels,
+                                  int classes, int ignore_index) {
+    Dataset dataset = from_memory(std::move(tokens), shape, lengths);
+    dataset.set_labels(labels, classes, ignore_index);
+    return dataset;
+}
+
+STRATA_DEFINE Dataset from_memory(Samples tokens, SampleShape shape, Lengths const& lengths, Targets targets,
+                                  int outputs) {
+    Dataset dataset = from_memory(std::move(tokens), shape, lengths);
     dataset.set_targets(std::move(targets), outputs);
     return dataset;
 }

@@ -64,7 +64,7 @@ public:
 private:
     struct Slot {
         FixedArray<std::byte> inputs, targets;
-        FixedArray<std::int32_t> labels;
+        FixedArray<std::int32_t> labels, starts;  // starts: of sequences
         FixedArray<float> weights;
         Batch batch;
         bool ready = false;
@@ -93,6 +93,9 @@ private:
     /// Fisher-Yates (Knuth, The Art of Computer Programming 2, algorithm P), from the identity: an epoch's order does
     /// not depend on the epochs before it.
     void shuffle();
+
+    /// Samples and answers of a batch at most: columns of the longest sequences.
+    [[nodiscard]] std::size_t most_columns(std::size_t samples) const;
 
     [[nodiscard]] Slot& slot_of(int batch) { return slots_[static_cast<std::size_t>(batch) % slots_.size()]; }
 

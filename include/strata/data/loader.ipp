@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -129,8 +130,14 @@ STRATA_DEFINE STRATA_COLD void Loader::check() const {
 STRATA_DEFINE STRATA_COLD void Loader::reserve(Slot& slot) const {
     // A batch size beyond the dataset costs no memory.
     std::size_t const most = (std::min)(batch_size_, dataset_.size());
-    slot.inputs = FixedArray<std::byte>(most * sample_bytes_);
+    std::size_t const columns = most_columns(most), answers = dataset_.answers_tokens() ? columns : most;
+    slot.inputs = FixedArray<std::byte>(columns * sample_bytes_);
     Batch& batch = slot.batch;
+    if (dataset_.has_sequences()) {
+        slot.starts = FixedArray<std::int32_t>(most + 1);
+        batch.starts = slot.starts.data();
+        batch.answers_columns = dataset_.answers_tokens();
+    }
     batch.shape = dataset_.shape();
     batch.type = dataset_.transforms().sample_type();
     batch.inputs = slot.inputs.data();
@@ -139,19 +146,32 @@ STRATA_DEFINE STRATA_COLD void Loader::reserve(Slot& slot) const {
         batch.shift = dataset_.transforms().shift().data();
     }
     if (dataset_.classes() > 0) {
-        slot.labels = FixedArray<std::int32_t>(most * labels_);
+        slot.labels = FixedArray<std::int32_t>(answers * labels_);
         batch.labels = slot.labels.data();
         batch.labels_per_sample = static_cast<int>(labels_);
     }
     if (dataset_.outputs() > 0) {
-        slot.targets = FixedArray<std::byte>(most * target_bytes_);
+        slot.targets = FixedArray<std::byte>(answers * target_bytes_);
         batch.targets = slot.targets.data();
         batch.target_type = dataset_.target_type();
     }
     if (!dataset_.weights().empty()) {
-        slot.weights = FixedArray<float>(most);
+        slot.weights = FixedArray<float>(answers);
         batch.weights = slot.weights.data();
     }
+}
+
+STRATA_DEFINE STRATA_COLD std::size_t Loader::most_columns(std::size_t samples) const {
+    if (!dataset_.has_sequences()) return samples;
+    FixedArray<int> lengths(dataset_.size());
+    for (std::size_t i = 0; i < lengths.size(); ++i) lengths[i] = dataset_.length(i);
+    std::sort(lengths.begin(), lengths.end());
+    std::size_t columns = 0;
+    for (std::size_t i = lengths.size() - samples; i < lengths.size(); ++i)
+        columns += static_cast<std::size_t>(lengths[i]);
+    if (columns > static_cast<std::size_t>((std::numeric_limits<std::int32_t>::max)()))
+        fail("Loader: a batch of ", samples, " sequences may have ", columns, " tokens, expected at most 2147483647");
+    return columns;
 }
 
 STRATA_DEFINE void Loader::shuffle() {
@@ -166,17 +186,24 @@ STRATA_DEFINE STRATA_ONE_COPY void Loader::fill(Slot& slot, int batch) noexcept 
         std::size_t const n = (std::min)(batch_size_, order_.size() - first);
         SampleRange const part =
             options_.part ? options_.part(static_cast<int>(n)) : SampleRange{0, options_.batch_size};
+        std::size_t column = 0;
         for (std::size_t i = 0; i < n; ++i) {
             std::size_t const index = order_[first + i];
-            std::int32_t* const labels = slot.labels.empty() ? nullptr : slot.labels.data() + i * labels_;
-            std::byte* const row = slot.targets.empty() ? nullptr : slot.targets.data() + i * target_bytes_;
+            auto const length = static_cast<std::size_t>(dataset_.length(index));
+            bool const of_tokens = dataset_.answers_tokens();
+            std::size_t const answer = of_tokens ? column : i, answers = of_tokens ? length : 1;
+            std::int32_t* const labels = slot.labels.empty() ? nullptr : slot.labels.data() + answer * labels_;
+            std::byte* const row = slot.targets.empty() ? nullptr : slot.targets.data() + answer * target_bytes_;
             // Labels of samples that are not wanted count in the mean, so what changes them is done to all.
             if (moves_ || (static_cast<int>(i) >= part.begin && static_cast<int>(i) < part.end))
-                dataset_.load(index, {slot.inputs.data() + i * sample_bytes_, sample_bytes_}, labels, row,
+                dataset_.load(index, {slot.inputs.data() + column * sample_bytes_, length * sample_bytes_}, labels, row,
                               options_.seed, epoch_);
-            if (labels && !moves_) std::memcpy(labels, dataset_.labels(index).data(), labels_ * sizeof(*labels));
-            if (row && !moves_) std::memcpy(row, dataset_.target(index), target_bytes_);
-            if (!slot.weights.empty()) slot.weights[i] = dataset_.weights()[index];
+            if (labels && !moves_)
+                std::memcpy(labels, dataset_.labels(index).data(), answers * labels_ * sizeof(*labels));
+            if (row && !moves_) std::memcpy(row, dataset_.target(index), answers * target_bytes_);
+            if (!slot.weights.empty()) std::fill_n(slot.weights.data() + answer, answers, dataset_.weights()[index]);
+            column += length;
+            if (!slot.starts.empty()) slot.starts[i + 1] = static_cast<std::int32_t>(column);
         }
         slot.batch.size = static_cast<int>(n);
         slot.batch.indices = order_.data() + first;

@@ -20,7 +20,7 @@ template <class T>
              : batch.type == DataType::float32 ? "floats"
                                                : "doubles",
              ", not what was asked for");
-    return {static_cast<T const*>(batch.inputs), batch.size, static_cast<Eigen::Index>(batch.shape.size())};
+    return {static_cast<T const*>(batch.inputs), batch.columns(), static_cast<Eigen::Index>(batch.shape.size())};
 }
 
 /// The inputs of a batch as the network gets them, [size][C H W]: scaled and shifted, a copy.
@@ -39,18 +39,17 @@ template <class T = float>
 }
 /// Every sample of a dataset as the network gets it, [N][C H W] (see Dataset::input), a copy.
 [[nodiscard]] inline SampleMatrix<float> inputs(Dataset const& data) {
-    SampleMatrix<float> x(static_cast<Eigen::Index>(data.size()), static_cast<Eigen::Index>(data.shape().size()));
-    for (Eigen::Index i = 0; i < x.rows(); ++i) {
-        auto const sample = data.input(static_cast<std::size_t>(i));
-        x.row(i) = Eigen::Map<Eigen::RowVectorXf const>(sample.data(), x.cols());
-    }
+    SampleMatrix<float> x(static_cast<Eigen::Index>(data.columns()), static_cast<Eigen::Index>(data.shape().size()));
+    float* to = x.data();
+    for (std::size_t i = 0; i < data.size(); ++i)
+        for (float const number : data.input(i)) *to++ = number;
     return x;
 }
 
 /// The labels [size], or [size][places] one behind the other, of a batch or dataset, without a copy; of size 0 where there
 /// are none.
 [[nodiscard]] inline Eigen::Map<Eigen::Matrix<std::int32_t, Eigen::Dynamic, 1> const> labels(Batch const& batch) {
-    return {batch.labels, batch.labels ? Eigen::Index{batch.size} * batch.labels_per_sample : 0};
+    return {batch.labels, batch.labels ? Eigen::Index{batch.answers()} * batch.labels_per_sample : 0};
 }
 [[nodiscard]] inline Eigen::Map<Eigen::Matrix<std::int32_t, Eigen::Dynamic, 1> const> labels(Dataset const& data) {
     return {data.labels().data(), static_cast<Eigen::Index>(data.labels().size())};
@@ -64,7 +63,7 @@ template <class Net, class T = float>
     if (batch.targets && batch.target_type != data_type_of<T>)
         fail("targets: the batch holds targets of another type than was asked for");
     return Eigen::Map<RowMajorMatrix<T, Eigen::Dynamic, columns> const>(static_cast<T const*>(batch.targets),
-                                                                        batch.targets ? batch.size : 0, columns);
+                                                                        batch.targets ? batch.answers() : 0, columns);
 }
 
 }  // namespace strata::inline STRATA_ABI

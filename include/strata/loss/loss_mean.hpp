@@ -78,7 +78,7 @@ LossMean loss_mean(Loss const& loss, Batch const& batch, SampleRange samples) {
 template <class Loss>
 LossMean loss_mean(Loss const& loss, Batch const& batch) {
     Batch const& all = batch.whole ? *batch.whole : batch;
-    return loss_mean(loss, all, {0, all.size});
+    return loss_mean(loss, all, {0, all.answers()});
 }
 }  // namespace detail
 

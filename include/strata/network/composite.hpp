@@ -12,6 +12,14 @@ struct Input {
     using Extent = Shape<Extents...>;
 };
 
+/// The input of a network whose samples are sequences of columns, of a length that is known at run time: first in a
+/// Network, `Sequence<Input<64>>` for sequences of tokens of 64 numbers, of at most Longest tokens. Layers work on each
+/// token, as on the samples of other networks; those that look across (SequenceMean, SequenceMax) see the tokens of one
+/// sequence. Behind such a reduction there is one column a sequence, and one output a sequence; without one, an output a
+/// token.
+template <class In, int Longest = 512>
+struct Sequence {};
+
 /// Several inputs, each with a name, first in a Network: `Inputs<Named<"image", Input<3, 32, 32>>, Named<"meta",
 /// Input<8>>>`. The layers that read them, or the branches, begin with From. A sample is the numbers of all inputs, one
 /// behind the other in this order (input_values).

@@ -8,6 +8,7 @@
 #include "layer_table.hpp"
 #include "plan.hpp"
 #include "residual.hpp"
+#include "sequences.hpp"
 #include "shared.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -21,6 +22,8 @@ template <class... Parts>
 inline constexpr bool is_input<Inputs<Parts...>> = true;
 template <class In>
 inline constexpr bool is_input<RequiresGrad<In>> = is_input<In>;
+template <class In, int Longest>
+inline constexpr bool is_input<Sequence<In, Longest>> = is_input<In>;
 template <class T>
 inline constexpr bool requires_grad = false;
 template <class In>
@@ -30,6 +33,13 @@ template <class In>
 struct InputsCheck {};
 template <class In>
 struct InputsCheck<RequiresGrad<In>> : InputsCheck<In> {};
+template <class In, int Longest>
+struct InputsCheck<Sequence<In, Longest>> : InputsCheck<In> {
+    static_assert(Longest > 0 && Longest <= 16384,
+                  "Sequence: the longest sequence has 1 to 16384 tokens: Sequence<Input<64>, 512>");
+    static_assert(longest_sequence<In> == 0 && !requires_grad<In>,
+                  "Sequence: what is in it is the shape of a token: RequiresGrad<Sequence<Input<64>>>");
+};
 template <class... Parts>
 struct InputsCheck<Inputs<Parts...>> {
     static constexpr bool named = sizeof...(Parts) > 0 && (is_named_input<Parts> && ...);
@@ -155,6 +165,21 @@ private:
                   "Shared: layers that share a name are Frozen in all places or in none");
     static_assert(op_list.fault != detail::SharedFault::too_many,
                   "Shared: a network may have 64 names of Shared layers");
+    static constexpr auto sequence_fault = detail::sequence_fault(op_list.rows, detail::longest_sequence<In> > 0);
+    static_assert(
+        sequence_fault != detail::SequenceFault::missing,
+        "a layer that looks across the tokens of a sequence stands in a network whose samples are none: let it "
+        "begin with Sequence<Input<...>>");
+    static_assert(sequence_fault != detail::SequenceFault::reduced,
+                  "a layer that looks across the tokens of a sequence stands behind a reduction: there is one column a "
+                  "sequence left");
+    static_assert(sequence_fault != detail::SequenceFault::joined,
+                  "a join or Residual of branches of which one has a column a token and another one a sequence: reduce "
+                  "all of them, or none");
+    static_assert(
+        sequence_fault != detail::SequenceFault::batch,
+        "Sequence: statistics of a batch of tokens (BatchNorm) are not there yet: take LayerNorm or GroupNorm, "
+        "or put it into Frozen");
 
 public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).
@@ -288,6 +313,13 @@ public:
         return total;
     }();
     static constexpr double training_flops = 3 * flops;
+
+    /// Columns of the longest sequence; 0 where samples are no sequences.
+    static constexpr int longest_sequence = detail::longest_sequence<In>;
+    static constexpr bool has_sequences = longest_sequence > 0;
+    /// Of each value, whether it has a column for each sequence, not for each token.
+    static constexpr auto reduced = detail::reduced_values(op_list.rows);
+    static constexpr bool answers_sequences = reduced.back();
 
     /// True where training passes give the gradient of the samples, too.
     static constexpr bool has_input_gradient = detail::requires_grad<In>;

@@ -45,9 +45,10 @@ struct OperationRow {
     bool is_view = false, is_elementwise = false, is_training_only = false, keeps_extra = false,
          is_concatenation = false, is_batch_wide = false, is_frozen = false;
     bool is_depthwise = false, is_pointwise = false;  ///< convolutions
-    OperationRow const* operation = nullptr;          ///< the row of its type, which tells types apart
-    ValueList inputs{};                               ///< values read
-    std::size_t name = 0, name_end = 0;               ///< its characters
+    bool sees_sequence = false, reduces_sequence = false;
+    OperationRow const* operation = nullptr;  ///< the row of its type, which tells types apart
+    ValueList inputs{};                       ///< values read
+    std::size_t name = 0, name_end = 0;       ///< its characters
 };
 
 /// The row of an operation, but for where it stands.
@@ -70,7 +71,9 @@ constexpr OperationRow make_row() {
                      .is_training_only = training_only,
                      .keeps_extra = keeps_extra<Op>(),
                      .is_concatenation = is_concatenation<Op>(),
-                     .is_batch_wide = is_batch_wide<Op>()};
+                     .is_batch_wide = is_batch_wide<Op>(),
+                     .sees_sequence = sees_sequence<Op>(),
+                     .reduces_sequence = reduces_sequence<Op>()};
     if constexpr (requires { Op::is_depthwise; }) {
         row.is_depthwise = Op::is_depthwise;
         row.is_pointwise = Op::is_pointwise;
@@ -92,6 +95,12 @@ struct LayerPath {
 /// A fixed object for a type, to compare types of which constexpr code knows nothing else.
 template <class T>
 inline constexpr char identity_of = 0;
+/// Whether two addresses are one, at compile time. That those of two objects differ, g++ does not know with
+/// -fsanitize=undefined or -fno-delete-null-pointer-checks: then it is no constant, and never true.
+template <class T>
+constexpr bool is_one_object(T const* a, T const* b) {
+    return __builtin_constant_p(a == b) && a == b;
+}
 
 /// The first use of Shared layers.
 struct SharedLayers {
@@ -117,7 +126,7 @@ struct OpListWriter {
         if (rows == nullptr || fault != SharedFault::none) return;
         for (auto const& known : std::span(shared).first(static_cast<std::size_t>(names))) {
             if (known.name != name) continue;
-            if (known.layers != layers) {
+            if (!is_one_object(known.layers, layers)) {
                 fault = SharedFault::other_layers;
                 return;
             }
@@ -191,7 +200,8 @@ struct OperationKinds {
 private:
     /// Whether Network::OperationAt is one type.
     static constexpr bool is_alike(OperationRow const& a, OperationRow const& b) {
-        return a.operation == b.operation && a.is_frozen == b.is_frozen && (a.owner >= 0) == (b.owner >= 0);
+        return is_one_object(a.operation, b.operation) && a.is_frozen == b.is_frozen &&
+               (a.owner >= 0) == (b.owner >= 0);
     }
 };
 

@@ -40,6 +40,10 @@ struct AuditedView {
     AuditedView<Other> as() const {
         return {data, reader, name, absent};
     }
+    AuditedView column(int offset) const {
+        if (offset != 0) refuse(" reads token ", offset, " of a sequence that has one");
+        return *this;
+    }
     void set(int element, double value) const {
         check(" sets", element);
         if (data) data[element] = value;
@@ -130,16 +134,17 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
     using Y = AuditedView<typename Op::Output>;
     using P = ParametersView<typename Op::Parameters, double, double>;
     using Earlier = std::conditional_t<has_passes<Op>(), AuditedPasses<Op>, NoPasses>;
-    using Io = BodyInput<X, Y, Y, P, typename SeveralInputs<Op>::type, Earlier>;
+    using Given = BodyInput<X, Y, Y, P, typename SeveralInputs<Op>::type, Earlier>;
+    using Io = seen_input<Op, Given>;  // of a sequence of one token
     AuditedBody body{a.layer, type_of<Op>(), "forward"};
     std::vector<double> extra(static_cast<std::size_t>(Op::Output::size), 0.25);
-    Io io{{a.inputs[0], &body, "x", nullptr},
-          {a.y.data(), &body, "y", "which is what it returns"},
-          {a.y.data(), &body, "dy", "which is there in backward only"},
-          {nullptr, &body, "extra", "which is there in backward only"},
-          {a.parameters},
-          {.seed = 5, .operation = static_cast<std::uint32_t>(a.index), .step = 3},
-          0};
+    Io io{Given{{a.inputs[0], &body, "x", nullptr},
+                {a.y.data(), &body, "y", "which is what it returns"},
+                {a.y.data(), &body, "dy", "which is there in backward only"},
+                {nullptr, &body, "extra", "which is there in backward only"},
+                {a.parameters},
+                {.seed = 5, .operation = static_cast<std::uint32_t>(a.index), .step = 3},
+                0}};
     static constexpr char const* names[] = {"input<1>()", "input<2>()", "input<3>()", "input<4>()",
                                             "input<5>()", "input<6>()", "input<7>()"};
     for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {a.inputs[k + 1], &body, names[k], nullptr};
@@ -162,6 +167,8 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
         audit_passes<Op>(io, forward_passes<Op>{});
         body.body = "forward";
     }
+    if constexpr (reduces_sequence<Op>())
+        io.x.absent = "which has a column a token, not a sequence: the forward of a reduction reads passes";
     for (double* const to : {static_cast<double*>(nullptr), extra.data()}) {  // in inference, in training
         io.extra.data = to;
         io.y.data = io.dy.data = a.y.data();

@@ -91,6 +91,12 @@ struct InputAsParameterLayer {
 
 template <class Net, int Samples>
 struct WithInputAsParameter;
+/// Lengths of a batch of sequences of Samples tokens: 1, 3, 10, 2 and again, the last one what is left.
+constexpr int checked_length(int sequence) {
+    constexpr int lengths[] = {1, 3, 10, 2};
+    return lengths[sequence % 4];
+}
+
 template <class In, class... Layers, int Samples>
 struct WithInputAsParameter<Network<In, Layers...>, Samples> {
     using type = Network<In, InputAsParameterLayer<Samples>, Named<"layers", Sequential<Layers...>>>;
@@ -106,9 +112,11 @@ struct WithInputAsParameter<Network<Inputs<Parts...>, Layers...>, Samples> {
 template <class Net, class Loss, int Samples, int S>
 class PoisonedPass {
     using Program = TileProgram<Net, Float64, Loss>;
-    static constexpr int tiles = (Samples + S - 1) / S;
-    static constexpr std::size_t tile_size =
-        static_cast<std::size_t>((std::max)(Program::training_size, Program::inference_size)) * S;
+    static constexpr int tiles = Net::has_sequences ? Samples : (Samples + S - 1) / S;  // at most
+    static constexpr int most_columns = Net::has_sequences ? tile_columns((std::max)(S, 10)) : S;
+    static constexpr std::size_t columns_size =
+        static_cast<std::size_t>((std::max)(Program::training_size, Program::inference_size)) * most_columns;
+    static constexpr std::size_t tile_size = Net::has_sequences ? 2 * columns_size : columns_size;
 
 public:
     Model<Net, Float64> model;
@@ -120,6 +128,15 @@ public:
         for (auto& label : labels_)
             label = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(classes())));
         for (auto& target : targets_) target = random.uniform(-1, 1);
+        if constexpr (Net::has_sequences) {
+            starts_.assign(1, 0);
+            for (int i = 0; starts_.back() < Samples; ++i)
+                starts_.push_back((std::min)(starts_.back() + checked_length(i), Samples));
+            batch_.size = static_cast<int>(starts_.size()) - 1;
+            batch_.starts = starts_.data();
+            batch_.answers_columns = !Net::answers_sequences;
+            sequences_.cut(batch_, S, Samples);
+        }
     }
 
     /// Forward, loss and backward: leaves outputs and the gradient of all parameters, returns the mean loss.
@@ -132,10 +149,10 @@ public:
         result_ = {};
         for (auto const& step : Program::training) {
             prepare_parameters<Float64, Loss>({&step, 1}, context(0), Share{});
-            for (int tile = 0; tile < tiles; ++tile) run_step(step, context(tile), Net::InputShape::size);
+            for (int tile = 0; tile < made(); ++tile) run_step(step, context(tile), Net::InputShape::size);
             merge(step);
         }
-        return merged_result(loss_, &result_, loss_mean(loss_, batch_), Samples, 1, 0).loss;
+        return merged_result(loss_, &result_, loss_mean(loss_, batch_), batch_.answers(), 1, 0).loss;
     }
 
     /// A forward pass in evaluation mode: leaves outputs.
@@ -145,7 +162,7 @@ public:
         evaluation_statistics<Net>(model.buffers().data(), merged_.data());
         for (auto const& step : Program::inference) {
             prepare_parameters<Float64, Loss>({&step, 1}, context(0), Share{});
-            for (int tile = 0; tile < tiles; ++tile) {
+            for (int tile = 0; tile < made(); ++tile) {
                 auto c = context(tile);
                 c.loss = nullptr;
                 run_step(step, c, Net::InputShape::size);
@@ -156,6 +173,10 @@ public:
 private:
     static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
+    [[nodiscard]] int made() const {
+        if constexpr (Net::has_sequences) return sequences_.tiles;
+        return tiles;
+    }
     auto context(int tile) {
         typename Program::Context c;
         c.parameters = model.parameters().data();
@@ -170,6 +191,13 @@ private:
         c.first = tile * S;
         c.samples = (std::min)(S, Samples - c.first);
         c.stride = S;
+        if constexpr (Net::has_sequences) {
+            c.sequences = sequences_.of(tile);
+            c.first = c.sequences.starts[0];
+            c.samples = c.sequences.starts[c.sequences.count] - c.first;
+            c.stride = sequences_.stride;
+            c.sequence_workspace = c.workspace + columns_size;
+        }
         c.random = {.seed = 5, .operation = 0, .step = 3};
         c.loss = &loss_;
         c.mean = loss_mean(loss_, batch_);
@@ -218,6 +246,8 @@ private:
         prepared_ = AlignedVector<double>(
             static_cast<std::size_t>((std::max)(Program::training_prepared, Program::inference_prepared)) + 1);
     std::vector<double> parts_, merged_;
+    std::vector<std::int32_t> starts_;
+    SequenceTiles sequences_;
     typename ResultOf<Loss>::type result_;
 };
 
@@ -247,7 +277,8 @@ inline double relative_error(double a, double b) {
 
 /// Checks the gradients of a network (a layer is checked as Network<Input<…>, Layer>) with a loss over a batch of
 /// Samples samples in tiles of S: every input element and every parameter, in training mode, dropout's masks held
-/// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Throws Error where a layer reads
+/// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Of a network of sequences Samples are the
+/// tokens, of sequences of 1, 3, 10, 2 and so on, in tiles of S or as many as the longest needs. Throws Error where a layer reads
 /// what executors do not provide.
 template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
 [[nodiscard]] GradientCheck check_gradients(Loss const& loss = {}, std::uint64_t seed = 1, double step = 1e-5) {

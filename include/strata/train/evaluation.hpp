@@ -72,15 +72,15 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
     Evaluation all;
     all.several_classify = input.heads > 1;
     std::size_t const each = input.classifies ? static_cast<std::size_t>(data.labels_per_sample()) : 1;
-    if (data.classes() > 0) all.predictions = all.labels = std::vector<std::int32_t>(data.size() * each);
+    if (data.classes() > 0) all.predictions = all.labels = std::vector<std::int32_t>(data.answers() * each);
     double loss = 0, weight = 0;
+    std::size_t answers = 0;
     for_each_batch(executor, data, batch_size, seed, [&](Batch const& batch) {
-        std::size_t const first = static_cast<std::size_t>(all.samples) * each;
+        std::size_t const first = answers * each, here = static_cast<std::size_t>(batch.answers());
         std::int32_t* const at = all.predictions.empty() ? nullptr : all.predictions.data() + first;
         // What the network saw: transforms may have changed the dataset's labels.
         if (!all.labels.empty())
-            std::copy_n(batch.labels, static_cast<std::size_t>(batch.size) * each,
-                        all.labels.begin() + static_cast<std::ptrdiff_t>(first));
+            std::copy_n(batch.labels, here * each, all.labels.begin() + static_cast<std::ptrdiff_t>(first));
         StepResult const result = executor.evaluate(model, batch, at, nullptr);
         if (strict && !result.finite) {
             auto const place = non_finite_place(model, batch, executor.first_non_finite(model, batch), input.targets());
@@ -92,6 +92,7 @@ STRATA_COLD Evaluation evaluate_on(Executor& executor, Model const& model, Input
         all.correct += result.correct;
         all.counted += result.counted();
         all.samples += batch.size;
+        answers += here;
     });
     all.loss = !all.losses.empty() ? all.losses.total() : weight > 0 ? loss / weight : 0;
     all.ignore_index = input.ignore_index;

@@ -9,8 +9,11 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// A sample of a batch in words, as it is called in its dataset too where that is known.
+/// A sample of a batch in words, as it is called in its dataset too where that is known; that of a column, and which one
+/// of a sequence it is; and what a label belongs to.
 std::string name_of_sample(Batch const& batch, std::int64_t sample);
+std::string name_of_column(Batch const& batch, std::int64_t column);
+std::string name_of_answer(Batch const& batch, std::int64_t answer);
 
 /// What a network and its loss ask of samples, labels and targets. Every check throws Error
 /// that says what was expected.
@@ -29,19 +32,23 @@ struct InputCheck {
         int classes = 0, first = 0, count = 0;
         std::int64_t ignore_index = no_label;
     };
-    int heads = 0;            ///< that classify
-    Head labels_of[8] = {};   ///< those
-    bool needs_both = false;  ///< labels and targets
+    int heads = 0;                ///< that classify
+    Head labels_of[8] = {};       ///< those
+    bool needs_both = false;      ///< labels and targets
+    int longest = 0;              ///< tokens of a sequence; 0: samples are none
+    bool answers_tokens = false;  ///< an output a token, not a sequence
     static constexpr std::int64_t no_label = (std::numeric_limits<std::int64_t>::min)();
 
     /// Numbers of a sample's targets that the loss reads.
     [[nodiscard]] int targets() const { return classifies && !needs_both ? 0 : outputs; }
 
     void check(SampleShape got, char const* who) const;
+    void check_samples(Dataset const& data, char const* who) const;
     void check(Dataset const& data, char const* who) const;
     void check(Batch const& batch, char const* who) const;
 
 private:
+    void check_answers(bool of_tokens, char const* who) const;
     void check_heads(Batch const& batch, char const* who) const;
     void check_places(int got, char const* who) const;
     [[nodiscard]] std::string place_text(std::int64_t place) const;
@@ -54,6 +61,8 @@ constexpr InputCheck input_check_of(Loss const& loss) {
     InputCheck check{{1, 1, In::size}, In::rank == 1, Net::OutputShape::size, Loss::classifies};
     if constexpr (In::rank == 3) check.shape = {In::template extent<0>, In::template extent<1>, In::template extent<2>};
     if constexpr (In::rank == 2) check.shape = {In::template extent<0>, 1, In::template extent<1>};
+    check.longest = Net::longest_sequence;
+    check.answers_tokens = Net::has_sequences && !Net::answers_sequences;
     if constexpr (detail::is_head_losses<Loss>) {
         check.outputs = Loss::targets;
         check.places = (std::max)(1, Loss::labels);
@@ -84,21 +93,24 @@ template <class T>
 STRATA_COLD std::string non_finite_sample(Batch const& batch, int targets) {
     using Compute = std::conditional_t<std::is_floating_point_v<T>, T, float>;
     if (batch.whole) return non_finite_sample<T>(*batch.whole, targets);
-    auto const search = [&](char const* what, void const* numbers, DataType type, std::size_t size, bool scaled) {
+    auto const search = [&](char const* what, void const* numbers, DataType type, std::size_t size, bool inputs) {
         auto const at = [&](std::size_t i) {
             return type == DataType::float64   ? static_cast<double const*>(numbers)[i]
                    : type == DataType::float32 ? static_cast<double>(static_cast<float const*>(numbers)[i])
                                                : 0.0;
         };
+        int const rows = inputs ? batch.columns() : batch.answers();
         std::size_t const pixels = batch.shape.size() / static_cast<std::size_t>(batch.shape.channels);
-        for (std::size_t i = 0; i < size * static_cast<std::size_t>(batch.size); ++i) {
+        for (std::size_t i = 0; i < size * static_cast<std::size_t>(rows); ++i) {
             auto stored = static_cast<Compute>(at(i));
             std::size_t const channel = i % size / pixels;
-            if (scaled && batch.scale)
+            if (inputs && batch.scale)
                 stored =
                     stored * static_cast<Compute>(batch.scale[channel]) + static_cast<Compute>(batch.shift[channel]);
             if (!is_finite(static_cast<Compute>(static_cast<T>(stored))))
-                return concatenate("the ", what, " of ", name_of_sample(batch, static_cast<std::int64_t>(i / size)),
+                return concatenate("the ", what, " of ",
+                                   inputs ? name_of_column(batch, static_cast<std::int64_t>(i / size))
+                                          : name_of_answer(batch, static_cast<std::int64_t>(i / size)),
                                    is_finite(at(i)) ? " is too large for the network's numbers" : " is not finite");
         }
         return std::string();

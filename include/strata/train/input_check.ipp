@@ -14,6 +14,34 @@ STRATA_DEFINE STRATA_COLD std::string name_of_sample(Batch const& batch, std::in
     return name;
 }
 
+STRATA_DEFINE STRATA_COLD std::string name_of_column(Batch const& batch, std::int64_t column) {
+    if (!batch.starts) return name_of_sample(batch, column);
+    int sequence = 0;
+    while (sequence + 1 < batch.size && batch.starts[sequence + 1] <= column) ++sequence;
+    return concatenate("token ", column - batch.starts[sequence], " of ", name_of_sample(batch, sequence));
+}
+
+STRATA_DEFINE STRATA_COLD std::string name_of_answer(Batch const& batch, std::int64_t answer) {
+    return batch.answers_columns ? name_of_column(batch, answer) : name_of_sample(batch, answer);
+}
+
+STRATA_DEFINE STRATA_COLD void InputCheck::check_samples(Dataset const& data, char const* who) const {
+    if (data.size() == 0) fail(who, ": the dataset is empty");
+    check(data.shape(), who);
+    if (data.has_sequences() != (longest > 0))
+        fail(who, ": ", longest > 0 ? detail::sequences_wanted : detail::no_sequences_wanted);
+    for (std::size_t i = 0; longest > 0 && i < data.size(); ++i)
+        if (data.length(i) > longest)
+            fail(who, ": sample ", i, " of the dataset has ", data.length(i),
+                 " tokens, the network's longest sequence has ", longest, ": Sequence<Input<...>, longest>");
+}
+
+STRATA_DEFINE STRATA_COLD void InputCheck::check_answers(bool of_tokens, char const* who) const {
+    if (of_tokens == answers_tokens) return;
+    fail(who, ": the network has an output a ", answers_tokens ? "token" : "sequence",
+         ", and labels or targets are those of ", of_tokens ? "tokens" : "sequences");
+}
+
 STRATA_DEFINE STRATA_COLD void InputCheck::check(SampleShape got, char const* who) const {
     if (got == shape || (flat && got.size() == shape.size())) return;
     std::string const wanted =
@@ -25,8 +53,9 @@ STRATA_DEFINE STRATA_COLD void InputCheck::check(SampleShape got, char const* wh
 }
 
 STRATA_DEFINE STRATA_COLD void InputCheck::check(Dataset const& data, char const* who) const {
-    if (data.size() == 0) fail(who, ": the dataset is empty");
-    check(data.shape(), who);
+    check_samples(data, who);
+    if (longest > 0 && (data.outputs() > 0 || data.classes() > 0) && data.columns() != data.size())
+        check_answers(data.answers_tokens(), who);
     if (!classifies || needs_both) {
         if (data.outputs() == 0)
             fail(who, ": the loss needs targets, the dataset has ", data.classes() > 0 ? "labels" : "none");
@@ -60,9 +89,18 @@ STRATA_DEFINE void InputCheck::check(Batch const& batch, char const* who) const 
     if (batch.size < 1) fail(who, ": a batch of ", batch.size, " samples, expected at least 1");
     check(batch.shape, who);
     check_batch_memory(batch, who);
-    for (int i = 0; batch.weights && i < batch.size; ++i)
+    if ((batch.starts != nullptr) != (longest > 0))
+        fail(who, ": ", longest > 0 ? detail::sequences_wanted : detail::no_sequences_wanted);
+    for (int i = 0; batch.starts && i < batch.size; ++i)
+        if (int const length = batch.starts[i + 1] - batch.starts[i];
+            length < 1 || length > longest || batch.starts[0] != 0)
+            fail(who, ": ", name_of_sample(batch, i), " has ", length, " tokens, expected 1 to ", longest,
+                 " (Sequence<Input<...>, longest>), and the first one begins at 0");
+    if (batch.starts && (batch.labels || batch.targets) && batch.columns() != batch.size)
+        check_answers(batch.answers_columns, who);
+    for (int i = 0; batch.weights && i < batch.answers(); ++i)
         if (!is_finite(batch.weights[i]) || !(batch.weights[i] >= 0))
-            fail(who, ": the weight of ", name_of_sample(batch, i), " is ", batch.weights[i],
+            fail(who, ": the weight of ", name_of_answer(batch, i), " is ", batch.weights[i],
                  ", expected a finite one of at least 0");
     if (!classifies || needs_both) {
         if (!batch.targets) fail(who, ": the loss needs targets, the batch has ", batch.labels ? "labels" : "none");
@@ -71,7 +109,7 @@ STRATA_DEFINE void InputCheck::check(Batch const& batch, char const* who) const 
     if (!batch.labels) fail(who, ": the loss needs labels, the batch has ", batch.targets ? "targets" : "none");
     check_places(batch.labels_per_sample, who);
     if (heads > 0) return check_heads(batch, who);
-    std::int64_t const count = std::int64_t{batch.size} * places;
+    std::int64_t const count = std::int64_t{batch.answers()} * places;
     auto const wrong = [&](std::int32_t label) {
         return static_cast<unsigned>(label < 0) | static_cast<unsigned>(label >= classes);
     };
@@ -79,18 +117,18 @@ STRATA_DEFINE void InputCheck::check(Batch const& batch, char const* who) const 
     for (std::int64_t i = 0; i < count; ++i) any |= wrong(batch.labels[i]);
     for (std::int64_t i = 0; any != 0 && i < count; ++i)
         if (wrong(batch.labels[i]) != 0 && batch.labels[i] != ignore_index)
-            fail(who, ": label ", batch.labels[i], " of ", name_of_sample(batch, i / places), place_text(i % places),
+            fail(who, ": label ", batch.labels[i], " of ", name_of_answer(batch, i / places), place_text(i % places),
                  ", expected 0 to ", classes - 1);
 }
 
 STRATA_DEFINE STRATA_COLD void InputCheck::check_heads(Batch const& batch, char const* who) const {
     for (int h = 0; h < heads; ++h)
-        for (std::int64_t i = 0; i < std::int64_t{batch.size} * labels_of[h].count; ++i) {
+        for (std::int64_t i = 0; i < std::int64_t{batch.answers()} * labels_of[h].count; ++i) {
             Head const& head = labels_of[h];
             std::int64_t const sample = i / head.count, place = i % head.count;
             std::int32_t const label = batch.labels[sample * places + head.first + place];
             if ((label < 0 || label >= head.classes) && label != head.ignore_index)
-                fail(who, ": label ", label, " of ", head.name, " of ", name_of_sample(batch, sample),
+                fail(who, ": label ", label, " of ", head.name, " of ", name_of_answer(batch, sample),
                      head.count > 1 ? concatenate(" at place ", place) : std::string(), ", expected 0 to ",
                      head.classes - 1);
         }

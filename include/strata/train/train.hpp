@@ -72,7 +72,11 @@ template <class Net, class... Policies>
             detail::at_most_one<RanksPolicy, Policies...> && detail::at_most_one<ClippingPolicy, Policies...> &&
             detail::at_most_one<AveragingPolicy, Policies...> && detail::at_most_one<AccumulatePolicy, Policies...>;
         static_assert(single, "train: two policies of the same kind");
-        if constexpr (single) {
+        constexpr bool alone = !Net::has_sequences || (!std::is_same_v<typename Policies::policy, RanksPolicy> && ...);
+        static_assert(
+            alone,
+            "Sequence: networks of sequences are trained on one rank: leave DataParallel or ParameterServer out");
+        if constexpr (single && alone) {
             auto const backend = detail::over_ranks(detail::policy_or<BackendPolicy>(Cpu{}, policies...),
                                                     detail::policy_or<RanksPolicy>(detail::NoRanks{}, policies...));
             auto const precision = detail::policy_or<PrecisionPolicy>(Float32{}, policies...);

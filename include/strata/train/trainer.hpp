@@ -224,18 +224,17 @@ public:
         return evaluation_of(data, batch_size, true);
     }
 
-    /// Outputs [N][outputs] of the network for every sample of a dataset, in evaluation mode.
+    /// Outputs [N][outputs] of the network for every sample (token, where the network has an output a token) of a dataset.
     [[nodiscard]] std::vector<Value> predict(Dataset const& data, int batch_size = 256) const {
-        if (data.size() == 0) fail("predict: the dataset is empty");
-        input_.check(data.shape(), "predict");
-        std::vector<Value> all(data.size() * static_cast<std::size_t>(outputs));
+        input_.check_samples(data, "predict");
+        std::vector<Value> all(detail::answers_in<Net>(data) * static_cast<std::size_t>(outputs));
         to_device();
         return repeated([&] {
             std::size_t done = 0;
             detail::for_each_batch(executor_, data, batch_size, state_.seed, [&](Batch batch) {
                 batch.labels = nullptr, batch.targets = nullptr;  // which need not fit the network
                 executor_.evaluate(model_, batch, nullptr, all.data() + done);
-                done += static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
+                done += detail::answers_in<Net>(batch) * static_cast<std::size_t>(outputs);
             });
             return std::move(all);
         });

@@ -161,6 +161,17 @@ struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::forward> : KernelList<Lo
 template <class X>
 struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::input_gradient> : KernelList<LogSoftmaxInputGradient> {};
 
+// What looks across a sequence.
+template <class Op>
+requires(detail::sees_sequence<Op>())
+struct HouseKernels<Op, KernelPass::forward> : KernelList<SequenceForward> {};
+template <class Op>
+requires(detail::sees_sequence<Op>())
+struct HouseKernels<Op, KernelPass::input_gradient> : KernelList<SequenceInputGradient> {};
+template <class Op>
+requires(detail::sees_sequence<Op>())
+struct HouseKernels<Op, KernelPass::parameter_gradient> : KernelList<SequenceParameterGradient> {};
+
 // ---- what runs -----------------------------------------------------------------------------------------------------
 
 namespace detail {

@@ -13,6 +13,7 @@
 
 #include "../../../core/operation.hpp"
 #include "../../../core/partial_lane.hpp"
+#include "../../../core/tile_sequences.hpp"
 #include "../../../network/plan.hpp"
 #include "../../../precision/precision.hpp"
 #include "micro/kernel_names.hpp"
@@ -46,6 +47,7 @@ struct KernelData {
     bool invariant = false;
     std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
     typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
+    TileSequences const* sequences = nullptr;                                           ///< of columns
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -92,7 +94,7 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
     return io;
 }
 
-/// Calls f(position, flat index) for the elements of rows [begin, end) of a shape.
+/// Calls f(position, flat index) for the elements of rows [begin, end).
 template <class S, class F>
 STRATA_INLINE void for_rows(int begin, int end, F const& f) {
     for (int row = begin; row < end; ++row) {
@@ -116,10 +118,7 @@ STRATA_INLINE void put_result(int item, int size, Result const& result, Put cons
     }
 }
 
-}  // namespace detail
-
 // Shared by all tile sizes of one lane width: the number of samples is a run-time stride.
-namespace detail {
 
 /// Elementwise operations do not ask which sample a number belongs to: a tile is one row of numbers to them, and one
 /// copy of the code serves every tile size.
@@ -380,11 +379,12 @@ struct Preparation {
     std::ptrdiff_t size = 0;  ///< scalars of storage, the most that any tile size takes, in whole cache lines
 };
 template <class Kernel, class Precision>
-constexpr Preparation<Precision> preparation_of(int most_samples) {
+constexpr Preparation<Precision> preparation_of(int most_samples, int (*next)(int) = [](int S) { return 2 * S; }) {
     Preparation<Precision> all;
     if constexpr (requires { Kernel::prepare_items; }) {
         constexpr int line = 64 / static_cast<int>(sizeof(typename Precision::storage));
-        for (int S = 1; S <= most_samples; S *= 2) all.size = (std::max)(all.size, std::ptrdiff_t{Kernel::prepared(S)});
+        for (int S = 1; S <= most_samples; S = next(S))
+            all.size = (std::max)(all.size, std::ptrdiff_t{Kernel::prepared(S)});
         all.size = (all.size + line - 1) / line * line;
         if (all.size > 0) {
             all.run = &Kernel::prepare;

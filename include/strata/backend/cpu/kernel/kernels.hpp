@@ -22,4 +22,5 @@
 #include "pooling/global_average_kernel.hpp"
 #include "pooling/padded_pooling_kernel.hpp"
 #include "pooling/pooling_kernel.hpp"
+#include "sequence/sequence_kernel.hpp"
 #include "winograd/winograd_kernel.hpp"

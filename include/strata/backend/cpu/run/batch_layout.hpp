@@ -116,13 +116,15 @@ struct BatchLayout {
                    ? static_cast<std::size_t>(Net::InputShape::size) * static_cast<std::size_t>(batch)
                    : 0;
     }
-    /// Bytes that training a batch takes on one rank. A streaming network's do not depend on the batch once it fills
-    /// tiles of the most samples for every worker.
+    /// Bytes that training a batch takes on one rank; of sequences the same for all batches. A streaming network's do not
+    /// depend on the batch once it fills tiles of the most samples for every worker.
     static constexpr std::size_t training_memory_bytes(int workers, int batch, int most_leaves) {
-        int const tiles = tiling(batch, most_leaves).tiles;
+        int const tiles = Net::has_sequences ? workers : tiling(batch, most_leaves).tiles;
         std::size_t const arena = sizeof(Gradient) * static_cast<std::size_t>(Net::parameter_count);
         int const arenas = most_arenas(most_leaves, workers, groups_of(most_leaves, workers, arena));
-        auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(samples(batch));
+        // Of sequences as long as they may be, and of as many.
+        int const columns = Net::has_sequences ? 2 * most_tile_columns<Net, Precision>() : samples(batch);
+        auto const tile = static_cast<std::size_t>(program<true>.size) * static_cast<std::size_t>(columns);
         auto const statistics = static_cast<std::size_t>(Net::statistic_count);
         return sizeof(Storage) * tile *
                    static_cast<std::size_t>(Net::is_batch_wide ? tiles : (std::min)(workers, tiles)) +

@@ -36,8 +36,8 @@ constexpr LayerKernelNotes layer_kernel_notes(int index) {
     auto const& row = Net::layer_table[static_cast<std::size_t>(index)];
     LayerKernelNotes notes{row.name, row.type, {}};
     if constexpr (!is_view<Op>() && !is_concatenation<Op>()) {
-        if (auto const* band = Program::band(index))
-            notes.passes[3] = band->note;
+        if (Program::begins_band(index))
+            notes.passes[3] = Program::band(index).note;
         else if (Program::ends_band(index))
             notes.passes[3] = {"in the kernel above", "an operation that takes the bands of the one before"};
         using Forward = ForwardKernel<Op, Precision>;

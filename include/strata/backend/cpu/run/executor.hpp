@@ -16,6 +16,8 @@ namespace strata::inline STRATA_ABI {
 
 template <class Net, class Precision, class Loss, class Ranks>
 class CpuExecutor {
+    static_assert(!Net::has_sequences || !Ranks::several,
+                  "Sequence: networks of sequences are trained on one rank: leave DataParallel or ParameterServer out");
     using Context = detail::TileContext<Precision, Loss>;
     using Tiling = detail::Tiling;
     using Layout = detail::BatchLayout<Net, Precision, Loss>;
@@ -156,8 +158,8 @@ private:
                                        int* watch = nullptr) {
         constexpr auto steps = Layout::template program<true>.steps;
         constexpr bool keeps_batch = Net::is_batch_wide || Ranks::by_groups;
-        int const S = Layout::samples(batch.size);
-        Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
+        int const S = pass_.cut(batch);
+        Tiling const tiling = pass_.tiling(batch, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
         pass_.template begin<true>(keeps_batch ? tiles.size() : (std::min)(pass_.workers, tiles.size()), S,
@@ -165,7 +167,7 @@ private:
         if constexpr (Ranks::by_groups) pass_.template poll_in_between<Ranks>(ranks_);
         cache_.forget();
         detail::grow(pass_.parts, Layout::parts_size(tiling.tiles));
-        pass_.begin_input_gradients(batch.size);
+        pass_.begin_input_gradients(batch.columns());
         detail::frozen_statistics<Net>(model.buffers().data(), statistics_.data());
 
         bool const teams = Layout::template teams_pay<true>(S, team_flops_);
@@ -229,15 +231,15 @@ private:
         }
         largest_gradient_ = detail::largest_magnitude(chunk_numbers_.begin(), chunk_numbers_.end());
         if constexpr (Ranks::several) largest_gradient_ = ranks_.largest(largest_gradient_);
-        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.size, tiling.leaves,
+        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.answers(), tiling.leaves,
                                      largest_gradient_);
     }
 
     STRATA_COLD StepResult evaluate_tiles(ModelType const& model, Batch const& batch, std::int32_t* predictions,
                                           Value* outputs, int* watch = nullptr) {
         auto const steps = Layout::inference_steps(Ranks::gathers_parameters || watch);
-        int const S = Layout::samples(batch.size);
-        Tiling const tiling = Layout::tiling(batch.size, most_leaves_);
+        int const S = pass_.cut(batch);
+        Tiling const tiling = pass_.tiling(batch, most_leaves_);
         detail::LeafRange const own = ranks_.leaves(tiling.leaves);
         detail::TileRange const tiles = detail::tiles_of_leaves(own, tiling);
         pass_.template begin<false>(Ranks::gathers_parameters ? tiles.size() : (std::min)(pass_.workers, tiling.tiles),
@@ -247,7 +249,8 @@ private:
         bool const teams = Layout::template teams_pay<false>(S, team_flops_);
         bool ready = false;
         if constexpr (Layout::caches_prepared && !Ranks::gathers_parameters)
-            ready = cache_.is_ready(steps, model.parameters().data(), model.buffers().data(), batch_invariant_ ? 1 : S);
+            ready = cache_.is_ready(steps, model.parameters().data(), model.buffers().data(),
+                                    batch_invariant_ ? 1 : pass_.shape_of_tiles(S));
         pass_.pool.run(pass_.members(own, teams), [&](int worker, int workers) {
             detail::Share const share{worker, workers};
             Context context = context_of(model, batch, {}, worker);
@@ -279,7 +282,7 @@ private:
             if (predictions) share_samples(predictions, detail::places_in<Loss, Net>, batch.size, tiling);
             if (outputs) share_samples(outputs, Net::OutputShape::size, batch.size, tiling);
         }
-        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.size, tiling.leaves, 0);
+        return detail::merged_result(loss_, pass_.results.data(), pass_.mean, batch.answers(), tiling.leaves, 0);
     }
 
     /// Throws what a worker has thrown.

@@ -19,10 +19,11 @@ class PassMemory {
     using Storage = typename Layout::Storage;
 
 public:
-    /// For a pass of so many workers that holds so many tiles of `samples` at a time.
+    /// For a pass of so many workers that holds so many tiles at a time, of so many samples, or of columns and sequences.
     template <bool Training>
-    void make_room(int workers, int tiles, int samples) {
-        stride_ = static_cast<std::size_t>(Layout::template program<Training>.size) * static_cast<std::size_t>(samples);
+    void make_room(int workers, int tiles, int samples, int sequences) {
+        columns_size_ = Layout::template program<Training>.size * samples;
+        stride_ = static_cast<std::size_t>(columns_size_ + Layout::template program<Training>.size * sequences);
         constexpr std::size_t scratch = Layout::template scratch_size<Training>();
         scratch_stride_ = (std::max)(scratch_stride_, scratch);
         grow(workspace_, stride_ * static_cast<std::size_t>(tiles));
@@ -30,6 +31,8 @@ public:
         grow(prepared_, Layout::template prepared_size<Training>());
     }
     [[nodiscard]] Storage* workspace(int tile) { return workspace_.data() + static_cast<std::size_t>(tile) * stride_; }
+    /// Of a tile's memory, what values of its columns take: those with a column a sequence lie behind it.
+    [[nodiscard]] std::ptrdiff_t columns_size() const { return columns_size_; }
     [[nodiscard]] Storage* scratch(int worker) {
         return scratch_.data() + static_cast<std::size_t>(worker) * scratch_stride_;
     }
@@ -42,6 +45,7 @@ public:
 private:
     AlignedVector<Storage> workspace_, scratch_, prepared_;
     std::size_t stride_ = 0, scratch_stride_ = 0;
+    std::ptrdiff_t columns_size_ = 0;
 };
 
 }  // namespace strata::inline STRATA_ABI::detail

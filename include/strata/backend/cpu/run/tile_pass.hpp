@@ -25,13 +25,53 @@ struct TilePass {
           barriers(static_cast<std::size_t>(workers) + 1),
           results(static_cast<std::size_t>(most_leaves)) {}
 
+    /// Cuts a batch into tiles. Returns the columns of a tile.
+    int cut(Batch const& batch) {
+        if constexpr (Net::has_sequences) {
+            sequences.cut(batch, usual_tile_columns<Net, Precision>(), Net::longest_sequence);
+            return sequences.stride;
+        } else {
+            return Layout::samples(batch.size);
+        }
+    }
+    /// Those tiles, in at most so many leaves.
+    [[nodiscard]] Tiling tiling(Batch const& batch, int most_leaves) const {
+        if constexpr (Net::has_sequences)
+            return Tiling(sequences.tiles * sequences.stride, sequences.stride, most_leaves);
+        else
+            return Layout::tiling(batch.size, most_leaves);
+    }
+    /// One number for each shape of tiles, after `cut`: what was prepared for one may not do for another.
+    [[nodiscard]] int shape_of_tiles(int S) const {
+        if constexpr (Net::has_sequences) return sequences.sequence_stride << 16 | S;
+        return S;
+    }
+    /// Which columns of the batch a tile holds.
+    void place(Context& c, int tile, int S) const {
+        c.stride = S;
+        if constexpr (Net::has_sequences) {
+            c.sequences = sequences.of(tile);
+            c.first = c.sequences.starts[0];
+            c.samples = c.sequences.starts[c.sequences.count] - c.first;
+            c.sequence_workspace = c.workspace + memory.columns_size();
+        } else {
+            c.first = tile * S;
+            c.samples = (std::min)(S, c.batch->size - c.first);
+        }
+    }
+
     /// Room for a pass that holds so many tiles at a time.
     template <bool Training>
     void begin(int tiles, int samples, int leaves, typename MeanOf<Loss>::type const& of_losses,
                int* first_non_finite) {
         mean = of_losses;
         watch = first_non_finite;
-        memory.template make_room<Training>(workers, tiles, samples);
+        if constexpr (Net::has_sequences) {  // for the longest sequences, so that none is longer than those before
+            constexpr int most = most_tile_columns<Net, Precision>();
+            memory.template make_room<Training>(workers, workers, most, most);
+        } else {
+            memory.template make_room<Training>(workers, tiles, samples, 0);
+        }
         std::fill_n(results.begin(), leaves, Result{});
     }
     /// Room for the gradients of a batch's samples, where the network wants them.
@@ -86,6 +126,7 @@ struct TilePass {
     void prepare(std::span<Step const> steps, Context& context, Tiling const& tiling, int S, Share share) {
         if constexpr (Layout::template program<Training>.prepared > 0) {
             context.stride = S;
+            context.sequences.stride = sequence_columns();
             context.each_step_prepares = !context.cached && tiling.tiles == 1;
             if (context.each_step_prepares) return;
             thrown.attempt([&] { prepare_parameters(steps, context, share); });
@@ -103,12 +144,10 @@ struct TilePass {
         c.mean = mean;
         for (int tile = leaf * tiling.leaf_tiles; tile < (std::min)((leaf + 1) * tiling.leaf_tiles, tiling.tiles);
              ++tile) {
-            c.first = tile * S;
-            c.samples = (std::min)(S, c.batch->size - c.first);
             c.set_gradient = tile == leaf * tiling.leaf_tiles;
-            c.stride = S;
             bool const kept = first_kept != not_kept;
             c.workspace = memory.workspace(kept ? tile - first_kept : slot);
+            place(c, tile, S);
             if (kept) c.partial = parts.data() + static_cast<std::ptrdiff_t>(tile) * Net::statistic_count;
             for (std::size_t at = 0, length = 1; at < steps.size(); at += length) {
                 auto const rest = steps.subspan(at);
@@ -117,6 +156,7 @@ struct TilePass {
                     meet(slot, team.size);
                 }
                 length = watch ? 1 : static_cast<std::size_t>(chain_length(rest, S));
+                if constexpr (Net::has_sequences) length = chain_of_alike(rest, length);
                 thrown.attempt([&] {
                     if (length > 1)
                         run_chain(rest.first(length), c);
@@ -131,11 +171,17 @@ struct TilePass {
         }
     }
 
+    [[nodiscard]] int sequence_columns() const {
+        if constexpr (Net::has_sequences) return sequences.sequence_stride;
+        return 1;
+    }
+
     int workers;
     WorkerPool pool;
     FixedArray<Barrier> barriers;  ///< one a team, the last for everybody
     FirstException thrown;         ///< by a worker in a batch
     PassMemory<Layout> memory;
+    [[no_unique_address]] std::conditional_t<Net::has_sequences, SequenceTiles, NoSequenceTiles> sequences;
     FixedArray<double> parts;  ///< of passes over the batch, by tile
     FixedArray<Result> results;
     typename MeanOf<Loss>::type mean;                         ///< of the batch's losses

@@ -39,9 +39,20 @@ public:
             fail("model(batch, workspace): got a batch of ", batch.size, " samples of ", batch.shape.size(),
                  " values, expected at least 1 of ", Net::InputShape::size);
         check_batch_memory(batch, "model(batch, workspace)");
-        auto const wanted = static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(outputs);
+        if constexpr (Net::has_sequences) {
+            if (!batch.starts) fail("model(batch, workspace): ", detail::sequences_wanted);
+        } else if (batch.starts) {
+            fail("model(batch, workspace): ", detail::no_sequences_wanted);
+        }
+        auto const wanted = detail::answers_in<Net>(batch) * static_cast<std::size_t>(outputs);
         if (outputs_.size() < wanted) outputs_ = AlignedVector<Value>(wanted);
-        executor_.evaluate(model, batch, nullptr, outputs_.data());
+        if constexpr (Net::has_sequences) {
+            Batch samples = batch;  // whose labels, of tokens or sequences, nobody asks for
+            samples.labels = nullptr, samples.targets = nullptr;
+            executor_.evaluate(model, samples, nullptr, outputs_.data());
+        } else {
+            executor_.evaluate(model, batch, nullptr, outputs_.data());
+        }
         return {outputs_.data(), wanted};
     }
 

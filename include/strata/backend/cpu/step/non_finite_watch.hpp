@@ -10,9 +10,10 @@ namespace strata::inline STRATA_ABI::detail {
 /// step's, or `found` where that is none or comes before it. A ReLU that is part of the step comes afterwards: it would
 /// hide -infinity.
 template <class Net, class Precision, class Loss>
-STRATA_COLD int run_and_watch(ProgramStep<Precision, Loss> step, TileContext<Precision, Loss> const& c, int found) {
+STRATA_COLD int run_and_watch(ProgramStep<Precision, Loss> step, TileContext<Precision, Loss> const& tile, int found) {
     bool const relu = std::exchange(step.relu, false);
-    run_step(step, c, Net::InputShape::size);
+    run_step(step, tile, Net::InputShape::size);
+    auto const c = tile.with_columns_of(step.makes_sequences);
     if (step.backward || step.operation < 0 || step.reduction) return found;
     using Storage = typename Precision::storage;
     using Value = typename Precision::compute;

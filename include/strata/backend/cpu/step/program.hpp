@@ -45,10 +45,10 @@ public:
 
 private:
     static constexpr int n = Net::operation_count;
-    static constexpr int most_samples = most_tile_samples<Net, Precision>();
-    using Writer = StepWriter<Precision, Loss, most_samples>;
+    static constexpr TileSizes sizes{most_tile_columns<Net, Precision>(), Net::has_sequences};
+    using Writer = StepWriter<Precision, Loss, sizes>;
     template <int Kind>
-    using StepsOf = OperationSteps<typename Net::template KindAt<Kind>, Precision, Loss, most_samples>;
+    using StepsOf = OperationSteps<typename Net::template KindAt<Kind>, Precision, Loss, sizes>;
     using Write = void (*)(Writer&, PlannedOperations const&, int);
     template <class T>
     using OfKinds = std::array<T, static_cast<std::size_t>(Net::kinds.count)>;
@@ -64,8 +64,14 @@ private:
         finish_tile<Net>(c, at(value), at(gradient_at), targets);
     }
     template <bool Training>
-    static void finish(Context const& c) {
+    static void finish(Context const& tile) {
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
+        auto const& c = [&]() -> decltype(auto) {
+            if constexpr (Net::answers_sequences)
+                return tile.with_columns_of(true);
+            else
+                return (tile);
+        }();
         finish(c, p.value[n], Training ? p.gradient[n] : -1, p.size);  // -1: nothing to train below the loss
     }
 
@@ -157,10 +163,11 @@ private:
                                            .parameters = First::Parameters::size + Second::Parameters::size});
         }
     };
-    /// How they are written, and what is said of them; null where no kernel makes them in bands.
+    /// How they are written, and what is said of them, where a kernel makes them in bands.
     struct Band {
         Write write = nullptr;
         KernelNote note{};
+        bool exists = false;
     };
     static constexpr auto bands = [] {
         std::array<Band, static_cast<std::size_t>(pairs.count)> all_bands{};
@@ -169,7 +176,7 @@ private:
                 [&] {
                     using Bands = BandsOf<At>;
                     if constexpr (!std::is_void_v<typename Bands::Kernel>)
-                        all_bands[At] = {&Bands::make, note_of<typename Bands::Kernel>()};
+                        all_bands[At] = {&Bands::make, note_of<typename Bands::Kernel>(), true};
                 }(),
                 ...);
         }(std::make_integer_sequence<int, pairs.count>{});
@@ -177,14 +184,15 @@ private:
     }();
 
 public:
-    /// The band of the operation and the one behind it, null where they are not made in bands.
-    static constexpr Band const* band(int i) {
-        int const pair = i < 0 ? -1 : pairs.of[static_cast<std::size_t>(i)];
-        return pair >= 0 && bands[static_cast<std::size_t>(pair)].write ? &bands[static_cast<std::size_t>(pair)]
-                                                                        : nullptr;
+    /// Whether an operation is made in bands with the one behind it.
+    static constexpr bool begins_band(int i) {
+        return i >= 0 && pairs.of[static_cast<std::size_t>(i)] >= 0 && band(i).exists;
+    }
+    static constexpr Band const& band(int i) {
+        return bands[static_cast<std::size_t>(pairs.of[static_cast<std::size_t>(i)])];
     }
     static constexpr bool ends_band(int i) {
-        return (band(i - 1) && behind(i - 1) == i) || (band(i - 2) && behind(i - 2) == i);
+        return (begins_band(i - 1) && behind(i - 1) == i) || (begins_band(i - 2) && behind(i - 2) == i);
     }
 
 private:
@@ -206,8 +214,8 @@ private:
         Writer write{table};
         write({.fill = true});
         for (int i = 0; i < n; ++i)
-            if (Band const* const its = Bands ? band(i) : nullptr)
-                its->write(write, all<Training>, i);
+            if (Bands && begins_band(i))
+                band(i).write(write, all<Training>, i);
             else if (!Bands || !ends_band(i))
                 forward_writers<Training>[static_cast<std::size_t>(kind_of(i))](write, all<Training>, i);
         write({.finish = &finish<Training>});
@@ -227,6 +235,13 @@ private:
     static constexpr auto table() {
         std::array<Step, static_cast<std::size_t>(written<Training, Bands>.count)> steps{};
         write_all<Training, Bands>(steps.data());
+        if constexpr (Net::has_sequences)
+            for (Step& step : steps)
+                if (step.kernel) {
+                    int const i = step.operation;
+                    step.reads_sequences = Net::reduced[static_cast<std::size_t>(all<Training>.rows[i].inputs[0])];
+                    step.makes_sequences = Net::reduced[static_cast<std::size_t>(i) + 1];
+                }
         return steps;
     }
     static_assert(Net::training_plan.value[0] == 0 && Net::inference_plan.value[0] == 0, "plans place the input first");

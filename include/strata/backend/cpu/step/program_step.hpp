@@ -133,6 +133,18 @@ struct TileContext {
     double loss_scale = 1;                                   ///< factor of the loss's gradient
     int first_label = 0;                                     ///< of a head, among the labels of a sample
     int labels = 0;                                          ///< of a sample; 0: those of the loss alone
+    TileSequences sequences{};              ///< where samples are sequences: `first` and `samples` are columns then
+    Storage* sequence_workspace = nullptr;  ///< of values with a column a sequence
+
+    /// What steps work on that see a sample a column, or, of a tile of sequences, a sequence a column.
+    [[nodiscard]] TileContext with_columns_of(bool are_sequences) const {
+        TileContext c = *this;
+        if (!are_sequences) return c;
+        c.workspace = sequence_workspace;
+        c.first = sequences.first, c.samples = sequences.count, c.stride = sequences.stride;
+        return c;
+    }
+    [[nodiscard]] int stride_of(bool are_sequences) const { return are_sequences ? sequences.stride : stride; }
 };
 
 /// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
@@ -165,6 +177,7 @@ struct ProgramStep {
     bool adds = false;              ///< to a gradient that an earlier step of the tile has begun
     std::ptrdiff_t parameters = 0;  ///< of the operation, for forward kernels
     bool frozen = false;            ///< they are among the buffers
+    bool reads_sequences = false, makes_sequences = false;  ///< inputs, or the output, have a column a sequence
     Preparation<Precision> preparation{};
     std::ptrdiff_t prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
@@ -192,12 +205,19 @@ typename Precision::master const* parameters_of(ProgramStep<Precision, Loss> con
 template <class Precision, class Loss>
 STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step,
                                                   TileContext<Precision, Loss> const& c) {
-    auto const at = [&](std::ptrdiff_t offset) { return offset < 0 ? nullptr : c.workspace + offset * c.stride; };
+    int const stride = c.stride_of(step.reads_sequences);
+    auto* const workspace = step.reads_sequences ? c.sequence_workspace : c.workspace;
+    auto const at = [&](std::ptrdiff_t offset) { return offset < 0 ? nullptr : workspace + offset * stride; };
+    auto const made_at = [&](std::ptrdiff_t offset) {
+        return step.reads_sequences == step.makes_sequences ? at(offset)
+               : offset < 0                                 ? nullptr
+                                                            : c.sequence_workspace + offset * c.sequences.stride;
+    };
     OperationOffsets const& offsets = step.offsets;
     KernelData<Precision> a;
     a.x = at(offsets.x);
-    a.y = at(offsets.y);
-    a.dy = at(offsets.dy);
+    a.y = made_at(offsets.y);
+    a.dy = made_at(offsets.dy);
     a.extra = at(offsets.extra);
     a.dx = at(step.dx);
     a.write = step.write;
@@ -211,9 +231,10 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.cached = c.cached;
     a.random = c.random;
     a.random.operation = static_cast<std::uint32_t>(step.operation);
-    a.sample = c.first;
-    a.samples = c.samples;
-    a.stride = c.stride;
+    a.sample = step.reads_sequences ? c.sequences.first : c.first;
+    a.samples = step.reads_sequences ? c.sequences.count : c.samples;
+    a.stride = stride;
+    a.sequences = &c.sequences;
     a.invariant = c.invariant;
     a.relu = step.relu;
     STRATA_ROLLED
@@ -232,7 +253,7 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
         if (auto const& all = step.preparation; all.run) {
             KernelData<Precision> a;
             a.parameters = parameters_of(step, c);
-            a.stride = c.stride;
+            a.stride = c.stride_of(step.reads_sequences);
             a.invariant = c.invariant;
             a.cached = c.cached;
             all.run(a, c.prepared + (c.each_step_prepares ? 0 : step.prepared), share.begin(all.items),
@@ -264,7 +285,8 @@ STRATA_ONE_COPY void run_step(ProgramStep<Precision, Loss> const& step, TileCont
         if (c.share.rank == 0) step.finish(c);
         return;
     }
-    int const items = step.items.of_tile(c.stride, width_of<widest_lane<typename Precision::compute>>);
+    int const items =
+        step.items.of_tile(c.stride_of(step.reads_sequences), width_of<widest_lane<typename Precision::compute>>);
     step.kernel(kernel_data(step, c), c.share.begin(items), c.share.end(items));
 }
 
@@ -311,6 +333,14 @@ STRATA_ONE_COPY int chain_length(std::span<ProgramStep<Precision, Loss> const> s
     }
     Items const& first = steps[0].items;
     return first.by == Items::By::channel && numbers / first.count * S % N != 0 ? 1 : static_cast<int>(length);
+}
+
+/// The part of a chain that works on the same columns.
+template <class Precision, class Loss>
+std::size_t chain_of_alike(std::span<ProgramStep<Precision, Loss> const> steps, std::size_t length) {
+    std::size_t alike = 1;
+    while (alike < length && !steps[0].reads_sequences && !steps[alike].reads_sequences) ++alike;
+    return alike;
 }
 
 /// Runs a chain on one tile: piece by piece, a channel where a step works on channels, else about 8 KB.

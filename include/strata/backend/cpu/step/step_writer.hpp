@@ -66,19 +66,20 @@ struct PlannedOperations {
     }
 };
 
-/// What a program knows of a kernel, for tiles of at most so many samples.
-template <class K, class Precision, int most_samples>
+/// What a program knows of a kernel, for tiles of these sizes.
+template <class K, class Precision, TileSizes sizes>
 struct KernelFacts {
     static constexpr int scratch = [] {
         int most = 0;
-        for (int S = 1; S <= most_samples; S *= 2) most = (std::max)(most, scratch_of<K>(S));
+        for (int S = 1; S <= sizes.most; S = sizes.next(S)) most = (std::max)(most, scratch_of<K>(S));
         return most;
     }();
-    static constexpr Preparation<Precision> preparation = preparation_of<K, Precision>(most_samples);
+    static constexpr Preparation<Precision> preparation =
+        preparation_of<K, Precision>(sizes.most, sizes.sequences ? &next_tile_columns : &twice);
 };
 
 /// Appends steps to a table, or only counts them.
-template <class Precision, class Loss, int most_samples>
+template <class Precision, class Loss, TileSizes sizes>
 struct StepWriter {
     using Step = ProgramStep<Precision, Loss>;
     Step* table;
@@ -94,7 +95,7 @@ struct StepWriter {
     }
     template <class K>
     constexpr void kernel(Step step) {
-        using Facts = KernelFacts<K, Precision, most_samples>;
+        using Facts = KernelFacts<K, Precision, sizes>;
         scratch = (std::max)(scratch, Facts::scratch);
         step.kernel = &K::run;
         step.items = K::items;
@@ -125,10 +126,10 @@ struct GradientNeeds {
 };
 
 /// The steps of an operation.
-template <class Op, class Precision, class Loss, int most_samples>
+template <class Op, class Precision, class Loss, TileSizes sizes>
 struct OperationSteps {
     using Step = ProgramStep<Precision, Loss>;
-    using Writer = StepWriter<Precision, Loss, most_samples>;
+    using Writer = StepWriter<Precision, Loss, sizes>;
     using O = kernel_operation<Op>;
     static constexpr bool frozen = is_frozen<Op>;
     static constexpr bool is_relu = std::is_same_v<Op, ElementwiseOperation<ReLU, typename Op::Output>>;
@@ -201,7 +202,10 @@ private:
     template <bool Training, class Passes>
     static constexpr void passes(Writer& write, PlannedOperations const& all, int i, std::ptrdiff_t cleared) {
         Passes::for_each([&]<class P>(P) {
-            if constexpr (P::scope == Scope::sample) {
+            if constexpr (P::scope != Scope::batch && sees_sequence<O>()) {
+                write.template kernel<SequencePass<O, P, Precision>>(
+                    {.offsets = all.offsets(i, frozen), .operation = i, .frozen = frozen});
+            } else if constexpr (P::scope == Scope::sample) {
                 write.template kernel<GenericPass<O, P, Precision>>(
                     {.offsets = all.offsets(i, frozen), .operation = i, .frozen = frozen});
             } else if constexpr (Training && is_batch_wide<Op>()) {

@@ -8,6 +8,7 @@
 #include "../../../network/frozen_operation.hpp"
 #include "../../ranks.hpp"
 #include "../kernel/micro/matrix_product.hpp"
+#include "sequence_tiles.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
@@ -105,9 +106,15 @@ consteval int samples_counted_in_int() {
     Net::visit_operations([&]<class Placed>(int) {
         using Op = kernel_operation<Placed>;
         if constexpr (requires { typename Op::Geometry; })
+            static_assert(Op::Parameters::size < 0 || Net::longest_sequence <= 128,
+                          "Sequence: a network with convolutions takes sequences of 128 tokens at most: Sequence<..., "
+                          "128>");
+        if constexpr (requires { typename Op::Geometry; })
             static_assert(std::ptrdiff_t{Op::Parameters::size} < std::ptrdiff_t{1} << 31,
                           "a convolution has more than 2^31 - 1 weights");
     });
+    static_assert(!Net::has_sequences || tile_columns(Net::longest_sequence) * largest <= most,
+                  "Sequence: the longest sequence has more than 2^30 numbers in a value");
     int samples = 128;
     while (samples * largest > most) samples /= 2;
     return samples;
@@ -127,6 +134,22 @@ consteval int most_tile_samples() {
     } else {
         return (std::min)(weights_dominate<Net> ? 64 : 16, samples_counted_in_int<Net>());
     }
+}
+
+/// The most columns in a tile of sequences, where none is longer; and in any tile.
+template <class Net, class Precision>
+consteval int usual_tile_columns() {
+    if constexpr (requires { Precision::tile_samples; })
+        return most_tile_samples<Net, Precision>();
+    else
+        return (std::min)(64, samples_counted_in_int<Net>());
+}
+template <class Net, class Precision>
+consteval int most_tile_columns() {
+    if constexpr (Net::has_sequences)
+        return (std::max)(usual_tile_columns<Net, Precision>(), tile_columns(Net::longest_sequence));
+    else
+        return most_tile_samples<Net, Precision>();
 }
 
 /// Samples in a tile: the largest power of two that the batch fills. A function of network, policy and
