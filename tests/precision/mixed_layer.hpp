@@ -86,11 +86,13 @@ void compare_mixed() {
     [&]<int... S>(std::integer_sequence<int, S...>) {
         (compare(false, kernels_of<Op, Mixed<bfloat16>, S>()), ...);
     }(std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
-    [&]<int... S>(std::integer_sequence<int, S...>) {
-        (compare(true,
+    if constexpr (requires { detail::PairForward<Op>::items; })
+        [&]<int... S>(std::integer_sequence<int, S...>) {
+            (compare(
+                 true,
                  kernels_of<Op, Mixed<bfloat16>, S, ForwardByPairs, InputGradientByPairs, ParameterGradientByPairs>()),
-         ...);
-    }(std::integer_sequence<int, 1, 4, 32>{});
+             ...);
+        }(std::integer_sequence<int, 1, 4, 32>{});
 }
 
 }  // namespace strata::inline STRATA_ABI
