@@ -43,6 +43,14 @@ struct AttentionOperation {
     using ForwardPasses = PassList<LogSum>;
     using BackwardPasses = PassList<Product>;
 
+    /// What a body returns: a block of a single number is that number.
+    template <class L>
+    STRATA_HD static STRATA_INLINE auto whole(std::array<L, static_cast<std::size_t>(head)> const& numbers) {
+        if constexpr (head == 1)
+            return numbers[0];
+        else
+            return numbers;
+    }
     /// sum_j a(a_at + j) b(b_at + j) of a head.
     template <class L, class A, class B>
     STRATA_HD static STRATA_INLINE L dot(A const& a, int a_at, B const& b, int b_at) {
@@ -106,7 +114,7 @@ struct AttentionOperation {
                 sum = multiply_add(p, other.x[v + j], sum);
             }
         }
-        return y;
+        return whole(y);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {
@@ -141,11 +149,11 @@ struct AttentionOperation {
                 }
             }
         }
-        return dx;
+        return whole(dx);
     }
 };
 
-/// `Attention<heads, options…>`; option: Causal. `Linear<3 * width>, Attention<heads>, Linear<width>` is PyTorch's
+/// `Attention<heads, options…>`; option: Causal or NotCausal. `Linear<3 * width>, Attention<heads>, Linear<width>` is PyTorch's
 /// MultiheadAttention of a sequence with itself.
 template <int Heads, class... Options>
 struct Attention {
@@ -159,7 +167,7 @@ struct Attention {
                                       Got::type::size % (3 * (Heads > 0 ? Heads : 1)) == 0;
         static constexpr bool ok = options && three;
         struct Message {
-            static_assert(options, "Attention: an option is unknown or given twice; it takes Causal");
+            static_assert(options, "Attention: an option is unknown or given twice; it takes Causal or NotCausal");
             static_assert(three || !options,
                           "Attention: its input is query, key and value side by side, flat, each of a width that the "
                           "heads divide: put Linear<3 * width> before it");
