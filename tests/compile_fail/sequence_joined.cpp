@@ -1,4 +1,4 @@
-// expect: a join or Residual of branches of which one has a column a token and another one a sequence: reduce all of them
+// expect: a join, Residual or Heads of branches of which one has a column a token and another one a sequence: reduce all of them
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -1,5 +1,5 @@
 // The summary as text: units, groups of digits, alignment.
-#include "strata/network/summary.hpp"
+#include "strata/strata.hpp"
 
 #include <doctest/doctest.h>
 
@@ -76,6 +76,14 @@ TEST_CASE("the summary is a table in columns, then the totals") {
           "training, a sample    5.10 MFLOP\n"
           "workspace, training   1.00 MiB a tile of 16\n"
           "workspace, inference  39.1 KiB a tile of 16\n");
+}
+
+TEST_CASE("of sequences the totals are a token's, in a tile that takes the longest") {
+    auto const network = describe<Network<Sequence<Input<8>, 100>, Linear<4>, SequenceMean>>();
+    CHECK(network.tile_tokens == 112);
+    std::string const text = format_summary(network);
+    CHECK(text.find("a sequence            1 to 100 tokens\nforward, a token      ") != std::string::npos);
+    CHECK(text.find("a tile of 112 tokens\n") != std::string::npos);
 }
 
 TEST_CASE("a network without layers has a summary") {

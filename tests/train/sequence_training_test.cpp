@@ -154,6 +154,12 @@ TEST_CASE("data that do not fit") {
                       "training step 0: the input of token 1 of sample 1 of the batch is not finite");
     CHECK_THROWS_WITH(trainer.train_step(SequenceBatch(x, {6}, Lengths(std::vector{1, 3}), std::vector{0, 3})),
                       "train_step: label 3 of sample 1 of the batch, expected 0 to 2");
+    CHECK_THROWS_WITH(static_cast<void>(tokens.by_token().with(RandomCrop{.padding = 1})),
+                      "with: of sequences there is Normalize alone");
+    auto const three = from_memory(x, {6}, Lengths({1, 2, 1}), std::vector{0, 1, 2}, 3);
+    CHECK(three.length(1) == 2);
+    CHECK_THROWS_WITH(static_cast<void>(three.length(3)), "length: index 3 is not below 3, the number of samples");
+    CHECK_THROWS_WITH(static_cast<void>(three.labels(3)), "labels: index 3 is not below 3, the number of samples");
     CHECK_THROWS_WITH(static_cast<void>(tokens.by_token().with(RandomHorizontalFlip{})),
                       "with: of sequences there is Normalize alone");
 }

@@ -2,11 +2,14 @@
 // files or arrays and training.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -30,6 +33,9 @@ struct Lengths {
     template <class A>
     requires std::is_constructible_v<Labels, A const&>
     explicit Lengths(A const& lengths) : values(Labels(lengths).values) {}
+    Lengths(std::initializer_list<std::int64_t> lengths) : values(lengths.size()) {
+        std::copy(lengths.begin(), lengths.end(), values.begin());
+    }
     AlignedVector<std::int64_t> values;
 };
 namespace detail {
@@ -115,10 +121,11 @@ public:
                       "void(std::span<float> sample, SampleShape shape, Random& random), or with a SampleTarget before "
                       "random");
         if (size_ == 0) fail("with: the dataset is empty");
+        if (has_sequences() && !(std::is_same_v<T, Normalize> && ...))
+            fail("with: of sequences there is Normalize alone");
         Dataset result = *this;
         result.transforms_ = &result.transforms_owner_.hold<Transforms>(*transforms_);
         if constexpr ((SampleTransform<T> && ...)) (result.transforms_->add(std::move(transforms)), ...);
-        if (has_sequences() && !result.transforms_->empty()) fail("with: of sequences there is Normalize alone");
         if (result.transforms_->check_targets(classes_ > 0 ? labels_per_sample() : 1, outputs_))
             result.has_ignored_ = true;
         return result;

@@ -52,6 +52,7 @@ STRATA_DEFINE STRATA_COLD AlignedVector<std::int32_t> starts_of(Lengths const& l
 }  // namespace detail
 
 STRATA_DEFINE int Dataset::length(std::size_t index) const {
+    if (index >= size_) fail("length: index ", index, " is not below ", size_, ", the number of samples");
     auto const& starts = notes_->starts;
     std::size_t const at = position(index);
     return starts.empty() ? 1 : starts[at + 1] - starts[at];
@@ -85,6 +86,7 @@ STRATA_DEFINE std::span<std::int32_t const> Dataset::labels() const {
 }
 
 STRATA_DEFINE std::span<std::int32_t const> Dataset::labels(std::size_t index) const {
+    if (index >= size_) fail("labels: index ", index, " is not below ", size_, ", the number of samples");
     if (classes_ > 0 && answers_tokens_)
         return std::span(notes_->labels.data() + notes_->label_starts[index], static_cast<std::size_t>(length(index)));
     return classes_ > 0 ? std::span(notes_->labels.data() + index * each_, each_) : std::span<std::int32_t const>();

@@ -173,9 +173,10 @@ private:
     static_assert(sequence_fault != detail::SequenceFault::reduced,
                   "a layer that looks across the tokens of a sequence stands behind a reduction: there is one column a "
                   "sequence left");
-    static_assert(sequence_fault != detail::SequenceFault::joined,
-                  "a join or Residual of branches of which one has a column a token and another one a sequence: reduce "
-                  "all of them, or none");
+    static_assert(
+        sequence_fault != detail::SequenceFault::joined,
+        "a join, Residual or Heads of branches of which one has a column a token and another one a sequence: reduce "
+        "all of them, or none");
     static_assert(
         sequence_fault != detail::SequenceFault::batch,
         "Sequence: statistics of a batch of tokens (BatchNorm) are not there yet: take LayerNorm or GroupNorm, "

@@ -28,8 +28,10 @@ struct NetworkDescription {
     double forward_flops = 0;   ///< one sample
     double training_flops = 0;  ///< forward and backward, one sample
     std::int64_t parameter_bytes = 0;
-    std::int64_t training_workspace_bytes = 0;   ///< of a tile of 16 samples
-    std::int64_t inference_workspace_bytes = 0;  ///< of a tile of 16 samples
+    std::int64_t training_workspace_bytes = 0;   ///< of a tile of 16 samples, or of tile_tokens
+    std::int64_t inference_workspace_bytes = 0;  ///< the same
+    /// Of a network of sequences, whose numbers of a sample are those of a token: tokens of the longest, and of a tile.
+    int longest_sequence = 0, tile_tokens = 0;
 };
 
 namespace detail {

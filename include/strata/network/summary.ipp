@@ -83,10 +83,13 @@ STRATA_DEFINE std::string format_summary(NetworkDescription const& network) {
         text.append(name).append(std::string(22 - name.size(), ' ')).append(value) += '\n';
     };
     total("parameters", format_count(network.parameters) + " (" + format_bytes(network.parameter_bytes) + ")");
-    total("forward, a sample", format_flops(network.forward_flops));
-    total("training, a sample", format_flops(network.training_flops));
-    total("workspace, training", format_bytes(network.training_workspace_bytes) + " a tile of 16");
-    total("workspace, inference", format_bytes(network.inference_workspace_bytes) + " a tile of 16");
+    bool const tokens = network.longest_sequence > 0;
+    if (tokens) total("a sequence", "1 to " + format_count(network.longest_sequence) + " tokens");
+    total(tokens ? "forward, a token" : "forward, a sample", format_flops(network.forward_flops));
+    total(tokens ? "training, a token" : "training, a sample", format_flops(network.training_flops));
+    std::string const tile = " a tile of " + (tokens ? format_count(network.tile_tokens) + " tokens" : "16");
+    total("workspace, training", format_bytes(network.training_workspace_bytes) + tile);
+    total("workspace, inference", format_bytes(network.inference_workspace_bytes) + tile);
     return text;
 }
 
