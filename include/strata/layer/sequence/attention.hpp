@@ -13,7 +13,9 @@
 // arXiv:1706.03762; the gradient by l and c: Dao et al., arXiv:2205.14135, appendix B.
 #pragma once
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 
 #include "../../core/operation.hpp"
 #include "../../core/option.hpp"
@@ -65,6 +67,14 @@ struct AttentionOperation {
     STRATA_HD static STRATA_INLINE auto are_seen(Io const& io, int other) {
         return lane_index<L>(io.position) <= L(static_cast<scalar_of<L>>(IsCausal ? other : io.length + width_of<L>));
     }
+    /// What a body returns: an array of lanes, or one where a head is a number.
+    template <class L>
+    STRATA_HD static STRATA_INLINE auto block_of(std::array<L, static_cast<std::size_t>(head)> const& numbers) {
+        if constexpr (head == 1)
+            return numbers[0];
+        else
+            return numbers;
+    }
     /// Tokens that the lane's see at most.
     template <class L, class Io>
     STRATA_HD static STRATA_INLINE int seen(Io const& io) {
@@ -106,7 +116,7 @@ struct AttentionOperation {
                 sum = multiply_add(p, other.x[v + j], sum);
             }
         }
-        return y;
+        return block_of(y);
     }
     template <class Io>
     STRATA_HD static STRATA_INLINE auto input_gradient(Position<1> at, Io const& io) {
@@ -141,7 +151,7 @@ struct AttentionOperation {
                 }
             }
         }
-        return dx;
+        return block_of(dx);
     }
 };
 
