@@ -122,6 +122,7 @@ TEST_CASE("gradients of layers of sequences") {
     CHECK(check_gradients<Own, 36, 16>().error < 1e-6);
     CHECK(check_gradients<Network<Sequence<Input<12>>, Attention<2>>, 19, 16>().error < 1e-6);
     CHECK(check_gradients<Network<Sequence<Input<3>>, Linear<12>, Attention<1, Causal>>, 19, 4>().error < 1e-6);
+    CHECK(check_gradients<Network<Sequence<Input<9>>, Attention<3>>, 19, 4>().error < 1e-6);  // heads of a number
 }
 
 TEST_CASE("SequenceMax: the first of equal ones, and what is no number is the largest") {

@@ -43,6 +43,7 @@ template <class Net, class T = float>
     description.parameter_bytes = static_cast<std::int64_t>(Net::template parameter_bytes<T>);
     description.training_workspace_bytes = 16 * static_cast<std::int64_t>(Net::template training_bytes_per_sample<T>);
     description.inference_workspace_bytes = 16 * static_cast<std::int64_t>(Net::template inference_bytes_per_sample<T>);
+    description.longest_sequence = Net::longest_sequence;
     return description;
 }
 
