@@ -1,4 +1,4 @@
-// expect: Sequence: statistics of a batch of tokens (BatchNorm) are not there yet: take LayerNorm or GroupNorm, or put it
+// expect: Sequence: statistics of a batch (BatchNorm) are not there yet: take LayerNorm or GroupNorm, or put it
 #include <strata/strata.hpp>
 
 using namespace strata;

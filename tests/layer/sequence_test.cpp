@@ -1,8 +1,14 @@
 // Layers that look across the tokens of a sequence: PyTorch's values, gradients, and a layer of one's own.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include "../reference/reference.hpp"
 #include "strata/backend/cpu/run/executor.hpp"
+#include "strata/backend/cpu/run/workspace.hpp"
 #include "strata/data/sequence_batch.hpp"
 #include "strata/layer/activation/gelu.hpp"
 #include "strata/layer/activation/tanh.hpp"
@@ -125,6 +131,16 @@ TEST_CASE("gradients of layers of sequences") {
     // Heads of one number.
     CHECK(check_gradients<Network<Sequence<Input<6>>, Attention<2>>, 19, 16>().error < 1e-6);
     CHECK(check_gradients<Network<Sequence<Input<3>>, Attention<1, Causal>>, 19, 4>().error < 1e-6);
+}
+
+TEST_CASE("Causal: of a token that is no number those before it see nothing, within a vector of tokens too") {
+    using Net = Network<Sequence<Input<6>>, Attention<1, Causal>>;
+    std::vector<float> x(20 * 6, 1.0f);
+    std::fill_n(x.begin() + 18 * 6, 6, std::numeric_limits<float>::quiet_NaN());
+    Workspace<Net> workspace;
+    auto const y = Model<Net>()(SequenceBatch(x, {6}, Lengths({20})), workspace);
+    CHECK(std::all_of(y.begin(), y.begin() + 18 * 2, [](float number) { return number == doctest::Approx(1); }));
+    CHECK(std::isnan(y[18 * 2]));
 }
 
 TEST_CASE("SequenceMax: the first of equal ones, and what is no number is the largest") {

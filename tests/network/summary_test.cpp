@@ -1,5 +1,5 @@
 // The summary as text: units, groups of digits, alignment.
-#include "strata/strata.hpp"
+#include "strata/network/summary.hpp"
 
 #include <doctest/doctest.h>
 
@@ -78,12 +78,21 @@ TEST_CASE("the summary is a table in columns, then the totals") {
           "workspace, inference  39.1 KiB a tile of 16\n");
 }
 
-TEST_CASE("of sequences the totals are a token's, in a tile that takes the longest") {
-    auto const network = describe<Network<Sequence<Input<8>, 100>, Linear<4>, SequenceMean>>();
-    CHECK(network.tile_tokens == 112);
-    std::string const text = format_summary(network);
-    CHECK(text.find("a sequence            1 to 100 tokens\nforward, a token      ") != std::string::npos);
-    CHECK(text.find("a tile of 112 tokens\n") != std::string::npos);
+TEST_CASE("the summary of a network of sequences is that of a token") {
+    NetworkDescription const network{.input_shape = "6",
+                                     .layers = {},
+                                     .forward_flops = 96,
+                                     .training_flops = 288,
+                                     .training_workspace_bytes = 16 * 64,
+                                     .inference_workspace_bytes = 16 * 56,
+                                     .longest_sequence = 1000};
+    CHECK(
+        format_summary(network).ends_with("parameters            0 (0 B)\n"
+                                          "forward, a token      96 FLOP\n"
+                                          "training, a token     288 FLOP\n"
+                                          "workspace, training   64 B a token\n"
+                                          "workspace, inference  56 B a token\n"
+                                          "longest sequence      1,000 tokens\n"));
 }
 
 TEST_CASE("a network without layers has a summary") {

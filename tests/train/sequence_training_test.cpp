@@ -14,6 +14,8 @@ using PerSequence = Network<Sequence<Input<6>, 100>, Linear<16>, GELU,
 using PerToken =
     Network<Sequence<Input<6>, 100>, Linear<12>, Tanh,
             Residual<Main<LayerNorm<>, Linear<36>, Attention<3, Causal>, Linear<12>>>, LayerNorm<>, Linear<3>>;
+template <class In>
+using TwoHeads = Network<In, Linear<8>, Heads<Named<"class", Linear<3>>, Named<"slope", Linear<1>>>>;
 
 /// Sequences of 1 to 90 tokens, most of them short. A sequence's class is the feature with the largest sum; a token's the
 /// largest of its first three, and -100 where that is small.
@@ -107,6 +109,22 @@ TEST_CASE("a class a token, in Mixed<bfloat16>: the mean is over the tokens that
     CHECK(part.labels(2)[0] == data.labels(3)[0]);
 }
 
+TEST_CASE("heads a token: their means are over the tokens, as over the samples of other networks") {
+    Tokens const tokens(30);
+    std::vector<float> slopes;
+    for (std::size_t i = 0; i < tokens.x.size(); i += 6) slopes.push_back(tokens.x[i]);
+    Losses const losses{On<"class">(CrossEntropy{}), On<"slope">(MSE{})};
+    auto of_tokens = train<TwoHeads<Sequence<Input<6>, 100>>>(Seed{3}, losses, Cpu{.threads = 2});
+    auto of_samples = train<TwoHeads<Input<6>>>(Seed{3}, losses, Cpu{.threads = 2});
+    auto const a = of_tokens.evaluate(tokens.by_token().with_targets(slopes, 1));
+    auto const b = of_samples.evaluate(from_memory(tokens.x, {6}, tokens.of_tokens, 3).with_targets(slopes, 1));
+    CHECK(a.counted == b.counted);
+    CHECK(a.correct == b.correct);
+    for (char const* const head : {"class", "slope"})
+        CHECK(a.losses[head].loss == doctest::Approx(b.losses[head].loss).epsilon(1e-5));
+    CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-5));
+}
+
 TEST_CASE("an answer does not depend on the sequences that it comes with") {
     Tokens const tokens(60);
     Model<PerSequence> const model(5);
@@ -160,6 +178,18 @@ TEST_CASE("data that do not fit") {
     CHECK(three.length(1) == 2);
     CHECK_THROWS_WITH(static_cast<void>(three.length(3)), "length: index 3 is not below 3, the number of samples");
     CHECK_THROWS_WITH(static_cast<void>(three.labels(3)), "labels: index 3 is not below 3, the number of samples");
+    SequenceBatch const sequences(x, {6}, Lengths(std::vector{1, 3}), std::vector{0, 1});
+    Batch late = sequences;
+    std::vector<std::int32_t> starts{1, 1, 4};
+    late.starts = starts.data();
+    CHECK_THROWS_WITH(trainer.train_step(late), "train_step: the batch's first sequence begins at token 1, expected 0");
+    Workspace<PerSequence> workspace;
+    CHECK_THROWS_WITH(static_cast<void>(trainer.model()(late, workspace)),
+                      "model(batch, workspace): the batch's first sequence begins at token 1, expected 0");
+    starts[0] = 0, starts[1] = 0;
+    CHECK_THROWS_WITH(
+        trainer.train_step(late),
+        "train_step: sample 0 of the batch has 0 tokens, expected 1 to 100: Sequence<Input<...>, longest>");
     CHECK_THROWS_WITH(static_cast<void>(tokens.by_token().with(RandomHorizontalFlip{})),
                       "with: of sequences there is Normalize alone");
 }

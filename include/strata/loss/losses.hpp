@@ -170,7 +170,7 @@ HeadMeans<Op::heads> loss_mean(HeadLosses<Op, L...> const& losses, Batch const& 
 template <class Op, class... L>
 HeadMeans<Op::heads> loss_mean(HeadLosses<Op, L...> const& losses, Batch const& batch) {
     Batch const& all = batch.whole ? *batch.whole : batch;
-    return loss_mean(losses, all, {0, all.size});
+    return loss_mean(losses, all, {0, all.answers()});
 }
 
 template <class Loss>

@@ -1,8 +1,6 @@
 // From a network type to its flat, run-time description.
 #pragma once
 
-#include <algorithm>
-
 #include "../core/error.hpp"
 #include "network.hpp"
 #include "summary.hpp"
@@ -33,8 +31,7 @@ STRATA_COLD inline std::vector<LayerDescription> describe_layers(std::span<Layer
 }
 }  // namespace detail
 
-/// What `summary` prints. Bytes are for scalars of type T and full tiles of 16 samples, of networks of sequences for
-/// a tile that takes the longest.
+/// What `summary` prints. Bytes are for scalars of type T and full tiles of 16 samples.
 template <class Net, class T = float>
 [[nodiscard]] NetworkDescription describe() {
     NetworkDescription description;
@@ -44,13 +41,9 @@ template <class Net, class T = float>
     description.forward_flops = Net::flops;
     description.training_flops = Net::training_flops;
     description.parameter_bytes = static_cast<std::int64_t>(Net::template parameter_bytes<T>);
+    description.training_workspace_bytes = 16 * static_cast<std::int64_t>(Net::template training_bytes_per_sample<T>);
+    description.inference_workspace_bytes = 16 * static_cast<std::int64_t>(Net::template inference_bytes_per_sample<T>);
     description.longest_sequence = Net::longest_sequence;
-    description.tile_tokens = Net::has_sequences ? (std::max)(64, (Net::longest_sequence + 15) / 16 * 16) : 0;
-    std::int64_t const columns = Net::has_sequences ? description.tile_tokens : 16;
-    description.training_workspace_bytes =
-        columns * static_cast<std::int64_t>(Net::template training_bytes_per_sample<T>);
-    description.inference_workspace_bytes =
-        columns * static_cast<std::int64_t>(Net::template inference_bytes_per_sample<T>);
     return description;
 }
 

@@ -83,6 +83,8 @@ template <class In>
 inline constexpr bool is_part<RequiresGrad<In>> = true;
 template <class... Parts>
 inline constexpr bool is_part<Inputs<Parts...>> = true;
+template <class In, int Longest>
+inline constexpr bool is_part<Sequence<In, Longest>> = true;
 template <class... Layers>
 inline constexpr bool is_part<Main<Layers...>> = true;
 template <class... Layers>
@@ -95,8 +97,8 @@ struct NotALayer {
     struct Message {
         static_assert(
             !is_part<Layer>,
-            "this is not a layer: Input, Inputs and RequiresGrad<Input<...>> stand first in a Network, Main, Shortcut "
-            "and After in a Residual");
+            "this is not a layer: Input, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a "
+            "Network, Main, Shortcut and After in a Residual");
         static_assert(!MisspellsBackward<Layer>,
                       "an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other "
                       "arguments, or is missing where `keep` says what it reads");

@@ -177,10 +177,9 @@ private:
         sequence_fault != detail::SequenceFault::joined,
         "a join, Residual or Heads of branches of which one has a column a token and another one a sequence: reduce "
         "all of them, or none");
-    static_assert(
-        sequence_fault != detail::SequenceFault::batch,
-        "Sequence: statistics of a batch of tokens (BatchNorm) are not there yet: take LayerNorm or GroupNorm, "
-        "or put it into Frozen");
+    static_assert(sequence_fault != detail::SequenceFault::batch,
+                  "Sequence: statistics of a batch (BatchNorm) are not there yet: take LayerNorm or GroupNorm, "
+                  "or put it into Frozen");
 
 public:
     /// Number of operations in the flat list; values are numbered 0 (the input) to this (the output).

@@ -20,7 +20,7 @@ struct LayerDescription {
     std::int64_t memory_bytes = 0;  ///< of the activation it writes, one sample
 };
 
-/// A network, as the summary shows it.
+/// A network, as the summary shows it. Where its samples are sequences, all that is said of one sample is said of a token.
 struct NetworkDescription {
     std::string input_shape;  ///< of one sample: "3 x 32 x 32"
     std::vector<LayerDescription> layers;
@@ -28,10 +28,9 @@ struct NetworkDescription {
     double forward_flops = 0;   ///< one sample
     double training_flops = 0;  ///< forward and backward, one sample
     std::int64_t parameter_bytes = 0;
-    std::int64_t training_workspace_bytes = 0;   ///< of a tile of 16 samples, or of tile_tokens
-    std::int64_t inference_workspace_bytes = 0;  ///< the same
-    /// Of a network of sequences, whose numbers of a sample are those of a token: tokens of the longest, and of a tile.
-    int longest_sequence = 0, tile_tokens = 0;
+    std::int64_t training_workspace_bytes = 0;   ///< of a tile of 16 samples
+    std::int64_t inference_workspace_bytes = 0;  ///< of a tile of 16 samples
+    int longest_sequence = 0;                    ///< tokens; 0: samples are no sequences
 };
 
 namespace detail {

@@ -47,7 +47,8 @@ STRATA_DEFINE std::string format_summary(NetworkDescription const& network) {
     constexpr std::size_t column_count = 6, text_columns = 3;  // the columns after these are numbers, set to the right
     FixedArray<std::array<std::string, column_count>> rows(network.layers.size() + 2);
     rows[0] = {"layer", "type", "output shape", "parameters", "FLOPs", "memory"};
-    rows[1] = {"", "Input", network.input_shape, "", "", ""};
+    bool const sequences = network.longest_sequence > 0;
+    rows[1] = {"", sequences ? "Sequence" : "Input", network.input_shape, "", "", ""};
     for (std::size_t k = 0; k < network.layers.size(); ++k) {
         auto const& layer = network.layers[k];
         rows[k + 2] = {layer.name,
@@ -83,13 +84,14 @@ STRATA_DEFINE std::string format_summary(NetworkDescription const& network) {
         text.append(name).append(std::string(22 - name.size(), ' ')).append(value) += '\n';
     };
     total("parameters", format_count(network.parameters) + " (" + format_bytes(network.parameter_bytes) + ")");
-    bool const tokens = network.longest_sequence > 0;
-    if (tokens) total("a sequence", "1 to " + format_count(network.longest_sequence) + " tokens");
-    total(tokens ? "forward, a token" : "forward, a sample", format_flops(network.forward_flops));
-    total(tokens ? "training, a token" : "training, a sample", format_flops(network.training_flops));
-    std::string const tile = " a tile of " + (tokens ? format_count(network.tile_tokens) + " tokens" : "16");
-    total("workspace, training", format_bytes(network.training_workspace_bytes) + tile);
-    total("workspace, inference", format_bytes(network.inference_workspace_bytes) + tile);
+    total(sequences ? "forward, a token" : "forward, a sample", format_flops(network.forward_flops));
+    total(sequences ? "training, a token" : "training, a sample", format_flops(network.training_flops));
+    auto const workspace = [&](std::int64_t of_16) {  // tiles of sequences have as many columns as those need
+        return sequences ? format_bytes(of_16 / 16) + " a token" : format_bytes(of_16) + " a tile of 16";
+    };
+    total("workspace, training", workspace(network.training_workspace_bytes));
+    total("workspace, inference", workspace(network.inference_workspace_bytes));
+    if (sequences) total("longest sequence", format_count(network.longest_sequence) + " tokens");
     return text;
 }
 

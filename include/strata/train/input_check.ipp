@@ -91,11 +91,12 @@ STRATA_DEFINE void InputCheck::check(Batch const& batch, char const* who) const 
     check_batch_memory(batch, who);
     if ((batch.starts != nullptr) != (longest > 0))
         fail(who, ": ", longest > 0 ? detail::sequences_wanted : detail::no_sequences_wanted);
+    if (batch.starts && batch.starts[0] != 0)
+        fail(who, ": the batch's first sequence begins at token ", batch.starts[0], ", expected 0");
     for (int i = 0; batch.starts && i < batch.size; ++i)
-        if (int const length = batch.starts[i + 1] - batch.starts[i];
-            length < 1 || length > longest || batch.starts[0] != 0)
+        if (int const length = batch.starts[i + 1] - batch.starts[i]; length < 1 || length > longest)
             fail(who, ": ", name_of_sample(batch, i), " has ", length, " tokens, expected 1 to ", longest,
-                 " (Sequence<Input<...>, longest>), and the first one begins at 0");
+                 ": Sequence<Input<...>, longest>");
     if (batch.starts && (batch.labels || batch.targets) && batch.columns() != batch.size)
         check_answers(batch.answers_columns, who);
     for (int i = 0; batch.weights && i < batch.answers(); ++i)

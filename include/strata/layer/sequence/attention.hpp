@@ -73,6 +73,19 @@ struct AttentionOperation {
     STRATA_HD static STRATA_INLINE auto are_seen(Io const& io, int other) {
         return lane_index<L>(io.position) <= L(static_cast<scalar_of<L>>(IsCausal ? other : io.length + width_of<L>));
     }
+    /// sums += factor numbers, where the one token sees the other: nothing of what it does not see, not even a NaN.
+    template <class L, class Mask, class Numbers>
+    STRATA_HD static STRATA_INLINE void add(std::array<L, static_cast<std::size_t>(head)>& sums, Mask const& counts,
+                                            L factor, Numbers const& numbers, int from) {
+        for (int j = 0; j < head; ++j) {
+            auto& sum = sums[static_cast<std::size_t>(j)];
+            L const next = multiply_add(factor, numbers[from + j], sum);
+            if constexpr (IsCausal)
+                sum = select(counts, next, sum);
+            else
+                sum = next;
+        }
+    }
     /// Tokens that the lane's see at most.
     template <class L, class Io>
     STRATA_HD static STRATA_INLINE int seen(Io const& io) {
@@ -108,11 +121,7 @@ struct AttentionOperation {
         for (int s = 0; s < seen<L>(io); ++s) {
             auto const other = io.column(s);
             L const a = dot<L>(io.x, q, other.x, k) * scale<L>();
-            L const p = select(see<L>(io, s), exp(a - io.pass(LogSum{})[h]), L(0));
-            for (int j = 0; j < head; ++j) {
-                auto& sum = y[static_cast<std::size_t>(j)];
-                sum = multiply_add(p, other.x[v + j], sum);
-            }
+            add(y, see<L>(io, s), exp(a - io.pass(LogSum{})[h]), other.x, v);
         }
         return whole(y);
     }
@@ -122,30 +131,23 @@ struct AttentionOperation {
         int const h = at[0] % Heads, part = at[0] / Heads, q = h * head, k = Width + q, v = 2 * Width + q;
         std::array<L, static_cast<std::size_t>(head)> dx;
         for (L& sum : dx) sum = L(0);
-        auto const add = [&](L factor, auto const& numbers, int from) {
-            for (int j = 0; j < head; ++j) {
-                auto& sum = dx[static_cast<std::size_t>(j)];
-                sum = multiply_add(factor, numbers[from + j], sum);
-            }
-        };
         if (part == 0) {
             for (int s = 0; s < seen<L>(io); ++s) {
                 auto const key = io.column(s);
                 L const a = dot<L>(io.x, q, key.x, k) * scale<L>();
-                L const p = select(see<L>(io, s), exp(a - io.pass(LogSum{})[h]), L(0));
-                L const da = p * (dot<L>(io.dy, q, key.x, v) - io.pass(Product{})[h]);
-                add(da * scale<L>(), key.x, k);
+                L const da = exp(a - io.pass(LogSum{})[h]) * (dot<L>(io.dy, q, key.x, v) - io.pass(Product{})[h]);
+                add(dx, see<L>(io, s), da * scale<L>(), key.x, k);
             }
         } else {
             for (int t = IsCausal ? io.position : 0; t < io.length; ++t) {
                 auto const query = io.column(t);
                 L const a = dot<L>(query.x, q, io.x, k) * scale<L>();
-                L const p = select(are_seen<L>(io, t), exp(a - query.pass(LogSum{})[h]), L(0));
+                L const p = exp(a - query.pass(LogSum{})[h]);
                 if (part == 2) {
-                    add(p, query.dy, q);
+                    add(dx, are_seen<L>(io, t), p, query.dy, q);
                 } else {
                     L const da = p * (dot<L>(query.dy, q, io.x, v) - query.pass(Product{})[h]);
-                    add(da * scale<L>(), query.x, q);
+                    add(dx, are_seen<L>(io, t), da * scale<L>(), query.x, q);
                 }
             }
         }

@@ -41,6 +41,9 @@ public:
         check_batch_memory(batch, "model(batch, workspace)");
         if constexpr (Net::has_sequences) {
             if (!batch.starts) fail("model(batch, workspace): ", detail::sequences_wanted);
+            if (batch.starts[0] != 0)
+                fail("model(batch, workspace): the batch's first sequence begins at token ", batch.starts[0],
+                     ", expected 0");
         } else if (batch.starts) {
             fail("model(batch, workspace): ", detail::no_sequences_wanted);
         }

@@ -237,8 +237,7 @@ private:
         write_all<Training, Bands>(steps.data());
         if constexpr (Net::has_sequences)
             for (Step& step : steps)
-                if (step.kernel) {
-                    int const i = step.operation;
+                if (int const i = step.operation; i >= 0) {  // g++'s sanitizers compare no function with null here
                     step.reads_sequences = Net::reduced[static_cast<std::size_t>(all<Training>.rows[i].inputs[0])];
                     step.makes_sequences = Net::reduced[static_cast<std::size_t>(i) + 1];
                 }

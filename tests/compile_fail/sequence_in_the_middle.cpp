@@ -1,0 +1,9 @@
+// expect: this is not a layer: Input, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a Network
+// expect: layer<1>
+#include <strata/layer/linear.hpp>
+#include <strata/network/network.hpp>
+
+using namespace strata;
+using Net = Network<Input<8>, Linear<4>, Sequence<Input<4>>, Linear<2>>;
+
+int const parameters = Net::parameter_count;
