@@ -254,7 +254,8 @@ public:
     static constexpr int training_scratch = written<true>.scratch,
                          inference_scratch = (std::max)(written<false, true>.scratch, written<false>.scratch);
     static constexpr std::ptrdiff_t training_prepared = written<true>.prepared,
-                                    inference_prepared = written<false>.prepared;
+                                    inference_prepared =
+                                        (std::max)(written<false, true>.prepared, written<false>.prepared);
 };
 
 /// The program of a network for training or inference: the other one's kernels are not compiled.

@@ -46,23 +46,6 @@ struct StridedSource {
     }
 };
 
-/// As StridedSource, where all that a step reads follows what the one before it has read: R factors and V vectors.
-template <int R, int V, class L>
-struct RunSource {
-    using T = scalar_of<L>;
-    static constexpr bool holds = false;
-    T const *factors, *vectors;
-    int depth;
-
-    STRATA_INLINE static constexpr int vector(int v) { return v * width_of<L>; }
-    STRATA_INLINE static T factor(T const* factors, int u) { return factors[u]; }
-    template <class F>
-    STRATA_INLINE void steps(F const& f) const {
-        T const *w = factors, *x = vectors;
-        for (int k = 0; k < depth; ++k, w += R, x += V * width_of<L>) f(x, w);
-    }
-};
-
 // ---- the blocks ----------------------------------------------------------------------------------------------------
 
 /// One step: sum(u, v) += factor(u) vector(v), `vectors` and `factors` being what a source gives.
@@ -116,7 +99,7 @@ STRATA_INLINE void dot(Source const& steps, int rows, int columns, Store const& 
         STRATA_UNROLL
         for (int v = 0; v < B; ++v) {
             L second = load_lane<L>(b(v));
-            hold_in_register(second);
+            if constexpr (A > 1) hold_in_register(second);
             STRATA_UNROLL
             for (int u = 0; u < A; ++u) total[u][v] = multiply_add(first[u], second, total[u][v]);
         }

@@ -67,6 +67,7 @@ template <bool Inputs, class L, class T>
 STRATA_ONE_COPY T tiles_to_points(RowTiles const& d, T const* from, T* to) {
     using Transform = WinogradRowTransform;
     constexpr int columns = Inputs ? Transform::points : Transform::outputs;
+    std::ptrdiff_t const column = d.column, point = d.point;
     L total(T(0));
     for (int row = 0; row < d.rows; ++row, from += d.pitch, to += d.to_pitch)
         for (int s = 0; s < d.samples; s += width_of<L>) {
@@ -76,7 +77,7 @@ STRATA_ONE_COPY T tiles_to_points(RowTiles const& d, T const* from, T* to) {
                 L in[columns], v[Transform::points];
                 STRATA_UNROLL
                 for (int k = 0; k < columns; ++k) {
-                    in[k] = load_lane<L>(source + k * d.column);
+                    in[k] = load_lane<L>(source + k * column);
                     hold_in_register(in[k]);
                 }
                 if constexpr (Inputs) {
@@ -86,7 +87,7 @@ STRATA_ONE_COPY T tiles_to_points(RowTiles const& d, T const* from, T* to) {
                     total = total + ((in[0] + in[1]) + (in[2] + in[3]));
                 }
                 STRATA_UNROLL
-                for (int k = 0; k < Transform::points; ++k) store_lane(target + k * d.point, v[k]);
+                for (int k = 0; k < Transform::points; ++k) store_lane(target + k * point, v[k]);
             }
         }
     return Inputs ? T(0) : sum(total);
@@ -144,12 +145,11 @@ STRATA_INLINE void columns_together(int samples, L (&out)[4]) {
 /// row's.
 template <class L, class T>
 STRATA_ONE_COPY void rows_apart(PlaneRows const& d, int halves, T const* plane, T* line, T* to, int top, int rows) {
-    int const row = d.width * d.S, size = padded_row<L>(d.tiles, d.S, d.left + d.width);
+    int const S = d.S, row = d.width * S, pitch = d.tiles * S, size = padded_row<L>(d.tiles, S, d.left + d.width);
     bool const whole = d.left == 0 && row >= size;
     // `left` is negative for the gradient of padding wider than the kernel reaches.
-    int const unseen = (std::max)(-d.left, 0), zeros = (std::max)(d.left, 0) * d.S,
-              seen = (std::max)(d.width - unseen, 0) * d.S;
-    int const pitch = d.tiles * d.S;
+    int const unseen = (std::max)(-d.left, 0), zeros = (std::max)(d.left, 0) * S,
+              seen = (std::max)(d.width - unseen, 0) * S;
     std::ptrdiff_t const point = d.point;
     if (!whole) std::fill_n(line, size, T(0));
     for (int h = top; h < top + rows; ++h, to += pitch) {
@@ -159,10 +159,10 @@ STRATA_ONE_COPY void rows_apart(PlaneRows const& d, int halves, T const* plane, 
         }
         T const* from = plane + static_cast<std::ptrdiff_t>(h) * row;
         if (!whole) {
-            std::copy_n(from + unseen * d.S, seen, line + zeros);
+            std::copy_n(from + unseen * S, seen, line + zeros);
             from = line;
         }
-        columns_apart<1, L>(d.S, halves, from, to, pitch, point);
+        columns_apart<1, L>(S, halves, from, to, pitch, point);
     }
     for (int k = 0; k < 4 * halves; ++k) store_lane(to + k * d.point, L(T(0)));
 }
@@ -228,6 +228,7 @@ STRATA_INLINE void put_numbers(T const* from, int count, T* to, bool add) {
     using Four = Lane<T, 4>;
     int k = 0;
     for (; k + 4 <= count; k += 4) {
+        STRATA_SCALAR;  // nor does GCC make a call of memcpy of it
         Four const value = load_lane<Four>(from + k);
         store_lane(to + k, add ? load_lane<Four>(to + k) + value : value);
     }
