@@ -2,6 +2,8 @@
 // micro/machine.hpp. Close calls go to direct convolution, which rounds less.
 #pragma once
 
+#include <cstddef>
+
 #include "../convolution/direct_convolution.hpp"
 #include "../micro/machine.hpp"
 #include "winograd_row.hpp"
@@ -157,7 +159,8 @@ struct WinogradRowChoice {
     bool forward;  ///< the pass that may be asked for a sample's own bits
     bool whole_vectors = false;
     bool invariant = false;  ///< where a sample's bits may not depend on the tile: all of them, or none
-    bool narrow[2][N] = {};  ///< [transformed weights are cached, not made for every tile][samples]
+    /// [transformed weights are cached, not made for every tile][samples]
+    bool narrow[2][static_cast<std::size_t>(N)] = {};
 
     constexpr WinogradRowChoice(Correlation const& g, double weight, bool is_forward) : forward(is_forward) {
         if (!is_winograd_row(g)) return;
@@ -212,7 +215,7 @@ constexpr double direct_row_gradient_cycles(Correlation const& g, int S) {
 template <class L>
 struct RowGradientChoice {
     static constexpr int N = width_of<L>;
-    bool one = false, several = false, narrow[N] = {};
+    bool one = false, several = false, narrow[static_cast<std::size_t>(N)] = {};
     constexpr RowGradientChoice(Correlation const& g, double weight) {
         if (!is_winograd_row(g)) return;
         auto const faster = [&](int S) {
