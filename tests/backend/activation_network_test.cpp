@@ -1,4 +1,5 @@
 // labels: plain
+// options: -O1
 // Activations in networks, behind Linear, Conv2d and BatchNorm: gradients, the same bits for any number of threads and in
 // any batch, mixed precision, names.
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// options: -O1
 // Conv2d on images narrower than a vector or not a whole number of vectors wide, where the fast kernels work on bands
 // of rows: against the generic kernels in double, every tile size, split anywhere.
 #include "direct_kernels.hpp"
