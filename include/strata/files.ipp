@@ -1,5 +1,6 @@
-// What no network type touches, compiled once: files, data, progress, tables, and the kernels of floats. The library strata::files is this, for
-// programs compiled with STRATA_FILES, which its target defines; without CMake, compile a file with this line and link it:
+// What no network type touches, compiled once: files, data, progress, tables, and the kernels of floats. The library
+// strata::files is this, for programs compiled with STRATA_FILES, which its target defines; without CMake, compile a
+// file with this line and link it:
 //
 //     #include <strata/files.ipp>   // c++ -DSTRATA_FILES, and the other options of the program
 //

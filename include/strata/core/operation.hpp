@@ -27,10 +27,9 @@
 // sample, or gathered over a sequence or the batch, before the rest: pass.hpp), `using Buffers` (what passes over the batch
 // move), `using ReducesSequence` (the output is one column a sequence: forward reads passes of scope sequence alone, and in
 // backward io.dy is that of the column's sequence), `using SeesSequence` (bodies look at io.column(s) without having such a
-// pass),
-// `same_in_every_lane` (forward gives the same bits in a scalar and in a vector of any width: no product that a compiler
-// may fuse into an addition, no exp or log), `using PassesGradient` (the gradient of every input is dy itself), `using
-// IsConcatenation` (the output is the inputs one behind the other, and there are no bodies).
+// pass), `same_in_every_lane` (forward gives the same bits in a scalar and in a vector of any width: no product that a
+// compiler may fuse into an addition, no exp or log), `using PassesGradient` (the gradient of every input is dy itself),
+// `using IsConcatenation` (the output is the inputs one behind the other, and there are no bodies).
 //
 // Bodies are in *gather form*: each is a pure function of what it reads, so executors may run the elements in any
 // order, on SIMD lanes, GPU threads or doubles. They are marked STRATA_HD, as is all that they call, to run on GPUs.

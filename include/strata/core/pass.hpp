@@ -12,8 +12,9 @@
 // Every body that comes later reads them, `io.pass(Mean{})(group)`; forward's are kept for backward. They are numbers
 // of the precision's compute type, whatever values are stored as.
 //
-// A pass has a scope. That of the above is the sample: in networks of sequences a column of one (a token). What is gathered over all samples of the batch is a pass, too, whose
-// body gives one of the numbers that a sample has a part in an element with:
+// A pass has a scope. That of the above is the sample: in networks of sequences a column of one (a token). What is
+// gathered over all samples of the batch is a pass, too, whose body gives one of the numbers that a sample has a part
+// in an element with:
 //
 //   struct Moments : Pass<Shape<channels>, Scope::batch> {
 //       static constexpr Gather gathers = Gather::moments;    // Gather::mean if it does not say so

@@ -119,8 +119,8 @@ concept IntegerSequence = !requires { typename access_of<A>::Element; } && requi
 };
 }  // namespace detail
 
-/// [N] class indices, or [N][places], of any integer type, bool and std::vector<bool> among them; always copied. Throws Error for one
-/// that is larger than any class.
+/// [N] class indices, or [N][places], of any integer type, bool and std::vector<bool> among them; always copied. Throws
+/// Error for one that is larger than any class.
 class Labels {
 public:
     template <class A>

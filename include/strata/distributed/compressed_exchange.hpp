@@ -126,8 +126,8 @@ public:
         communicator.wait();
         decode(code, std::span<std::byte const>(encoded_.data(), size), std::span(numbers, count_));
     }
-    /// After a pass that is finite on all ranks: what its codes left out is kept for the next one. Once more, with no other pass
-    /// since: it is what it was before.
+    /// After a pass that is finite on all ranks: what its codes left out is kept for the next one. Once more, with no
+    /// other pass since: it is what it was before.
     void keep() {
         std::swap(left_, new_left_);
         if (!new_left_back_.empty()) std::swap(left_back_, new_left_back_);

@@ -13,10 +13,11 @@ struct Wire {
     friend constexpr bool operator==(Wire const&, Wire const&) = default;
 };
 
-/// The wire of a step of DataParallel on `rank` of `ranks`, behind another one, with a batch of so many samples: gradients there and back, the
-/// leaves' results, what passes over the batch (BatchNorm's) have gathered. `ways` are what stands behind DataParallel's
-/// communicator; what ranks agree on under WhenLost::go_on is the engine's own and does not count. Codes of steps in which
-/// OneBit or TopK warm up are longer: at(step) says them. Throws Error where a number makes no sense.
+/// The wire of a step of DataParallel on `rank` of `ranks`, behind another one, with a batch of so many samples:
+/// gradients there and back, the leaves' results, what passes over the batch (BatchNorm's) have gathered. `ways` are
+/// what stands behind DataParallel's communicator; what ranks agree on under WhenLost::go_on is the engine's own and
+/// does not count. Codes of steps in which OneBit or TopK warm up are longer: at(step) says them. Throws Error where a
+/// number makes no sense.
 ///
 ///     static_assert(wire_of<LeNet>(64, 2).bytes == 248'056);
 ///     wire_of<LeNet>(256, 8, 3, Cpu{.leaves = 8}, Sharded<2>{}, Compressed<Int8>{}).messages;

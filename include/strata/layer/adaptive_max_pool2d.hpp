@@ -1,5 +1,5 @@
-// AdaptiveMaxPool2d: the largest pixel of windows that give an output of a wanted size, as torch.nn.AdaptiveMaxPool2d (of equal
-// pixels the first in row-major order wins; NaN wins over everything).
+// AdaptiveMaxPool2d: the largest pixel of windows that give an output of a wanted size, as torch.nn.AdaptiveMaxPool2d
+// (of equal pixels the first in row-major order wins; NaN wins over everything).
 //
 //   y(c, i, j)  = max of x(c, h, w) over floor(i H / H') <= h < ceil((i + 1) H / H') and the same columns
 //   dx(c, h, w) = sum of dy(c, i, j) over the windows that (h, w) won

@@ -1,7 +1,8 @@
 // Concatenation: several values one behind the other, as torch.cat(dim=1): y = [x0, x1, …], dx_k is part k of dy.
 //
-// Shapes: x_k [C_k][H][W], y [C0 + C1 + …][H][W]; or all lines, [C_k][L], or flat, [C_k]. A tile is [feature][sample], so a part is a piece of
-// the whole's memory: the plan has it made there where it can, and otherwise it is copied. Keeps nothing.
+// Shapes: x_k [C_k][H][W], y [C0 + C1 + …][H][W]; or all lines, [C_k][L], or flat, [C_k]. A tile is [feature][sample],
+// so a part is a piece of the whole's memory: the plan has it made there where it can, and otherwise it is copied.
+// Keeps nothing.
 #pragma once
 
 #include "../core/operation.hpp"

@@ -1,4 +1,5 @@
-// What a network's heads make, one behind the other: a concatenation of values of any shapes, whose parts keep names and shapes.
+// What a network's heads make, one behind the other: a concatenation of values of any shapes, whose parts keep names
+// and shapes.
 #pragma once
 
 #include <array>
@@ -13,7 +14,8 @@ struct HeadName {
     static constexpr std::string_view text = Name.view();
 };
 
-/// The heads' outputs, flat: head k has the numbers [offset[k], offset[k + 1]). Nothing is copied where Concat copies nothing.
+/// The heads' outputs, flat: head k has the numbers [offset[k], offset[k + 1]). Nothing is copied where Concat copies
+/// nothing.
 template <class Names, class... X>
 struct HeadsOf;
 template <class... Names, class... X>

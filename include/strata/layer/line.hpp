@@ -73,7 +73,8 @@ struct ImageInput {
 
 }  // namespace detail
 
-/// The operation of a layer called Name::type (nvcc cannot spell a string in the type of a kernel) on lines, by Plane's bodies and kernels on images one pixel high.
+/// The operation of a layer called Name::type (nvcc cannot spell a string in the type of a kernel) on lines, by Plane's
+/// bodies and kernels on images one pixel high.
 template <class Plane, class Name>
 struct Line : Plane {
     using Input = typename detail::WithoutHeight<typename Plane::Input>::type;

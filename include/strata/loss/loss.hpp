@@ -7,12 +7,14 @@
 //                                      null. Marked STRATA_HD, as is all that it calls, to run on GPUs.
 //
 // One that classifies is given the outputs [C][places] place by place, as rows of C with a label each (PyTorch's
-// dimensions d1, d2, …); the mean is over all of them then. Instead of operator() a loss of targets may have (pointwise_loss.hpp)
+// dimensions d1, d2, …); the mean is over all of them then. Instead of operator() a loss of targets may have
+// (pointwise_loss.hpp)
 //
 //   forward(x, target) const           the loss of one number, over any lane; the sample's is the mean over its numbers
 //   backward(x, target) const          its derivative by x, where Dual is not to find it from forward
 //
-// It may have check() const, which throws Error where a hyperparameter makes no sense. One that classifies may have (loss_mean.hpp)
+// It may have check() const, which throws Error where a hyperparameter makes no sense. One that classifies may have
+// (loss_mean.hpp)
 //
 //   ignore_index                       a number: samples of that label are left out, by the executor: it divides by the
 //                                      number of the others, and sets the row's gradient to 0
@@ -28,8 +30,8 @@ namespace strata::inline STRATA_ABI {
 /// Tag of loss policies.
 struct LossPolicy {};
 
-/// What a loss reads and writes for one lane of samples. X: a view of the outputs (as TileView), DX: of their gradient (data null
-/// when only the value is wanted), Target: of regression targets.
+/// What a loss reads and writes for one lane of samples. X: a view of the outputs (as TileView), DX: of their gradient
+/// (data null when only the value is wanted), Target: of regression targets.
 template <class X, class DX, class Target>
 struct LossInput {
     using L = typename X::LaneType;

@@ -1,5 +1,5 @@
-// WeightedCrossEntropy: CrossEntropy with a weight for each class, as torch.nn.CrossEntropyLoss with `weight`; the sum over the
-// batch is divided by the sum of its labels' weights.
+// WeightedCrossEntropy: CrossEntropy with a weight for each class, as torch.nn.CrossEntropyLoss with `weight`; the sum
+// over the batch is divided by the sum of its labels' weights.
 //
 //   p = softmax(x),  q(k) = w(k) ((1 - e) [k = label] + e / K)
 //   loss = -sum_k q(k) log p(k),  dx(k) = (p(k) sum q - q(k)) / sum of w(label) over the batch

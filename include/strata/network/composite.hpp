@@ -141,10 +141,10 @@ struct Branch {};
 template <class Layer, class... Branches>
 struct Join {};
 
-/// The end of a network with several outputs: `Heads<Named<"classes", Linear<10>>, Named<"box", Linear<32>, ReLU, Linear<4>>>`. Every
-/// head reads what came in; in files it has its name in the network's own scope (classes.weight, box.0.weight), as an
-/// attribute of an nn.Module. The network's output is that of all heads, one behind the other; head<"box", Net> finds one
-/// of them. Trained with Losses.
+/// The end of a network with several outputs: `Heads<Named<"classes", Linear<10>>, Named<"box", Linear<32>, ReLU,
+/// Linear<4>>>`. Every head reads what came in; in files it has its name in the network's own scope (classes.weight,
+/// box.0.weight), as an attribute of an nn.Module. The network's output is that of all heads, one behind the other;
+/// head<"box", Net> finds one of them. Trained with Losses.
 template <class... Parts>
 struct Heads {};
 

@@ -2,8 +2,8 @@
 // parameters and optimizer state are float.
 //
 // `Mixed<bfloat16>` needs no loss scaling, for bfloat16 has float's range. Weights are rounded to bfloat16 where a
-// kernel multiplies in that type (AMD's cores with AVX512-BF16); products are exact and sums are float everywhere. Source: Micikevicius
-// et al., arXiv:1710.03740; Kalamkar et al., arXiv:1905.12322.
+// kernel multiplies in that type (AMD's cores with AVX512-BF16); products are exact and sums are float everywhere.
+// Source: Micikevicius et al., arXiv:1710.03740; Kalamkar et al., arXiv:1905.12322.
 #pragma once
 
 #include "../core/bfloat16.hpp"

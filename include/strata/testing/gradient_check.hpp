@@ -278,8 +278,8 @@ inline double relative_error(double a, double b) {
 /// Checks the gradients of a network (a layer is checked as Network<Input<…>, Layer>) with a loss over a batch of
 /// Samples samples in tiles of S: every input element and every parameter, in training mode, dropout's masks held
 /// fixed; and its outputs in evaluation. The default has a full and a ragged tile. Of a network of sequences Samples are the
-/// tokens, of sequences of 1, 3, 10, 2 and so on, in tiles of S or as many as the longest needs. Throws Error where a layer reads
-/// what executors do not provide.
+/// tokens, of sequences of 1, 3, 10, 2 and so on, in tiles of S or as many as the longest needs. Throws Error where a
+/// layer reads what executors do not provide.
 template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
 [[nodiscard]] GradientCheck check_gradients(Loss const& loss = {}, std::uint64_t seed = 1, double step = 1e-5) {
     using Checked = typename detail::WithInputAsParameter<Net, Samples>::type;

@@ -17,15 +17,16 @@ struct AccumulatePolicy {};
 ///
 /// batch_size is what is computed at a time; a step, whatever counts steps (schedules, checkpoint_steps, on_step, progress)
 /// and its StepResult are of batches * batch_size samples, and checkpoints stand between steps. The last step of an
-/// epoch has what is left, in batches of batch_size, none with drop_last. train_step and backward take all samples of a step at once: n samples in
-/// parts of ⌈n / batches⌉, the last one what is left. The loss is the mean over all of them, with their weights and
-/// ignored labels, so that parts of other sizes count as their samples do. With a dynamic loss scale a part that
-/// overflows leaves the step out.
+/// epoch has what is left, in batches of batch_size, none with drop_last. train_step and backward take all samples of a
+/// step at once: n samples in parts of ⌈n / batches⌉, the last one what is left. The loss is the mean over all of them,
+/// with their weights and ignored labels, so that parts of other sizes count as their samples do. With a dynamic loss
+/// scale a part that overflows leaves the step out.
 ///
 /// Without BatchNorm the bits are those of the large batch: memory does not grow with a batch there, for a worker takes tile
 /// by tile from the samples to the gradient, so a step is one pass. BatchNorm takes the statistics of each part, as in
-/// PyTorch, and moves the running ones with each; the gradients of the parts are added in their order. That works on one rank;
-/// ranks that shard gradients keep the values of their part of the whole step (distributed/data_parallel.hpp).
+/// PyTorch, and moves the running ones with each; the gradients of the parts are added in their order. That works on
+/// one rank; ranks that shard gradients keep the values of their part of the whole step
+/// (distributed/data_parallel.hpp).
 struct Accumulate {
     using policy = AccumulatePolicy;
     int batches = 1;

@@ -50,7 +50,8 @@ STRATA_COLD std::string non_finite_gradient(std::span<Gradient> gradient) {
 }
 
 /// The first of samples, targets and layers' outputs that is not finite, after a pass over a batch; `operation` is what
-/// the executor's first_non_finite says, `targets` how many numbers of a sample's targets the loss reads. Empty where all are finite.
+/// the executor's first_non_finite says, `targets` how many numbers of a sample's targets the loss reads. Empty where
+/// all are finite.
 template <class Net, class Precision>
 STRATA_COLD std::string non_finite_place(Model<Net, Precision> const&, Batch const& batch, int operation, int targets) {
     auto place = non_finite_sample<typename Precision::storage>(batch, targets);

@@ -155,8 +155,8 @@ struct AttentionOperation {
     }
 };
 
-/// `Attention<heads, options…>`; option: Causal or NotCausal. `Linear<3 * width>, Attention<heads>, Linear<width>` is PyTorch's
-/// MultiheadAttention of a sequence with itself.
+/// `Attention<heads, options…>`; option: Causal or NotCausal. `Linear<3 * width>, Attention<heads>, Linear<width>` is
+/// PyTorch's MultiheadAttention of a sequence with itself.
 template <int Heads, class... Options>
 struct Attention {
     template <class X>

@@ -19,7 +19,8 @@ inline constexpr int loss_scratch =
               static_cast<int>(sizeof(typename Precision::compute) / sizeof(typename Precision::storage));
 
 /// What finish_tile does with outputs that have a label at each of several places: the scores of a place's classes are a
-/// row. A tile [classes][places][samples] is one of `places * samples` columns, so that vectors are full in tiles of one sample, too.
+/// row. A tile [classes][places][samples] is one of `places * samples` columns, so that vectors are full in tiles of
+/// one sample, too.
 template <class Row, int places, class Precision, class Loss>
 STRATA_ONE_COPY void finish_places(TileContext<Precision, Loss> const& c, typename Precision::storage const* values,
                                    typename Precision::storage* gradient) {

@@ -120,8 +120,8 @@ consteval int samples_counted_in_int() {
     return samples;
 }
 
-/// The most samples in a tile: 16, or 64 where weights dominate, and fewer of samples of tens of millions of numbers. A precision policy may say otherwise with a member
-/// `tile_samples`, a power of two up to 128:
+/// The most samples in a tile: 16, or 64 where weights dominate, and fewer of samples of tens of millions of numbers. A
+/// precision policy may say otherwise with a member `tile_samples`, a power of two up to 128:
 ///
 ///     struct SmallTiles : Float32 { static constexpr int tile_samples = 8; };
 template <class Net, class Precision>

@@ -1,8 +1,8 @@
 // The loops of all products: blocks of sums that live in registers. `outer` broadcasts numbers of one side and multiplies
 // vectors of the other; `dot` multiplies vectors of both sides and adds along the lanes at the end. A source says where
 // the operands of each step come from, an epilogue how sums begin and where they go, and the lane what its numbers are:
-// floats, doubles, or pairs of bfloat16 (../mixed/pair_lane.hpp). A sum runs over a source's steps in order, wherever it stands in
-// a block.
+// floats, doubles, or pairs of bfloat16 (../mixed/pair_lane.hpp). A sum runs over a source's steps in order, wherever
+// it stands in a block.
 #pragma once
 
 #include "../../../../core/lane.hpp"

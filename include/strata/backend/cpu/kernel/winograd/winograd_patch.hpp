@@ -215,8 +215,8 @@ STRATA_ONE_COPY void winograd_scatter(Correlation const& g, int tile_columns, T 
     }
 }
 
-/// Transforms the products of `channels` output channels, [point][channel][vector], back, adds the bias, takes the ReLU, and writes the tiles of
-/// vectors [begin, end) as far as they lie in the image.
+/// Transforms the products of `channels` output channels, [point][channel][vector], back, adds the bias, takes the
+/// ReLU, and writes the tiles of vectors [begin, end) as far as they lie in the image.
 template <int M, class L, class T, class Y>
 STRATA_ONE_COPY void winograd_outputs(Correlation const& g, WinogradImage const& image, T const* from,
                                       std::ptrdiff_t point, T const* bias, Y* y, bool add, bool relu, int begin,
