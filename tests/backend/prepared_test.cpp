@@ -1,4 +1,5 @@
 // labels: threads
+// options: -O1
 // Kernels that prepare the parameters (Winograd's transformed weights, pairs of bfloat16) do so once for all tiles of a
 // batch, or step by step for a single tile: the same bits either way and for any number of threads, and never those of
 // weights that an update has changed.

@@ -1,3 +1,4 @@
+// options: -O1
 // Gradients in a code: the bits of one rank on any number of ranks, what is left of them in checkpoints, and the bytes.
 #include "rank_training.hpp"
 

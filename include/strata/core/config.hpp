@@ -8,7 +8,8 @@
 //                  does not look at what a constexpr function calls: a body without STRATA_HD, which is for the host
 //                  alone, would leave nothing behind but an empty kernel. Called from here it is an error.
 // STRATA_INLINE    forces inlining: lane arithmetic must not become a call. Not where AddressSanitizer checks code that is
-//                  not optimised: every copy would be checked anew, twice the code and the compile time.
+//                  not optimised: every copy would be checked anew, twice the code and the compile time. Programs that
+//                  compute more than they compile say STRATA_INLINE_LANES, and are faster there.
 // STRATA_INLINED   the same, behind the parameters of a lambda.
 // STRATA_UNROLL    unrolls the loop that follows (register blocks must live in registers).
 // STRATA_ROLLED    keeps it a loop: copies around a kernel are not worth the compile time of unrolling them.
@@ -45,7 +46,7 @@
 #elif defined(__SANITIZE_ADDRESS__)
 #define STRATA_ADDRESS_SANITIZER
 #endif
-#if defined(STRATA_ADDRESS_SANITIZER) && !defined(__OPTIMIZE__)
+#if defined(STRATA_ADDRESS_SANITIZER) && !defined(__OPTIMIZE__) && !defined(STRATA_INLINE_LANES)
 #define STRATA_INLINE inline
 #define STRATA_INLINED
 #else
