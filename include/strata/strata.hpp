@@ -27,6 +27,7 @@
 #include "layer/conv_transpose2d.hpp"
 #include "layer/dropout.hpp"
 #include "layer/dropout2d.hpp"
+#include "layer/embedding.hpp"
 #include "layer/flatten.hpp"
 #include "layer/global_avg_pool2d.hpp"
 #include "layer/linear.hpp"

@@ -1,4 +1,4 @@
-// expect: this is not a layer: Input, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a Network, Main, Shortcut and After in a Residual
+// expect: this is not a layer: Input, Ids, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a Network, Main, Shortcut and After in a Residual
 // expect: layer<1>
 // expect: got<Shape<4>>
 #include <strata/layer/linear.hpp>

@@ -1,4 +1,4 @@
-// expect: this is not a layer: Input, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a Network
+// expect: this is not a layer: Input, Ids, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a Network
 // expect: layer<1>
 #include <strata/layer/linear.hpp>
 #include <strata/network/network.hpp>

@@ -1,4 +1,4 @@
-// expect: a step on arrays: the samples are float, double or uint8, the labels integers, or the targets float or double
+// expect: a step on arrays: the samples are float, double or uint8 (ids int32, uint16 or uint8), the labels integers, or the targets float or double
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -141,8 +141,9 @@ inline constexpr char const* no_sequences_wanted =
 /// Throws Error that begins with `who` unless the memory of a batch is what executors can read.
 inline void check_batch_memory(Batch const& batch, char const* who) {
     if (!batch.inputs) fail(who, ": the batch has no inputs");
-    if (batch.type != DataType::uint8 && batch.type != DataType::float32 && batch.type != DataType::float64)
-        fail(who, ": the batch's type must be uint8, float32 or float64");
+    if (batch.type != DataType::uint8 && batch.type != DataType::float32 && batch.type != DataType::float64 &&
+        !is_of_ids(batch.type))
+        fail(who, ": the batch's type must be uint8, float32 or float64, of ids uint8, uint16 or int32");
     if ((batch.scale == nullptr) != (batch.shift == nullptr)) fail(who, ": the batch has only one of scale and shift");
     if (batch.targets && batch.target_type != DataType::float32 && batch.target_type != DataType::float64)
         fail(who, ": the batch's target_type must be float32 or float64");

@@ -15,6 +15,9 @@
 //                                   or parameter, whichever are more
 //   static constexpr auto type      the layer's name for people; "layer"
 //
+// A layer that says `using TakesIds` may stand behind a network's Ids (ids.hpp): its On<X> gets them as X and Input, io.x
+// gives ids then, and there is no input_gradient.
+//
 // An operation with several inputs lists them, `using Inputs = ShapeList<Shape<8, 4, 4>, Shape<8>>` instead of Input.
 // Its bodies read input K as io.template input<K>() (io.x is input 0), and where the gradients differ, or the shapes
 // do, `input_gradient<K>(at, io)` is an element of that input's. `keep` is about all of them. Join
@@ -44,6 +47,7 @@
 
 #include "batch_pass.hpp"
 #include "dual.hpp"
+#include "ids.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -169,7 +173,7 @@ using seen_input = std::conditional_t<sees_sequence<Op>(), SequenceInput<Input>,
 template <class Op>
 using body_input_in_double = seen_input<
     Op,
-    BodyInput<TileView<input_of<Op>, double, double const>, TileView<typename Op::Output, double, double const>,
+    BodyInput<input_view<input_of<Op>, TileView<input_of<Op>, double, double const>>, TileView<typename Op::Output, double, double const>,
               ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>,
               typename SeveralInputs<Op>::type, passes_view<Op, TileView, double, double>>>;
 
@@ -225,7 +229,9 @@ concept HasInputGradient = requires(Position<backward_domain<Op>::rank> from, Io
 };
 template <class Op, class Io>
 consteval bool has_input_gradients() {
-    if constexpr (input_count<Op> == 1)
+    if constexpr (are_ids<input_of<Op>>)
+        return true;  // there is none
+    else if constexpr (input_count<Op> == 1)
         return HasInputGradient<Op, Io>;
     else
         return for_all_inputs<Op>([&]<int K>() { return HasInputGradient<gradient_operation<Op, K>, Io>; });

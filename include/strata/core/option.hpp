@@ -18,6 +18,7 @@ struct Size {
 // An option is a type with a nested `kind`; a layer takes each kind at most once, in any order.
 struct StrideKind {};
 struct PaddingKind {};
+struct PaddingIndexKind {};
 struct OutputPaddingKind {};
 struct DilationKind {};
 struct GroupsKind {};

@@ -13,7 +13,7 @@
 namespace strata::inline STRATA_ABI {
 
 /// Element types that appear in files and batches.
-enum class DataType : std::uint8_t { uint8, int64, float16, bfloat16, float32, float64 };
+enum class DataType : std::uint8_t { uint8, int64, float16, bfloat16, float32, float64, uint16, int32 };
 
 /// Bytes of one element.
 constexpr std::size_t size_of(DataType type) {
@@ -22,8 +22,10 @@ constexpr std::size_t size_of(DataType type) {
             return 1;
         case DataType::float16:
         case DataType::bfloat16:
+        case DataType::uint16:
             return 2;
         case DataType::float32:
+        case DataType::int32:
             return 4;
         case DataType::int64:
         case DataType::float64:
@@ -42,9 +44,16 @@ inline constexpr DataType data_type_of<std::uint8_t> = DataType::uint8;
 template <>
 inline constexpr DataType data_type_of<std::int64_t> = DataType::int64;
 template <>
+inline constexpr DataType data_type_of<std::uint16_t> = DataType::uint16;
+template <>
+inline constexpr DataType data_type_of<std::int32_t> = DataType::int32;
+template <>
 inline constexpr DataType data_type_of<float> = DataType::float32;
 template <>
 inline constexpr DataType data_type_of<double> = DataType::float64;
+
+/// Whether it is a type of ids, and never of numbers; bytes are either.
+constexpr bool is_of_ids(DataType type) { return type == DataType::uint16 || type == DataType::int32; }
 
 /// A named tensor in someone else's memory, row-major, as it stands in a file. `data` is read when saving
 /// and written when loading.
@@ -81,7 +90,7 @@ struct SampleRange {
 struct Batch {
     int size = 0;
     SampleShape shape;
-    DataType type = DataType::float32;     ///< uint8, float32 or float64
+    DataType type = DataType::float32;     ///< uint8, float32 or float64; of ids uint8, uint16 or int32
     void const* inputs = nullptr;          ///< [size][C][H][W]
     double const* scale = nullptr;         ///< [C]: x = scale[c] * value + shift[c]; nullptr leaves values as they are
     double const* shift = nullptr;         ///< [C]; nullptr exactly when scale is

@@ -5,18 +5,18 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// Samples [N][C][H][W] of float, double or uint8 (divided by 255) and labels [N], or [N][places], of any integer type, or
+/// Samples [N][C][H][W] of float, double or uint8 (divided by 255), or of ids, and labels [N], or [N][places], of any integer type, or
 /// targets [N][outputs] of float or double, as a batch while the arrays live. Nothing is copied but labels that are not int32
 /// and matrices whose rows do not lie one behind the other. Throws Error that begins with `who` where the numbers are
 /// not as many as the shapes say.
 template <class X, class Y>
 class ArrayBatch {
-    static constexpr bool samples_fit = detail::ArrayOf<X, std::uint8_t, float, double>,
+    static constexpr bool samples_fit = detail::SampleArray<X>,
                           has_targets = detail::ArrayOf<Y, float, double>,
                           has_labels = std::is_constructible_v<Labels, Y const&>;
     static_assert(samples_fit && (has_targets || has_labels),
-                  "a step on arrays: the samples are float, double or uint8, the labels integers, or the targets float "
-                  "or double; each a vector, span, array or matrix whose rows are samples");
+                  "a step on arrays: the samples are float, double or uint8 (ids int32, uint16 or uint8), the labels "
+                  "integers, or the targets float or double; each a vector, span, array or matrix whose rows are samples");
 
 public:
     /// `wanted` is what a network asks for: the shape of a sample, its outputs, and its places, each with a label.

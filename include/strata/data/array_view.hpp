@@ -101,8 +101,13 @@ private:
     }
 };
 
-/// [N][C][H][W] samples.
-using Samples = ArrayView<std::uint8_t, float, double>;
+/// [N][C][H][W] samples: numbers, or ids, which are int32, uint16 or uint8.
+using Samples = ArrayView<std::uint8_t, float, double, std::int32_t, std::uint16_t>;
+namespace detail {
+/// An array that samples may be in.
+template <class A>
+concept SampleArray = ArrayOf<A, std::uint8_t, float, double, std::int32_t, std::uint16_t>;
+}  // namespace detail
 /// [N][outputs] regression targets.
 using Targets = ArrayView<float, double>;
 

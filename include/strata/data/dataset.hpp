@@ -44,7 +44,7 @@ namespace detail {
 AlignedVector<std::int32_t> starts_of(Lengths const& lengths, std::size_t tokens, char const* who);
 }  // namespace detail
 
-/// N samples [C][H][W] of uint8, float32 or float64 with N labels, or N masks of labels, N rows of targets, or neither, and a
+/// N samples [C][H][W] of uint8, float32 or float64, or of ids, with N labels, or N masks of labels, N rows of targets, or neither, and a
 /// weight each or none. A Dataset is a cheap
 /// value: copies and subsets share the samples and the transforms, functions of the user's own included. It is never
 /// empty, except when default-constructed; one that was moved from may only be assigned to or destroyed.
@@ -66,7 +66,7 @@ public:
     [[nodiscard]] std::size_t columns() const;
     /// How many have labels or targets: tokens, or samples.
     [[nodiscard]] std::size_t answers() const;
-    /// Element type of the stored samples: uint8, float32 or float64.
+    /// Element type of the stored samples: uint8, float32 or float64, of ids uint16 or int32.
     [[nodiscard]] DataType type() const { return type_; }
     /// Number of classes, 0 when there are no labels.
     [[nodiscard]] int classes() const { return classes_; }
@@ -121,6 +121,7 @@ public:
                       "void(std::span<float> sample, SampleShape shape, Random& random), or with a SampleTarget before "
                       "random");
         if (size_ == 0) fail("with: the dataset is empty");
+        if (is_of_ids(type_)) fail("with: there are no transforms of ids");
         if (has_sequences() && !(std::is_same_v<T, Normalize> && ...))
             fail("with: of sequences there is Normalize alone");
         Dataset result = *this;

@@ -155,6 +155,8 @@ STRATA_DEFINE STRATA_COLD std::vector<float> Dataset::input(std::size_t index) c
     for (std::size_t k = 0; k < values.size(); ++k) {
         void const* const at = sample.data() + k * size_of(type);
         float const value = type == DataType::uint8     ? static_cast<float>(*static_cast<std::uint8_t const*>(at))
+                            : type == DataType::uint16  ? static_cast<float>(*static_cast<std::uint16_t const*>(at))
+                            : type == DataType::int32   ? static_cast<float>(*static_cast<std::int32_t const*>(at))
                             : type == DataType::float32 ? *static_cast<float const*>(at)
                                                         : static_cast<float>(*static_cast<double const*>(at));
         std::size_t const c = k % shape_.size() / pixels;

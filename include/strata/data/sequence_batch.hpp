@@ -7,14 +7,14 @@
 
 namespace strata::inline STRATA_ABI {
 
-/// Tokens [tokens][shape] of float, double or uint8 (divided by 255) and the lengths of the sequences, as a batch while the
+/// Tokens [tokens][shape] of float, double or uint8 (divided by 255), or of ids, and the lengths of the sequences, as a batch while the
 /// array lives: `model(SequenceBatch(tokens, {64}, Lengths(lengths)), workspace)`, with labels of sequences or of tokens
 /// `trainer.train_step(SequenceBatch(tokens, {64}, Lengths(lengths), labels))`. Throws Error as from_memory does.
 template <class X>
 class SequenceBatch {
     static_assert(
-        detail::ArrayOf<X, std::uint8_t, float, double>,
-        "SequenceBatch: the tokens are float, double or uint8, in a vector, span, array or matrix whose rows are "
+        detail::SampleArray<X>,
+        "SequenceBatch: the tokens are float, double or uint8 (ids int32, uint16 or uint8), in a vector, span, array or matrix whose rows are "
         "tokens");
     using Element = typename detail::access_of<X>::Element;
 

@@ -17,6 +17,7 @@ template <class T>
     if (batch.type != data_type_of<T>)
         fail("stored_inputs: the batch holds ",
              batch.type == DataType::uint8     ? "bytes"
+             : is_of_ids(batch.type)           ? "ids"
              : batch.type == DataType::float32 ? "floats"
                                                : "doubles",
              ", not what was asked for");
@@ -26,6 +27,7 @@ template <class T>
 /// The inputs of a batch as the network gets them, [size][C H W]: scaled and shifted, a copy.
 template <class T = float>
 [[nodiscard]] SampleMatrix<T> inputs(Batch const& batch) {
+    if (is_of_ids(batch.type)) fail("inputs: the batch holds ids, not numbers");
     SampleMatrix<T> x = batch.type == DataType::uint8     ? stored_inputs<std::uint8_t>(batch).template cast<T>().eval()
                         : batch.type == DataType::float32 ? stored_inputs<float>(batch).template cast<T>().eval()
                                                           : stored_inputs<double>(batch).template cast<T>().eval();

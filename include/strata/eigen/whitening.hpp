@@ -73,6 +73,7 @@ private:
 
     STRATA_COLD static std::shared_ptr<Fitted const> fit(Dataset const& data, WhiteningOptions const& options) {
         if (data.has_sequences()) fail("Whitening: the samples are sequences, expected single ones");
+        if (is_of_ids(data.type())) fail("Whitening: the samples are ids, expected numbers");
         if (data.size() < 2) fail("Whitening: a covariance needs at least 2 samples, the dataset has ", data.size());
         if (!(options.epsilon >= 0)) fail("Whitening: epsilon is ", options.epsilon, ", expected at least 0");
         auto const size = static_cast<Eigen::Index>(data.shape().size());

@@ -84,6 +84,10 @@ inline constexpr std::uint64_t most_safetensors_header_bytes = 100'000'000;
             return "F32";
         case DataType::float64:
             return "F64";
+        case DataType::uint16:
+            return "U16";
+        case DataType::int32:
+            return "I32";
     }
     return "";
 }

@@ -23,7 +23,8 @@ template <bool WantsGradient, class... Names, class... Shapes>
 struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
     using AreInputParts = void;
     static constexpr std::ptrdiff_t numbers = (std::ptrdiff_t{0} + ... + Shapes::size);
-    static constexpr bool countable = numbers < std::ptrdiff_t{1} << 31;
+    static constexpr bool countable =
+        (std::ptrdiff_t{0} + ... + detail::scalars_of_value<Shapes>) < std::ptrdiff_t{1} << 31;
     using Whole = Shape<countable ? static_cast<int>(numbers) : 1>;
     static constexpr int count = sizeof...(Shapes);
     static constexpr bool wants_gradient = WantsGradient;
@@ -35,12 +36,32 @@ struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
         ((found = found < 0 && Names::text == name ? k : found, ++k), ...);
         return found;
     }
-    /// Where an input begins.
+    /// Where an input begins, in elements, and in scalars of a tile.
     static constexpr int offset(int input) {
         int at = 0, k = 0;
         ((at += countable && k < input ? Shapes::size : 0, ++k), ...);
         return at;
     }
+    static constexpr int scalar_offset(int input) {
+        std::ptrdiff_t at = 0;
+        int k = 0;
+        ((at += countable && k < input ? detail::scalars_of_value<Shapes> : 0, ++k), ...);
+        return static_cast<int>(at);
+    }
+    static constexpr std::ptrdiff_t scalars = (std::ptrdiff_t{0} + ... + detail::scalars_of_value<Shapes>);
+    static constexpr int id_inputs = (0 + ... + (detail::are_ids<Shapes> ? 1 : 0));
+    /// Where ids are.
+    static constexpr auto id_parts = [] {
+        std::array<detail::IdPart, static_cast<std::size_t>(id_inputs)> parts{};
+        std::size_t n = 0;
+        int k = 0;
+        [[maybe_unused]] auto const add = [&]<class S>(S, std::string_view name) {
+            if constexpr (detail::are_ids<S>) parts[n++] = {offset(k), S::size, S::vocabulary, name};
+            ++k;
+        };
+        (add(Shapes{}, Names::text), ...);
+        return parts;
+    }();
     static constexpr bool differ = [] {
         int k = 0;
         bool all = true;
@@ -81,7 +102,7 @@ struct InputPart<Parts, K, false> {
     static constexpr Keep keep = Keep::nothing;
     static constexpr double flops = 0;
     static constexpr std::string_view type = "From";
-    static constexpr int view_offset = Parts::offset(K);
+    static constexpr int view_offset = Parts::scalar_offset(K);
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -79,6 +79,8 @@ template <class Layer>
 inline constexpr bool is_part = false;
 template <int... Extents>
 inline constexpr bool is_part<Input<Extents...>> = true;
+template <int Vocabulary, int... Extents>
+inline constexpr bool is_part<Ids<Vocabulary, Extents...>> = true;
 template <class In>
 inline constexpr bool is_part<RequiresGrad<In>> = true;
 template <class... Parts>
@@ -97,7 +99,7 @@ struct NotALayer {
     struct Message {
         static_assert(
             !is_part<Layer>,
-            "this is not a layer: Input, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a "
+            "this is not a layer: Input, Ids, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a "
             "Network, Main, Shortcut and After in a Residual");
         static_assert(!MisspellsBackward<Layer>,
                       "an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other "
@@ -169,6 +171,23 @@ struct ToldOfInputs {
     template <class Where>
     using At = ReadsAllInputs<Layer, Where, got<X>>;
 };
+/// What is said of a layer that would read ids as numbers.
+template <class Layer, class Where, class Got>
+struct ReadsIds {
+    struct Message {
+        static_assert(sizeof(Layer) == 0,
+                      "what comes in here are Ids, which are no numbers: put Embedding<width> first, or let the layer say "
+                      "`using TakesIds = void`");
+    };
+};
+template <class Layer, class X>
+struct ToldOfIds {
+    template <class Where>
+    using At = ReadsIds<Layer, Where, got<X>>;
+};
+template <class Layer, class X>
+inline constexpr bool reads_ids = are_ids<X> && !requires { typename Layer::TakesIds; };
+
 // ---- fragments --------------------------------------------------------------------------------------------------------
 
 /// No operation: what came in goes out.
@@ -258,6 +277,9 @@ struct Range<Layers, From, 0, X> : NoFragment<X> {};
 template <class Layers, int From, class X>
 requires requires { typename X::AreInputParts; }
 struct Range<Layers, From, 0, X> : NoFragment<Poison, Misused<ToldOfInputs<Identity, X>, 0>> {};
+template <class Layers, int From, class X>
+requires are_ids<X>
+struct Range<Layers, From, 0, X> : NoFragment<Poison, Misused<ToldOfIds<Identity, X>, 0>> {};
 
 template <class Layers, int N, class X, class Half = Repeated<Layers, N / 2, X>>
 using RepeatedHalves = Then<Half, typename behind<Half>::template RepeatedOf<Layers, N - N / 2>>;
@@ -292,6 +314,8 @@ template <class Layer, class X>
 consteval auto bind() {
     if constexpr (requires { typename X::AreInputParts; }) {
         return MisusedFragment<ToldOfInputs<Layer, X>>{};
+    } else if constexpr (reads_ids<Layer, X> && !is_part<Layer>) {
+        return MisusedFragment<ToldOfIds<Layer, X>>{};
     } else if constexpr (requires { typename Layer::template Check<layer<>, got<X>>; }) {
         if constexpr (Layer::template Check<layer<>, got<X>>::ok)
             return OperationFragment<typename Layer::template On<X>>{};

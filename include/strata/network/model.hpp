@@ -98,7 +98,7 @@ public:
     void tensors() const&& = delete;
 
     /// Runs the network on a Batch, or on samples [N][C][H][W] as from_memory takes them: a vector, span, array or matrix
-    /// (rows are samples) of float, double or uint8, which is divided by 255. Nothing is copied but a matrix whose rows
+    /// (rows are samples) of float, double or uint8, which is divided by 255, or of ids. Nothing is copied but a matrix whose rows
     /// do not lie one behind the other. See Workspace of the backend in use for the rest.
     template <class Workspace, class Samples>
     auto operator()(Samples const& samples, Workspace& workspace) const {
@@ -107,11 +107,11 @@ public:
         static_assert(ours,
                       "model(samples, workspace): the workspace is a Workspace, not const, of the same network "
                       "and precision as the model");
-        constexpr bool array = ours && detail::ArrayOf<Samples, std::uint8_t, float, double>;
+        constexpr bool array = ours && detail::ArrayOf<Samples, std::uint8_t, float, double, std::int32_t, std::uint16_t>;
         static_assert(
             runs || array || !ours,
             "model(samples, workspace): the samples are a Batch, or an array (vector, span, matrix whose rows "
-            "are samples) of float, double or uint8");
+            "are samples) of float, double or uint8, of ids int32, uint16 or uint8");
         if constexpr (runs) {
             return workspace.run(*this, samples);
         } else if constexpr (array) {

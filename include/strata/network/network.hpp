@@ -18,6 +18,8 @@ template <class T>
 inline constexpr bool is_input = false;
 template <int... E>
 inline constexpr bool is_input<Input<E...>> = true;
+template <int Vocabulary, int... E>
+inline constexpr bool is_input<Ids<Vocabulary, E...>> = true;
 template <class... Parts>
 inline constexpr bool is_input<Inputs<Parts...>> = true;
 template <class In>
@@ -32,7 +34,10 @@ inline constexpr bool requires_grad<RequiresGrad<In>> = true;
 template <class In>
 struct InputsCheck {};
 template <class In>
-struct InputsCheck<RequiresGrad<In>> : InputsCheck<In> {};
+struct InputsCheck<RequiresGrad<In>> : InputsCheck<In> {
+    static_assert(id_parts_of<typename EntryOf<In>::type>.empty(),
+                  "RequiresGrad: ids have no gradient: leave RequiresGrad out");
+};
 template <class In, int Longest>
 struct InputsCheck<Sequence<In, Longest>> : InputsCheck<In> {
     static_assert(Longest > 0 && Longest <= 16384,
@@ -321,13 +326,19 @@ public:
     static constexpr auto reduced = detail::reduced_values(op_list.rows);
     static constexpr bool answers_sequences = reduced.back();
 
+    /// Where ids are among the elements of a sample, and whether there are any.
+    static constexpr auto id_parts = detail::id_parts_of<typename detail::EntryOf<In>::type>;
+    static constexpr bool has_ids = !id_parts.empty();
+    /// Scalars of value 0: an id takes two.
+    static constexpr std::ptrdiff_t input_scalars = detail::scalars_of_input<typename detail::EntryOf<In>::type>;
+
     /// True where training passes give the gradient of the samples, too.
     static constexpr bool has_input_gradient = detail::requires_grad<In>;
 
     static constexpr Plan<operation_count> training_plan = detail::make_plan<operation_count>(
-        detail::facts_of(op_list.rows, true), InputShape::size, true, has_input_gradient);
+        detail::facts_of(op_list.rows, true), input_scalars, true, has_input_gradient);
     static constexpr Plan<operation_count> inference_plan =
-        detail::make_plan<operation_count>(detail::facts_of(op_list.rows, false), InputShape::size, false);
+        detail::make_plan<operation_count>(detail::facts_of(op_list.rows, false), input_scalars, false);
 
     /// Bytes of parameters, and of one sample's part of the workspace, for scalars of type T.
     template <class T = float>

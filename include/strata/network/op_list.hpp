@@ -22,6 +22,9 @@ struct ExtentsOf<Shape<E...>> {
     static constexpr std::array<int, sizeof...(E)> value{E...};
 };
 
+template <int Vocabulary, int... E>
+struct ExtentsOf<Ids<Vocabulary, E...>> : ExtentsOf<typename Ids<Vocabulary, E...>::Numbers> {};
+
 template <class Op>
 constexpr bool has_buffers() {
     return requires { typename Op::Buffers; } && !requires { typename Op::IsLaterUse; };

@@ -10,6 +10,30 @@ struct InputExtentOf<Sequence<In, Longest>> : InputExtentOf<In> {};
 template <class In, int Longest, bool WantsGradient>
 struct EntryOf<Sequence<In, Longest>, WantsGradient> : EntryOf<In, WantsGradient> {};
 
+template <int Vocabulary, int... E>
+struct InputExtentOf<Ids<Vocabulary, E...>> {
+    using type = typename Ids<Vocabulary, E...>::Numbers;
+};
+template <int Vocabulary, int... E, bool WantsGradient>
+struct EntryOf<Ids<Vocabulary, E...>, WantsGradient> {
+    using type = Ids<Vocabulary, E...>;
+};
+/// Scalars that a network's input takes of a tile, of what its first layers stand behind.
+template <class Entry>
+inline constexpr std::ptrdiff_t scalars_of_input = scalars_of_value<Entry>;
+template <class Entry>
+requires requires { typename Entry::AreInputParts; }
+inline constexpr std::ptrdiff_t scalars_of_input<Entry> = Entry::scalars;
+/// Where its ids are.
+template <class Entry>
+inline constexpr std::array<IdPart, 0> id_parts_of{};
+template <class Entry>
+requires are_ids<Entry>
+inline constexpr std::array id_parts_of<Entry>{IdPart{0, Entry::size, Entry::vocabulary, {}}};
+template <class Entry>
+requires requires { typename Entry::AreInputParts; }
+inline constexpr auto id_parts_of<Entry> = Entry::id_parts;
+
 /// Columns of the longest sequence that a network takes; 0: its samples are no sequences.
 template <class In>
 inline constexpr int longest_sequence = 0;

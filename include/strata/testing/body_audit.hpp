@@ -60,6 +60,19 @@ private:
     }
 };
 
+/// The same of ids, of which each is 0.
+template <class S>
+struct AuditedIds : AuditedView<S> {
+    IdLane<double> operator[](int element) const {
+        static_cast<void>(AuditedView<S>::operator[](element));
+        return {};
+    }
+    template <class... Indices>
+    IdLane<double> operator()(Indices... position) const {
+        return (*this)[S::index(position...)];
+    }
+};
+
 /// What the bodies of one operation are given.
 struct AuditedOperation {
     std::string_view layer;
@@ -130,7 +143,7 @@ void audit_passes(Io& io, PassList<Ps...>) {
 /// Runs the bodies of an operation for one sample: what it makes of x is left in y.
 template <class Op>
 STRATA_COLD void audit_operation(AuditedOperation const& a) {
-    using X = AuditedView<input_of<Op>>;
+    using X = std::conditional_t<are_ids<input_of<Op>>, AuditedIds<input_of<Op>>, AuditedView<input_of<Op>>>;
     using Y = AuditedView<typename Op::Output>;
     using P = ParametersView<typename Op::Parameters, double, double>;
     using Earlier = std::conditional_t<has_passes<Op>(), AuditedPasses<Op>, NoPasses>;
@@ -138,7 +151,9 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
     using Io = seen_input<Op, Given>;  // of a sequence of one token
     AuditedBody body{a.layer, type_of<Op>(), "forward"};
     std::vector<double> extra(static_cast<std::size_t>(Op::Output::size), 0.25);
-    Io io{Given{{a.inputs[0], &body, "x", nullptr},
+    X x{};
+    x.data = a.inputs[0], x.reader = &body, x.name = "x";
+    Io io{Given{x,
                 {a.y.data(), &body, "y", "which is what it returns"},
                 {a.y.data(), &body, "dy", "which is there in backward only"},
                 {nullptr, &body, "extra", "which is there in backward only"},
@@ -188,9 +203,11 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
     }
     body.body = "input_gradient";
     static_cast<void>(for_all_inputs<Op>([&]<int K>() {
-        using Seen = gradient_operation<Op, K>;
-        std::vector<double> dx(static_cast<std::size_t>(input_of<Op, K>::size));
-        run(backward_domain<Seen>{}, [&](auto at) { return Seen::input_gradient(at, io); }, dx);
+        if constexpr (!are_ids<input_of<Op, K>>) {
+            using Seen = gradient_operation<Op, K>;
+            std::vector<double> dx(static_cast<std::size_t>(input_of<Op, K>::size));
+            run(backward_domain<Seen>{}, [&](auto at) { return Seen::input_gradient(at, io); }, dx);
+        }
         return true;
     }));
     if constexpr (Op::Parameters::size > 0 && !gathers_gradients<Op>()) {
@@ -215,7 +232,7 @@ STRATA_COLD void audit_bodies(Model<Net, Float64> const& model, std::string_view
     std::vector<double> statistics(static_cast<std::size_t>(Net::statistic_count) + 1);
     detail::evaluation_statistics<Net>(model.buffers().data(), statistics.data());
     std::vector<std::vector<double>> values(static_cast<std::size_t>(Net::operation_count) + 1);
-    values[0].assign(static_cast<std::size_t>(Net::InputShape::size), 0.5);
+    values[0].assign(static_cast<std::size_t>(Net::input_scalars), 0.5);
     Net::for_each_operation([&]<int Index>() {
         using Node = typename Net::template NodeAt<Index>;
         using Op = detail::kernel_operation<typename Node::Op>;

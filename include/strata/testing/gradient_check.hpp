@@ -108,6 +108,17 @@ struct WithInputAsParameter<Network<Inputs<Parts...>, Layers...>, Samples> {
                          Named<"layers", BehindInputs<Inputs<Parts...>, Layers...>>>;
 };
 
+/// Of a network with ids the inputs have no gradient: they stay as they are.
+template <class Net>
+struct WithFixedInputs;
+template <class In, class... Layers>
+struct WithFixedInputs<Network<In, Layers...>> {
+    using type = Network<In, Named<"layers", Sequential<Layers...>>>;
+};
+template <class Net, int Samples>
+using checked_network =
+    typename std::conditional_t<Net::has_ids, WithFixedInputs<Net>, WithInputAsParameter<Net, Samples>>::type;
+
 /// Training passes of one fixed batch over tiles of S samples, one after another, in memory full of NaN.
 template <class Net, class Loss, int Samples, int S>
 class PoisonedPass {
@@ -128,6 +139,14 @@ public:
         for (auto& label : labels_)
             label = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(classes())));
         for (auto& target : targets_) target = random.uniform(-1, 1);
+        if constexpr (Net::has_ids) {
+            for (auto& input : inputs_) input = random.uniform(-1, 1);
+            for (std::size_t i = 0; i < inputs_.size(); i += static_cast<std::size_t>(Net::InputShape::size))
+                for (IdPart const& part : Net::id_parts)
+                    for (int k = part.first; k < part.first + part.count; ++k)
+                        inputs_[i + static_cast<std::size_t>(k)] =
+                            random.below(static_cast<std::uint32_t>(part.vocabulary));
+        }
         if constexpr (Net::has_sequences) {
             starts_.assign(1, 0);
             for (int i = 0; starts_.back() < Samples; ++i)
@@ -282,8 +301,8 @@ inline double relative_error(double a, double b) {
 /// layer reads what executors do not provide.
 template <class Net, int Samples = 3, int S = 2, class Loss = DotProduct>
 [[nodiscard]] GradientCheck check_gradients(Loss const& loss = {}, std::uint64_t seed = 1, double step = 1e-5) {
-    using Checked = typename detail::WithInputAsParameter<Net, Samples>::type;
-    constexpr std::size_t inputs = static_cast<std::size_t>(Samples * Net::InputShape::size);
+    using Checked = detail::checked_network<Net, Samples>;
+    constexpr std::size_t inputs = Net::has_ids ? 0 : static_cast<std::size_t>(Samples * Net::InputShape::size);
     Random random(seed, Purpose::user);
     auto const bound = detail::loss_of<Checked>(loss);
     detail::PoisonedPass<Checked, std::remove_const_t<decltype(bound)>, Samples, S> pass(bound, random);

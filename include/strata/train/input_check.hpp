@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "../backend/backend.hpp"
+#include "../backend/id_check.hpp"
 #include "../data/dataset.hpp"
 #include "../loss/losses.hpp"
 
@@ -37,6 +38,7 @@ struct InputCheck {
     bool needs_both = false;      ///< labels and targets
     int longest = 0;              ///< tokens of a sequence; 0: samples are none
     bool answers_tokens = false;  ///< an output a token, not a sequence
+    std::span<detail::IdPart const> ids = {};  ///< where a sample's ids are
     static constexpr std::int64_t no_label = (std::numeric_limits<std::int64_t>::min)();
 
     /// Numbers of a sample's targets that the loss reads.
@@ -49,6 +51,7 @@ struct InputCheck {
 
 private:
     void check_answers(bool of_tokens, char const* who) const;
+    void check_ids(Dataset const& data, char const* who) const;
     void check_heads(Batch const& batch, char const* who) const;
     void check_places(int got, char const* who) const;
     [[nodiscard]] std::string place_text(std::int64_t place) const;
@@ -62,6 +65,7 @@ constexpr InputCheck input_check_of(Loss const& loss) {
     if constexpr (In::rank == 3) check.shape = {In::template extent<0>, In::template extent<1>, In::template extent<2>};
     if constexpr (In::rank == 2) check.shape = {In::template extent<0>, 1, In::template extent<1>};
     check.longest = Net::longest_sequence;
+    check.ids = Net::id_parts;
     check.answers_tokens = Net::has_sequences && !Net::answers_sequences;
     if constexpr (detail::is_head_losses<Loss>) {
         check.outputs = Loss::targets;

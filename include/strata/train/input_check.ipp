@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../backend/backend.hpp"
+#include "../backend/id_check.hpp"
 #include "../data/dataset.hpp"
 #include "../loss/losses.hpp"
 #include "input_check.hpp"
@@ -34,6 +35,25 @@ STRATA_DEFINE STRATA_COLD void InputCheck::check_samples(Dataset const& data, ch
         if (data.length(i) > longest)
             fail(who, ": sample ", i, " of the dataset has ", data.length(i),
                  " tokens, the network's longest sequence has ", longest, ": Sequence<Input<...>, longest>");
+    detail::check_id_type(data.transforms().sample_type(), ids, shape.size(), who);
+    if (!ids.empty()) check_ids(data, who);
+}
+
+STRATA_DEFINE STRATA_COLD void InputCheck::check_ids(Dataset const& data, char const* who) const {
+    auto const& transforms = data.transforms();
+    bool normalized = false;
+    for (double const scale : transforms.scale()) normalized = normalized || scale != 1 / 255.0;
+    for (double const shift : transforms.shift()) normalized = normalized || shift != 0;
+    if (!transforms.empty() || (normalized && data.type() == DataType::uint8))
+        fail(who, ": the network takes ids, which transforms would change: give it a dataset without them");
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        auto const tokens = static_cast<std::size_t>(data.length(i));
+        if (auto const wrong = detail::wrong_id(data.sample(i), data.type(), tokens, shape.size(), ids); wrong.found)
+            detail::refuse_id(wrong,
+                              concatenate(longest > 0 ? concatenate("token ", wrong.column, " of ") : std::string(),
+                                          "sample ", i, " of the dataset"),
+                              who);
+    }
 }
 
 STRATA_DEFINE STRATA_COLD void InputCheck::check_answers(bool of_tokens, char const* who) const {
@@ -97,6 +117,11 @@ STRATA_DEFINE void InputCheck::check(Batch const& batch, char const* who) const 
         if (int const length = batch.starts[i + 1] - batch.starts[i]; length < 1 || length > longest)
             fail(who, ": ", name_of_sample(batch, i), " has ", length, " tokens, expected 1 to ", longest,
                  ": Sequence<Input<...>, longest>");
+    detail::check_id_type(batch.type, ids, shape.size(), who);
+    if (auto const wrong =
+            detail::wrong_id(batch.inputs, batch.type, static_cast<std::size_t>(batch.columns()), shape.size(), ids);
+        wrong.found)
+        detail::refuse_id(wrong, name_of_column(batch, static_cast<std::int64_t>(wrong.column)), who);
     if (batch.starts && (batch.labels || batch.targets) && batch.columns() != batch.size)
         check_answers(batch.answers_columns, who);
     for (int i = 0; batch.weights && i < batch.answers(); ++i)

@@ -31,7 +31,7 @@ namespace strata::inline STRATA_ABI {
 /// store() before reading it.
 template <class Net, class Precision, class Loss, class Device>
 class CudaExecutor {
-    static_assert(!Net::has_sequences, "Cuda: networks of sequences run on the CPU: Cpu{}");
+    static_assert(!Net::has_sequences && !Net::has_ids, "Cuda: networks of sequences or Ids run on the CPU: Cpu{}");
     static_assert(!detail::is_head_losses<Loss>, "Cuda: networks that end in Heads are trained on the CPU: Cpu{}");
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;

@@ -161,6 +161,13 @@ struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::forward> : KernelList<Lo
 template <class X>
 struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::input_gradient> : KernelList<LogSoftmaxInputGradient> {};
 
+template <class X, int Width, int Padding, class Scheme>
+struct HouseKernels<EmbeddingOperation<X, Width, Padding, Scheme>, KernelPass::forward> : KernelList<EmbeddingForward> {
+};
+template <class X, int Width, int Padding, class Scheme>
+struct HouseKernels<EmbeddingOperation<X, Width, Padding, Scheme>, KernelPass::parameter_gradient>
+    : KernelList<EmbeddingParameterGradient> {};
+
 // What looks across a sequence.
 template <class Op>
 requires(detail::sees_sequence<Op>())

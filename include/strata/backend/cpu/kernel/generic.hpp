@@ -73,7 +73,7 @@ using ViewOfTile = std::conditional_t<sizeof...(Count) == 0, TileView<S, L, T>, 
 template <class Op, class Precision, class L, class... Count>
 auto body_input(KernelData<Precision> const& a, int S, int first, Count... count) {
     using Storage = typename Precision::storage;
-    using X = ViewOfTile<input_of<Op>, L, Storage const, Count...>;
+    using X = input_view<input_of<Op>, ViewOfTile<input_of<Op>, L, Storage const, Count...>>;
     using Y = ViewOfTile<typename Op::Output, L, Storage const, Count...>;
     using E = std::conditional_t<sizeof...(Count) == 0, ExtraView<typename Op::Output, L, Storage>,
                                  PartialExtraView<typename Op::Output, L, Storage>>;
@@ -83,7 +83,7 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
     using Earlier = std::conditional_t<sizeof...(Count) == 0, passes_view<Op, TileView, L, Compute>,
                                        passes_view<Op, PartialTileView, L, Compute>>;
     BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, Earlier> io{
-        {at(a.x), S, count...},  {at(a.y), S, count...},
+        view_input<X>(a.x, S, first, count...), {at(a.y), S, count...},
         {at(a.dy), S, count...}, {at(a.extra), S, count...},
         {a.parameters},          a.random,
         a.sample + first};

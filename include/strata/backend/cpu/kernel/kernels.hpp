@@ -6,6 +6,7 @@
 #include "convolution/direct_convolution.hpp"
 #include "convolution/pointwise_convolution.hpp"
 #include "convolution/transposed_convolution.hpp"
+#include "embedding/embedding_kernel.hpp"
 #include "image/channel_dropout_kernel.hpp"
 #include "image/line_kernel.hpp"
 #include "image/pixel_shuffle_kernel.hpp"

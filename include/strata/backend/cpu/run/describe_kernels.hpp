@@ -47,8 +47,10 @@ constexpr LayerKernelNotes layer_kernel_notes(int index) {
                 notes.passes[0] = {"in the kernel above",
                                    "a ReLU in the place of the output of a kernel that applies it"};
         static_cast<void>(for_all_inputs<Op>([&]<int K>() {
-            using InputGradient = InputGradientKernel<gradient_operation<Op, K>, Precision>;
-            if (is_run<InputGradient>(steps, index)) notes.passes[1] = note_of<InputGradient>();
+            if constexpr (!are_ids<input_of<Op, K>>) {
+                using InputGradient = InputGradientKernel<gradient_operation<Op, K>, Precision>;
+                if (is_run<InputGradient>(steps, index)) notes.passes[1] = note_of<InputGradient>();
+            }
             return true;
         }));
         if constexpr (is_batch_wide<Trained>() && backward_passes<Op>::batch_size > 0 &&

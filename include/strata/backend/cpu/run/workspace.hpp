@@ -1,6 +1,7 @@
 // Workspace: the memory of inference. `Model<LeNet> m = load<LeNet>("f.safetensors"); Workspace<LeNet> w; m(x, w);`
 #pragma once
 
+#include "../../id_check.hpp"
 #include "executor.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -47,6 +48,8 @@ public:
         } else if (batch.starts) {
             fail("model(batch, workspace): ", detail::no_sequences_wanted);
         }
+        detail::check_id_type(batch.type, Net::id_parts, batch.shape.size(), "model(batch, workspace)");
+        if constexpr (Net::has_ids) check_ids(batch);
         auto const wanted = detail::answers_in<Net>(batch) * static_cast<std::size_t>(outputs);
         if (outputs_.size() < wanted) outputs_ = AlignedVector<Value>(wanted);
         if constexpr (Net::has_sequences) {
@@ -63,6 +66,25 @@ public:
     [[nodiscard]] std::size_t memory_bytes() const { return executor_.memory_bytes(); }
 
 private:
+    STRATA_COLD static void check_ids(Batch const& batch) {
+        char const* const who = "model(batch, workspace)";
+        if constexpr (Net::has_sequences)
+            for (int i = 0; i < batch.size; ++i)
+                if (batch.starts[i + 1] <= batch.starts[i])
+                    fail(who, ": sequence ", i, " of the batch has no tokens");
+        auto const wrong = detail::wrong_id(batch.inputs, batch.type, static_cast<std::size_t>(batch.columns()),
+                                            batch.shape.size(), Net::id_parts);
+        if (!wrong.found) return;
+        auto const column = static_cast<std::int32_t>(wrong.column);
+        int sample = batch.starts ? 0 : column;
+        while (batch.starts && batch.starts[sample + 1] <= column) ++sample;
+        detail::refuse_id(wrong,
+                          concatenate(batch.starts ? concatenate("token ", column - batch.starts[sample], " of ")
+                                                   : std::string(),
+                                      "sample ", sample, " of the batch"),
+                          who);
+    }
+
     CpuExecutor<Net, Precision, NoLoss> executor_;
     AlignedVector<Value> outputs_;
 };

@@ -6,6 +6,7 @@
 // tile's part of it ends a phase, the executor merges the parts of all tiles, and the next phase goes on.
 #pragma once
 
+#include "fill_ids.hpp"
 #include "input_gradient_step.hpp"
 #include "loss_step.hpp"
 #include "step_writer.hpp"
@@ -75,6 +76,9 @@ private:
         finish(c, p.value[n], Training ? p.gradient[n] : -1, p.size);  // -1: nothing to train below the loss
     }
 
+    static void bring_ids(Context const& c) {
+        fill_with_ids(c.workspace, *c.batch, Net::id_parts, Net::InputShape::size, c.first, c.samples, c.stride);
+    }
     static void finish_input(Context const& c) {
         give_input_gradients(c, Net::training_plan.gradient[0], Net::InputShape::size);
     }
@@ -212,7 +216,10 @@ private:
     template <bool Training, bool Bands = false>
     static constexpr Writer write_all(Step* table) {
         Writer write{table};
-        write({.fill = true});
+        if constexpr (Net::has_ids)
+            write({.finish = &bring_ids, .fill = true});
+        else
+            write({.fill = true});
         for (int i = 0; i < n; ++i)
             if (Bands && begins_band(i))
                 band(i).write(write, all<Training>, i);

@@ -163,7 +163,7 @@ struct ProgramStep {
     using Context = TileContext<Precision, Loss>;
     void (*kernel)(KernelData<Precision> const&, int begin, int end) = nullptr;
     void (*finish)(Context const&) = nullptr;  ///< the loss step, and that of the input's gradients
-    bool fill = false;                         ///< the step that brings in the samples
+    bool fill = false;                         ///< the step that brings in the samples, by `finish` where some are ids
     Items items{};
     OperationOffsets offsets{};
     std::ptrdiff_t dx = -1;  ///< where the input gradient goes
@@ -278,7 +278,7 @@ STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> cons
 template <class Precision, class Loss>
 STRATA_ONE_COPY void run_step(ProgramStep<Precision, Loss> const& step, TileContext<Precision, Loss> const& c,
                               int input_size) {
-    if (step.fill)
+    if (step.fill && !step.finish)
         return fill_tile(c.workspace, *c.batch, c.first, c.samples, c.stride, c.share.begin(input_size),
                          c.share.end(input_size));
     if (step.finish) {

@@ -89,7 +89,7 @@ inline constexpr bool weights_dominate =
 /// Numbers of the largest value of a sample.
 template <class Net>
 consteval std::ptrdiff_t largest_value() {
-    std::ptrdiff_t largest = Net::InputShape::size;
+    std::ptrdiff_t largest = Net::input_scalars;
     for (auto const& row : Net::layer_table) {
         std::ptrdiff_t size = 1;
         for (int const extent : row.output_shape) size *= extent;
