@@ -36,6 +36,8 @@ template <class Net, class T = float>
 [[nodiscard]] NetworkDescription describe() {
     NetworkDescription description;
     description.input_shape = detail::extents_text(detail::ExtentsOf<typename Net::InputShape>::value);
+    if constexpr (detail::are_ids<typename detail::EntryOf<typename Net::InputType>::type>)
+        description.input_shape += Net::InputShape::size > 1 ? " ids" : " id";
     description.layers = detail::describe_layers(Net::layer_table, sizeof(T));
     description.parameters = Net::weight_count;
     description.forward_flops = Net::flops;

@@ -21,9 +21,9 @@ struct NamedArray {
 };
 template <FixedString Name, class Array>
 [[nodiscard]] NamedArray<Name, Array> named(Array const& array) {
-    static_assert(
-        detail::ArrayOf<Array, std::uint8_t, float, double>,
-        "named<name>(array): an array (vector, span, matrix whose rows are samples) of float, double or uint8");
+    static_assert(detail::ArrayOf<Array, std::uint8_t, float, double, std::int32_t, std::uint16_t>,
+                  "named<name>(array): an array (vector, span, matrix whose rows are samples) of float, double or uint8, "
+                  "of ids int32, uint16 or uint8");
     return {array};
 }
 
@@ -33,14 +33,17 @@ using input_parts = typename EntryOf<typename Net::InputType>::type;
 
 /// Writes an input's numbers, `size` a sample, to their places in rows of `row` numbers.
 template <class T, class A>
-STRATA_COLD void place_input(std::string_view name, A const& array, std::size_t size, T* to, std::size_t row,
+STRATA_COLD void place_input(std::string_view name, A const& array, std::size_t size, bool ids, T* to, std::size_t row,
                              std::size_t samples) {
     ArrayElements<typename access_of<A>::Element> const from(array);
     check_columns(from.columns, size, "input_values");
     if (from.size != samples * size)
         fail("input_values: got ", from.size, " values for input ", name, ", expected ", samples * size, ", ", size,
              " for each of ", samples, " samples");
-    bool const bytes = std::is_same_v<typename access_of<A>::Element, std::uint8_t> && !std::is_same_v<T, std::uint8_t>;
+    using Element = typename access_of<A>::Element;
+    if (ids && std::is_floating_point_v<Element>)
+        fail("input_values: input ", name, " takes ids, integers of type int32, uint16 or uint8");
+    bool const bytes = !ids && std::is_same_v<Element, std::uint8_t> && std::is_floating_point_v<T>;
     for (std::size_t i = 0; i < samples; ++i)
         for (std::size_t k = 0; k < size; ++k) {
             auto const value = static_cast<T>(from.data[i * size + k]);
@@ -51,10 +54,15 @@ STRATA_COLD void place_input(std::string_view name, A const& array, std::size_t 
 template <class T>
 inline constexpr bool is_named_array = requires { typename T::IsNamedArray; };
 
-/// Bytes where all are, doubles where some are.
+/// Bytes where all are, int32 where all are integers, doubles where some are, or some are int32, which floats do not know
+/// apart.
 template <class... Elements>
-using joined_element = std::conditional_t<(std::is_same_v<Elements, std::uint8_t> && ...), std::uint8_t,
-                                          std::conditional_t<(std::is_same_v<Elements, double> || ...), double, float>>;
+using joined_element = std::conditional_t<
+    (std::is_same_v<Elements, std::uint8_t> && ...), std::uint8_t,
+    std::conditional_t<
+        (std::is_integral_v<Elements> && ...), std::int32_t,
+        std::conditional_t<((std::is_same_v<Elements, double> || std::is_same_v<Elements, std::int32_t>) || ...), double,
+                           float>>>;
 template <bool HaveNames, class... Given>
 struct JoinedElement {
     using type = float;
@@ -68,6 +76,7 @@ struct JoinedElement<true, Given...> {
 /// Samples of a network with Inputs: `input_values<Net>(named<"image">(images), named<"meta">(numbers))`, in any order. They
 /// go where the samples of any network go: model(values, workspace), trainer.train_step(values, labels),
 /// from_memory(values, {Net::InputShape::size}, labels). Bytes beside floats are divided by 255, as bytes alone are later.
+/// Ids are given as integers, and beside numbers they are doubles, which know all of them apart, until they reach a tile.
 /// Throws Error unless all have as many samples.
 template <class Net, class... Given>
 [[nodiscard]] auto input_values(Given const&... given) {
@@ -98,6 +107,7 @@ template <class Net, class... Given>
             values.resize(samples * row);
             std::size_t input = 0;
             (detail::place_input(Given::name, given.array, sizes[input++],
+                                 detail::are_ids<typename Parts::template ShapeOf<Parts::find(Given::name)>>,
                                  values.data() + Parts::offset(Parts::find(Given::name)), row, samples),
              ...);
         }
