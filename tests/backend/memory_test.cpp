@@ -130,11 +130,11 @@ TEST_CASE("fit of a network with heads allocates nothing between two steps") {
 }
 
 TEST_CASE("sequences: whatever their lengths, nothing is allocated behind the first step, and memory is as planned") {
-    using Net = Network<Sequence<Input<4>, 80>, Linear<9>, Attention<1>, LayerNorm<>, SequenceMean, Linear<3>>;
+    using Net = Network<Sequence<Ids<300>, 80>, Embedding<4>, Linear<9>, Attention<1>, LayerNorm<>, SequenceMean, Linear<3>>;
     std::vector<int> const lengths{1, 2, 3, 80, 1, 1, 40, 7, 70, 5, 33, 64, 12, 80, 9, 2};
-    std::vector<float> const x(4 * 410, 0.5f);
+    std::vector<std::int32_t> const x(410, 299);
     std::vector<int> const labels(16, 1);
-    auto const data = from_memory(x, {4}, Lengths(lengths), labels, 3);
+    auto const data = from_memory(x, {}, Lengths(lengths), labels, 3);
     for (int const threads : {1, 2}) {
         auto trainer = train<Net>(Cpu{.threads = threads}, SGD{});
         Loader loader(data, {.batch_size = 3, .shuffle = false, .threads = 0});

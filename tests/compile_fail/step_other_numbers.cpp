@@ -6,5 +6,5 @@ using Net = Network<Input<3>, Linear<2>>;
 
 int main() {
     auto trainer = train<Net>();
-    trainer.train_step(std::vector<int>(3), std::vector<int>(1));
+    trainer.train_step(std::vector<long>(3), std::vector<int>(1));
 }

@@ -28,7 +28,7 @@ CPU_LEVELS = [
     ["kernel/generic.hpp"],
     ["kernel/generic_gather.hpp"],
     ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/pooling", "kernel/norm",
-     "kernel/image", "kernel/mixed", "kernel/sequence"],
+     "kernel/image", "kernel/mixed", "kernel/sequence", "kernel/embedding"],
     ["kernel/kernels.hpp"],
     ["kernel/compiled.hpp"],
     ["kernel/choice.hpp"],

@@ -6,7 +6,6 @@
 // tile's part of it ends a phase, the executor merges the parts of all tiles, and the next phase goes on.
 #pragma once
 
-#include "fill_ids.hpp"
 #include "input_gradient_step.hpp"
 #include "loss_step.hpp"
 #include "step_writer.hpp"
