@@ -130,7 +130,8 @@ TEST_CASE("fit of a network with heads allocates nothing between two steps") {
 }
 
 TEST_CASE("sequences: whatever their lengths, nothing is allocated behind the first step, and memory is as planned") {
-    using Net = Network<Sequence<Ids<300>, 80>, Embedding<4>, Linear<9>, Attention<1>, LayerNorm<>, SequenceMean, Linear<3>>;
+    using Net =
+        Network<Sequence<Ids<300>, 80>, Embedding<4>, Linear<9>, Attention<1>, LayerNorm<>, SequenceMean, Linear<3>>;
     std::vector<int> const lengths{1, 2, 3, 80, 1, 1, 40, 7, 70, 5, 33, 64, 12, 80, 9, 2};
     std::vector<std::int32_t> const x(410, 299);
     std::vector<int> const labels(16, 1);

@@ -93,7 +93,8 @@ struct OneHot {
 };
 
 /// The kernels of an operation, on tiles of S samples with ids in them.
-template <class Op, class Precision, int S, template <class, class> class Forward, template <class, class> class Gradient>
+template <class Op, class Precision, int S, template <class, class> class Forward,
+          template <class, class> class Gradient>
 struct TileRun {
     using T = typename Precision::storage;
     AlignedVector<T> x = AlignedVector<T>(static_cast<std::size_t>(2 * Op::Input::size * S), T(0)),
@@ -128,9 +129,8 @@ struct TileRun {
         run(Gradient<Op, Precision>{});
     }
     static bool same(auto const& a, auto const& b) {
-        return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](auto p, auto q) {
-            return static_cast<double>(p) == static_cast<double>(q);
-        });
+        return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                          [](auto p, auto q) { return static_cast<double>(p) == static_cast<double>(q); });
     }
     static bool equal(auto const& a, auto const& b) { return same(a.y, b.y) && same(a.dweight, b.dweight); }
 };
@@ -153,8 +153,8 @@ TEST_CASE("values of PyTorch: classes of several ids, of sequences and of tokens
     batch.size = 1;
     compare_embedding<Flat>("one", batch);
     SequenceBatch const sequences(ids, {}, Lengths(lengths), labels_of(6)), tokens(ids, {}, Lengths(lengths), labels);
-    compare_embedding<
-        Network<Sequence<Ids<11>, 100>, Embedding<5>, Linear<8>, GELU, SequenceMean, Linear<3>>>("sequence", sequences);
+    compare_embedding<Network<Sequence<Ids<11>, 100>, Embedding<5>, Linear<8>, GELU, SequenceMean, Linear<3>>>(
+        "sequence", sequences);
     compare_embedding<Network<Sequence<Ids<11>, 100>, Embedding<5>, Linear<3>>>("token", tokens);
 }
 
@@ -168,6 +168,10 @@ TEST_CASE("gradients of what follows ids, and of a layer of one's own that takes
                                    Branch<From<"user">, Embedding<3>>, Branch<From<"user">, OneHot>>,
                             Linear<3>>;
     CHECK(check_gradients<Mixture, 5, 2>().error < 1e-6);
+    using Segments =
+        Network<Sequence<Inputs<Named<"token", Ids<7>>, Named<"segment", Ids<2>>>>,
+                Concat<Branch<From<"token">, Embedding<4>>, Branch<From<"segment">, Embedding<2>>>, SequenceMean>;
+    CHECK(check_gradients<Segments, 19, 4>().error < 1e-6);
 }
 
 TEST_CASE("the kernels of Embedding are the bodies, on any tile and however a team splits them") {
@@ -190,7 +194,8 @@ TEST_CASE("the table: N(0, 1), zeros for the padding, and plans the same in all 
     Model<Net> const model(5);
     auto const table = model.parameters().first(64'000);
     double sum = 0, squares = 0;
-    for (float const w : table) sum += static_cast<double>(w), squares += static_cast<double>(w) * static_cast<double>(w);
+    for (float const w : table)
+        sum += static_cast<double>(w), squares += static_cast<double>(w) * static_cast<double>(w);
     // 63,936 numbers: five standard errors.
     CHECK(std::abs(sum / 63'936) < 0.02);
     CHECK(std::abs(squares / 63'936 - 1) < 0.03);

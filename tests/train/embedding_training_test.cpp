@@ -8,8 +8,8 @@ namespace {
 
 // Ids that neither bfloat16 nor half of an int32 knows apart.
 constexpr int vocabulary = 70'000, first_id = 69'960;
-using PerSequence = Network<Sequence<Ids<vocabulary>, 60>, Named<"embed", Embedding<4, PaddingIndex<0>>>, Linear<8>, GELU,
-                            SequenceMean, Linear<3>>;
+using PerSequence = Network<Sequence<Ids<vocabulary>, 60>, Named<"embed", Embedding<4, PaddingIndex<0>>>, Linear<8>,
+                            GELU, SequenceMean, Linear<3>>;
 // Numbers beside ids of two vocabularies, and several outputs.
 using Rating = Network<Inputs<Named<"user", Ids<300>>, Named<"meta", Input<2>>, Named<"items", Ids<40, 3>>>,
                        Concat<Branch<From<"user">, Named<"users", Embedding<6>>>, Branch<From<"meta">>,
@@ -75,7 +75,8 @@ TEST_CASE("it learns, with the same bits for any threads, and goes on from a che
     for (std::size_t i = 0; i < 9; at += static_cast<std::size_t>(sentences.lengths[i++])) {
         std::vector const ids(sentences.ids.begin() + static_cast<std::ptrdiff_t>(at),
                               sentences.ids.begin() + static_cast<std::ptrdiff_t>(at) + sentences.lengths[i]);
-        CHECK(same_bits(model(SequenceBatch(ids, {}, Lengths({sentences.lengths[i]})), one), together.subspan(3 * i, 3)));
+        CHECK(
+            same_bits(model(SequenceBatch(ids, {}, Lengths({sentences.lengths[i]})), one), together.subspan(3 * i, 3)));
     }
 }
 
@@ -111,8 +112,9 @@ TEST_CASE("ids beside numbers, from arrays of several types, and several outputs
     auto const seen = alone.evaluate(data);
     CHECK(seen.losses["class"].accuracy() == 1);
     CHECK(seen.losses["rating"].loss < 0.05);
-    CHECK_THROWS_WITH(static_cast<void>(input_values<Rating>(named<"items">(items), named<"user">(meta), named<"meta">(meta))),
-                      "input_values: got 300 values for input user, expected 150, 1 for each of 150 samples");
+    CHECK_THROWS_WITH(
+        static_cast<void>(input_values<Rating>(named<"items">(items), named<"user">(meta), named<"meta">(meta))),
+        "input_values: got 300 values for input user, expected 150, 1 for each of 150 samples");
     CHECK_THROWS_WITH(
         static_cast<void>(input_values<Rating>(named<"items">(items), named<"user">(ratings), named<"meta">(meta))),
         "input_values: input user takes ids, integers of type int32, uint16 or uint8");
@@ -121,10 +123,11 @@ TEST_CASE("ids beside numbers, from arrays of several types, and several outputs
     CHECK_THROWS_WITH(alone.fit(from_memory(wrong, {6}, labels, 3).with_targets(ratings, 1), quiet(41, 16)),
                       "fit: id 2.5 at place 1 of input items of sample 1 of the dataset, expected 0 to 39, as the "
                       "network's Ids<40, ...> say");
-    CHECK_THROWS_WITH(alone.fit(from_memory(std::vector<std::int32_t>(6), {6}, std::vector{0}, 3)
-                                    .with_targets(std::vector<float>(1), 1),
-                                quiet(41, 16)),
-                      "fit: the network takes ids and numbers, the samples are ids alone: make them with input_values");
+    CHECK_THROWS_WITH(
+        alone.fit(
+            from_memory(std::vector<std::int32_t>(6), {6}, std::vector{0}, 3).with_targets(std::vector<float>(1), 1),
+            quiet(41, 16)),
+        "fit: the network takes ids and numbers, the samples are ids alone: make them with input_values");
 }
 
 TEST_CASE("what is said of ids that are none") {
@@ -150,9 +153,10 @@ TEST_CASE("what is said of ids that are none") {
     CHECK_THROWS_WITH(before(ids, workspace),
                       "model(batch, workspace): id -1 at place 1 of sample 1 of the batch, expected 0 to 4, as the "
                       "network's Ids<5, ...> say");
-    CHECK_THROWS_WITH(before(std::vector<float>(2), workspace),
-                      "model(batch, workspace): the network takes ids, integers of type int32, uint16 or uint8, and the "
-                      "samples are numbers");
+    CHECK_THROWS_WITH(
+        before(std::vector<float>(2), workspace),
+        "model(batch, workspace): the network takes ids, integers of type int32, uint16 or uint8, and the "
+        "samples are numbers");
     CHECK_THROWS_WITH(trainer.train_step(std::vector<float>(4), labels),
                       "train_step: the network takes ids, integers of type int32, uint16 or uint8, and the samples are "
                       "numbers");
@@ -166,10 +170,11 @@ TEST_CASE("what is said of ids that are none") {
     CHECK(!same_bits(trainer.model().parameters(), before.parameters()));
 
     Workspace<PerSequence> of_sequences;
-    CHECK_THROWS_WITH(Model<PerSequence>()(SequenceBatch(std::vector<std::int32_t>{1, 2, vocabulary}, {}, Lengths({1, 2})),
-                                           of_sequences),
-                      "model(batch, workspace): id 70000 of token 1 of sample 1 of the batch, expected 0 to 69999, as the "
-                      "network's Ids<70000> say");
+    CHECK_THROWS_WITH(
+        Model<PerSequence>()(SequenceBatch(std::vector<std::int32_t>{1, 2, vocabulary}, {}, Lengths({1, 2})),
+                             of_sequences),
+        "model(batch, workspace): id 70000 of token 1 of sample 1 of the batch, expected 0 to 69999, as the "
+        "network's Ids<70000> say");
     auto numbers = trainer_of<SmallLeNet>(Cpu{.threads = 1});
     CHECK_THROWS_WITH(numbers.train_step(std::vector<std::int32_t>(288), std::vector{0}),
                       "train_step: the samples are ids (integers), the network takes numbers: let it begin with "

@@ -44,7 +44,8 @@ STRATA_COLD inline WrongId wrong_id(void const* inputs, DataType type, std::size
         auto const search = [&](auto const* values) -> WrongId {
             for (std::size_t i = 0; i < columns; ++i)
                 for (int k = 0; k < part.count; ++k) {
-                    auto const value = static_cast<double>(values[i * elements + static_cast<std::size_t>(part.first + k)]);
+                    auto const value =
+                        static_cast<double>(values[i * elements + static_cast<std::size_t>(part.first + k)]);
                     // What is no whole number, or none at all, is no id.
                     if (!(value >= 0 && value < part.vocabulary && value == static_cast<int>(value)))
                         return {true, i, k, value, part};
@@ -63,8 +64,7 @@ STRATA_COLD inline WrongId wrong_id(void const* inputs, DataType type, std::size
 
 /// Throws Error that says which id is wrong; `place` is its sample or token.
 [[noreturn]] STRATA_COLD inline void refuse_id(WrongId const& wrong, std::string const& place, char const* who) {
-    fail(who, ": id ", wrong.value,
-         wrong.part.count > 1 ? concatenate(" at place ", wrong.element) : std::string(),
+    fail(who, ": id ", wrong.value, wrong.part.count > 1 ? concatenate(" at place ", wrong.element) : std::string(),
          wrong.part.name.empty() ? std::string() : concatenate(" of input ", wrong.part.name), " of ", place,
          ", expected 0 to ", wrong.part.vocabulary - 1, ", as the network's Ids<", wrong.part.vocabulary,
          wrong.part.count > 1 ? ", ...>" : ">", " say");

@@ -172,10 +172,10 @@ using seen_input = std::conditional_t<sees_sequence<Op>(), SequenceInput<Input>,
 /// What bodies are called with where only their signatures are asked for.
 template <class Op>
 using body_input_in_double = seen_input<
-    Op,
-    BodyInput<input_view<input_of<Op>, TileView<input_of<Op>, double, double const>>, TileView<typename Op::Output, double, double const>,
-              ExtraView<typename Op::Output, double, double>, ParametersView<typename Op::Parameters, double, double>,
-              typename SeveralInputs<Op>::type, passes_view<Op, TileView, double, double>>>;
+    Op, BodyInput<input_view<input_of<Op>, TileView<input_of<Op>, double, double const>>,
+                  TileView<typename Op::Output, double, double const>, ExtraView<typename Op::Output, double, double>,
+                  ParametersView<typename Op::Parameters, double, double>, typename SeveralInputs<Op>::type,
+                  passes_view<Op, TileView, double, double>>>;
 
 /// An operation as its input K sees it: with that input's shape and gradient.
 template <class Op, int K>

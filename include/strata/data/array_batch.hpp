@@ -11,12 +11,12 @@ namespace strata::inline STRATA_ABI {
 /// not as many as the shapes say.
 template <class X, class Y>
 class ArrayBatch {
-    static constexpr bool samples_fit = detail::SampleArray<X>,
-                          has_targets = detail::ArrayOf<Y, float, double>,
+    static constexpr bool samples_fit = detail::SampleArray<X>, has_targets = detail::ArrayOf<Y, float, double>,
                           has_labels = std::is_constructible_v<Labels, Y const&>;
-    static_assert(samples_fit && (has_targets || has_labels),
-                  "a step on arrays: the samples are float, double or uint8 (ids int32, uint16 or uint8), the labels "
-                  "integers, or the targets float or double; each a vector, span, array or matrix whose rows are samples");
+    static_assert(
+        samples_fit && (has_targets || has_labels),
+        "a step on arrays: the samples are float, double or uint8 (ids int32, uint16 or uint8), the labels "
+        "integers, or the targets float or double; each a vector, span, array or matrix whose rows are samples");
 
 public:
     /// `wanted` is what a network asks for: the shape of a sample, its outputs, and its places, each with a label.

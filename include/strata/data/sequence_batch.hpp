@@ -12,10 +12,10 @@ namespace strata::inline STRATA_ABI {
 /// `trainer.train_step(SequenceBatch(tokens, {64}, Lengths(lengths), labels))`. Throws Error as from_memory does.
 template <class X>
 class SequenceBatch {
-    static_assert(
-        detail::SampleArray<X>,
-        "SequenceBatch: the tokens are float, double or uint8 (ids int32, uint16 or uint8), in a vector, span, array or matrix whose rows are "
-        "tokens");
+    static_assert(detail::SampleArray<X>,
+                  "SequenceBatch: the tokens are float, double or uint8 (ids int32, uint16 or uint8), in a vector, "
+                  "span, array or matrix whose rows are "
+                  "tokens");
     using Element = typename detail::access_of<X>::Element;
 
 public:

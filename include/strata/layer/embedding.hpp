@@ -44,9 +44,10 @@ struct EmbeddingOperation {
     using Input = X;
     using Output = typename X::template With<Width>;
     static constexpr int vocabulary = X::vocabulary, width = Width, padding = Padding;
-    struct Weight : Parameter<"weight", Shape<X::vocabulary, Width>,
-                              std::conditional_t<(Padding < 0), Scheme, ZeroRow<Scheme, Padding, Width>>, Width,
-                              X::vocabulary> {};
+    struct Weight
+        : Parameter<"weight", Shape<X::vocabulary, Width>,
+                    std::conditional_t<(Padding < 0), Scheme, ZeroRow<Scheme, Padding, Width>>, Width, X::vocabulary> {
+    };
     using Parameters = ParameterList<Weight>;
     static constexpr Keep keep = Keep::input;
     static constexpr bool same_in_every_lane = true;

@@ -23,8 +23,8 @@ template <bool WantsGradient, class... Names, class... Shapes>
 struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
     using AreInputParts = void;
     static constexpr std::ptrdiff_t numbers = (std::ptrdiff_t{0} + ... + Shapes::size);
-    static constexpr bool countable =
-        (std::ptrdiff_t{0} + ... + detail::scalars_of_value<Shapes>) < std::ptrdiff_t{1} << 31;
+    static constexpr bool countable = (std::ptrdiff_t{0} + ... + detail::scalars_of_value<Shapes>) < std::ptrdiff_t{1}
+                                                                                                         << 31;
     using Whole = Shape<countable ? static_cast<int>(numbers) : 1>;
     static constexpr int count = sizeof...(Shapes);
     static constexpr bool wants_gradient = WantsGradient;

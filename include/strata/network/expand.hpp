@@ -97,10 +97,10 @@ inline constexpr bool is_part<After<Layers...>> = true;
 template <class Layer, class Where, class Got>
 struct NotALayer {
     struct Message {
-        static_assert(
-            !is_part<Layer>,
-            "this is not a layer: Input, Ids, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> stand first in a "
-            "Network, Main, Shortcut and After in a Residual");
+        static_assert(!is_part<Layer>,
+                      "this is not a layer: Input, Ids, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> "
+                      "stand first in a "
+                      "Network, Main, Shortcut and After in a Residual");
         static_assert(!MisspellsBackward<Layer>,
                       "an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other "
                       "arguments, or is missing where `keep` says what it reads");
@@ -175,9 +175,10 @@ struct ToldOfInputs {
 template <class Layer, class Where, class Got>
 struct ReadsIds {
     struct Message {
-        static_assert(sizeof(Layer) == 0,
-                      "what comes in here are Ids, which are no numbers: put Embedding<width> first, or let the layer say "
-                      "`using TakesIds = void`");
+        static_assert(
+            sizeof(Layer) == 0,
+            "what comes in here are Ids, which are no numbers: put Embedding<width> first, or let the layer say "
+            "`using TakesIds = void`");
     };
 };
 template <class Layer, class X>

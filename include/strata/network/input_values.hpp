@@ -21,9 +21,10 @@ struct NamedArray {
 };
 template <FixedString Name, class Array>
 [[nodiscard]] NamedArray<Name, Array> named(Array const& array) {
-    static_assert(detail::ArrayOf<Array, std::uint8_t, float, double, std::int32_t, std::uint16_t>,
-                  "named<name>(array): an array (vector, span, matrix whose rows are samples) of float, double or uint8, "
-                  "of ids int32, uint16 or uint8");
+    static_assert(
+        detail::ArrayOf<Array, std::uint8_t, float, double, std::int32_t, std::uint16_t>,
+        "named<name>(array): an array (vector, span, matrix whose rows are samples) of float, double or uint8, "
+        "of ids int32, uint16 or uint8");
     return {array};
 }
 
@@ -61,8 +62,8 @@ using joined_element = std::conditional_t<
     (std::is_same_v<Elements, std::uint8_t> && ...), std::uint8_t,
     std::conditional_t<
         (std::is_integral_v<Elements> && ...), std::int32_t,
-        std::conditional_t<((std::is_same_v<Elements, double> || std::is_same_v<Elements, std::int32_t>) || ...), double,
-                           float>>>;
+        std::conditional_t<((std::is_same_v<Elements, double> || std::is_same_v<Elements, std::int32_t>) || ...),
+                           double, float>>>;
 template <bool HaveNames, class... Given>
 struct JoinedElement {
     using type = float;

@@ -85,6 +85,8 @@ consteval auto join_branches(std::integer_sequence<int, K...>) {
     using Branches = SideBySide<X, Parts...>;
     if constexpr (!std::is_same_v<typename Branches::Misuse, NoMisuse>)
         return NoFragment<Poison, typename Branches::Misuse::Inside>{};
+    else if constexpr ((are_ids<typename Fragment<Parts, X>::Output> || ...))
+        return MisusedFragment<ToldOfIds<Layer, X>>{};
     else if constexpr (sizeof...(Parts) == 0 || sizeof...(Parts) > ValueList::most)
         return MisusedFragment<ToldOfNoJoin<Layer, branch<K, typename Fragment<Parts, X>::Output>...>>{};
     else if constexpr (is_misused_here<Layer, branch<K, typename Fragment<Parts, X>::Output>...>())

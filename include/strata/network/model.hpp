@@ -107,7 +107,8 @@ public:
         static_assert(ours,
                       "model(samples, workspace): the workspace is a Workspace, not const, of the same network "
                       "and precision as the model");
-        constexpr bool array = ours && detail::ArrayOf<Samples, std::uint8_t, float, double, std::int32_t, std::uint16_t>;
+        constexpr bool array =
+            ours && detail::ArrayOf<Samples, std::uint8_t, float, double, std::int32_t, std::uint16_t>;
         static_assert(
             runs || array || !ours,
             "model(samples, workspace): the samples are a Batch, or an array (vector, span, matrix whose rows "

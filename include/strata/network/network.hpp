@@ -162,6 +162,8 @@ public:
 
 private:
     using Contents = std::conditional_t<valid, Expanded, detail::NoFragment<InputExtent>>;
+    static_assert(!detail::are_ids<typename Contents::Output>,
+                  "the network's output are ids: put a layer that takes them behind From, Embedding<width>");
     static constexpr auto op_list = detail::op_list_of<Contents, detail::name_characters<Contents>()>();
     static constexpr auto layer_names = op_list.names;
     static_assert(op_list.fault != detail::SharedFault::other_layers,

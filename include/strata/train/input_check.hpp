@@ -33,11 +33,11 @@ struct InputCheck {
         int classes = 0, first = 0, count = 0;
         std::int64_t ignore_index = no_label;
     };
-    int heads = 0;                ///< that classify
-    Head labels_of[8] = {};       ///< those
-    bool needs_both = false;      ///< labels and targets
-    int longest = 0;              ///< tokens of a sequence; 0: samples are none
-    bool answers_tokens = false;  ///< an output a token, not a sequence
+    int heads = 0;                             ///< that classify
+    Head labels_of[8] = {};                    ///< those
+    bool needs_both = false;                   ///< labels and targets
+    int longest = 0;                           ///< tokens of a sequence; 0: samples are none
+    bool answers_tokens = false;               ///< an output a token, not a sequence
     std::span<detail::IdPart const> ids = {};  ///< where a sample's ids are
     static constexpr std::int64_t no_label = (std::numeric_limits<std::int64_t>::min)();
 

@@ -82,11 +82,10 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
     using Compute = typename Precision::compute;
     using Earlier = std::conditional_t<sizeof...(Count) == 0, passes_view<Op, TileView, L, Compute>,
                                        passes_view<Op, PartialTileView, L, Compute>>;
+    auto const x = view_input<X>(a.x, S, first, count...);
     BodyInput<X, Y, E, P, typename SeveralInputs<Op>::type, Earlier> io{
-        view_input<X>(a.x, S, first, count...), {at(a.y), S, count...},
-        {at(a.dy), S, count...}, {at(a.extra), S, count...},
-        {a.parameters},          a.random,
-        a.sample + first};
+        x,        {at(a.y), S, count...}, {at(a.dy), S, count...}, {at(a.extra), S, count...}, {a.parameters},
+        a.random, a.sample + first};
     if constexpr (input_count<Op> > 1)
         for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {at(a.more[k]), S, count...};
     if constexpr (has_passes<Op>())

@@ -70,19 +70,18 @@ private:
         char const* const who = "model(batch, workspace)";
         if constexpr (Net::has_sequences)
             for (int i = 0; i < batch.size; ++i)
-                if (batch.starts[i + 1] <= batch.starts[i])
-                    fail(who, ": sequence ", i, " of the batch has no tokens");
+                if (batch.starts[i + 1] <= batch.starts[i]) fail(who, ": sequence ", i, " of the batch has no tokens");
         auto const wrong = detail::wrong_id(batch.inputs, batch.type, static_cast<std::size_t>(batch.columns()),
                                             batch.shape.size(), Net::id_parts);
         if (!wrong.found) return;
         auto const column = static_cast<std::int32_t>(wrong.column);
         int sample = batch.starts ? 0 : column;
         while (batch.starts && batch.starts[sample + 1] <= column) ++sample;
-        detail::refuse_id(wrong,
-                          concatenate(batch.starts ? concatenate("token ", column - batch.starts[sample], " of ")
-                                                   : std::string(),
-                                      "sample ", sample, " of the batch"),
-                          who);
+        detail::refuse_id(
+            wrong,
+            concatenate(batch.starts ? concatenate("token ", column - batch.starts[sample], " of ") : std::string(),
+                        "sample ", sample, " of the batch"),
+            who);
     }
 
     CpuExecutor<Net, Precision, NoLoss> executor_;

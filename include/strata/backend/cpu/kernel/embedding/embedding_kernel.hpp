@@ -63,8 +63,7 @@ STRATA_ONE_COPY void embedding_gradient(T const* x, T const* dy, Gradient* dweig
                     std::int32_t const id = ids[group + s];
                     if (id == padding) continue;
                     Gradient* const to = dweight + static_cast<std::ptrdiff_t>(id) * width + from;
-                    for (int k = 0; k < length; ++k)
-                        to[k] += static_cast<Gradient>(columns[s * embedding_block + k]);
+                    for (int k = 0; k < length; ++k) to[k] += static_cast<Gradient>(columns[s * embedding_block + k]);
                 }
             }
         }

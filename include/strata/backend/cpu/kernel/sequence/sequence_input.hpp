@@ -18,6 +18,8 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
     using Storage = typename Precision::storage;
     using Compute = typename Precision::compute;
     constexpr bool reduces = reduces_sequence<Op>();
+    static_assert(!are_ids<input_of<Op>>,
+                  "a layer that looks across the tokens of a sequence takes numbers: put Embedding<width> before it");
     using X = PartialTileView<input_of<Op>, L, Storage const>;
     using Y = std::conditional_t<reduces, ColumnView<typename Op::Output, L, Storage const>,
                                  PartialTileView<typename Op::Output, L, Storage const>>;
