@@ -1,12 +1,14 @@
 // Networks of ids, trained and asked: threads, numbers, files, ids beside numbers, and what is said of ids that are none.
 // labels: threads
+#include <strata/distributed.hpp>
+
 #include "small_training.hpp"
 
 using namespace strata;
 
 namespace {
 
-// Ids that neither bfloat16 nor half of an int32 knows apart.
+// Ids that neither bfloat16 nor 16 bits know apart.
 constexpr int vocabulary = 70'000, first_id = 69'960;
 using PerSequence = Network<Sequence<Ids<vocabulary>, 60>, Named<"embed", Embedding<4, PaddingIndex<0>>>, Linear<8>,
                             GELU, SequenceMean, Linear<3>>;
@@ -168,6 +170,18 @@ TEST_CASE("what is said of ids that are none") {
     CHECK(same_bits(trainer.model().parameters(), before.parameters()));
     trainer.fit(bytes, quiet(1, 2));
     CHECK(!same_bits(trainer.model().parameters(), before.parameters()));
+
+    // Ranks, whatever they keep, have the bits of one.
+    auto alone = trainer_of<Small>(Cpu{.threads = 1});
+    for (int k = 0; k < 100; ++k) ids.push_back(k % 5);
+    ids[3] = 1;
+    auto const all = from_memory(ids, {2}, std::vector<int>(52, 1), 3);
+    alone.fit(all, quiet(2, 20));
+    Threads::run_ranks(2, [&](Threads communicator) {
+        auto ranked = trainer_of<Small>(Cpu{.threads = 1}, DataParallel{communicator, Sharded<3>{}});
+        ranked.fit(all, quiet(2, 20));
+        if (!same_bits(ranked.model().parameters(), alone.model().parameters())) fail("ranks have other bits");
+    });
 
     Workspace<PerSequence> of_sequences;
     CHECK_THROWS_WITH(
