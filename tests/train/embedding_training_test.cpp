@@ -189,8 +189,10 @@ TEST_CASE("what is said of ids that are none") {
                              of_sequences),
         "model(batch, workspace): id 70000 of token 1 of sample 1 of the batch, expected 0 to 69999, as the "
         "network's Ids<70000> say");
-    auto numbers = trainer_of<SmallLeNet>(Cpu{.threads = 1});
-    CHECK_THROWS_WITH(numbers.train_step(std::vector<std::int32_t>(288), std::vector{0}),
-                      "train_step: the samples are ids (integers), the network takes numbers: let it begin with "
-                      "Ids<vocabulary>");
+    using Numbers = Network<Input<2>, Linear<1>>;
+    Workspace<Numbers> of_numbers;
+    CHECK_THROWS_WITH(
+        Model<Numbers>()(std::vector<std::int32_t>(2), of_numbers),
+        "model(batch, workspace): the samples are ids (integers), the network takes numbers: let it begin with "
+        "Ids<vocabulary>");
 }
