@@ -13,7 +13,7 @@ constexpr int vocabulary = 70'000, first_id = 69'960;
 using PerSequence = Network<Sequence<Ids<vocabulary>, 60>, Named<"embed", Embedding<4, PaddingIndex<0>>>, Linear<8>,
                             GELU, SequenceMean, Linear<3>>;
 // Numbers beside ids of two vocabularies, and several outputs.
-using Rating = Network<Inputs<Named<"user", Ids<300>>, Named<"meta", Input<2>>, Named<"items", Ids<40, 3>>>,
+using Rating = Network<Inputs<Named<"user", Ids<300>>, Named<"meta", Input<1>>, Named<"items", Ids<40, 3>>>,
                        Concat<Branch<From<"user">, Named<"users", Embedding<6>>>, Branch<From<"meta">>,
                               Branch<From<"items">, Named<"items", Embedding<2>>, Flatten>>,
                        Linear<16>, ReLU, Heads<Named<"class", Linear<3>>, Named<"rating", Linear<1>>>>;
@@ -99,13 +99,14 @@ TEST_CASE("ids beside numbers, from arrays of several types, and several outputs
     for (std::size_t i = 0; i < n; ++i) {
         users.push_back(static_cast<std::int32_t>(random.below(30)) + 270);
         for (int k = 0; k < 3; ++k) items.push_back(static_cast<std::uint16_t>(random.below(40)));
-        for (int k = 0; k < 2; ++k) meta.push_back(static_cast<float>(random.uniform(-1, 1)));
+        meta.push_back(static_cast<float>(random.uniform(-1, 1)));
         labels.push_back(users.back() % 3);
         ratings.push_back(meta.back() + static_cast<float>(items.back() % 2));
     }
     auto const x = input_values<Rating>(named<"items">(items), named<"user">(users), named<"meta">(meta));
     static_assert(std::is_same_v<decltype(x), std::vector<double> const>);
-    CHECK(x[6] == users[1]);
+    static_assert(Rating::input_scalars == 10);  // 2, 1, and 6 that begin where an int32 may
+    CHECK(x[5] == users[1]);
     auto const data = from_memory(x, {Rating::InputShape::size}, labels, 3).with_targets(ratings, 1);
     Losses const losses{On<"class">(CrossEntropy{}), On<"rating">(MSE{})};
     auto alone = trainer_of<Rating>(losses, Cpu{.threads = 1}), others = trainer_of<Rating>(losses, Cpu{.threads = 2});
@@ -115,19 +116,19 @@ TEST_CASE("ids beside numbers, from arrays of several types, and several outputs
     CHECK(seen.losses["class"].accuracy() == 1);
     CHECK(seen.losses["rating"].loss < 0.05);
     CHECK_THROWS_WITH(
-        static_cast<void>(input_values<Rating>(named<"items">(items), named<"user">(meta), named<"meta">(meta))),
-        "input_values: got 300 values for input user, expected 150, 1 for each of 150 samples");
+        static_cast<void>(input_values<Rating>(named<"items">(items), named<"user">(items), named<"meta">(meta))),
+        "input_values: got 450 values for input user, expected 150, 1 for each of 150 samples");
     CHECK_THROWS_WITH(
         static_cast<void>(input_values<Rating>(named<"items">(items), named<"user">(ratings), named<"meta">(meta))),
         "input_values: input user takes ids, integers of type int32, uint16 or uint8");
     auto wrong = x;
-    wrong[6 + 4] = 2.5;
-    CHECK_THROWS_WITH(alone.fit(from_memory(wrong, {6}, labels, 3).with_targets(ratings, 1), quiet(41, 16)),
+    wrong[5 + 3] = 2.5;
+    CHECK_THROWS_WITH(alone.fit(from_memory(wrong, {5}, labels, 3).with_targets(ratings, 1), quiet(41, 16)),
                       "fit: id 2.5 at place 1 of input items of sample 1 of the dataset, expected 0 to 39, as the "
                       "network's Ids<40, ...> say");
     CHECK_THROWS_WITH(
         alone.fit(
-            from_memory(std::vector<std::int32_t>(6), {6}, std::vector{0}, 3).with_targets(std::vector<float>(1), 1),
+            from_memory(std::vector<std::int32_t>(5), {5}, std::vector{0}, 3).with_targets(std::vector<float>(1), 1),
             quiet(41, 16)),
         "fit: the network takes ids and numbers, the samples are ids alone: make them with input_values");
 }

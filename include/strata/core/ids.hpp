@@ -87,6 +87,10 @@ inline constexpr bool are_ids = requires { Value::vocabulary; };
 /// What an id takes of a tile, in scalars of storage: room for an int32 where they are bfloat16, and as many of wider ones,
 /// so that a plan is that of all precisions. The ids of an element lie one behind the other where these begin.
 inline constexpr int scalars_of_id = 2;
+/// Where ids begin that come behind so many scalars: where an int32 may lie.
+constexpr std::ptrdiff_t begin_of_ids(std::ptrdiff_t scalars) {
+    return (scalars + scalars_of_id - 1) / scalars_of_id * scalars_of_id;
+}
 template <class Value>
 inline constexpr std::ptrdiff_t scalars_of_value = Value::size * std::ptrdiff_t{are_ids<Value> ? scalars_of_id : 1};
 /// Ids between those of neighbouring elements, in a tile of S samples of T.

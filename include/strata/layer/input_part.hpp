@@ -42,13 +42,18 @@ struct InputParts<WantsGradient, ShapeList<Names...>, Shapes...> {
         ((at += countable && k < input ? Shapes::size : 0, ++k), ...);
         return at;
     }
-    static constexpr int scalar_offset(int input) {
-        std::ptrdiff_t at = 0;
+    static constexpr std::ptrdiff_t scalar_offset(int input) {
+        std::ptrdiff_t at = 0, found = 0;
         int k = 0;
-        ((at += countable && k < input ? detail::scalars_of_value<Shapes> : 0, ++k), ...);
-        return static_cast<int>(at);
+        [[maybe_unused]] auto const pass = [&](bool ids, std::ptrdiff_t scalars_of_part) {
+            if (ids) at = detail::begin_of_ids(at);
+            if (k++ == input) found = at;
+            at += scalars_of_part;
+        };
+        (pass(detail::are_ids<Shapes>, detail::scalars_of_value<Shapes>), ...);
+        return input < count ? found : at;
     }
-    static constexpr std::ptrdiff_t scalars = (std::ptrdiff_t{0} + ... + detail::scalars_of_value<Shapes>);
+    static constexpr std::ptrdiff_t scalars = scalar_offset(count);
     static constexpr int id_inputs = (0 + ... + (detail::are_ids<Shapes> ? 1 : 0));
     /// Where ids are.
     static constexpr auto id_parts = [] {
@@ -102,7 +107,7 @@ struct InputPart<Parts, K, false> {
     static constexpr Keep keep = Keep::nothing;
     static constexpr double flops = 0;
     static constexpr std::string_view type = "From";
-    static constexpr int view_offset = Parts::scalar_offset(K);
+    static constexpr int view_offset = static_cast<int>(Parts::scalar_offset(K));
 };
 
 }  // namespace strata::inline STRATA_ABI

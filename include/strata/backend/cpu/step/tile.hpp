@@ -88,21 +88,23 @@ template <class T>
 STRATA_ONE_COPY void fill_with_ids(T* tile, Batch const& batch, std::span<IdPart const> parts, int elements, int first,
                                    int count, int stride) {
     int element = 0;
-    T* to = tile;
+    std::ptrdiff_t at = 0;  // scalars of a sample
     auto const fill_numbers = [&](int end) {
         if (element == end) return;
-        fill_tile(to - static_cast<std::ptrdiff_t>(element) * stride, batch, first, count, stride, element, end);
-        to += static_cast<std::ptrdiff_t>(end - element) * stride;
+        fill_tile(tile + (at - element) * stride, batch, first, count, stride, element, end);
+        at += end - element;
         element = end;
     };
     for (IdPart const& part : parts) {
         fill_numbers(part.first);
-        for (int const end = element + part.count; element < end; ++element, to += scalars_of_id * stride)
+        at = begin_of_ids(at);
+        for (int const end = element + part.count; element < end; ++element, at += scalars_of_id)
             for (int s = 0; s < stride; ++s)
-                ids_at(to)[s] = s < count ? id_of(batch.inputs, batch.type,
-                                                  static_cast<std::size_t>(first + s) * batch.shape.size() +
-                                                      static_cast<std::size_t>(element))
-                                          : 0;
+                ids_at(tile + at * stride)[s] = s < count
+                                                    ? id_of(batch.inputs, batch.type,
+                                                            static_cast<std::size_t>(first + s) * batch.shape.size() +
+                                                                static_cast<std::size_t>(element))
+                                                    : 0;
     }
     fill_numbers(elements);
 }
