@@ -162,6 +162,11 @@ TEST_CASE("gradients of what follows ids, and of a layer of one's own that takes
     CHECK(check_gradients<Network<Ids<5, 2, 2>, Embedding<3>, Flatten, LayerNorm<>>, 5, 2>().error < 1e-6);
     CHECK(check_gradients<Network<Sequence<Ids<7>>, Embedding<4>, LayerNorm<>, SequenceMean>, 19, 4>().error < 1e-6);
     CHECK(check_gradients<Network<Ids<4, 3>, OneHot, Flatten, Linear<3>>, 5, 2>().error < 1e-6);
+    using Pair = Network<Inputs<Named<"a", Ids<6>>, Named<"b", Ids<6>>>,
+                         Concat<Branch<From<"a">, Shared<"table", Embedding<3>>>,
+                                Branch<From<"b">, Shared<"table", Embedding<3>>, Linear<2>>>>;
+    static_assert(Pair::parameter_count == 18 + 8);
+    CHECK(check_gradients<Pair, 5, 2>().error < 1e-6);
     // Both read the ids, and the numbers beside them.
     using Mixture = Network<Inputs<Named<"meta", Input<2>>, Named<"user", Ids<5>>, Named<"items", Ids<6, 2>>>,
                             Concat<Branch<From<"items">, Embedding<2>, Flatten>, Branch<From<"meta">>,
