@@ -32,6 +32,7 @@ struct AttentionOperation {
     using Output = Shape<Width>;
     using Parameters = NoParameters;
     using SeesSequence = void;
+    using State = std::conditional_t<IsCausal, KeptInput<Width, 2 * Width>, void>;  // keys and values
     static constexpr int head = Width / Heads;
     static constexpr int block = head;  // of y, and of each of q, k and v: a head
     static constexpr Keep keep = Keep::both;
