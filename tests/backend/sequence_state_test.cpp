@@ -1,5 +1,4 @@
 // Sequences that are continued call by call have the bits of whole ones.
-// labels: threads
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "strata/layer/sequence/attention.hpp"
 #include "strata/network/sequence_state.hpp"
 #include "strata/precision/mixed.hpp"
+#include "strata/testing/gradient_check.hpp"
 
 using namespace strata;
 
@@ -57,6 +57,16 @@ struct RunningMeanOf {
 struct RunningMean {
     template <class X>
     using On = RunningMeanOf<X>;
+};
+
+/// The same, which reads what it does not keep.
+template <class X>
+struct ForgetfulOf : RunningMeanOf<X> {
+    using State = KeptInput<1, X::size - 1>;
+};
+struct Forgetful {
+    template <class X>
+    using On = ForgetfulOf<X>;
 };
 
 using Net = Network<Sequence<Input<5>, 80>, Linear<12>,
@@ -120,6 +130,72 @@ TEST_CASE_TEMPLATE("tokens one by one, in chunks, alone and beside others, have 
                 left -= rows.size();
             }
             CHECK(different == 0);
-            CHECK(calls > 5);
+            CHECK(calls > 4);
         }
+}
+
+TEST_CASE("slots: chosen, all of them, cleared, shortened, and what does not fit") {
+    Model<Net> const model(2);
+    Tokens<float> const tokens;
+    std::span<float const> const x(tokens.x);
+    Workspace<Net> workspace({.batch_invariant = true}), whole({.batch_invariant = true});
+    auto const y = model(SequenceBatch(x.subspan(5, 37 * 5), {5}, Lengths({37})), whole);  // the second sequence
+    auto const of = [&](int first, int count) {
+        return x.subspan(static_cast<std::size_t>(5 + 5 * first), static_cast<std::size_t>(5 * count));
+    };
+    auto const same = [&](std::span<float const> got, std::size_t row, std::size_t from, int count) {
+        return std::memcmp(&got[7 * row], &y[7 * from], 7 * sizeof(float) * static_cast<std::size_t>(count)) == 0;
+    };
+    SequenceState<Net> state(3, 35);
+    CHECK(state.slots() == 3);
+    CHECK(state.capacity() == 35);
+    CHECK(state.memory_bytes() == 3 * 35 * 36 * sizeof(float));
+    CHECK(state.memory_bytes() == SequenceState<Net>::memory_bytes(3, 35));
+
+    CHECK(same(model.append(of(0, 10), state[1], workspace), 0, 0, 10));
+    CHECK(same(model.append(of(10, 1), state[{1}], workspace), 0, 10, 1));
+    // As many tokens for each slot: 11 to 12, and the first two.
+    std::vector<float> both(of(11, 2).begin(), of(11, 2).end());
+    both.insert(both.end(), of(0, 2).begin(), of(0, 2).end());
+    auto got = model.append(both, state[{1, 0}], workspace);
+    CHECK(same(got, 0, 11, 2));
+    CHECK(same(got, 2, 0, 2));
+    CHECK(state.length(0) == 2);
+    CHECK(state.length(1) == 13);
+    CHECK(state.length(2) == 0);
+    state.keep_first(1, 3);
+    CHECK(same(model.append(of(3, 4), state[1], workspace), 0, 3, 4));
+    state.clear(1);
+    CHECK(same(model.append(of(0, 3), state[1], workspace), 0, 0, 3));
+    state.clear();
+    std::vector<float> three;
+    for (int k = 0; k < 3; ++k) three.insert(three.end(), of(0, 1).begin(), of(0, 1).end());
+    got = model.append(three, state, workspace);
+    CHECK((same(got, 0, 0, 1) && same(got, 1, 0, 1) && same(got, 2, 0, 1)));
+
+    CHECK_THROWS_WITH(model.append(of(0, 36), state[2], workspace),
+                      "append: slot 2 has 1 tokens and room for 34 more, got 36");
+    CHECK_THROWS_WITH(model.append(of(0, 1), state[3], workspace), "SequenceState: there is no slot 3, expected 0 to 2");
+    CHECK_THROWS_WITH(model.append(of(0, 2), state[{1, 1}], workspace), "append: slot 1 is given twice");
+    CHECK_THROWS_WITH(model.append(of(0, 1), state[std::vector<int>{}], workspace),
+                      "append: no slots of the state are given");
+    CHECK_THROWS_WITH(model.append(of(0, 3), state[{0, 1}], workspace),
+                      "append: got 3 tokens for 2 slots, expected as many for each, or a SequenceBatch");
+    CHECK_THROWS_WITH(model.append(SequenceBatch(three, {5}, Lengths({1, 2})), state, workspace),
+                      "append: got 2 sequences for 3 slots");
+    CHECK_THROWS_WITH(static_cast<void>(state.length(-1)), "SequenceState: there is no slot -1, expected 0 to 2");
+    CHECK_THROWS_WITH(state.keep_first(0, 2), "SequenceState: slot 0 has 1 tokens, cannot keep the first 2");
+    CHECK_THROWS_WITH((SequenceState<Net>(0, 40)), "SequenceState: got 0 slots, expected 1 to 65536");
+    CHECK_THROWS_WITH((SequenceState<Net>(1, 81)),
+                      "SequenceState: got room for 81 tokens, expected 1 to 80, what the network's "
+                      "Sequence<Input<...>, longest> says");
+    for (int slot = 0; slot < 3; ++slot) CHECK(state.length(slot) == 1);  // an Error changes nothing
+    CHECK(same(model.append(of(1, 9), state[2], workspace), 0, 1, 9));
+}
+
+TEST_CASE("a layer of one's own with a State: gradients, and a word where it reads what it does not keep") {
+    CHECK(check_gradients<Network<Sequence<Input<3>>, RunningMean>, 19, 4>().error < 1e-6);
+    Model<Network<Sequence<Input<3>>, Forgetful>, Float64> const model;
+    CHECK_THROWS_WITH(audit_bodies(model),
+                      "layer 0 (layer): forward reads element 0 of another token's io.x, which its State does not keep");
 }

@@ -40,10 +40,10 @@ public:
         if (!slots) count = size();
         if (count < 1) fail("append: no slots of the state are given");
         if (tokens.starts && tokens.size != count)
-            fail("append: got ", tokens.size, " sequences for ", count, " slots of the state");
+            fail("append: got ", tokens.size, " sequences for ", count, " slots");
         if (!tokens.starts && (tokens.size < 1 || tokens.size % count != 0))
-            fail("append: got ", tokens.size, " tokens for ", count, " slots of the state: as many for each, or a batch "
-                 "of sequences (SequenceBatch)");
+            fail("append: got ", tokens.size, " tokens for ", count,
+                 " slots, expected as many for each, or a SequenceBatch");
         ++call_;
         for (int i = 0; i < count; ++i) {
             int const slot = slots ? slots[i] : i;
@@ -55,8 +55,7 @@ public:
             starts_[at + 1] = tokens.starts ? tokens.starts[i + 1] : tokens.size / count * (i + 1);
             int const wanted = starts_[at + 1] - (i > 0 ? starts_[at] : 0), room = kept.capacity - lengths_[of];
             if (wanted > room)
-                fail("append: got ", wanted, " tokens for slot ", slot, ", which has ", lengths_[of], " and room for ", room,
-                     " more");
+                fail("append: slot ", slot, " has ", lengths_[of], " tokens and room for ", room, " more, got ", wanted);
         }
         Batch placed = tokens;
         placed.size = count;
@@ -85,7 +84,7 @@ private:
     static int checked(int slots, int capacity, int longest) {
         if (slots < 1 || slots > 65536) fail("SequenceState: got ", slots, " slots, expected 1 to 65536");
         if (capacity < 1 || capacity > longest)
-            fail("SequenceState: got room for ", capacity, " tokens of a sequence, expected 1 to ", longest,
+            fail("SequenceState: got room for ", capacity, " tokens, expected 1 to ", longest,
                  ", what the network's Sequence<Input<...>, longest> says");
         return slots;
     }
