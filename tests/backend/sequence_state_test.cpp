@@ -69,12 +69,12 @@ struct Forgetful {
     using On = ForgetfulOf<X>;
 };
 
-using Net = Network<Sequence<Input<5>, 80>, Linear<12>,
-                    Residual<Main<LayerNorm<>, Linear<36>, Attention<3, Causal>, Linear<12>>>, GELU, RunningMean,
-                    Linear<7>>;
+using Net =
+    Network<Sequence<Input<5>, 80>, Linear<12>,
+            Residual<Main<LayerNorm<>, Linear<36>, Attention<3, Causal>, Linear<12>>>, GELU, RunningMean, Linear<7>>;
 static_assert(Net::state_size == 24 + 12);
 
-std::vector<int> const lengths{1, 37, 66, 16, 20};
+std::vector<int> const lengths{1, 37, 66, 16, 20, 70, 61};
 
 template <class T>
 struct Tokens {
@@ -97,13 +97,13 @@ TEST_CASE_TEMPLATE("tokens one by one, in chunks, alone and beside others, have 
     Tokens<T> const tokens;
     Workspace<Net, Precision> whole({.batch_invariant = true});
     auto const y = model(SequenceBatch(tokens.x, {5}, Lengths(lengths)), whole);
-    int const slots[] = {3, 0, 4, 1, 2};  // of each sequence
+    int const slots[] = {3, 0, 6, 1, 2, 5, 4};  // of each sequence
     for (int const threads : {1, 2})
         for (int const longest_chunk : {1, 4, 40}) {
             CAPTURE(threads);
             CAPTURE(longest_chunk);
             Workspace<Net, Precision> workspace({.threads = threads, .team_flops = 0, .batch_invariant = true});
-            SequenceState<Net, Precision> state(5, 70);
+            SequenceState<Net, Precision> state(7, 70);
             Random random(11, Purpose::user);
             int different = 0, calls = 0;
             for (std::size_t left = tokens.starts.back(); left > 0; ++calls) {
@@ -112,7 +112,7 @@ TEST_CASE_TEMPLATE("tokens one by one, in chunks, alone and beside others, have 
                 std::vector<std::size_t> rows;
                 for (std::size_t i = 0; i < lengths.size(); ++i) {
                     int const there = state.length(slots[i]), rest = lengths[i] - there;
-                    if (rest == 0 || random.uniform() < 0.5) continue;
+                    if (rest == 0 || random.uniform() < 0.3) continue;
                     int const count = std::min(rest, 1 + static_cast<int>(random.uniform() * longest_chunk));
                     chosen.push_back(slots[i]);
                     counts.push_back(count);
@@ -130,7 +130,7 @@ TEST_CASE_TEMPLATE("tokens one by one, in chunks, alone and beside others, have 
                 left -= rows.size();
             }
             CHECK(different == 0);
-            CHECK(calls > 4);
+            CHECK(calls > 2);
         }
 }
 
@@ -175,7 +175,8 @@ TEST_CASE("slots: chosen, all of them, cleared, shortened, and what does not fit
 
     CHECK_THROWS_WITH(model.append(of(0, 36), state[2], workspace),
                       "append: slot 2 has 1 tokens and room for 34 more, got 36");
-    CHECK_THROWS_WITH(model.append(of(0, 1), state[3], workspace), "SequenceState: there is no slot 3, expected 0 to 2");
+    CHECK_THROWS_WITH(model.append(of(0, 1), state[3], workspace),
+                      "SequenceState: there is no slot 3, expected 0 to 2");
     CHECK_THROWS_WITH(model.append(of(0, 2), state[{1, 1}], workspace), "append: slot 1 is given twice");
     CHECK_THROWS_WITH(model.append(of(0, 1), state[std::vector<int>{}], workspace),
                       "append: no slots of the state are given");
@@ -196,6 +197,7 @@ TEST_CASE("slots: chosen, all of them, cleared, shortened, and what does not fit
 TEST_CASE("a layer of one's own with a State: gradients, and a word where it reads what it does not keep") {
     CHECK(check_gradients<Network<Sequence<Input<3>>, RunningMean>, 19, 4>().error < 1e-6);
     Model<Network<Sequence<Input<3>>, Forgetful>, Float64> const model;
-    CHECK_THROWS_WITH(audit_bodies(model),
-                      "layer 0 (layer): forward reads element 0 of another token's io.x, which its State does not keep");
+    CHECK_THROWS_WITH(
+        audit_bodies(model),
+        "layer 0 (layer): forward reads element 0 of another token's io.x, which its State does not keep");
 }

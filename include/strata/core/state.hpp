@@ -34,30 +34,31 @@ constexpr bool has_state() {
     else
         return false;
 }
+/// Numbers that an operation keeps of a token.
+template <class Op>
+constexpr int kept_numbers() {
+    if constexpr (has_state<Op>())
+        return Op::State::count;
+    else
+        return 0;
+}
+
 template <class State>
 inline constexpr bool is_kept_input = false;
 template <int First, int Count>
 inline constexpr bool is_kept_input<KeptInput<First, Count>> = true;
-
-/// Numbers that an operation keeps of a token.
+/// Whether it is one that a sequence may be continued with.
 template <class Op>
-constexpr int kept_numbers() {
+consteval bool may_keep() {
     if constexpr (!has_state<Op>()) {
-        return 0;
+        return true;
+    } else if constexpr (!is_kept_input<typename Op::State>) {
+        return false;
     } else {
         using State = typename Op::State;
-        constexpr bool known = is_kept_input<State>;
-        static_assert(known, "State: what an operation keeps of a token is numbers of its input: using State = "
-                             "KeptInput<first, count>");
-        if constexpr (known) {
-            static_assert(State::first >= 0 && State::count > 0 && State::first + State::count <= input_of<Op>::size,
-                          "State: KeptInput<first, count> are numbers of the operation's (first) input, one or more");
-            static_assert(!forward_passes<Op>::has_sequence_scope && !requires { typename Op::ReducesSequence; },
-                          "State: an operation with a forward pass of scope sequence, or one that ReducesSequence, looks at "
-                          "the whole sequence: it cannot be continued token by token");
-            return State::count;
-        }
-        return 0;
+        return State::first >= 0 && State::count > 0 && State::first + State::count <= input_of<Op>::size && requires {
+            typename Op::SeesSequence;
+        } && !requires { typename Op::ReducesSequence; } && !forward_passes<Op>::has_sequence_scope;
     }
 }
 
@@ -95,9 +96,8 @@ struct ContinuedInput : Of {
         using Column = detail::KeptColumn<X, State, typename Of::L, T const>;
         std::ptrdiff_t const stride = this->x.stride;
         return detail::EarlierColumn<Column>{
-            index < before
-                ? Column{kept + static_cast<std::ptrdiff_t>(index) * State::count, 1}
-                : Column{this->x.data + (index - this->position) + State::first * stride, this->x.stride}};
+            index < before ? Column{kept + static_cast<std::ptrdiff_t>(index) * State::count, 1}
+                           : Column{this->x.data + (index - this->position) + State::first * stride, this->x.stride}};
     }
 };
 

@@ -98,7 +98,7 @@ struct Batch {
     /// starts[i] to starts[i + 1]; starts[0] is 0. `shape` is a column's. nullptr: a sample is one column.
     std::int32_t const* starts = nullptr;
     KeptSequences const* kept = nullptr;  ///< of sequences that are continued: what earlier calls have left
-    bool answers_columns = false;  ///< labels, targets and weights are those of columns, not of samples
+    bool answers_columns = false;         ///< labels, targets and weights are those of columns, not of samples
 
     [[nodiscard]] constexpr int columns() const { return starts ? starts[size] : size; }
     /// What has labels, targets, weights and a loss of its own.

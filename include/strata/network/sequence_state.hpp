@@ -55,7 +55,8 @@ public:
             starts_[at + 1] = tokens.starts ? tokens.starts[i + 1] : tokens.size / count * (i + 1);
             int const wanted = starts_[at + 1] - (i > 0 ? starts_[at] : 0), room = kept.capacity - lengths_[of];
             if (wanted > room)
-                fail("append: slot ", slot, " has ", lengths_[of], " tokens and room for ", room, " more, got ", wanted);
+                fail("append: slot ", slot, " has ", lengths_[of], " tokens and room for ", room, " more, got ",
+                     wanted);
         }
         Batch placed = tokens;
         placed.size = count;
@@ -69,8 +70,7 @@ public:
             lengths_[static_cast<std::size_t>(kept.slots[i])] += placed.starts[i + 1] - placed.starts[i];
     }
     void check(int slot) const {
-        if (slot < 0 || slot >= size())
-            fail("SequenceState: there is no slot ", slot, ", expected 0 to ", size() - 1);
+        if (slot < 0 || slot >= size()) fail("SequenceState: there is no slot ", slot, ", expected 0 to ", size() - 1);
     }
     [[nodiscard]] int size() const { return static_cast<int>(lengths_.size()); }
     [[nodiscard]] std::int32_t& length(int slot) {
@@ -143,9 +143,10 @@ class SequenceState {
     using Storage = typename Precision::storage;
     static_assert(Net::has_sequences,
                   "SequenceState: the network's samples are no sequences: let it begin with Sequence<Input<...>>");
-    static_assert(Net::is_causal || !Net::has_sequences,
-                  "SequenceState: a layer looks at tokens that are yet to come (Attention that is not Causal, SequenceMean, "
-                  "SequenceMax), or does not say what it keeps (State): such sequences cannot be continued");
+    static_assert(
+        Net::is_causal || !Net::has_sequences,
+        "SequenceState: a layer looks at tokens that are yet to come (Attention that is not Causal, SequenceMean, "
+        "SequenceMax), or does not say what it keeps (State): such sequences cannot be continued");
 
 public:
     using ModelType = Model<Net, Precision>;

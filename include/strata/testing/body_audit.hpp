@@ -25,7 +25,7 @@ struct AuditedView {
     double* data;
     AuditedBody const* reader;
     char const* name;
-    char const* absent;  ///< null: they are there
+    char const* absent;                      ///< null: they are there
     int kept_begin = 0, kept_end = S::size;  ///< what may be read of another token
     bool of_other = false;
 
@@ -106,8 +106,8 @@ struct AuditedPasses {
         if constexpr (P::scope == Scope::batch)
             return AuditedBatchPass<P>{{batch + batch_place<Op, P>(), reader, "pass", absent}};
         else
-            return AuditedView<typename P::Extents>{
-                values->data() + place<P>(), reader, "pass", absent, 0, of_others ? P::Extents::size : 0};
+            return AuditedView<typename P::Extents>{values->data() + place<P>(),     reader, "pass", absent, 0,
+                                                    of_others ? P::Extents::size : 0};
     }
     template <class P>
     static constexpr int place() {

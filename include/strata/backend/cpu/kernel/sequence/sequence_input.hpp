@@ -64,8 +64,8 @@ auto forward_sequence_input(KernelData<Precision> const& a, SequencePart const& 
         return io;
     else
         return ContinuedInput<std::remove_const_t<decltype(io)>, input_of<Op>, typename Op::State,
-                              typename Precision::storage>{
-            io, kept_of<Op>(a, at.sequence), a.sequences->before(at.sequence)};
+                              typename Precision::storage>{io, kept_of<Op>(a, at.sequence),
+                                                           a.sequences->before(at.sequence)};
 }
 
 /// Calls f(part) for the sequences of a tile, with their tokens in it.

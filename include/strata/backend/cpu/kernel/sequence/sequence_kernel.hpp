@@ -88,8 +88,8 @@ struct KeepTokens {
         using State = typename Op::State;
         if (!a.sequences->kept) return;
         detail::for_sequences(a, [&](detail::SequencePart const& part) {
-            auto* const to = detail::kept_of<Op>(a, part.sequence) +
-                             static_cast<std::ptrdiff_t>(part.position) * State::count;
+            auto* const to =
+                detail::kept_of<Op>(a, part.sequence) + static_cast<std::ptrdiff_t>(part.position) * State::count;
             for (int k = begin; k < end; ++k) {
                 auto const* const from = a.x + static_cast<std::ptrdiff_t>(State::first + k) * a.stride + part.first;
                 for (int t = 0; t < part.count; ++t) to[static_cast<std::ptrdiff_t>(t) * State::count + k] = from[t];
