@@ -14,6 +14,7 @@
 #include "strata/layer/sequence/attention.hpp"
 #include "strata/network/sequence_state.hpp"
 #include "strata/precision/mixed.hpp"
+#include "strata/testing/continuation_check.hpp"
 #include "strata/testing/gradient_check.hpp"
 
 using namespace strata;
@@ -67,6 +68,19 @@ struct ForgetfulOf : RunningMeanOf<X> {
 struct Forgetful {
     template <class X>
     using On = ForgetfulOf<X>;
+};
+
+/// y = x divided by the sequence's length, which is not known before its end.
+template <class X>
+struct ByLengthOf : RunningMeanOf<X> {
+    template <class Io>
+    static auto forward(Position<X::rank> at, Io const& io) {
+        return io.x[X::index(at)] / typename Io::L(io.length);
+    }
+};
+struct ByLength {
+    template <class X>
+    using On = ByLengthOf<X>;
 };
 
 using Net =
@@ -194,8 +208,13 @@ TEST_CASE("slots: chosen, all of them, cleared, shortened, and what does not fit
     CHECK(same(model.append(of(1, 9), state[2], workspace), 0, 1, 9));
 }
 
-TEST_CASE("a layer of one's own with a State: gradients, and a word where it reads what it does not keep") {
-    CHECK(check_gradients<Network<Sequence<Input<3>>, RunningMean>, 19, 4>().error < 1e-6);
+TEST_CASE("a layer of one's own with a State: gradients, and a word where it does not do what it says") {
+    using Own = Network<Sequence<Input<3>>, RunningMean>;
+    CHECK(check_gradients<Own, 19, 4>().error < 1e-6);
+    CHECK_NOTHROW(check_continuation(Model<Own>()));
+    CHECK_THROWS_WITH_AS(check_continuation(Model<Network<Sequence<Input<3>>, ByLength>>()),
+                         doctest::Contains("token 0 has other outputs in chunks of 1 than in the whole sequence: "),
+                         Error);
     Model<Network<Sequence<Input<3>>, Forgetful>, Float64> const model;
     CHECK_THROWS_WITH(
         audit_bodies(model),

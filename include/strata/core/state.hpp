@@ -81,6 +81,15 @@ struct KeptColumn {
 template <class Column>
 struct EarlierColumn {
     Column x;
+
+    template <class P>
+    STRATA_HD Column pass(P) const {
+        static_assert(
+            sizeof(P) == 0,
+            "io.column(s).pass: of an operation with a State, forward and its passes read of other tokens the "
+            "numbers of the input alone that KeptInput names");
+        return x;
+    }
 };
 
 }  // namespace detail
