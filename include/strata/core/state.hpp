@@ -2,11 +2,12 @@
 //
 //   using State = KeptInput<width, 2 * width>;   // of a token numbers [width, 3 width) of its input
 //
-// Bodies read them as ever, `io.column(s).x[width + j]`, whether token s comes in this call or came in an earlier one. An
-// operation that says so promises that forward, and its passes, of a token read of the others of its sequence these numbers
-// alone, and only of those before it; that they do not look at io.length; and that more tokens of a lane's loop than a place
-// sees leave its numbers as they are. Then tokens have the same output whatever comes with them, and SequenceState
-// (network/sequence_state.hpp) continues sequences of networks in which all that looks across them has a State.
+// Bodies read them as ever, `io.column(s).x[width + j]`, whether token s comes in this call or came in an earlier
+// one. An operation that says so promises that forward and its passes read of the other tokens of a sequence these
+// numbers alone, and only of those before the token; that they do not look at io.length but to stop; and that a place
+// of the lane stays as it is where it does not see a token that others see. Then a token has the same output whatever
+// comes with it, and SequenceState (network/sequence_state.hpp) continues sequences of networks in which all that
+// looks across them has a State.
 #pragma once
 
 #include <cstddef>
@@ -62,8 +63,8 @@ consteval bool may_keep() {
     }
 }
 
-/// One column of what an operation keeps, read by the places that its numbers have in the input: the same for all places of
-/// a lane.
+/// One column of what an operation keeps, read by the places that its numbers have in the input: the same for all
+/// places of a lane.
 template <class S, class State, class L, class T>
 struct KeptColumn {
     using LaneType = L;
@@ -94,7 +95,7 @@ struct EarlierColumn {
 
 }  // namespace detail
 
-/// A SequenceInput, `Of`, of an operation whose earlier tokens may have come in an earlier call. X: the shape of its input.
+/// A SequenceInput, `Of`, of an operation whose earlier tokens may have come in an earlier call. X: its input's shape.
 template <class Of, class X, class State, class T>
 struct ContinuedInput : Of {
     T const* kept = nullptr;  ///< [tokens][State::count]

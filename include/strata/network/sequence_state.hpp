@@ -3,7 +3,7 @@
 //   SequenceState<Net> state(4, 512);                           // four sequences of at most 512 tokens
 //   auto y = model.append(prompt, state[0], workspace);         // the first tokens of one, an output for each
 //   y = model.append(token, state[0], workspace);               // its next one
-//   y = model.append(SequenceBatch(x, {64}, Lengths({7, 1})), state[{2, 0}], workspace);  // 7 of slot 2 and one of slot 0
+//   y = model.append(SequenceBatch(x, {64}, Lengths({7, 1})), state[{2, 0}], workspace);  // 7 of slot 2, one of slot 0
 //   y = model.append(x, state, workspace);                      // of all slots, as many tokens each
 //   state.clear(0);                                             // a new sequence begins there
 #pragma once
@@ -34,8 +34,8 @@ public:
         kept.slots = chosen_.data();
     }
 
-    /// The batch whose tokens come next in `count` slots, all of them where `slots` is null: a sequence each, or as many
-    /// tokens each where the batch has no sequences. Throws Error and changes nothing where they have no room.
+    /// The batch whose tokens come next in `count` slots, all of them where `slots` is null: a sequence each, or as
+    /// many tokens each where the batch has no sequences. Throws Error and changes nothing where they have no room.
     STRATA_COLD Batch place(Batch const& tokens, int const* slots, int count) {
         if (!slots) count = size();
         if (count < 1) fail("append: no slots of the state are given");
@@ -130,14 +130,15 @@ struct ChosenSlots {
 
 }  // namespace detail
 
-/// What the layers of a network keep of the tokens of some sequences (keys and values), so that the next tokens cost their
-/// own work and what attention reads. Slots hold a sequence each, empty at first; model.append(tokens, state, workspace)
-/// continues them. Tokens have the bits of model(sequences, workspace) of the whole sequences, however they are cut into
-/// calls, where the workspace is `batch_invariant`.
+/// What the layers of a network keep of the tokens of some sequences (keys and values), so that the next tokens cost
+/// their own work and what attention reads. Slots hold a sequence each, empty at first; model.append(tokens, state,
+/// workspace) continues them. Tokens have the bits of model(sequences, workspace) of the whole sequences, however
+/// they are cut into calls, where the workspace is `batch_invariant`.
 ///
-/// Memory is taken once, Net::state_size numbers of storage for each token of each slot. A call that throws changes nothing.
-/// A state is used by one call at a time; model and workspace do not know it. All slots are meant where none are chosen.
-/// The network looks back only: Attention is Causal, and there are no means or maxima over whole sequences.
+/// Memory is taken once, Net::state_size numbers of storage for each token of each slot. A call that throws changes
+/// nothing. A state is used by one call at a time; model and workspace do not know it, and a sequence goes on with
+/// the model that it began with. All slots are meant where none are chosen. The network looks back only: Attention is
+/// Causal, and there are no means or maxima over whole sequences.
 template <class Net, class Precision = Float32>
 class SequenceState {
     using Storage = typename Precision::storage;
