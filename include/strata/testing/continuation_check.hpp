@@ -1,6 +1,8 @@
 // Sequences that are continued call by call against whole ones: for authors of layers with a State.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "../backend/cpu/run/workspace.hpp"
