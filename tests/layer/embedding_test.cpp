@@ -14,9 +14,11 @@
 #include "strata/layer/flatten.hpp"
 #include "strata/layer/linear.hpp"
 #include "strata/layer/norm/layer_norm.hpp"
+#include "strata/layer/sequence/attention.hpp"
 #include "strata/layer/sequence/sequence_mean.hpp"
 #include "strata/loss/cross_entropy.hpp"
 #include "strata/network/concat.hpp"
+#include "strata/testing/continuation_check.hpp"
 #include "strata/testing/gradient_check.hpp"
 
 using namespace strata;
@@ -177,6 +179,11 @@ TEST_CASE("gradients of what follows ids, and of a layer of one's own that takes
         Network<Sequence<Inputs<Named<"token", Ids<7>>, Named<"segment", Ids<2>>>>,
                 Concat<Branch<From<"token">, Embedding<4>>, Branch<From<"segment">, Embedding<2>>>, SequenceMean>;
     CHECK(check_gradients<Segments, 19, 4>().error < 1e-6);
+}
+
+TEST_CASE("sequences of ids that are continued have the bits of whole ones") {
+    using Net = Network<Sequence<Ids<300>, 40>, Embedding<12>, Attention<2, Causal>, Linear<5>>;
+    check_continuation(Model<Net>(2));
 }
 
 TEST_CASE("the kernels of Embedding are the bodies, on any tile and however a team splits them") {

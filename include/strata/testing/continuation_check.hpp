@@ -21,8 +21,15 @@ STRATA_COLD void check_continuation(Model<Net, Precision> const& model, std::uin
     constexpr auto inputs = static_cast<std::size_t>(Net::InputShape::size),
                    outputs = static_cast<std::size_t>(Net::OutputShape::size);
     Random random(seed, Purpose::user);
-    std::vector<T> x(inputs * static_cast<std::size_t>(length));
-    for (T& value : x) value = static_cast<T>(random.normal());
+    using Token = std::conditional_t<Net::has_ids, std::int32_t, T>;
+    static_assert(Net::id_parts.size() <= 1, "check_continuation: tokens of one vocabulary, without numbers");
+    std::vector<Token> x(inputs * static_cast<std::size_t>(length));
+    for (Token& value : x) {
+        if constexpr (Net::has_ids)
+            value = static_cast<Token>(random.below(static_cast<std::uint32_t>(Net::id_parts[0].vocabulary)));
+        else
+            value = static_cast<Token>(random.normal());
+    }
     Workspace<Net, Precision> one({.threads = 1, .batch_invariant = true}),
         other({.threads = 1, .batch_invariant = true});
     SequenceState<Net, Precision> state(1, length);
@@ -33,7 +40,8 @@ STRATA_COLD void check_continuation(Model<Net, Precision> const& model, std::uin
             int const count = (std::min)(chunk, length - from);
             auto const first = static_cast<std::size_t>(from);
             auto const part = model.append(
-                std::span<T const>(x).subspan(inputs * first, inputs * static_cast<std::size_t>(count)), state, other);
+                std::span<Token const>(x).subspan(inputs * first, inputs * static_cast<std::size_t>(count)), state,
+                other);
             for (std::size_t k = 0; k < part.size(); ++k)
                 if (std::memcmp(&part[k], &whole[outputs * first + k], sizeof(T)) != 0)
                     fail("token ", from + static_cast<int>(k / outputs), " has other outputs in chunks of ", chunk,
