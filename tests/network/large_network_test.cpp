@@ -109,7 +109,7 @@ TEST_CASE("a network that repeats its blocks is the one that spells them out") {
         CHECK(one.offsets.parameters == other.offsets.parameters);
         CHECK(one.offsets.x == other.offsets.x);
         CHECK(one.offsets.y == other.offsets.y);
-        CHECK(one.dx == other.dx);
+        CHECK(one.offsets.dx == other.offsets.dx);
         CHECK(one.reduction.at == other.reduction.at);
     }
 }

@@ -55,7 +55,7 @@ void merge_batch(ProgramStep<Precision, Loss> const& step, BatchMerge<Precision>
     m.buffers += step.reduction.buffers;
     m.next_buffers += step.reduction.buffers;
     if (m.gradient) m.gradient += step.offsets.parameters - m.first_gradient;
-    step.reduction.merge(m);
+    step.merge(m);
 }
 
 /// What takes the place of passes over the batch in evaluation, of layers that are Frozen alone or of all.

@@ -28,7 +28,7 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
     auto const here = [&](auto* p) { return p ? p + at.first : p; };
     auto const made = [&](Storage const* p) {
         if constexpr (reduces)
-            return Y{p ? p + at.sequence : p, a.sequences->stride};
+            return Y{p ? p + at.sequence : p, a.sequences.stride};
         else
             return Y{here(p), S, at.count};
     };
@@ -38,7 +38,7 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
                              {here(a.extra), S, at.count},
                              {a.parameters},
                              a.random,
-                             a.sample + at.first},
+                             a.first + at.first},
                             at.position,
                             at.length};
     if constexpr (input_count<Op> > 1)
@@ -51,7 +51,7 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
 /// Calls f(part) for the whole sequences of a tile.
 template <class Precision, class F>
 STRATA_INLINE void for_sequences(KernelData<Precision> const& a, F const& f) {
-    TileSequences const& all = *a.sequences;
+    TileSequences const& all = a.sequences;
     for (int q = 0; q < all.count; ++q) {
         int const length = all.starts[q + 1] - all.starts[q];
         f(SequencePart{all.starts[q] - all.starts[0], length, 0, length, q});
