@@ -100,7 +100,7 @@ struct GatherBody {
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
     STRATA_HD void finish(long block, Value total) const {
-        double* const to = data.statistics + batch_place<Op, P>() + block * left_by<P>();
+        double* const to = data.partial + batch_place<Op, P>() + block * left_by<P>();
         double const count = static_cast<double>(data.samples) * P::terms;
         if constexpr (P::gathers == Gather::moments) {
             to[0] = total.sum[0] / count;  // SquaresBody goes on
@@ -141,7 +141,7 @@ struct SquaresBody {
 
 private:
     [[nodiscard]] STRATA_HD double* place(long element) const {
-        return data.statistics + batch_place<Op, P>() + element * left_by<P>();
+        return data.partial + batch_place<Op, P>() + element * left_by<P>();
     }
 };
 
@@ -163,14 +163,13 @@ struct EvaluationBody {
 /// The same of all passes, in training those of layers that are Frozen alone.
 template <class Net, bool Training, class Device, class Scalar>
 void evaluation_numbers(Device& device, Scalar const* buffers, double* statistics) {
-    Net::for_each_operation([&]<int Index>() {
-        using Op = typename Net::template OperationAt<Index>;
+    Net::visit_operations([&]<class Op>(int index) {
         using O = kernel_operation<Op>;
-        if constexpr (batch_numbers<O> > 0 && !(Training && is_batch_wide<Op>())) {
-            Scalar const* const its = buffers + Net::buffers_at(Index) + statistics_in_buffers<Op>;
+        if constexpr (batch_numbers<O> > 0 && !(Training && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
+            Scalar const* const its = buffers + Net::buffers_at(index) + statistics_in_buffers<Op>;
+            double* const to = statistics + Net::statistic_offset[static_cast<std::size_t>(index)];
             auto const leave = [&]<class P>(P) {
-                if constexpr (P::scope == Scope::batch)
-                    device.launch(EvaluationBody<O, P, Scalar>{its, statistics + Net::statistic_offset[Index]});
+                if constexpr (P::scope == Scope::batch) device.launch(EvaluationBody<O, P, Scalar>{its, to});
             };
             forward_passes<O>::for_each(leave);
             if constexpr (Training) backward_passes<O>::for_each(leave);
