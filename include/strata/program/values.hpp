@@ -20,10 +20,10 @@ struct Values {
     GradientWrite write = GradientWrite::none;  ///< how dx is written
     Storage* extra = nullptr;
     typename Precision::master const* parameters = nullptr;
-    typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
-    double const* statistics = nullptr;                    ///< what the operation's passes over the batch have left
-    double* partial = nullptr;                             ///< the tile's parts of that; on a device, itself
-    std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
+    typename Precision::accumulation* gradient = nullptr;    ///< parameter gradients, added to
+    double const* statistics = nullptr;                      ///< what the operation's passes over the batch have left
+    double* partial = nullptr;                               ///< the tile's parts of that; on a device, itself
+    std::array<Storage const*, ValueList::most - 1> more{};  ///< the inputs behind the first
     typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
 };
 

@@ -26,7 +26,7 @@ public:
     /// Scalars of one sample's workspace: the plan, and behind it what passes leave.
     template <bool Training>
     static constexpr std::ptrdiff_t size =
-        plan<Training>().pass_size > 0 ? passes_behind(plan<Training>().size) + plan<Training>().pass_size * pass_scalars
+        plan<Training>().pass_size > 0 ? passes_behind(plan<Training>().size) + plan<Training>().pass_size* pass_scalars
                                        : plan<Training>().size;
 
 private:

@@ -82,9 +82,8 @@ public:
     /// Bytes held on the device.
     [[nodiscard]] std::size_t memory_bytes() const {
         return parameters_.bytes() + gradient_.bytes() + state_.bytes() + buffers_.bytes() + next_buffers_.bytes() +
-               workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() +
-               losses_.bytes() + hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() +
-               batch_.bytes();
+               workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() + losses_.bytes() +
+               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() + batch_.bytes();
     }
 
     /// Copies parameters, running statistics and optimizer state [states][parameters] to the device.
@@ -169,7 +168,8 @@ public:
         run(Program::template forward<false>(), {});
         bool const has_loss = finish<false>(batch);
         if (outputs) {
-            auto const values = rows_of(Program::template plan<false>().value[Net::operation_count], Net::OutputShape::size, outputs_);
+            auto const values =
+                rows_of(Program::template plan<false>().value[Net::operation_count], Net::OutputShape::size, outputs_);
             device_->download(outputs, outputs_.data(), values * sizeof(Storage));
         }
         auto const rows = static_cast<std::size_t>(samples_ * places);

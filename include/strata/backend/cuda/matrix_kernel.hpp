@@ -48,8 +48,8 @@ struct MatrixKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>> {
     }
     template <class Device, class Precision, class T>
     static void input_gradient(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {
-        device.gemm(true, false, Inputs, a.samples, Outputs, a.parameters, Inputs, a.dy, a.samples, T(a.write == GradientWrite::add ? 1 : 0),
-                    a.dx, a.samples);
+        device.gemm(true, false, Inputs, a.samples, Outputs, a.parameters, Inputs, a.dy, a.samples,
+                    T(a.write == GradientWrite::add ? 1 : 0), a.dx, a.samples);
     }
     template <class Device, class Precision, class T>
     static void weight_gradient(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {

@@ -133,8 +133,8 @@ struct ProgramStep : Step {
     using Context = TileContext<Precision, Loss>;
     void (*kernel)(KernelData<Precision> const&, int begin, int end) = nullptr;
     Items items{};
-    void (*finish)(Context const&) = nullptr;  ///< the loss step, and that of the input's gradients
-    bool fill = false;                         ///< the step that brings in the samples
+    void (*finish)(Context const&) = nullptr;               ///< the loss step, and that of the input's gradients
+    bool fill = false;                                      ///< the step that brings in the samples
     void (*merge)(BatchMerge<Precision> const&) = nullptr;  ///< what the tiles have gathered for `reduction`
     Preparation<Precision> preparation{};
     std::ptrdiff_t prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
@@ -178,8 +178,7 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
             a.stride = c.stride_of(step.reads_sequences);
             a.invariant = c.invariant;
             a.cached = c.cached;
-            all.run(a, c.prepared_at(step.prepared), share.begin(all.items),
-                    share.end(all.items));
+            all.run(a, c.prepared_at(step.prepared), share.begin(all.items), share.end(all.items));
         }
 }
 
@@ -191,8 +190,7 @@ STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> cons
     for (auto const& step : steps)
         if (auto const cleared = step.parameters.cleared; cleared > 0) {
             auto* const its = gradient + (step.offsets.parameters - first);
-            std::fill(its + share.begin(cleared), its + share.end(cleared),
-                      typename Precision::accumulation(0));
+            std::fill(its + share.begin(cleared), its + share.end(cleared), typename Precision::accumulation(0));
         }
 }
 
