@@ -43,26 +43,44 @@ struct DeviceStepWriter {
     }
     template <class O>
     constexpr void forward(Step const& step) {
-        add(step, &launch_forward<O>);
+        add(step, [](Launch const& to) {
+            if constexpr (as_matrix<O>)
+                MatrixKernel<O>::forward(to.device, to.data, to.scratch);
+            else
+                to.device.launch(ForwardBody<O, Precision>{to.data});
+        });
     }
     template <class O>
     constexpr void input_gradient(Step const& step) {
-        add(step, &launch_input_gradient<O>);
+        add(step, [](Launch const& to) {
+            if constexpr (as_matrix<O>)
+                MatrixKernel<O>::input_gradient(to.device, to.data, to.scratch);
+            else
+                to.device.launch(InputGradientBody<O, Precision>{to.data});
+        });
     }
     template <class O>
     constexpr void parameter_gradient(Step const& step) {
-        add(step, &launch_parameter_gradient<O>);
+        add(step, [](Launch const& to) { O::Parameters::for_each([&]<class P>(P) { launch_gradient<O, P>(to); }); });
     }
     template <class O, class P>
     constexpr void pass(Step const& step) {
-        add(step, &launch_pass<O, P>);
+        add(step, [](Launch const& to) { to.device.launch(PassBody<O, P, Precision>{to.data}); });
     }
-    template <class O, class P>
+    template <class Op, class P>
     constexpr void gather(Step const& step) {
-        add(step, &launch_gather<kernel_operation<O>, P>);
+        add(step, [](Launch const& to) {
+            using O = kernel_operation<Op>;
+            to.device.launch_blocks(GatherBody<O, P, Precision>{to.data, to.buffers, to.next_buffers});
+            if constexpr (P::gathers == Gather::moments)
+                to.device.launch_blocks(SquaresBody<O, P, Precision>{to.data, to.buffers, to.next_buffers});
+        });
     }
 
 private:
+    template <class O>
+    static constexpr bool as_matrix = MatrixKernel<O>::exists && UniformPrecision<Precision>;
+
     constexpr void add(Step const& what, void (*launch)(Launch const&)) {
         if (table) {
             static_cast<Step&>(table[count]) = what;
@@ -70,44 +88,12 @@ private:
         }
         ++count;
     }
-
-    template <class O>
-    static constexpr bool as_matrix = MatrixKernel<O>::exists && UniformPrecision<Precision>;
-
-    template <class O>
-    static void launch_forward(Launch const& to) {
-        if constexpr (as_matrix<O>)
-            MatrixKernel<O>::forward(to.device, to.data, to.scratch);
-        else
-            to.device.launch(ForwardBody<O, Precision>{to.data});
-    }
-    template <class O>
-    static void launch_input_gradient(Launch const& to) {
-        if constexpr (as_matrix<O>)
-            MatrixKernel<O>::input_gradient(to.device, to.data, to.scratch);
-        else
-            to.device.launch(InputGradientBody<O, Precision>{to.data});
-    }
-    template <class O>
-    static void launch_parameter_gradient(Launch const& to) {
-        O::Parameters::for_each([&]<class P>(P) { launch_gradient_of<O, P>(to); });
-    }
     template <class O, class P>
-    static void launch_gradient_of(Launch const& to) {
+    static void launch_gradient(Launch const& to) {
         if constexpr (as_matrix<O>)
             if constexpr (std::is_same_v<P, typename O::Weight>)
                 return MatrixKernel<O>::weight_gradient(to.device, to.data, to.scratch);
         to.device.launch_blocks(ParameterGradientBody<O, P, Precision>{to.data});
-    }
-    template <class O, class P>
-    static void launch_pass(Launch const& to) {
-        to.device.launch(PassBody<O, P, Precision>{to.data});
-    }
-    template <class O, class P>
-    static void launch_gather(Launch const& to) {
-        to.device.launch_blocks(GatherBody<O, P, Precision>{to.data, to.buffers, to.next_buffers});
-        if constexpr (P::gathers == Gather::moments)
-            to.device.launch_blocks(SquaresBody<O, P, Precision>{to.data, to.buffers, to.next_buffers});
     }
 };
 

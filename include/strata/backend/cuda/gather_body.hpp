@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../network/frozen_operation.hpp"
+#include "../batch_wide.hpp"
 #include "body.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -149,32 +150,23 @@ private:
 template <class Op, class P, class Master>
 struct EvaluationBody {
     Master const* buffers;
-    double* statistics;
+    double* statistics;  ///< the pass's
 
     static constexpr long threads() { return P::Extents::size; }
     STRATA_DEVICE void operator()(long element) const {
         if constexpr (forward_passes<Op>::template contains<P>)
             if (element < 0)  // never: nvcc checks this call, and not the one in leave_evaluation
                 static_cast<void>(Op::evaluation(P{}, 0, ParametersView<buffers_of<Op>, double, Master>{buffers}));
-        leave_evaluation<Op, P>(static_cast<int>(element), buffers,
-                                statistics + batch_place<Op, P>() + element * left_by<P>());
+        leave_evaluation<Op, P>(static_cast<int>(element), buffers, statistics + element * left_by<P>());
     }
 };
 /// The same of all passes, in training those of layers that are Frozen alone.
 template <class Net, bool Training, class Device, class Scalar>
-void evaluation_numbers(Device& device, Scalar const* buffers, double* statistics) {
-    Net::visit_operations([&]<class Op>(int index) {
-        using O = kernel_operation<Op>;
-        if constexpr (batch_numbers<O> > 0 && !(Training && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
-            Scalar const* const its = buffers + Net::buffers_at(index) + statistics_in_buffers<Op>;
-            double* const to = statistics + Net::statistic_offset[static_cast<std::size_t>(index)];
-            auto const leave = [&]<class P>(P) {
-                if constexpr (P::scope == Scope::batch) device.launch(EvaluationBody<O, P, Scalar>{its, to});
-            };
-            forward_passes<O>::for_each(leave);
-            if constexpr (Training) backward_passes<O>::for_each(leave);
-        }
-    });
+void evaluation_numbers(Device& device, Scalar const* all_buffers, double* statistics) {
+    for_evaluated_passes<Net, Training>(all_buffers, statistics,
+                                        [&]<class Op, class P>(Scalar const* buffers, double* to) {
+                                            device.launch(EvaluationBody<Op, P, Scalar>{buffers, to});
+                                        });
 }
 
 }  // namespace strata::inline STRATA_ABI::detail
