@@ -90,10 +90,14 @@ private:
     }
     template <class O, class P>
     static void launch_gradient(Launch const& to) {
-        if constexpr (as_matrix<O>)
-            if constexpr (std::is_same_v<P, typename O::Weight>)
-                return MatrixKernel<O>::weight_gradient(to.device, to.data, to.scratch);
-        to.device.launch_blocks(ParameterGradientBody<O, P, Precision>{to.data});
+        constexpr bool product = [] {
+            if constexpr (as_matrix<O>) return std::is_same_v<P, typename O::Weight>;
+            return false;
+        }();
+        if constexpr (product)
+            MatrixKernel<O>::weight_gradient(to.device, to.data, to.scratch);
+        else
+            to.device.launch_blocks(ParameterGradientBody<O, P, Precision>{to.data});
     }
 };
 
