@@ -1,6 +1,8 @@
 // The op list and a plan as plain data.
 #pragma once
 
+#include <span>
+
 #include "../network/op_list.hpp"
 #include "step.hpp"
 
@@ -15,9 +17,11 @@ struct PlannedOperations {
     std::ptrdiff_t const *value, *gradient, *extra, *forward_passes, *backward_passes;
     std::array<GradientWrite, ValueList::most> const* write;
     bool const* in_place;
-    std::ptrdiff_t passes;             ///< where the passes' numbers begin in the workspace
-    std::ptrdiff_t pass_scalars;       ///< scalars of storage that one of them takes
-    bool const* takes_relu = nullptr;  ///< the operation's kernel applies the next one, a ReLU, too; null: none does
+    std::ptrdiff_t passes;        ///< where the passes' numbers begin in the workspace
+    std::ptrdiff_t pass_scalars;  ///< scalars of storage that one of them takes
+    /// The operation's kernel applies the next one, a ReLU, too; none does where it is empty. (A span, for g++'s sanitizers
+    /// compare no constant's address with null.)
+    std::span<bool const> takes_relu{};
 
     /// `passes_at`: where in the workspace what passes leave begins, numbers of `scalars` scalars of storage each.
     template <class Net, class P>
@@ -40,7 +44,9 @@ struct PlannedOperations {
     /// The operation whose parameters operation i works with.
     [[nodiscard]] constexpr int owner(int i) const { return rows[i].owner < 0 ? i : rows[i].owner; }
     /// Whether operation i's kernel applies the ReLU behind it.
-    [[nodiscard]] constexpr bool applies_relu(int i) const { return takes_relu && takes_relu[i]; }
+    [[nodiscard]] constexpr bool applies_relu(int i) const {
+        return !takes_relu.empty() && takes_relu[static_cast<std::size_t>(i)];
+    }
     /// Numbers of a value of a sample; `input` is that of the network's.
     [[nodiscard]] constexpr std::ptrdiff_t size_of(int v, std::ptrdiff_t input) const {
         return v == 0 ? input : rows[v - 1].output_size;

@@ -86,7 +86,7 @@ private:
     template <bool Training>
     static constexpr PlannedOperations all = [] {
         PlannedOperations it = planned<Training>();
-        it.takes_relu = takes_relu<Training>.data();
+        it.takes_relu = takes_relu<Training>;
         return it;
     }();
 
@@ -102,7 +102,7 @@ private:
         OfOperations<int> of{};  ///< of each operation, its pair with those behind it; -1
         int count = 0;
     };
-    static constexpr int behind(int i) { return i + 1 + (all<false>.takes_relu[i] ? 1 : 0); }
+    static constexpr int behind(int i) { return i + 1 + (all<false>.applies_relu(i) ? 1 : 0); }
     /// Pairs whose second operation alone reads what lies between them, does not make its output in the place of what the
     /// first reads, and has its parameters behind the first one's.
     static constexpr Pairs pairs = [] {
