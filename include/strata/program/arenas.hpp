@@ -44,6 +44,7 @@ struct Arenas {
         a.extra = at(offsets.extra);
         a.dx = at(offsets.dx);
         a.write = step.write;
+        a.state = offsets.state;
         a.parameters = parameters_of(step);
         if (gradient && !step.parameters.frozen) a.gradient = gradient + (offsets.parameters - first_gradient);
         if (statistics) a.statistics = statistics + offsets.statistics;

@@ -4,6 +4,7 @@
 //   forward<O>(step), input_gradient<O>(step), parameter_gradient<O>(step)
 //   pass<O, P>(step)              one pass of a sample or sequence
 //   gather<O, P>(step)            one over the batch, step.reduction, in training
+//   keep_tokens<O>(step)          what an operation with a state keeps of a tile's tokens, in inference
 //   kernel_makes_passes<O, Forward>()  constant: the kernel that makes y, or dx, makes the passes before it, too
 //   applies_relu<O>()             constant: the kernel that makes y can apply the ReLU behind it
 #pragma once
@@ -51,6 +52,11 @@ struct OperationSteps {
             if (i > 0 && all.applies_relu(i - 1)) return;
             if constexpr (!Writer::template kernel_makes_passes<O, true>())
                 passes<Training, false, forward_passes<O>>(write, all, i, 0);
+            if constexpr (!Training && has_state<O>()) {
+                Step keeps = all.step(i, frozen, false);
+                keeps.offsets.y = -1;  // it does not make the output
+                write.template keep_tokens<O>(keeps);
+            }
             Step step = all.step(i, frozen, false);
             step.relu = all.applies_relu(i);
             step.parameters.count = O::Parameters::size;

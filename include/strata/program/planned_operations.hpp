@@ -13,6 +13,7 @@ struct PlannedOperations {
     OperationRow const* rows;
     std::ptrdiff_t const *parameter_offset, *buffer_offset;
     int const* statistic_offset;
+    std::ptrdiff_t const* state_offset;
     bool const* is_last_use;  ///< of the parameters: nothing behind the operation works with them
     std::ptrdiff_t const *value, *gradient, *extra, *forward_passes, *backward_passes;
     std::array<GradientWrite, ValueList::most> const* write;
@@ -30,6 +31,7 @@ struct PlannedOperations {
           parameter_offset(Net::parameter_offset.data()),
           buffer_offset(Net::buffer_offset.data()),
           statistic_offset(Net::statistic_offset.data()),
+          state_offset(Net::state_offset.data()),
           is_last_use(Net::last_uses.data()),
           value(plan.value.data()),
           gradient(plan.gradient.data()),
@@ -68,6 +70,7 @@ struct PlannedOperations {
         at.extra = extra[i];
         at.parameters = (frozen ? buffer_offset : parameter_offset)[owner(i)];
         at.statistics = statistic_offset[i];
+        at.state = state_offset[i];
         at.forward_passes = of_passes(forward_passes[i]);
         at.backward_passes = of_passes(backward_passes[i]);
         return it;

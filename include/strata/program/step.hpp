@@ -13,6 +13,7 @@ struct OperationOffsets {
     int inputs = 1;                                 ///< all of them
     std::ptrdiff_t more[ValueList::most - 1] = {};  ///< those behind the first
     std::ptrdiff_t forward_passes = -1, backward_passes = -1;
+    std::ptrdiff_t state = 0;  ///< among the numbers that operations keep of a token
 };
 
 /// What a step has to do with its operation's parameters, which begin at OperationOffsets::parameters.

@@ -25,6 +25,7 @@ struct Values {
     double* partial = nullptr;                               ///< the tile's parts of that; on a device, itself
     std::array<Storage const*, ValueList::most - 1> more{};  ///< the inputs behind the first
     typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
+    std::ptrdiff_t state = 0;  ///< where the operation's numbers lie in what is kept, numbers of a token
 };
 
 }  // namespace strata::inline STRATA_ABI

@@ -75,6 +75,10 @@ struct StepWriter {
     constexpr void parameter_gradient(Step const& step) {
         kernel<ParameterGradientKernel<O, Precision>>(step);
     }
+    template <class O>
+    constexpr void keep_tokens(Step const& step) {
+        kernel<KeepTokens<O, Precision>>(step);
+    }
     template <class O, class P>
     constexpr void pass(Step const& step) {
         if constexpr (sees_sequence<O>())
