@@ -77,5 +77,14 @@ constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int 
             h.first,
             w.first};
 }
+/// The most that of(correlation) says of the phases.
+template <class F>
+constexpr int most_of_phases(Correlation const& f, F const& of) {
+    int most = 0;
+    for (int row = 0; row < f.stride_height; ++row)
+        for (int column = 0; column < f.stride_width; ++column)
+            most = (std::max)(most, of(backward_phase(f, row, column).correlation));
+    return most;
+}
 
 }  // namespace strata::inline STRATA_ABI::detail

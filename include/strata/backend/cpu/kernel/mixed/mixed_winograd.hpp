@@ -11,7 +11,7 @@ namespace detail {
 
 /// Direct convolution's gradient of the weights in float, and how many of its items are blocks of taps.
 template <class G, class Scheme, class Precision,
-          class Direct = DirectParameterGradient<G, Scheme, float_of<Precision>>>
+          class Direct = DirectConvolutionParameterGradient<Convolution<G, Scheme>, float_of<Precision>>>
 struct DirectGradientInFloat : ThroughFloatParameterGradient<Convolution<G, Scheme>, Precision, Direct> {
     static constexpr int blocks = Direct::blocks;
 };
@@ -24,24 +24,18 @@ template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedForward<Convolution<G, Scheme>, Precision>
     : detail::WinogradSquarePass<detail::ThroughFloatForward<Convolution<G, Scheme>, Precision,
-                                                             DirectForward<G, Scheme, detail::float_of<Precision>>>,
-                                 G, Precision, true> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+                                                             DirectConvolutionForward<Convolution<G, Scheme>, detail::float_of<Precision>>>,
+                                 G, Precision, true> {};
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedInputGradient<Convolution<G, Scheme>, Precision>
     : detail::WinogradSquarePass<
           detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Precision,
-                                            DirectInputGradient<G, Scheme, detail::float_of<Precision>>>,
-          G, Precision, false> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+                                            DirectConvolutionInputGradient<Convolution<G, Scheme>, detail::float_of<Precision>>>,
+          G, Precision, false> {};
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedParameterGradient<Convolution<G, Scheme>, Precision>
-    : detail::WinogradSquareGradient<detail::DirectGradientInFloat<G, Scheme, Precision>, G, Precision> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+    : detail::WinogradSquareGradient<detail::DirectGradientInFloat<G, Scheme, Precision>, G, Precision> {};
 
 }  // namespace strata::inline STRATA_ABI
