@@ -57,20 +57,16 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
     dx += group * f.in_channels * plane;
     dy += group * f.out_channels * static_cast<std::ptrdiff_t>(f.out_height) * f.out_width * S;
     w += group * f.group_weights;
-    auto const rows_before = [&](int h, int row0) {  // of a phase
-        return h <= row0 ? 0 : (h - row0 + f.stride_height - 1) / f.stride_height;
-    };
     for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
         for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
-            auto const [g, row0, column0] = backward_phase(f, phase_row, phase_column);
-            int const from = rows_before(begin, row0), to = (std::min)(g.out_height, rows_before(end, row0));
-            T* const y = dx + (row0 * f.in_width + column0) * S;
+            auto const phase = backward_phase(f, phase_row, phase_column);
+            Correlation const& g = phase.correlation;
+            int const from = phase.rows_before(begin), to = phase.rows_before(end);
+            T* const y = dx + (phase.row0 * f.in_width + phase.column0) * S;
             if (g.out_width == 0 || from >= to) continue;
             if (g.taps_height <= 0 || g.taps_width <= 0) {  // no tap reaches these pixels
                 for (int c = 0; !add && c < f.in_channels; ++c)
-                    for (int i = from; i < to; ++i)
-                        for (int column = 0; column < g.out_width; ++column)
-                            std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, extras.untouched(c));
+                    phase.fill(y + c * plane, from, to, row, f.stride_width * S, S, extras.untouched(c));
             } else if (!PhaseScratch<T>::spreads(S)) {
                 correlate<L>(code, g, dy, w, extras.bias, y, S, memory, add, from, to, plane, row, f.stride_width,
                              extras.relu);

@@ -46,6 +46,9 @@ struct StridedSource {
     }
 };
 
+/// Vectors of a block: what the registers hold besides six rows of sums.
+inline constexpr int block_vectors = vector_bytes >= 64 ? 4 : 2;
+
 // ---- the blocks ----------------------------------------------------------------------------------------------------
 
 /// One step: sum(u, v) += factor(u) vector(v), `vectors` and `factors` being what a source gives.
@@ -163,6 +166,22 @@ STRATA_INLINE void spill(Sum const (&sum)[R][V], T* values) {
     for (int u = 0; u < R; ++u) {
         STRATA_UNROLL
         for (int v = 0; v < V; ++v) store_lane(values + (u * V + v) * width_of<Sum>, sum[u][v]);
+    }
+}
+
+/// Writes `count` numbers or adds them, four at a time: a call's cost is more than a short row's.
+template <class T>
+STRATA_INLINE void put_numbers(T const* from, int count, T* to, bool add) {
+    using Four = Lane<T, 4>;
+    int k = 0;
+    for (; k + 4 <= count; k += 4) {
+        STRATA_SCALAR;  // nor does GCC make a call of memcpy of it
+        Four const value = load_lane<Four>(from + k);
+        store_lane(to + k, add ? load_lane<Four>(to + k) + value : value);
+    }
+    for (; k < count; ++k) {
+        STRATA_SCALAR;
+        to[k] = add ? to[k] + from[k] : from[k];
     }
 }
 
