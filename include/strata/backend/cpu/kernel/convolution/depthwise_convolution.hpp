@@ -264,8 +264,7 @@ struct DepthwiseInputGradient<Convolution<G, Scheme>, Precision> {
             .out_row = G::width * a.stride,
             .out_column = 1};
         bool const add = a.write == GradientWrite::add, packs = detail::packs_windows<T>(a.stride);
-        if (packs && !narrow)
-            return detail::depthwise_window_gradient(f, planes, a.stride, a.scratch, add, begin, end);
+        if (packs && !narrow) return detail::depthwise_window_gradient(f, planes, a.stride, a.scratch, add, begin, end);
         detail::depthwise_rectangles(begin, end, G::height, [&](int channel, int end_channel, int from, int to) {
             if constexpr (narrow)
                 if (packs)

@@ -38,7 +38,8 @@ struct NarrowBand {
           rows(std::clamp(
               (first_level_cache / 2 / static_cast<int>(sizeof(T)) / pitch - g.taps_height) / g.stride_height + 1, 1,
               (std::max)(g.out_height, 1))),
-          packed(memory.take<T>(g.rows_under(rows) * pitch + 3 * N)) {}  // a row's last vectors reach beyond the last row
+          packed(memory.take<T>(g.rows_under(rows) * pitch + 3 * N)) {
+    }  // a row's last vectors reach beyond the last row
 };
 
 /// Every second number of two lanes, from First on: within each four numbers, which `sorted` puts in order.
@@ -64,8 +65,8 @@ STRATA_INLINE L seconds(L a, L b) {
 
 /// R output rows of a plane's band, `length` numbers each, from packed rows on, set or added.
 template <int K, int Step, int R, class L, class T>
-STRATA_INLINE void narrow_rows(T const* packed, std::ptrdiff_t pitch, int S, L const (&weight)[K][K], L bias, bool relu, bool add,
-                               T* y, std::ptrdiff_t out_row, int length) {
+STRATA_INLINE void narrow_rows(T const* packed, std::ptrdiff_t pitch, int S, L const (&weight)[K][K], L bias, bool relu,
+                               bool add, T* y, std::ptrdiff_t out_row, int length) {
     constexpr int N = width_of<L>;
     for (int n = 0; n < length; n += N) {
         int const whole = n;

@@ -115,9 +115,9 @@ STRATA_ONE_COPY void depthwise_weight_gradient(Correlation const& g, DepthwisePl
     T *const lanes = parts.lanes, *const total = lanes + parts.blocks * Q * N, *const unused = total + N;
     for (int k = 0; k < parts.blocks * Q; ++k) {  // idle taps repeat the last one
         int const tap = (std::min)(k, tap_count - 1), q = tap % g.taps_width;
-        parts.taps[k] = {tap / g.taps_width, q,
-                         parts.packs ? static_cast<int>(parts.planes.kernel_column(q))
-                                     : (q * g.dilation_width - g.pad_left) * S};
+        parts.taps[k] = {
+            tap / g.taps_width, q,
+            parts.packs ? static_cast<int>(parts.planes.kernel_column(q)) : (q * g.dilation_width - g.pad_left) * S};
     }
     ColumnRange const full(g);
     DepthwiseTaps<T> d{};

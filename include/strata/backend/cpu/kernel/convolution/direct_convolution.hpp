@@ -76,8 +76,8 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
                 PhaseScratch<T> const parts(of_phase, g, S);
                 for (int i = from, count = 0; i < to; i += count) {
                     count = (std::min)(together, to - i);
-                    correlate<L>(code, g, dy, w, extras.bias, parts.apart - i * length, S, parts.correlation, false, i, i + count,
-                                 count * length, length, 1, extras.relu);
+                    correlate<L>(code, g, dy, w, extras.bias, parts.apart - i * length, S, parts.correlation, false, i,
+                                 i + count, count * length, length, 1, extras.relu);
                     for (int c = 0; c < g.out_channels; ++c)
                         (add ? move_columns<true, T>
                              : move_columns<false, T>)(parts.apart + c * count * length, S, y + c * plane + i * row,
@@ -121,7 +121,8 @@ void direct_input_gradient(T const* dy, T const* w, T* dx, int S, Carver memory,
 template <class G, class L, class T>
 void direct_forward(T const* x, T const* w, T const* bias, T* y, int S, Carver memory, bool add, int begin, int end,
                     bool relu, Correlation const& g = forward_correlation<G>) {
-    correlate<L>(correlation_code<L, G::group_out_channels, G::stride_width>(), g, x, w, bias, y, S, memory, add, begin, end, G::out_height * G::out_width * S, G::out_width * S, 1, relu);
+    correlate<L>(correlation_code<L, G::group_out_channels, G::stride_width>(), g, x, w, bias, y, S, memory, add, begin,
+                 end, G::out_height * G::out_width * S, G::out_width * S, 1, relu);
 }
 
 /// The gradient of a convolution's bias.

@@ -81,8 +81,8 @@ private:
 /// Items are (group, block of neighbouring taps of the input channels), so weights in PyTorch's layout. `gather` is
 /// column_gather of the stride.
 template <class L, class T>
-STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, Carver memory, int begin,
-                                     int end, ColumnMover<T> gather) {
+STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, Carver memory,
+                                     int begin, int end, ColumnMover<T> gather) {
     constexpr int N = width_of<L>, Q = gradient_taps;
     auto const [layout, zero_count, slot, taps, zeros, packed, gradients] = WeightGradientScratch<T>(memory, g, S);
     int const blocks = tap_blocks(g), length = g.out_width * S, all_taps = g.in_channels * layout.taps;

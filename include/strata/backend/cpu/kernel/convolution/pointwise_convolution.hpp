@@ -132,7 +132,7 @@ inline constexpr int pointwise_pitch = pointwise_depth + width_of<L>;
 /// The scratch memory of the weight gradient: a piece of x, transposed, and gathered before.
 template <class L>
 struct PointwisePanels {
-    scalar_of<L> *panel, *rows;
+    scalar_of<L>*panel, *rows;
     constexpr PointwisePanels(Carver& memory, bool gathers)
         : panel(memory.take<scalar_of<L>>(pointwise_depth * pointwise_columns<L>)),
           rows(memory.take<scalar_of<L>>(gathers ? pointwise_pitch<L> * pointwise_columns<L> : 0)) {}

@@ -36,9 +36,8 @@ struct TransposedInputGradient<TransposedConvolution<G, HasBias, Scheme>, Precis
     static constexpr int scratch(int S) { return Direct::scratch(S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         typename Direct::T const* const no_bias = nullptr;
-        detail::direct_forward<G, widest_lane<typename Direct::T>>(a.dy, a.parameters, no_bias, a.dx, a.stride,
-                                                                   a.scratch, a.write == GradientWrite::add, begin, end,
-                                                                   false);
+        detail::direct_forward<G, widest_lane<typename Direct::T>>(
+            a.dy, a.parameters, no_bias, a.dx, a.stride, a.scratch, a.write == GradientWrite::add, begin, end, false);
     }
 };
 

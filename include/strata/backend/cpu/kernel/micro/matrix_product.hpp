@@ -96,9 +96,12 @@ STRATA_INLINE void product_columns(Product<T> const& p, int begin, int end, int 
 /// Rows [begin, end) of columns [from, to), which may end within a vector unless the product accumulates.
 template <class L, class T>
 STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int from, int to) {
-    constexpr int N = width_of<L>, V = block_vectors;
+    constexpr int N = width_of<L>, V = block_vectors, few = 4;
     int n = from;
-    for (; n + V * N <= to; n += V * N) product_columns<product_block_rows, V, L>(p, begin, end, n);
+    if (end - begin <= few || p.depth <= few)  // sums are short, or few: what a block costs beside them counts
+        for (; n + few * N <= to; n += few * N) product_columns<few, few, L>(p, begin, end, n);
+    else
+        for (; n + V * N <= to; n += V * N) product_columns<product_block_rows, V, L>(p, begin, end, n);
     for (; n < to; n += N) {
         if (n + N > to) {  // the last columns again with their neighbours to the left
             if (to - from < N) break;

@@ -1,4 +1,6 @@
-// The loops of all products: blocks of sums that live in registers. `outer` broadcasts numbers of one side and multiplies
+// The loops of products: blocks of sums that live in registers. Correlations, matrix products, Linear, Winograd's products
+// and the weight gradients run on them. Not so depthwise convolutions (../convolution/depthwise_block.hpp: a vector serves
+// other rows at each tap, and weights stay in registers) and windows (window_band.hpp: a tap has one number for all sums). `outer` broadcasts numbers of one side and multiplies
 // vectors of the other; `dot` multiplies vectors of both sides and adds along the lanes at the end. A source says where
 // the operands of each step come from, an epilogue how sums begin and where they go, and the lane what its numbers are:
 // floats, doubles, or pairs of bfloat16 (../mixed/pair_lane.hpp). A sum runs over a source's steps in order, wherever

@@ -23,15 +23,17 @@ concept MixedWinograd = MixedPrecision<Precision> && WinogradGeometry<G, Precisi
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedForward<Convolution<G, Scheme>, Precision>
-    : detail::WinogradSquarePass<detail::ThroughFloatForward<Convolution<G, Scheme>, Precision,
-                                                             DirectConvolutionForward<Convolution<G, Scheme>, detail::float_of<Precision>>>,
-                                 G, Precision, true> {};
+    : detail::WinogradSquarePass<
+          detail::ThroughFloatForward<Convolution<G, Scheme>, Precision,
+                                      DirectConvolutionForward<Convolution<G, Scheme>, detail::float_of<Precision>>>,
+          G, Precision, true> {};
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedInputGradient<Convolution<G, Scheme>, Precision>
     : detail::WinogradSquarePass<
-          detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Precision,
-                                            DirectConvolutionInputGradient<Convolution<G, Scheme>, detail::float_of<Precision>>>,
+          detail::ThroughFloatInputGradient<
+              Convolution<G, Scheme>, Precision,
+              DirectConvolutionInputGradient<Convolution<G, Scheme>, detail::float_of<Precision>>>,
           G, Precision, false> {};
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)

@@ -96,8 +96,8 @@ struct PairInputGradient<Convolution<G, Scheme>> {
     static void prepare(KernelData<Mixed<bfloat16>> const& a, bfloat16* to, int begin, int end) {
         for (int item = begin; item < end; ++item) {
             int const o = item % pairs * 2;
-            pair_rows(a.parameters + (item / pairs * G::group_out_channels + o) * row,
-                      as_pairs(to) + item * row, (std::min)(2, G::group_out_channels - o), row);
+            pair_rows(a.parameters + (item / pairs * G::group_out_channels + o) * row, as_pairs(to) + item * row,
+                      (std::min)(2, G::group_out_channels - o), row);
         }
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {

@@ -3,6 +3,7 @@
 // geometry is a run-time value, so all pools are one copy of the code.
 #pragma once
 
+#include "../../../../core/for_lanes.hpp"
 #include "../../../../layer/avg_pool2d.hpp"
 #include "../../../../layer/max_pool2d.hpp"
 #include "../micro/window_band.hpp"
@@ -42,15 +43,13 @@ struct AverageDivisor {
         return (std::min)(from + length, extent) - (std::max)(from, 0);
     }
     /// Multiplies row i of outputs [out_width][S] by one over the divisors, from `from` to `to`.
-    template <class L, class T>
+    template <class T>
     STRATA_ONE_COPY void apply(Correlation const& g, T const* from, T* to, int i, int S) const {
         int const length = g.out_width * S;
         if (counts_padding) {
             T const weight = T(1) / static_cast<T>(g.taps_height * g.taps_width);
-            int k = 0;
-            for (; k + width_of<L> <= length; k += width_of<L>) store_lane(to + k, load_lane<L>(from + k) * L(weight));
-            for (; k < length; ++k) to[k] = from[k] * weight;
-            return;
+            return for_lanes<T>(
+                0, length, [&]<class V>(std::ptrdiff_t k) { store_lane(to + k, load_lane<V>(from + k) * V(weight)); });
         }
         int const rows = inside(i * g.stride_height - g.pad_top, g.taps_height, g.in_height);
         for (int j = 0; j < g.out_width; ++j) {
@@ -62,8 +61,8 @@ struct AverageDivisor {
 };
 
 template <class T>
-STRATA_ONE_COPY void average_forward(Correlation const& g, AverageDivisor divisor, T const* x, T* y, int S, Carver memory,
-                                     int begin, int end) {
+STRATA_ONE_COPY void average_forward(Correlation const& g, AverageDivisor divisor, T const* x, T* y, int S,
+                                     Carver memory, int begin, int end) {
     WindowBand<WindowSum, T> band(memory, g, S, [](int, int) { return std::pair(T(0), T(1)); });
     for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
         for (int i = from, count = 0; i < to; i += count) {
@@ -71,9 +70,9 @@ STRATA_ONE_COPY void average_forward(Correlation const& g, AverageDivisor diviso
             band.pack(x + static_cast<std::ptrdiff_t>(channel) * g.in_height * g.in_width * S, 0, i, count, T(0));
             band.compute(count, T(0));
             for (int r = 0; r < count; ++r)
-                divisor.apply<widest_lane<T>>(
-                    g, band.results + r * band.layout.pitch,
-                    y + static_cast<std::ptrdiff_t>(channel * g.out_height + i + r) * g.out_width * S, i + r, S);
+                divisor.apply(g, band.results + r * band.layout.pitch,
+                              y + static_cast<std::ptrdiff_t>(channel * g.out_height + i + r) * g.out_width * S, i + r,
+                              S);
         }
     });
 }
@@ -101,7 +100,7 @@ STRATA_ONE_COPY void average_input_gradient(Correlation const& f, AverageDivisor
             T const* plane = dy + static_cast<std::ptrdiff_t>(channel) * f.out_height * f.out_width * S;
             if (!divisor.counts_padding) {
                 for (int i = 0, row = f.out_width * S; i < f.out_height && held != channel; ++i)
-                    divisor.apply<widest_lane<T>>(f, plane + i * row, parts.divided + i * row, i, S);
+                    divisor.apply(f, plane + i * row, parts.divided + i * row, i, S);
                 held = channel;
                 plane = parts.divided;
             }
@@ -110,8 +109,8 @@ STRATA_ONE_COPY void average_input_gradient(Correlation const& f, AverageDivisor
 }
 
 template <class T>
-STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, T* argmax, int S, Carver memory, int begin,
-                                        int end) {
+STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, T* argmax, int S, Carver memory,
+                                        int begin, int end) {
     constexpr T low = -std::numeric_limits<T>::infinity();
     WindowBand<WindowMaximum, T> band(
         memory, g, S, [&](int p, int q) { return std::pair(static_cast<T>(p * g.taps_width + q), T(0)); });

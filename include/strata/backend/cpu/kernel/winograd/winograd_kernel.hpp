@@ -37,8 +37,9 @@ template <class G, class Precision>
 inline constexpr RowGradientChoice<widest_lane<typename Precision::compute>> row_gradient_choice{
     forward_correlation<G>, winograd_weight<Precision>()};
 template <class G, class Precision, bool Forward>
-concept WinogradRowGeometry = WinogradAllowed<G, Precision> && G::channels > 1 &&
-                              is_winograd_row(forward_correlation<G>) && row_choice<G, Precision, Forward>.whole_vectors;
+concept WinogradRowGeometry =
+    WinogradAllowed<G, Precision> && G::channels > 1 &&
+    is_winograd_row(forward_correlation<G>) && row_choice<G, Precision, Forward>.whole_vectors;
 
 /// Where a sample's bits may not depend on the tile, all tiles take what tiles of so many samples take.
 inline constexpr int invariant_choice = 16;
@@ -159,9 +160,8 @@ struct WinogradSquareGradient : CorrelationPass<G, Precision, true> {
     }();
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) {
-        int const winograd = of_tile(tiles, S, [S]<int M>() {
-            return WinogradGradientLayout<M, L>(Pass::g(), S).template scratch<Storage>();
-        });
+        int const winograd = of_tile(
+            tiles, S, [S]<int M>() { return WinogradGradientLayout<M, L>(Pass::g(), S).template scratch<Storage>(); });
         return winograd > 0 ? winograd : Direct::scratch(S);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {

@@ -164,7 +164,8 @@ STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_bl
                                        int in_channels, int blocks) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>;
     for (int block = 0; block < blocks; ++block, weight += weight_block, out += CO * V * N)
-        outer<CO, V, L>(WinogradSource<1, CO, L>{weight, in, V * N, 1, in_channels, 0}, RowsOfSums<T>{out, V * N, true});
+        outer<CO, V, L>(WinogradSource<1, CO, L>{weight, in, V * N, 1, in_channels, 0},
+                        RowsOfSums<T>{out, V * N, true});
 }
 
 /// The correlation g of x with transformed `weights` (winograd_weights, on a cache line), set (with `relu`, its ReLU)
@@ -300,8 +301,8 @@ STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums,
 /// Adds the weight gradient of the correlation g of x to dw; needs is_winograd(g), and S a multiple of the lane's width
 /// or a divisor of it. Items [begin, end) of WinogradGradientLayout::items(), scratch of its scratch() scalars.
 template <int M, class L, class X, class T>
-STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, X const* dy, T* dw, int S, Carver memory,
-                                              int begin, int end) {
+STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, X const* dy, T* dw, int S,
+                                              Carver memory, int begin, int end) {
     constexpr int N = width_of<L>;
     WinogradGradientLayout<M, L> const p(g, S);
     auto const [gradients, inputs, sums, patches] = typename WinogradGradientLayout<M, L>::Parts(memory, p);
