@@ -121,7 +121,8 @@ install_missing header:zmq.h=libzmq3-dev
 # An old processor for programs of several instruction sets; their test says when it is not there.
 [ $all -eq 1 ] && [ "$(uname -m)" = x86_64 ] && install_missing qemu-x86_64=qemu-user
 
-configuration gcc -DCMAKE_CXX_COMPILER=g++ -DSTRATA_EXAMPLES=ON "$with_ulfm"
+# Examples run for seconds: they are optimised as far as that pays.
+configuration gcc -DCMAKE_CXX_COMPILER=g++ -DSTRATA_EXAMPLES=ON "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG" "$with_ulfm"
 [ $all -eq 1 ] || finish
 
 tests_only=-DSTRATA_EXAMPLES=OFF

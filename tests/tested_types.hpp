@@ -1,7 +1,9 @@
-// How much of the kernels runs in double: its code is that of floats, so what sanitizers see there, they see in it.
+// How much of what has one code runs under sanitizers: what they see in one case, they see in all.
 #pragma once
 
+#include <initializer_list>
 #include <utility>
+#include <vector>
 
 #ifdef STRATA_SANITIZED
 #define STRATA_TESTED_TYPES float
@@ -10,3 +12,12 @@ using DoubleTiles = std::integer_sequence<int, 4>;
 #define STRATA_TESTED_TYPES float, double
 using DoubleTiles = std::integer_sequence<int, 1, 2, 8, 16>;
 #endif
+
+/// Of cases that differ in numbers alone, all; under sanitizers the first and the last.
+template <class Case>
+std::vector<Case> tested_of(std::initializer_list<Case> cases) {
+#ifdef STRATA_SANITIZED
+    if (cases.size() > 2) return {*cases.begin(), *(cases.end() - 1)};
+#endif
+    return cases;
+}

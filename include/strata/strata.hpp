@@ -72,6 +72,7 @@
 #include "network/heads.hpp"
 #include "network/input_values.hpp"
 #include "network/multiply.hpp"
+#include "network/sequence_state.hpp"
 #include "optimizer/adagrad.hpp"
 #include "optimizer/adam.hpp"
 #include "optimizer/adamw.hpp"

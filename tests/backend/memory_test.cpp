@@ -148,6 +148,23 @@ TEST_CASE("sequences: whatever their lengths, nothing is allocated behind the fi
     }
 }
 
+TEST_CASE("sequences that are continued: nothing is allocated behind the first call") {
+    using Net = Network<Sequence<Input<4>, 40>, Linear<9>, Attention<1, Causal>, Linear<3>>;
+    std::vector<float> const prompt(7 * 4, 0.5f), next(2 * 4, 0.25f);
+    SequenceState<Net> state(2, 40);  // two sequences of at most 40 tokens
+    Model<Net> const model;
+    Workspace<Net> workspace({.batch_invariant = true});
+    model.append(prompt, state[0], workspace);            // seven tokens, an output for each
+    auto const y = model.append(next, state, workspace);  // one more of each sequence
+    CHECK(y.size() == 2 * 3);
+    long const before = allocations;
+    while (state.length(0) < state.capacity()) model.append(next, state, workspace);
+    state.clear();
+    model.append(prompt, state[{1}], workspace);
+    CHECK(allocations == before);
+    CHECK(state.memory_bytes() == 2 * 40 * 6 * sizeof(float));
+}
+
 TEST_CASE_TEMPLATE("a batch smaller than one before allocates nothing", Net, SmallLeNet, SmallResNet, SmallVgg) {
     for (int const threads : {1, 2})
         for (std::size_t const batch : {16u, 33u}) {

@@ -3,6 +3,7 @@
 // Kernels that prepare the parameters (Winograd's transformed weights, pairs of bfloat16) do so once for all tiles of a
 // batch, or step by step for a single tile: the same bits either way and for any number of threads, and never those of
 // weights that an update has changed.
+#include "../tested_types.hpp"
 #include "../train/small_training.hpp"
 
 using namespace strata;
@@ -57,17 +58,17 @@ TEST_CASE("who prepares, and how much") {
 }
 
 TEST_CASE_TEMPLATE("the same bits for any number of threads", Net, Streaming, BatchWide) {
-    for (int const batch_size : {2, 16, 40}) {
+    for (int const batch_size : tested_of({2, 16, 40})) {
         CAPTURE(batch_size);
         auto const alone = trained<Net, Float32>(1, batch_size);
-        for (int const threads : {2, 3, 4}) CHECK(trained<Net, Float32>(threads, batch_size) == alone);
+        for (int const threads : tested_of({2, 3, 4})) CHECK(trained<Net, Float32>(threads, batch_size) == alone);
     }
     auto const alone = trained<Net, Mixed<bfloat16>>(1, 40);
     for (int const threads : {2, 4}) CHECK(trained<Net, Mixed<bfloat16>>(threads, 40) == alone);
 }
 
 TEST_CASE_TEMPLATE("training follows that of kernels that read the weights themselves", Net, Streaming, BatchWide) {
-    for (int const batch_size : {2, 16, 40}) {
+    for (int const batch_size : tested_of({2, 16, 40})) {
         CAPTURE(batch_size);
         auto const got = trained<Net, Float32>(2, batch_size).losses,
                    expected = trained<Net, DirectFloat32>(1, batch_size).losses;
@@ -95,7 +96,7 @@ TEST_CASE_TEMPLATE("a sample's outputs do not depend on the number of tiles", Pr
 
 TEST_CASE_TEMPLATE("the memory is known beforehand", Net, Streaming, BatchWide) {
     for (int const workers : {1, 2})
-        for (int const batch_size : {2, 16, 40}) {
+        for (int const batch_size : tested_of({2, 16, 40})) {
             auto trainer = trainer_of<Net, Float32>(workers);
             auto const data = small_images(40);
             Loader loader(data, {.batch_size = batch_size, .threads = 0});

@@ -14,7 +14,7 @@ void check_same(std::initializer_list<int> counts, std::optional<Snapshot>& expe
     TemporaryDirectory const directory;
     auto const data = augmented_images(212), tests = small_images(40, 2);
     std::optional<Ended> end;
-    for (int const ranks : counts) {
+    for (int const ranks : tested_of(counts)) {
         CAPTURE(ranks);
         std::mutex checking;
         Threads::run_ranks(ranks, [&](Threads communicator) {
@@ -87,7 +87,7 @@ TEST_CASE("numbers exchanged range after range have the bits of one call, and le
     auto const check = [&](auto const& compressed) {
         auto const expected = exchanged(1, compressed, count, {{0, count}});
         CHECK(std::all_of(expected.begin(), expected.end(), [](float x) { return is_finite(x); }));
-        for (int const ranks : {1, 2, 4}) {
+        for (int const ranks : tested_of({1, 2, 4})) {
             CAPTURE(ranks);
             CHECK(same_bits<float>(exchanged(ranks, compressed, count, {{0, count}}), expected));
             std::vector<OwnedRange> const ranges{{5 * 4096, count}, {4 * 4096, 5 * 4096}, {4096, 4 * 4096}, {0, 4096}};

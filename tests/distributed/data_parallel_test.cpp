@@ -1,4 +1,4 @@
-// labels: threads
+// labels: threads computes
 // Training on ranks has the bits of training on one: weights, buffers, optimizer state, results, files.
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ TEST_CASE("matrices train on as many ranks as Cpu::leaves says") {
     auto const expected = trained(4);
     auto const one_leaf = trained(0);
     CHECK(!same_bits<float>(one_leaf.parameters(), expected.parameters()));
-    for (int const ranks : {2, 3, 4}) {
+    for (int const ranks : tested_of({2, 3, 4})) {
         CAPTURE(ranks);
         std::mutex checking;
         Threads::run_ranks(ranks, [&](Threads communicator) {
@@ -58,7 +58,7 @@ TEST_CASE("targets, and gradients between backward and update, on ranks") {
     };
     auto alone = train<Net>(Float64{}, MSE{}, SGD{.learning_rate = 0.05, .momentum = 0.9});
     auto const expected = steps(alone);
-    for (int const ranks : {2, 3, 7}) {
+    for (int const ranks : tested_of({2, 3, 7})) {
         CAPTURE(ranks);
         std::mutex checking;
         Threads::run_ranks(ranks, [&](Threads communicator) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <strata/distributed.hpp>
 
+#include "../tested_types.hpp"
 #include "../train/small_training.hpp"
 #include "recovery.hpp"
 
@@ -56,7 +57,7 @@ void check_ranks(int batch_size, std::size_t samples, std::initializer_list<std:
     alone.fit(data, tests, options_of(batch_size));
     Snapshot const expected = snapshot_of(alone, directory);
     Ended const end = ended(alone);
-    for (auto const& count : counts) {
+    for (auto const& count : tested_of(counts)) {
         int const ranks = count.first, threads = count.second;
         CAPTURE(ranks);
         CAPTURE(threads);

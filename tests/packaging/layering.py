@@ -42,7 +42,7 @@ CPU_LEVEL = {room: level for level, rooms in enumerate(CPU_LEVELS) for room in r
 # conversions.
 FAMILY_KNOWS = {
     "kernel/winograd": ["kernel/convolution"],
-    "kernel/mixed": ["kernel/linear", "kernel/convolution", "kernel/winograd"],
+    "kernel/mixed": ["kernel/linear", "kernel/convolution", "kernel/winograd", "kernel/pooling"],
 }
 CPU_HEADERS = 12  # of a room, at most
 FILES = "files.ipp"  # the library strata::files: all .ipp files

@@ -27,7 +27,7 @@
 // sample, or gathered over a sequence or the batch, before the rest: pass.hpp), `using Buffers` (what passes over the batch
 // move), `using ReducesSequence` (the output is one column a sequence: forward reads passes of scope sequence alone, and in
 // backward io.dy is that of the column's sequence), `using SeesSequence` (bodies look at io.column(s) without having such a
-// pass), `same_in_every_lane` (forward gives the same bits in a scalar and in a vector of any width: no product that a
+// pass), `using State` (what later tokens of the sequence read of one that came in an earlier call: state.hpp), `same_in_every_lane` (forward gives the same bits in a scalar and in a vector of any width: no product that a
 // compiler may fuse into an addition, no exp or log), `using PassesGradient` (the gradient of every input is dy itself),
 // `using IsConcatenation` (the output is the inputs one behind the other, and there are no bodies).
 //
@@ -44,6 +44,7 @@
 
 #include "batch_pass.hpp"
 #include "dual.hpp"
+#include "state.hpp"
 
 namespace strata::inline STRATA_ABI {
 

@@ -77,6 +77,8 @@ struct SampleRange {
     int begin, end;
 };
 
+struct KeptSequences;  // tile_sequences.hpp
+
 /// A batch in someone else's memory. Samples are contiguous, each [C][H][W]; they stay uint8 until a tile is filled.
 struct Batch {
     int size = 0;
@@ -95,7 +97,8 @@ struct Batch {
     /// [size + 1]: samples are sequences of columns, all columns one behind the other, and sample i is the columns from
     /// starts[i] to starts[i + 1]; starts[0] is 0. `shape` is a column's. nullptr: a sample is one column.
     std::int32_t const* starts = nullptr;
-    bool answers_columns = false;  ///< labels, targets and weights are those of columns, not of samples
+    KeptSequences const* kept = nullptr;  ///< of sequences that are continued: what earlier calls have left
+    bool answers_columns = false;         ///< labels, targets and weights are those of columns, not of samples
 
     [[nodiscard]] constexpr int columns() const { return starts ? starts[size] : size; }
     /// What has labels, targets, weights and a loss of its own.

@@ -125,12 +125,12 @@ consteval bool keeps_its_word() {
 template <class Op, class Where, class Got>
 struct NotAnOperation {
     static constexpr bool bodies = Operation<Op> && requires { typename Op::Input; };
-    static constexpr bool of_batch = says_all_of_batch<Op>();
+    static constexpr bool of_batch = says_all_of_batch<Op>(), of_state = may_keep<Op>();
     static constexpr bool ok = [] {
         if constexpr (!bodies)
             return false;
         else
-            return keeps_its_word<Op>() && of_batch;
+            return keeps_its_word<Op>() && of_batch && of_state;
     }();
     struct Message {
         static_assert(
@@ -142,13 +142,17 @@ struct NotAnOperation {
             "lanes, "
             "of Gather::moments one, too)");
         static_assert(
-            ok || !bodies || !of_batch,
+            ok || !bodies || !of_batch || !of_state,
             "a layer's On<X> says IsElementwise, IsView or IsTrainingOnly: its output must be as large as its "
             "input then, and an elementwise one has neither parameters, passes nor block");
         static_assert(of_batch || !bodies,
                       "a layer's On<X> with passes over the batch needs for each forward one evaluation(P{}, element, "
                       "buffers), an array of doubles that bodies read in evaluation instead, and for each of its "
                       "Buffers B moved(P{}, B{}, old, gathered)");
+        static_assert(of_state || !bodies,
+                      "a layer's On<X> with a State keeps numbers of its input, using State = KeptInput<first, count>, "
+                      "says SeesSequence, and has no forward pass of scope sequence and no ReducesSequence, which look "
+                      "at the whole sequence");
     };
 };
 template <class Op, class X>

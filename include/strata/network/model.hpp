@@ -122,6 +122,21 @@ public:
         }
     }
 
+    /// The next tokens of sequences that `state` holds (SequenceState, or some of its slots, state[{0, 2}]), one of them or
+    /// a chunk of each sequence: what model(tokens, workspace) answers, and the state has them, too. See SequenceState.
+    template <class Tokens, class State, class Workspace>
+    auto append(Tokens const& tokens, State&& state, Workspace& workspace) const {
+        constexpr bool ours = requires { state.continued(*this, workspace); };
+        static_assert(ours,
+                      "model.append(tokens, state, workspace): the state is a SequenceState, or some of its slots, "
+                      "state[{0, 2}], and the workspace a Workspace, neither const, both of the same network and "
+                      "precision as the model");
+        if constexpr (ours) {
+            auto continued = state.continued(*this, workspace);
+            return (*this)(tokens, continued);
+        }
+    }
+
 private:
     /// One tensor of a layer, as constants.
     struct TensorRow {

@@ -293,6 +293,9 @@ public:
     /// Doubles of batch-wide statistics.
     static constexpr auto statistic_offset = detail::offsets(op_list.rows, &detail::OperationRow::statistics);
     static constexpr int statistic_count = statistic_offset.back();
+    /// Where what each operation keeps of a token begins, for the tokens of later calls, and how many numbers all keep.
+    static constexpr auto state_offset = detail::offsets(op_list.rows, &detail::OperationRow::state);
+    static constexpr std::ptrdiff_t state_size = state_offset.back();
     /// True when a layer needs the whole batch at once (BatchNorm in training): such networks run phase by phase.
     static constexpr bool is_batch_wide = [] {
         bool any = false;
@@ -320,6 +323,10 @@ public:
     /// Of each value, whether it has a column for each sequence, not for each token.
     static constexpr auto reduced = detail::reduced_values(op_list.rows);
     static constexpr bool answers_sequences = reduced.back();
+
+    /// Of networks of sequences: whether a token's output depends on it and those before it alone, and what looks at those
+    /// keeps them (State).
+    static constexpr bool is_causal = detail::is_causal(op_list.rows);
 
     /// True where training passes give the gradient of the samples, too.
     static constexpr bool has_input_gradient = detail::requires_grad<In>;

@@ -37,6 +37,7 @@ struct OperationRow {
     std::ptrdiff_t trained = 0;  ///< parameters whose gradient it makes, its own or those that it shares
     int owner = -1;              ///< the operation whose parameters it works with; -1: its own
     int statistics = 0;          ///< what passes over the batch leave, doubles
+    std::ptrdiff_t state = 0;    ///< numbers that it keeps of a token
     int view_offset = 0;         ///< of a view: where it begins in its input
     bool has_tensors = false;    ///< parameters or buffers, which are saved under its name
     double flops = 0;            ///< forward, one sample; a multiply-add is two
@@ -61,6 +62,7 @@ constexpr OperationRow make_row() {
                      .parameters = Op::Parameters::size,
                      .trained = Op::Parameters::size,
                      .statistics = batch_numbers<Op>,
+                     .state = kept_numbers<Op>(),
                      .has_tensors = Op::Parameters::size > 0 || has_buffers<Op>(),
                      .flops = flops_of<Op>(),
                      .keep = keep_of<Op>(),

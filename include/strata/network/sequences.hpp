@@ -50,6 +50,14 @@ constexpr SequenceFault sequence_fault(std::array<OperationRow, N> const& rows, 
     return SequenceFault::none;
 }
 
+/// Whether all that looks across a sequence keeps what later tokens read.
+template <std::size_t N>
+constexpr bool is_causal(std::array<OperationRow, N> const& rows) {
+    bool causal = true;
+    for (auto const& row : rows) causal = causal && (!row.sees_sequence || row.state > 0);
+    return causal;
+}
+
 template <class Samples>
 constexpr std::size_t size_of_samples(Samples const& samples) {
     if constexpr (requires { samples.size(); })

@@ -25,10 +25,14 @@ struct AuditedView {
     double* data;
     AuditedBody const* reader;
     char const* name;
-    char const* absent;  ///< null: they are there
+    char const* absent;                      ///< null: they are there
+    int kept_begin = 0, kept_end = S::size;  ///< what may be read of another token
+    bool of_other = false;
 
     double operator[](int element) const {
         if (absent) refuse(" reads io.", name, ", ", absent);
+        if (of_other && (element < kept_begin || element >= kept_end))
+            refuse(" reads element ", element, " of another token's io.", name, ", which its State does not keep");
         check(" reads", element);
         return data[element];
     }
@@ -42,7 +46,9 @@ struct AuditedView {
     }
     AuditedView column(int offset) const {
         if (offset != 0) refuse(" reads token ", offset, " of a sequence that has one");
-        return *this;
+        AuditedView other = *this;
+        other.of_other = true;
+        return other;
     }
     void set(int element, double value) const {
         check(" sets", element);
@@ -89,6 +95,7 @@ struct AuditedPasses {
     std::vector<double>* values = nullptr;  ///< of all passes over the sample, forward's first
     double* batch = nullptr;                ///< of those over the batch
     int made = 0;                           ///< how many of the passes
+    bool of_others = true;                  ///< those of other tokens may be read, too
 
     template <class P>
     auto operator()(P) const {
@@ -99,7 +106,8 @@ struct AuditedPasses {
         if constexpr (P::scope == Scope::batch)
             return AuditedBatchPass<P>{{batch + batch_place<Op, P>(), reader, "pass", absent}};
         else
-            return AuditedView<typename P::Extents>{values->data() + place<P>(), reader, "pass", absent};
+            return AuditedView<typename P::Extents>{values->data() + place<P>(),     reader, "pass", absent, 0,
+                                                    of_others ? P::Extents::size : 0};
     }
     template <class P>
     static constexpr int place() {
@@ -162,6 +170,12 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
     std::vector<double> passes(static_cast<std::size_t>(forward_passes<Op>::size + backward_passes<Op>::size));
     if constexpr (has_passes<Op>()) io.passes = {&body, &passes, a.statistics, 0};
     a.y.assign(static_cast<std::size_t>(Op::Output::size), 0.0);
+    // What forward reads of other tokens is what an operation with a State keeps of them.
+    if constexpr (has_state<Op>()) {
+        io.x.kept_begin = Op::State::first;
+        io.x.kept_end = Op::State::first + Op::State::count;
+        if constexpr (has_passes<Op>()) io.passes.of_others = false;
+    }
     if constexpr (forward_passes<Op>::count > 0) {
         body.body = "pass";
         audit_passes<Op>(io, forward_passes<Op>{});
@@ -175,6 +189,11 @@ STRATA_COLD void audit_operation(AuditedOperation const& a) {
         run(forward_domain<Op>{}, [&](auto at) { return Op::forward(at, io); }, a.y);
     }
 
+    if constexpr (has_state<Op>()) {
+        io.x.kept_begin = 0;
+        io.x.kept_end = input_of<Op>::size;
+        if constexpr (has_passes<Op>()) io.passes.of_others = true;
+    }
     constexpr Keep keep = keep_of<Op>();
     constexpr auto not_kept = "but its `keep` does not say so";
     io.x.absent = keeps_input(keep) ? nullptr : not_kept;

@@ -32,6 +32,7 @@ struct AttentionOperation {
     using Output = Shape<Width>;
     using Parameters = NoParameters;
     using SeesSequence = void;
+    using State = std::conditional_t<IsCausal, KeptInput<Width, 2 * Width>, void>;  // keys and values
     static constexpr int head = Width / Heads;
     static constexpr int block = head;  // of y, and of each of q, k and v: a head
     static constexpr Keep keep = Keep::both;
@@ -50,6 +51,20 @@ struct AttentionOperation {
             return numbers[0];
         else
             return numbers;
+    }
+    /// The lane's own numbers of a head, read once and not for each token that it sees.
+    template <class L, class X>
+    STRATA_HD static STRATA_INLINE auto own(X const& x, int from) {
+        std::array<L, static_cast<std::size_t>(head)> numbers;
+        for (int j = 0; j < head; ++j) numbers[static_cast<std::size_t>(j)] = x[from + j];
+        return numbers;
+    }
+    /// sum_j a(j) b(b_at + j) of a head.
+    template <class L, class B>
+    STRATA_HD static STRATA_INLINE L dot(std::array<L, static_cast<std::size_t>(head)> const& a, B const& b, int b_at) {
+        L sum(0);
+        for (int j = 0; j < head; ++j) sum = multiply_add(a[static_cast<std::size_t>(j)], b[b_at + j], sum);
+        return sum;
     }
     /// sum_j a(a_at + j) b(b_at + j) of a head.
     template <class L, class A, class B>
@@ -97,9 +112,10 @@ struct AttentionOperation {
     STRATA_HD static STRATA_INLINE auto pass(LogSum, Position<1> at, Io const& io) {
         using L = typename Io::L;
         int const q = at[0] * head, k = Width + q;
-        L largest = dot<L>(io.x, q, io.column(0).x, k) * scale<L>(), sum(1);
+        auto const query = own<L>(io.x, q);
+        L largest = dot<L>(query, io.column(0).x, k) * scale<L>(), sum(1);
         for (int s = 1; s < seen<L>(io); ++s) {
-            L const a = dot<L>(io.x, q, io.column(s).x, k) * scale<L>();
+            L const a = dot<L>(query, io.column(s).x, k) * scale<L>();
             auto const counts = see<L>(io, s);
             L const next = select(counts, maximum(largest, a), largest);
             sum = multiply_add(sum, exp(largest - next), select(counts, exp(a - next), L(0)));
@@ -118,10 +134,12 @@ struct AttentionOperation {
         int const h = at[0], q = h * head, k = Width + q, v = 2 * Width + q;
         std::array<L, static_cast<std::size_t>(head)> y;
         for (L& sum : y) sum = L(0);
+        auto const query = own<L>(io.x, q);
+        L const log_sum = io.pass(LogSum{})[h];
         for (int s = 0; s < seen<L>(io); ++s) {
             auto const other = io.column(s);
-            L const a = dot<L>(io.x, q, other.x, k) * scale<L>();
-            add(y, see<L>(io, s), exp(a - io.pass(LogSum{})[h]), other.x, v);
+            L const a = dot<L>(query, other.x, k) * scale<L>();
+            add(y, see<L>(io, s), exp(a - log_sum), other.x, v);
         }
         return whole(y);
     }

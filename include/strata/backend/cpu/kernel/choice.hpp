@@ -95,7 +95,10 @@ template <class Win>
 struct HouseKernels<MaxPooling<Win>, KernelPass::forward> : KernelList<MaxPoolForward, PaddedMaxPoolForward> {};
 template <class Win>
 struct HouseKernels<MaxPooling<Win>, KernelPass::input_gradient>
-    : KernelList<MaxPoolInputGradient, OverlappingMaxPoolInputGradient> {};
+    : KernelList<ChosenInputGradient, MaxPoolInputGradient, OverlappingMaxPoolInputGradient> {};
+
+template <class X>
+struct HouseKernels<ElementwiseOperation<ReLU, X>, KernelPass::input_gradient> : KernelList<ChosenInputGradient> {};
 
 template <class Win, bool CountsPadding>
 struct HouseKernels<AveragePooling<Win, CountsPadding>, KernelPass::forward> : KernelList<AveragePoolForward> {};

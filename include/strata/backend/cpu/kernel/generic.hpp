@@ -48,6 +48,7 @@ struct KernelData {
     std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
     typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
     TileSequences const* sequences = nullptr;                                           ///< of columns
+    std::ptrdiff_t state = 0;  ///< where the operation's numbers lie in what is kept, numbers of a token
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.

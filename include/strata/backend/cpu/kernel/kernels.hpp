@@ -12,6 +12,7 @@
 #include "image/upsample_kernel.hpp"
 #include "image/zero_pad_kernel.hpp"
 #include "linear/linear_kernel.hpp"
+#include "mixed/chosen_numbers.hpp"
 #include "mixed/mixed_winograd.hpp"
 #include "mixed/through_float.hpp"
 #include "mixed/through_pairs.hpp"

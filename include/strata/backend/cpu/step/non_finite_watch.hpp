@@ -14,7 +14,7 @@ STRATA_COLD int run_and_watch(ProgramStep<Precision, Loss> step, TileContext<Pre
     bool const relu = std::exchange(step.relu, false);
     run_step(step, tile, Net::InputShape::size);
     auto const c = tile.with_columns_of(step.makes_sequences);
-    if (step.backward || step.operation < 0 || step.reduction) return found;
+    if (step.backward || step.operation < 0 || step.offsets.y < 0 || step.reduction) return found;
     using Storage = typename Precision::storage;
     using Value = typename Precision::compute;
     // A concatenation has a step for each part that is copied.

@@ -155,6 +155,7 @@ struct OperationOffsets {
     int inputs = 1;                                 ///< all of them
     std::ptrdiff_t more[ValueList::most - 1] = {};  ///< those behind the first
     std::ptrdiff_t forward_passes = -1, backward_passes = -1;
+    std::ptrdiff_t state = 0;  ///< among the numbers that operations keep of a token
 };
 
 /// One step of a program.
@@ -235,6 +236,7 @@ STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> c
     a.samples = step.reads_sequences ? c.sequences.count : c.samples;
     a.stride = stride;
     a.sequences = &c.sequences;
+    a.state = offsets.state;
     a.invariant = c.invariant;
     a.relu = step.relu;
     STRATA_ROLLED

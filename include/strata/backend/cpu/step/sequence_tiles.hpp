@@ -34,6 +34,7 @@ public:
     /// Tiles are of `usual` columns at most, or of as many as the longest sequence has.
     STRATA_COLD void cut(Batch const& batch, int usual, int longest) {
         starts_ = batch.starts;
+        kept_ = batch.kept;
         auto const most = static_cast<std::size_t>(batch.size) + 1;
         if (first_.size() < most) first_ = FixedArray<int>(most);
         int room = usual;
@@ -59,7 +60,7 @@ public:
     /// What a tile holds.
     [[nodiscard]] TileSequences of(int tile) const {
         int const begin = first_[static_cast<std::size_t>(tile)], end = first_[static_cast<std::size_t>(tile) + 1];
-        return {starts_ + begin, begin, end - begin, sequence_stride};
+        return {starts_ + begin, begin, end - begin, sequence_stride, kept_};
     }
 
     int tiles = 0;
@@ -69,6 +70,7 @@ public:
 private:
     FixedArray<int> first_;  // sequences of each tile, and the end
     std::int32_t const* starts_ = nullptr;
+    KeptSequences const* kept_ = nullptr;
 };
 /// In networks without sequences.
 struct NoSequenceTiles {};

@@ -14,6 +14,7 @@ struct PlannedOperations {
     OperationRow const* rows;
     std::ptrdiff_t const *parameter_offset, *buffer_offset;
     int const* statistic_offset;
+    std::ptrdiff_t const* state_offset;
     bool const* is_last_use;  ///< of the parameters: nothing behind the operation works with them
     std::ptrdiff_t const *value, *gradient, *extra, *forward_passes, *backward_passes;
     std::array<GradientWrite, ValueList::most> const* write;
@@ -28,6 +29,7 @@ struct PlannedOperations {
           parameter_offset(Net::parameter_offset.data()),
           buffer_offset(Net::buffer_offset.data()),
           statistic_offset(Net::statistic_offset.data()),
+          state_offset(Net::state_offset.data()),
           is_last_use(Net::last_uses.data()),
           value(plan.value.data()),
           gradient(plan.gradient.data()),
@@ -60,6 +62,7 @@ struct PlannedOperations {
         at.extra = extra[i];
         at.parameters = (frozen ? buffer_offset : parameter_offset)[owner(i)];
         at.statistics = statistic_offset[i];
+        at.state = state_offset[i];
         at.forward_passes = of_passes(forward_passes[i]);
         at.backward_passes = of_passes(backward_passes[i]);
         return at;
@@ -149,6 +152,11 @@ struct OperationSteps {
             if (i > 0 && all.takes_relu[i - 1]) return;
             if constexpr (!kernel_makes<Kernel, forward_passes<O>>())
                 passes<Training, forward_passes<O>>(write, all, i, 0);
+            if constexpr (!Training && has_state<O>()) {
+                auto offsets = all.offsets(i, frozen);
+                offsets.y = -1;  // it does not make the output
+                write.template kernel<KeepTokens<O, Precision>>({.offsets = offsets, .operation = i, .frozen = frozen});
+            }
             write.template kernel<Kernel>({.offsets = all.offsets(i, frozen),
                                            .relu = all.takes_relu[i],
                                            .operation = i,

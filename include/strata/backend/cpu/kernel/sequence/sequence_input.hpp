@@ -8,7 +8,7 @@ namespace strata::inline STRATA_ABI::detail {
 /// Neighbouring columns of a sequence, in a tile.
 struct SequencePart {
     int first, count;      ///< columns of the tile
-    int position, length;  ///< where they begin in the sequence, and its columns
+    int position, length;  ///< where they begin in the sequence, and its columns so far
     int sequence;          ///< of the tile
 };
 
@@ -48,20 +48,41 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
     return io;
 }
 
-/// Calls f(part) for the whole sequences of a tile.
+/// What an operation keeps of a sequence of the tile; null where the tile has whole ones.
+template <class Op, class Precision>
+typename Precision::storage* kept_of(KernelData<Precision> const& a, int sequence) {
+    KeptSequences const* const all = a.sequences->kept;
+    if (!all) return nullptr;
+    return static_cast<typename Precision::storage*>(all->numbers) +
+           all->slots[a.sequences->first + sequence] * all->slot_size + a.state * all->capacity;
+}
+/// The same for forward and the passes before it: tokens of earlier calls lie in what is kept.
+template <class Op, class Precision, class L>
+auto forward_sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
+    auto const io = sequence_input<Op, Precision, L>(a, at);
+    if constexpr (!has_state<Op>())
+        return io;
+    else
+        return ContinuedInput<std::remove_const_t<decltype(io)>, input_of<Op>, typename Op::State,
+                              typename Precision::storage>{io, kept_of<Op>(a, at.sequence),
+                                                           a.sequences->before(at.sequence)};
+}
+
+/// Calls f(part) for the sequences of a tile, with their tokens in it.
 template <class Precision, class F>
 STRATA_INLINE void for_sequences(KernelData<Precision> const& a, F const& f) {
     TileSequences const& all = *a.sequences;
     for (int q = 0; q < all.count; ++q) {
-        int const length = all.starts[q + 1] - all.starts[q];
-        f(SequencePart{all.starts[q] - all.starts[0], length, 0, length, q});
+        int const count = all.starts[q + 1] - all.starts[q], before = all.before(q);
+        f(SequencePart{all.starts[q] - all.starts[0], count, before, before + count, q});
     }
 }
-/// Calls f(part) for the vectors of N columns, at most, of a sequence.
+/// Calls f(part) for the vectors of N columns, at most, of a sequence's in the tile.
 template <int N, class F>
 STRATA_INLINE void for_vectors(SequencePart const& whole, F const& f) {
-    for (int t = 0; t < whole.length; t += N)
-        f(SequencePart{whole.first + t, (std::min)(N, whole.length - t), t, whole.length, whole.sequence});
+    for (int t = 0; t < whole.count; t += N)
+        f(SequencePart{whole.first + t, (std::min)(N, whole.count - t), whole.position + t, whole.length,
+                       whole.sequence});
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

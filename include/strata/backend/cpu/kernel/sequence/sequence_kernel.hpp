@@ -54,7 +54,10 @@ struct SequencePass {
         using E = typename P::Extents;
         T* const place = detail::place_of_pass<Op, P>(a);
         auto const term = [&](auto const& at, detail::SequencePart const& part) {
-            return L(Op::pass(P{}, at, detail::sequence_input<Op, Precision, L>(a, part)));
+            if constexpr (detail::forward_passes<Op>::template contains<P>)
+                return L(Op::pass(P{}, at, detail::forward_sequence_input<Op, Precision, L>(a, part)));
+            else
+                return L(Op::pass(P{}, at, detail::sequence_input<Op, Precision, L>(a, part)));
         };
         detail::for_sequences(a, [&](detail::SequencePart const& sequence) {
             detail::for_rows<E>(begin, end, [&](auto const& at, int item) {
@@ -76,6 +79,25 @@ struct SequencePass {
     }
 };
 
+/// Appends what an operation keeps of a tile's tokens to what is kept of their sequences. Nothing is where the tile has
+/// whole ones.
+template <class Op, class Precision>
+struct KeepTokens {
+    static constexpr Items items{Op::State::count};
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        using State = typename Op::State;
+        if (!a.sequences->kept) return;
+        detail::for_sequences(a, [&](detail::SequencePart const& part) {
+            auto* const to =
+                detail::kept_of<Op>(a, part.sequence) + static_cast<std::ptrdiff_t>(part.position) * State::count;
+            for (int k = begin; k < end; ++k) {
+                auto const* const from = a.x + static_cast<std::ptrdiff_t>(State::first + k) * a.stride + part.first;
+                for (int t = 0; t < part.count; ++t) to[static_cast<std::ptrdiff_t>(t) * State::count + k] = from[t];
+            }
+        });
+    }
+};
+
 template <class Op, class Precision>
 struct SequenceForward;
 template <class Op, class Precision>
@@ -89,7 +111,7 @@ struct SequenceForward<Op, Precision> {
         constexpr int size = Op::Output::size;
         int const stride = reduces ? a.sequences->stride : a.stride;
         auto const run_part = [&](detail::SequencePart const& part, int column) {
-            auto const io = detail::sequence_input<Op, Precision, L>(a, part);
+            auto const io = detail::forward_sequence_input<Op, Precision, L>(a, part);
             PartialTileView<typename Op::Output, L, typename Precision::storage> const y{a.y + column, stride,
                                                                                          part.count};
             detail::for_rows<detail::forward_domain<Op>>(begin, end, [&](auto const& at, int item) {
