@@ -150,9 +150,9 @@ struct WindowParts : PackedPlanes<T> {
     int tap_count;
     WindowTap<T>* taps;
     T* results;
-    constexpr WindowParts(Carver& memory, Correlation const& g, int S)
-        : PackedPlanes<T>(memory, g, S, (std::max)(Kind::planes, g.in_channels)),
-          tap_count(g.in_channels * g.taps_height * g.taps_width),
+    constexpr WindowParts(Carver& memory, Correlation const& geometry, int samples)
+        : PackedPlanes<T>(memory, geometry, samples, (std::max)(Kind::planes, geometry.in_channels)),
+          tap_count(geometry.in_channels * geometry.taps_height * geometry.taps_width),
           taps(memory.take<WindowTap<T>>(tap_count)),
           results(memory.take<T>(Kind::results * this->layout.output)) {}
 };
