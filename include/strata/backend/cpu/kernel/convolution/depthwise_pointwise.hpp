@@ -68,6 +68,11 @@ struct DepthwisePointwiseForward<InBands<Convolution<G, Scheme>, relu, Convoluti
     static constexpr detail::ChannelBand<T> band(detail::Carver& memory, int S) {
         return {memory, detail::forward_correlation<G>, G::out_channels, S};
     }
+    /// 0 where the two run one after the other.
+    static constexpr int band_rows(int S) {
+        detail::Carver counting;
+        return band(counting, S).rows;
+    }
     static constexpr int scratch(int S) {
         detail::Carver counting;
         bool const bands = band(counting, S).rows > 0;
