@@ -1,7 +1,9 @@
 // The CUDA backend's executor and functors, run on the CPU by HostDevice, against CpuExecutor.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include <strata/backend/cpu/run/executor.hpp>
 #include <strata/backend/cuda/executor.hpp>
@@ -22,11 +24,15 @@ using namespace cuda_tests;
 
 namespace {
 
+using Tuned = Network<Input<2, 6, 6>, Conv2d<3, 3>, BatchNorm2d<>,
+                      Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>, Flatten, Linear<3>>;
+
 template <class Net, class Loss, class Precision = Float64>
 using OnGrid = CudaExecutor<Net, Precision, Loss, HostDevice>;
 
-// What the trainer asks of a backend; on the GPU's own device the same class is asked.
+// What the trainer asks of a backend, which executors assert of themselves; on the GPU's own device the same class is asked.
 static_assert(Executor<OnGrid<Seam, CrossEntropy>, SGD> && Executor<CpuExecutor<Seam, Float32, CrossEntropy>, Adam>);
+static_assert(!ScalesLoss<OnGrid<Seam, CrossEntropy>> && !TakesParts<OnGrid<Seam, CrossEntropy>>);
 static_assert(Backend<Cpu, Seam, Mixed<bfloat16>, CrossEntropy, AdamW>);
 
 // Both executors add the same numbers in different orders: with 10^4 terms a relative 1e-12 is 50
@@ -131,6 +137,56 @@ TEST_CASE("the seam: Linear, BatchNorm, ReLU and softmax cross-entropy") {
 static_assert(detail::AccumulateCheck<false, Seam, OnGrid<Seam, CrossEntropy>>::ok);
 static_assert(!detail::AccumulateCheck<true, Seam, OnGrid<Seam, CrossEntropy>, false>::ok);
 
+/// Calls f(CPU's step, device's step) for all steps of a network's operations; of neither a kernel may take several.
+template <class Net, class F>
+void for_both_programs(F const& f) {
+    using Program = detail::DeviceProgram<Net, Float64, HostDevice>;
+    std::vector<detail::DeviceStep<Float64, HostDevice>> steps;
+    for (auto const& step : Program::template forward<true>()) steps.push_back(step);
+    for (auto const& step : Program::backward()) steps.push_back(step);
+    std::size_t at = 0;
+    for (auto const& step : detail::program_of<Net, Float64, CrossEntropy, true>().steps)
+        if (step.kernel) {
+            REQUIRE(at < steps.size());
+            f(step, steps[at++]);
+        }
+    CHECK(at == steps.size());
+}
+
+TEST_CASE("both backends run the same steps") {
+    auto const compare = [](detail::Step const& a, detail::Step const& b) {
+        CHECK(a.operation == b.operation);
+        CHECK(a.backward == b.backward);
+        CHECK(a.offsets.x == b.offsets.x);
+        CHECK(a.offsets.y == b.offsets.y);
+        CHECK(a.offsets.dy == b.offsets.dy);
+        CHECK(a.offsets.dx == b.offsets.dx);
+        CHECK(a.offsets.extra == b.offsets.extra);
+        CHECK(a.offsets.parameters == b.offsets.parameters);
+        CHECK(a.offsets.inputs == b.offsets.inputs);
+        CHECK(a.write == b.write);
+        CHECK(a.parameters.gradients == b.parameters.gradients);
+        CHECK(a.parameters.frozen == b.parameters.frozen);
+        CHECK(a.reduction.at == b.reduction.at);
+        CHECK(a.reduction.numbers == b.reduction.numbers);
+        CHECK(a.reduction.buffers == b.reduction.buffers);
+    };
+    for_both_programs<BatchPasses>(compare);
+    for_both_programs<Tuned>(compare);
+}
+
+TEST_CASE("a device's launches are as many as the operations that differ, however deep a network is") {
+    auto const kinds = []<class Net>(Net) {
+        std::vector<void (*)(detail::DeviceLaunch<Float64, HostDevice> const&)> launches;
+        for (auto const& step : detail::DeviceProgram<Net, Float64, HostDevice>::backward())
+            if (std::find(launches.begin(), launches.end(), step.launch) == launches.end())
+                launches.push_back(step.launch);
+        return launches.size();
+    };
+    CHECK(kinds(Network<Input<4>, Linear<4>, Repeat<2, Linear<4>, OwnTanh>>{}) == 3);
+    CHECK(kinds(Network<Input<4>, Linear<4>, Repeat<9, Linear<4>, OwnTanh>>{}) == 3);
+}
+
 TEST_CASE("groups of parameters") {
     auto const grouped = [](auto const&... groups) {
         return detail::with_groups_of<Seam>(detail::grouped(AdamW{.learning_rate = 0.01}, groups...));
@@ -165,8 +221,6 @@ TEST_CASE("passes over the batch") {
 }
 
 TEST_CASE("frozen layers between trained ones") {
-    using Tuned = Network<Input<2, 6, 6>, Conv2d<3, 3>, BatchNorm2d<>,
-                          Frozen<Conv2d<4, 3>, BatchNorm2d<>, PReLU<>, Dropout<0.5>>, Flatten, Linear<3>>;
     check_gradients<Tuned>(CrossEntropy{}, 17);
     check_training<Tuned>(CrossEntropy{}, SGD{.learning_rate = 0.1, .momentum = 0.9}, 33);
 }

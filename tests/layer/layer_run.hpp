@@ -141,7 +141,7 @@ LayerResult run_layer(LayerKernels<Precision> const& layer, std::vector<double> 
         data.y = y.data();
         data.extra = extra.data();
         data.parameters = weights.data();
-        data.sample = first;
+        data.first = first;
         data.samples = count;
         data.stride = S;
         data.random = random;

@@ -49,7 +49,7 @@ using Wider = Network<Input<128, 1024, 1024>, Conv2d<1, 1>, GlobalAvgPool2d, Lin
 static_assert(detail::most_tile_samples<Wider, Float32>() == 8);
 static_assert(detail::most_tile_samples<Wide, Float32>() == 16 && detail::most_tile_samples<Square, Float32>() == 64);
 static_assert(program<Wide>.size > 33 * image && layout_bytes<Wide> > std::size_t{2} * 16 * 33 * 4 * image);
-static_assert(program<Square>.steps[1].parameters == square && layout_bytes<Square> > 4 * square);
+static_assert(program<Square>.steps[1].parameters.count == square && layout_bytes<Square> > 4 * square);
 static_assert(program<Deep>.steps[26].offsets.parameters == 12 * weights);
 
 // Operations that differ are compiled, here seven, whatever the depth; the first convolution has another input.
@@ -109,7 +109,7 @@ TEST_CASE("a network that repeats its blocks is the one that spells them out") {
         CHECK(one.offsets.parameters == other.offsets.parameters);
         CHECK(one.offsets.x == other.offsets.x);
         CHECK(one.offsets.y == other.offsets.y);
-        CHECK(one.dx == other.dx);
+        CHECK(one.offsets.dx == other.offsets.dx);
         CHECK(one.reduction.at == other.reduction.at);
     }
 }

@@ -1,25 +1,8 @@
 // What every backend shares: the tag of backend policies and the result of a step.
 //
 // A backend policy is a plain value with a nested template Executor<Net, Precision, Loss>, made from the policy and a
-// loss, with a type ModelType and a type Scalar, of the parameters. It offers
-//
-//   gradients(model, batch, key)            one training pass: loss, hits, and the gradient of the mean loss; with a
-//                                           loss scale behind the key where it can scale losses
-//   gradient()                              that gradient, on the host, which may be changed before update
-//   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics; where a
-//                                           number would not be finite, nothing but the UpdateFault that says which
-//                                           (of a matrix optimizer that clips, gradient() itself stays: clip.hpp)
-//   gradient_norm()                         its norm; where it is missing, that of gradient() is computed
-//   input_gradients()                       [batch][inputs] of that pass, for networks that begin with RequiresGrad
-//   statistics_fault(model)                 the running statistic that would not be finite
-//   update_statistics(model)                the latter alone
-//   evaluate(model, batch, predictions, outputs)
-//   first_non_finite(model, batch, key)     for messages
-//   load(model, state), store(model, state) to the device and back; nothing on the CPU
-//   takes_parts, loss()                     for Accumulate: a constant, true: a Batch may be a part of a `whole`, over which
-//                                           the loss is a mean; and that loss
-//   check_batch(size)                       throws Error where a batch of that size cannot be trained
-//   workers(), memory_bytes()
+// loss: what concept Executor says, and what of its optional abilities it has. Each backend asserts the concept where it
+// defines its executor.
 #pragma once
 
 #include <concepts>
@@ -32,6 +15,7 @@
 #include "../core/operation.hpp"
 #include "../core/tensor.hpp"
 #include "../optimizer/optimizer.hpp"
+#include "update_range.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -108,21 +92,67 @@ struct StepResult {
     [[nodiscard]] double weight() const { return label_weight < 0 ? static_cast<double>(counted()) : label_weight; }
 };
 
-/// What a backend runs a network with, as it is described above.
-template <class E, class Optimizer>
+namespace detail {
+/// Stands for whatever optimizer a training has: updates are made for all alike.
+struct AnyOptimizer {};
+}  // namespace detail
+
+/// What a backend runs a network with: has types ModelType and Scalar, of the parameters, and offers
+///
+///   gradients(model, batch, key)            one training pass: loss, hits, and the gradient of the mean loss
+///   gradient()                              that gradient, on the host, which may be changed before update
+///   update(model, optimizer, state, step)   one optimizer update with that gradient, and the running statistics; where a
+///                                           number would not be finite, nothing but the UpdateFault that says which
+///                                           (of a matrix optimizer that clips, gradient() itself stays: clip.hpp)
+///   statistics_fault(model)                 the running statistic that would not be finite
+///   update_statistics(model)                the running statistics alone
+///   evaluate(model, batch, predictions, outputs)
+///   first_non_finite(model, batch, key)     for messages; without key in evaluation mode
+///   load(model, state), store(model, state) to the device and back; nothing on the CPU
+///   check_batch(size)                       throws Error where a batch of that size cannot be trained
+///   workers(), memory_bytes()               host threads that compute; bytes held
+template <class E, class Optimizer = detail::AnyOptimizer>
 concept Executor = requires(E& executor, E const& seen, typename E::ModelType& model, typename E::ModelType const& read,
                             Batch const& batch, RandomKey key, Optimizer const& optimizer,
                             std::span<typename E::Scalar> state, OptimizerStep const& step) {
     { executor.gradients(read, batch, key) } -> std::same_as<StepResult>;
     { seen.gradient()[0] } -> std::convertible_to<double>;
-    executor.update(model, optimizer, state, step);
+    { executor.update(model, optimizer, state, step) } -> std::same_as<UpdateFault>;
+    { executor.statistics_fault(read) } -> std::same_as<UpdateFault>;
+    executor.update_statistics(model);
     { executor.evaluate(read, batch, static_cast<std::int32_t*>(nullptr), nullptr) } -> std::same_as<StepResult>;
     { executor.first_non_finite(read, batch, key) } -> std::same_as<int>;
+    { executor.first_non_finite(read, batch) } -> std::same_as<int>;
     executor.load(read, std::span<typename E::Scalar const>(state));
     executor.store(model, state);
     E::check_batch(1);
     { seen.workers() } -> std::convertible_to<int>;
     { seen.memory_bytes() } -> std::convertible_to<std::size_t>;
+};
+
+// The optional abilities of executors.
+
+/// gradients() takes a factor of the loss's gradient behind the key.
+template <class E>
+concept ScalesLoss =
+    requires(E& executor, typename E::ModelType const& model, Batch const& batch, RandomKey key, double scale) {
+        { executor.gradients(model, batch, key, scale) } -> std::same_as<StepResult>;
+    };
+/// gradient_norm() is the norm of gradient(); without it that is computed from gradient().
+template <class E>
+concept KnowsGradientNorm = requires(E& executor) {
+    { executor.gradient_norm() } -> std::same_as<double>;
+};
+/// input_gradients() is [batch][inputs] of the last training pass, for networks that begin with RequiresGrad.
+template <class E>
+concept GivesInputGradients = requires(E const& executor) {
+    { executor.input_gradients()[0] } -> std::convertible_to<double>;
+};
+/// For Accumulate: a Batch may be a part of a `whole`, over which the loss is a mean; and that loss.
+template <class E>
+concept TakesParts = requires(E const& executor) {
+    requires E::takes_parts;
+    executor.loss();
 };
 
 /// A backend for one network, precision and loss.

@@ -47,6 +47,24 @@ constexpr void for_batch_passes(F const& f) {
     });
 }
 
+/// Calls f.template operator()<Op, P>(buffers, to) for each pass over the batch whose place numbers from the buffers take:
+/// all in evaluation, in training those of layers that are Frozen. `buffers` and `to` are the operation's.
+template <class Net, bool Training, class T, class F>
+void for_evaluated_passes(T const* buffers, double* statistics, F const& f) {
+    Net::visit_operations([&]<class Op>(int index) {
+        using O = kernel_operation<Op>;
+        if constexpr (batch_numbers<O> > 0 && !(Training && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
+            T const* const its = buffers + Net::buffers_at(index) + statistics_in_buffers<Op>;
+            double* const to = statistics + Net::statistic_offset[static_cast<std::size_t>(index)];
+            auto const leave = [&]<class P>(P) {
+                if constexpr (P::scope == Scope::batch) f.template operator()<O, P>(its, to + batch_place<O, P>());
+            };
+            forward_passes<O>::for_each(leave);
+            if constexpr (Training) backward_passes<O>::for_each(leave);
+        }
+    });
+}
+
 /// Counts a batch whose running statistics become the model's.
 template <class Net, class Model>
 void count_batch(Model& model) {

@@ -57,7 +57,8 @@
 namespace strata::inline STRATA_ABI {
 
 /// Whose numbers a pass sees: those of one sample (a column, where samples are sequences), of all columns of a sequence, or
-/// of all samples of the batch.
+/// of all samples of the batch. On ranks that is the batch of all of them, as SyncBatchNorm's: a group of ranks is no scope of
+/// its own, because results do not depend on ranks.
 enum class Scope : std::uint8_t { sample, batch, sequence };
 /// What a pass makes of its terms: over the batch a mean or moments, over a sequence a mean, a sum or the largest.
 enum class Gather : std::uint8_t { mean, moments, sum, max };

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "../backend/backend.hpp"
 #include "../backend/ranks.hpp"
 #include "../core/error.hpp"
 
@@ -52,7 +53,7 @@ namespace detail {
 /// Whether a training may have an Accumulate; where it has, in sentences.
 template <bool Given, class Net, class Executor, bool Says = true>
 struct AccumulateCheck {
-    static constexpr bool backend = !Given || requires { Executor::takes_parts; };
+    static constexpr bool backend = !Given || TakesParts<Executor>;
     static constexpr bool ranks = !Given || !Net::is_batch_wide || !RanksOf<Executor>::type::several;
     static constexpr bool input = !Given || !Net::is_batch_wide || !Net::has_input_gradient;
     static_assert(backend || !Says,

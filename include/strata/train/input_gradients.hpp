@@ -2,7 +2,9 @@
 #pragma once
 
 #include <span>
+#include <type_traits>
 
+#include "../backend/backend.hpp"
 #include "../core/error.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -17,7 +19,10 @@ public:
     [[nodiscard]] auto input_gradients() const {
         static_assert(Net::has_input_gradient,
                       "input_gradients: this network keeps none, begin it with RequiresGrad<Input<...>>");
-        auto const all = static_cast<Trainer const*>(this)->executor().input_gradients();
+        auto const& executor = static_cast<Trainer const*>(this)->executor();
+        static_assert(GivesInputGradients<std::remove_cvref_t<decltype(executor)>>,
+                      "input_gradients: this training's backend does not give them");
+        auto const all = executor.input_gradients();
         if (all.empty()) fail("input_gradients: there are none, call backward first");
         return all;
     }

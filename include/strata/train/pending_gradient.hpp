@@ -54,7 +54,7 @@ STRATA_COLD void add_gradients(std::span<Gradient> sum, Gradient const* earlier)
 /// A pass whose loss is scaled, by backends that can.
 template <class Executor, class Model>
 StepResult scaled_gradients(Executor& executor, Model const& model, Batch const& batch, RandomKey key, double scale) {
-    if constexpr (requires { executor.gradients(model, batch, key, 1.0); }) {
+    if constexpr (ScalesLoss<Executor>) {
         return executor.gradients(model, batch, key, scale);
     } else {
         if (scale != 1) fail("training step ", key.step, ": this backend does not scale losses");
@@ -67,7 +67,7 @@ template <class Executor>
 double gradient_norm_of(Executor& executor, bool asked = false) {
     if constexpr (requires { executor.meet(""); })
         if (asked) executor.meet("gradient_norm()");
-    if constexpr (requires { executor.gradient_norm(); })
+    if constexpr (KnowsGradientNorm<Executor>)
         return executor.gradient_norm();
     else
         return norm_of(std::as_const(executor).gradient());

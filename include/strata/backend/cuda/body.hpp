@@ -4,29 +4,15 @@
 #pragma once
 
 #include "../../core/operation.hpp"
-#include "../../network/value_list.hpp"
+#include "../../program/tile.hpp"
+#include "../../program/values.hpp"
 #include "grid.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// Where an operation's values of the whole batch lie. Pointers an operation does not need are null.
+/// What a body works on: an operation's values of the whole batch, which is one tile.
 template <class Precision>
-struct DeviceData {
-    using Storage = typename Precision::storage;
-    Storage const* x = nullptr;
-    Storage* y = nullptr;
-    Storage const* dy = nullptr;
-    Storage* dx = nullptr;
-    bool add = false;  ///< dx is added to instead of overwritten
-    Storage* extra = nullptr;
-    typename Precision::master const* parameters = nullptr;
-    typename Precision::accumulation* gradient = nullptr;
-    double* statistics = nullptr;  ///< what the operation's passes over the batch leave
-    RandomKey random{};
-    int samples = 0;  ///< of the batch, and the stride between neighbouring elements
-    std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
-    typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
-};
+struct DeviceData : Values<Precision>, Tile {};
 
 /// A scalar view of one sample: neighbouring elements are `samples` apart.
 template <class S, class Precision, class T, class L = typename Precision::compute>
@@ -119,6 +105,20 @@ struct ForwardBody {
     }
 };
 
+/// What one pass of an operation leaves.
+template <class Op, class Of, class Precision>
+struct PassBody {
+    using Domain = typename Of::Extents;
+    DeviceData<Precision> data;
+
+    [[nodiscard]] long threads() const { return static_cast<long>(Domain::size) * data.samples; }
+    STRATA_DEVICE void operator()(long thread) const {
+        int const item = static_cast<int>(thread / data.samples), sample = static_cast<int>(thread % data.samples);
+        auto const io = body_input<Op>(data, sample);
+        io.pass(Of{}).set(item, Op::pass(Of{}, Domain::position(item), io));
+    }
+};
+
 /// dx of an operation.
 template <class Op, class Precision>
 struct InputGradientBody {
@@ -131,7 +131,7 @@ struct InputGradientBody {
         using X = typename GradientShape<Op>::type;
         SampleView<X, Precision, typename Precision::storage> const dx{data.dx + sample, data.samples};
         put_result<Op>(item, X::size, input_gradient_of<Op>(Domain::position(item), body_input<Op>(data, sample)), dx,
-                       data.add);
+                       data.write == GradientWrite::add);
     }
 };
 

@@ -14,13 +14,12 @@
 #include "../../core/tensor.hpp"
 #include "../../network/model.hpp"
 #include "../../optimizer/matrix_optimizer.hpp"
+#include "../../program/arenas.hpp"
 #include "../batch_wide.hpp"
 #include "cuda.hpp"
 #include "device_batch.hpp"
 #include "device_buffer.hpp"
-#include "device_passes.hpp"
-#include "matrix_kernel.hpp"
-#include "part_copies.hpp"
+#include "device_program.hpp"
 #include "step_body.hpp"
 #include "update_body.hpp"
 
@@ -35,11 +34,9 @@ class CudaExecutor {
     static_assert(!detail::is_head_losses<Loss>, "Cuda: networks that end in Heads are trained on the CPU: Cpu{}");
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
-    using Data = detail::DeviceData<Precision>;
+    using Program = detail::DeviceProgram<Net, Precision, Device>;
     template <class T>
     using Buffer = detail::DeviceBuffer<T, Device>;
-    template <int Index>
-    using Op = typename Net::template OperationAt<Index>;
 
 public:
     using ModelType = Model<Net, Precision>;
@@ -48,6 +45,7 @@ public:
     /// Throws Error where there is no such device.
     CudaExecutor(Cuda cuda, Loss loss) : CudaExecutor(std::make_unique<Device>(cuda), loss) {}
     CudaExecutor(std::unique_ptr<Device> device, Loss loss) : device_(std::move(device)), loss_(loss) {
+        static_assert(strata::Executor<CudaExecutor> && GivesInputGradients<CudaExecutor>);
         parameters_.grow(*device_, parameter_count);
         gradient_.grow(*device_, parameter_count);
         buffers_.grow(*device_, buffer_count);
@@ -84,9 +82,8 @@ public:
     /// Bytes held on the device.
     [[nodiscard]] std::size_t memory_bytes() const {
         return parameters_.bytes() + gradient_.bytes() + state_.bytes() + buffers_.bytes() + next_buffers_.bytes() +
-               passes_.bytes() + workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() +
-               losses_.bytes() + hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() +
-               batch_.bytes();
+               workspace_.bytes() + scratch_.bytes() + statistics_.bytes() + report_.bytes() + losses_.bytes() +
+               hits_.bytes() + predictions_.bytes() + outputs_.bytes() + input_gradients_.bytes() + batch_.bytes();
     }
 
     /// Copies parameters, running statistics and optimizer state [states][parameters] to the device.
@@ -114,13 +111,13 @@ public:
     /// Forward, loss and backward: leaves the gradient of the batch on the device. The model is not changed.
     StepResult gradients(ModelType const& model, Batch const& batch, RandomKey random) {
         check_batch(batch.size);
-        begin(model, batch, Net::training_plan.size);
+        begin(model, batch, Program::template size<true>);
         gradient_is_here_ = false;
         detail::evaluation_numbers<Net, true>(*device_, buffers_.data(), statistics_.data());
         device_->clear(gradient_.data(), parameter_count * sizeof(Gradient));
-        Net::for_each_operation([&]<int Index>() { forward<Index, true>(random); });
+        run(Program::template forward<true>(), random);
         bool const has_loss = finish<true>(batch);
-        Net::for_each_operation([&]<int J>() { backward<Net::operation_count - 1 - J>(random); });
+        run(Program::backward(), random);
         if constexpr (Net::has_input_gradient)
             input_values_.resize(rows_of(Net::training_plan.gradient[0], Net::InputShape::size, input_gradients_));
         double* const magnitudes = report_.data() + 2;
@@ -166,12 +163,13 @@ public:
 
     /// Loss and hits of a batch in evaluation mode; predictions [batch] and outputs [batch][outputs] where not null.
     StepResult evaluate(ModelType const& model, Batch const& batch, std::int32_t* predictions, Storage* outputs) {
-        begin(model, batch, Net::inference_plan.size);
+        begin(model, batch, Program::template size<false>);
         detail::evaluation_numbers<Net, false>(*device_, buffers_.data(), statistics_.data());
-        Net::for_each_operation([&]<int Index>() { forward<Index, false>({}); });
+        run(Program::template forward<false>(), {});
         bool const has_loss = finish<false>(batch);
         if (outputs) {
-            auto const values = rows_of(plan<false>().value[Net::operation_count], Net::OutputShape::size, outputs_);
+            auto const values =
+                rows_of(Program::template plan<false>().value[Net::operation_count], Net::OutputShape::size, outputs_);
             device_->download(outputs, outputs_.data(), values * sizeof(Storage));
         }
         auto const rows = static_cast<std::size_t>(samples_ * places);
@@ -198,11 +196,6 @@ private:
     /// Loss, hits, the largest magnitudes of the chunks of the gradient and of the new running statistics: everything a
     /// step tells the host.
     static constexpr auto report_size = static_cast<std::size_t>(2 + gradient_chunks + buffer_chunks);
-    template <bool Training>
-    static constexpr auto const& plan() {
-        return Training ? Net::training_plan : Net::inference_plan;
-    }
-
     [[nodiscard]] Storage* at(std::ptrdiff_t offset) const {
         return offset < 0 ? nullptr : workspace_.data() + offset * samples_;
     }
@@ -216,17 +209,16 @@ private:
 
     template <bool Training>
     int first_non_finite_in(ModelType const& model, Batch const& batch, RandomKey random) {
-        begin(model, batch, plan<Training>().size);
+        begin(model, batch, Program::template size<Training>);
         detail::evaluation_numbers<Net, Training>(*device_, buffers_.data(), statistics_.data());
-        int found = -1;
-        Net::for_each_operation([&]<int Index>() {
-            if (found >= 0) return;
-            forward<Index, Training>(random);
-            if (!detail::all_finite(*device_, at(plan<Training>().value[Index + 1]),
-                                    static_cast<long>(Op<Index>::Output::size) * samples_))
-                found = Index;
-        });
-        return found;
+        for (int i = 0; i < Net::operation_count; ++i) {
+            auto const at = static_cast<std::size_t>(i);
+            run(Program::of_operation(Program::template forward<Training>(), i), random);
+            if (!detail::all_finite(*device_, this->at(Program::template plan<Training>().value[at + 1]),
+                                    static_cast<long>(Net::operations[at].output_size) * samples_))
+                return i;
+        }
+        return -1;
     }
 
     void load_model(ModelType const& model) {
@@ -244,95 +236,26 @@ private:
         if (loaded_ != &model) load_model(model);
         samples_ = batch.size;
         workspace_.grow(*device_, static_cast<std::size_t>(plan_size) * static_cast<std::size_t>(batch.size));
-        passes_.grow(*device_, batch.size);
         batch_.fill_inputs(*device_, batch, at(Net::training_plan.value[0]));
     }
 
-    template <int Index, bool Training>
-    Data data(RandomKey random) {
-        constexpr auto const& p = plan<Training>();
-        using Node = typename Net::template NodeAt<Index>;
-        Data a;
-        a.x = at(p.value[Node::input]);
-        for (int k = 1; k < Node::inputs.count; ++k)
-            a.more[static_cast<std::size_t>(k - 1)] = at(p.value[static_cast<std::size_t>(Node::inputs[k])]);
-        a.y = at(p.value[Index + 1]);
-        a.dy = at(p.gradient[Index + 1]);
-        a.extra = at(p.extra[Index]);
-        a.parameters = detail::is_frozen<Op<Index>> ? buffers_.data() + Net::buffers_at(Index)
-                                                    : parameters_.data() + Net::parameters_at(Index);
-        a.gradient = gradient_.data() + Net::parameters_at(Index);
-        a.statistics = statistics_.data() + Net::statistic_offset[Index];
-        a.random = random;
-        a.random.operation = Index;
-        a.samples = samples_;
-        passes_.place(a, p, Index);
-        return a;
-    }
-
-    template <class O>
-    static constexpr bool as_matrix = detail::MatrixKernel<O>::exists && detail::UniformPrecision<Precision>;
-
-    template <int Index, bool Training>
-    void forward(RandomKey random) {
-        using O = detail::kernel_operation<Op<Index>>;
-        if constexpr (detail::is_concatenation<O>()) {
-            detail::copy_parts<Net, Index, Precision>(*device_, plan<Training>(), false, samples_, workspace_.data());
-        } else if constexpr (!detail::is_view<O>() && (Training || !requires { typename O::IsTrainingOnly; })) {
-            Data const a = data<Index, Training>(random);
-            run_passes<Index, Training>(a, detail::forward_passes<O>{});
-            if constexpr (as_matrix<O>)
-                detail::MatrixKernel<O>::forward(*device_, a, scratch_);
-            else
-                device_->launch(detail::ForwardBody<O, Precision>{a});
+    /// Launches some steps, one after another.
+    void run(std::span<typename Program::Step const> steps, RandomKey random) {
+        detail::Arenas<Precision> const arenas{.workspace = workspace_.data(),
+                                               .parameters = parameters_.data(),
+                                               .gradient = gradient_.data(),
+                                               .frozen = buffers_.data(),
+                                               .statistics = statistics_.data(),
+                                               .partial = statistics_.data()};
+        for (auto const& step : steps) {
+            std::ptrdiff_t const its = step.reduction.buffers;
+            detail::DeviceLaunch<Precision, Device> launch{*device_, scratch_, buffers_.data() + its,
+                                                           next_buffers_.data() + its};
+            static_cast<Tile&>(launch.data) = {.samples = samples_, .stride = samples_, .random = random};
+            launch.data.random.operation = static_cast<std::uint32_t>(step.operation);
+            arenas.place(launch.data, step, launch.data);
+            step.launch(launch);
         }
-    }
-
-    template <int Index>
-    void backward(RandomKey random) {
-        using O = detail::kernel_operation<Op<Index>>;
-        using Node = typename Net::template NodeAt<Index>;
-        constexpr auto const& p = Net::training_plan;
-        if constexpr (detail::is_concatenation<O>()) {
-            detail::copy_parts<Net, Index, Precision>(*device_, p, true, samples_, workspace_.data());
-        } else if constexpr (!detail::is_view<O>() && p.gradient[Index + 1] >= 0) {
-            Data a = data<Index, true>(random);
-            run_passes<Index, true>(a, detail::backward_passes<O>{});
-            if constexpr (!detail::gathers_gradients<O>())
-                detail::trained_parameters<Op<Index>>::for_each([&]<class P>(P) { parameter_gradient<O, P>(a); });
-            // In place, the first input's gradient takes dy's memory: last, where it is another one.
-            static_cast<void>(detail::for_all_inputs<O>([&]<int K>() {
-                input_gradient<detail::gradient_operation<O, K>>(
-                    a, p.gradient[static_cast<std::size_t>(Node::inputs[K])], p.write[Index][K]);
-                return true;
-            }));
-            if constexpr (p.in_place[Index] && !detail::passes_gradient<O>() && p.gradient[Node::input] >= 0)
-                input_gradient<detail::gradient_operation<O, 0>>(a, p.gradient[Node::input], GradientWrite::overwrite);
-        }
-    }
-    template <int Index, bool Training, class Passes>
-    void run_passes(Data const& a, Passes passes) {
-        constexpr bool batch = Training && detail::is_batch_wide<Op<Index>>();
-        constexpr std::ptrdiff_t at = batch ? Net::buffer_offset[Index] : 0;
-        passes_.template run<detail::kernel_operation<Op<Index>>, batch>(*device_, a, passes, buffers_.data() + at,
-                                                                         next_buffers_.data() + at);
-    }
-    template <class O, class P>
-    void parameter_gradient(Data const& a) {
-        if constexpr (as_matrix<O> && std::is_same_v<P, typename O::Weight>)
-            detail::MatrixKernel<O>::weight_gradient(*device_, a, scratch_);
-        else
-            device_->launch_blocks(detail::ParameterGradientBody<O, P, Precision>{a});
-    }
-    template <class O>
-    void input_gradient(Data a, std::ptrdiff_t offset, GradientWrite write) {
-        if (write == GradientWrite::none) return;
-        a.dx = at(offset);
-        a.add = write == GradientWrite::add;
-        if constexpr (as_matrix<O>)
-            detail::MatrixKernel<O>::input_gradient(*device_, a, scratch_);
-        else
-            device_->launch(detail::InputGradientBody<O, Precision>{a});
     }
 
     /// Loss, hits and predictions, and in training the gradient of the outputs. False when there
@@ -350,7 +273,7 @@ private:
         hits_.grow(*device_, rows);
         predictions_.grow(*device_, rows);
         device_->launch(detail::LossBody<typename Net::OutputShape, Precision, Loss>{
-            loss_, at(plan<Training>().value[Net::operation_count]),
+            loss_, at(Program::template plan<Training>().value[Net::operation_count]),
             Training ? at(Net::training_plan.gradient[Net::operation_count]) : nullptr, targets, labels,
             batch_.weights(*device_, batch), has_loss ? losses_.data() : nullptr, hits_.data(), predictions_.data(),
             mean_.factor(), samples_});
@@ -386,7 +309,6 @@ private:
     bool buffers_are_finite_ = true;
     Buffer<Scalar> parameters_, state_, buffers_, next_buffers_;
     Buffer<Gradient> gradient_;
-    detail::DevicePasses<Net, Precision, Device> passes_;
     Buffer<Storage> workspace_, scratch_, outputs_, input_gradients_;
     mutable std::vector<Storage> input_values_;
     Buffer<double> statistics_, report_, losses_, hits_;

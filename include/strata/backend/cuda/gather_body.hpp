@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../network/frozen_operation.hpp"
+#include "../batch_wide.hpp"
 #include "body.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -100,7 +101,7 @@ struct GatherBody {
     }
     STRATA_HD Value combine(Value a, Value b) const { return a + b; }
     STRATA_HD void finish(long block, Value total) const {
-        double* const to = data.statistics + batch_place<Op, P>() + block * left_by<P>();
+        double* const to = data.partial + batch_place<Op, P>() + block * left_by<P>();
         double const count = static_cast<double>(data.samples) * P::terms;
         if constexpr (P::gathers == Gather::moments) {
             to[0] = total.sum[0] / count;  // SquaresBody goes on
@@ -141,7 +142,7 @@ struct SquaresBody {
 
 private:
     [[nodiscard]] STRATA_HD double* place(long element) const {
-        return data.statistics + batch_place<Op, P>() + element * left_by<P>();
+        return data.partial + batch_place<Op, P>() + element * left_by<P>();
     }
 };
 
@@ -149,33 +150,23 @@ private:
 template <class Op, class P, class Master>
 struct EvaluationBody {
     Master const* buffers;
-    double* statistics;
+    double* statistics;  ///< the pass's
 
     static constexpr long threads() { return P::Extents::size; }
     STRATA_DEVICE void operator()(long element) const {
         if constexpr (forward_passes<Op>::template contains<P>)
             if (element < 0)  // never: nvcc checks this call, and not the one in leave_evaluation
                 static_cast<void>(Op::evaluation(P{}, 0, ParametersView<buffers_of<Op>, double, Master>{buffers}));
-        leave_evaluation<Op, P>(static_cast<int>(element), buffers,
-                                statistics + batch_place<Op, P>() + element * left_by<P>());
+        leave_evaluation<Op, P>(static_cast<int>(element), buffers, statistics + element * left_by<P>());
     }
 };
 /// The same of all passes, in training those of layers that are Frozen alone.
 template <class Net, bool Training, class Device, class Scalar>
-void evaluation_numbers(Device& device, Scalar const* buffers, double* statistics) {
-    Net::for_each_operation([&]<int Index>() {
-        using Op = typename Net::template OperationAt<Index>;
-        using O = kernel_operation<Op>;
-        if constexpr (batch_numbers<O> > 0 && !(Training && is_batch_wide<Op>())) {
-            Scalar const* const its = buffers + Net::buffers_at(Index) + statistics_in_buffers<Op>;
-            auto const leave = [&]<class P>(P) {
-                if constexpr (P::scope == Scope::batch)
-                    device.launch(EvaluationBody<O, P, Scalar>{its, statistics + Net::statistic_offset[Index]});
-            };
-            forward_passes<O>::for_each(leave);
-            if constexpr (Training) backward_passes<O>::for_each(leave);
-        }
-    });
+void evaluation_numbers(Device& device, Scalar const* all_buffers, double* statistics) {
+    for_evaluated_passes<Net, Training>(all_buffers, statistics,
+                                        [&]<class Op, class P>(Scalar const* buffers, double* to) {
+                                            device.launch(EvaluationBody<Op, P, Scalar>{buffers, to});
+                                        });
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

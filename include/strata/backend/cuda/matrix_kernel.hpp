@@ -48,8 +48,8 @@ struct MatrixKernel<AffineMap<Inputs, Outputs, HasBias, Scheme>> {
     }
     template <class Device, class Precision, class T>
     static void input_gradient(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {
-        device.gemm(true, false, Inputs, a.samples, Outputs, a.parameters, Inputs, a.dy, a.samples, T(a.add ? 1 : 0),
-                    a.dx, a.samples);
+        device.gemm(true, false, Inputs, a.samples, Outputs, a.parameters, Inputs, a.dy, a.samples,
+                    T(a.write == GradientWrite::add ? 1 : 0), a.dx, a.samples);
     }
     template <class Device, class Precision, class T>
     static void weight_gradient(Device& device, DeviceData<Precision> const& a, DeviceBuffer<T, Device>&) {
@@ -136,7 +136,8 @@ struct MatrixKernel<Convolution<G, Scheme>> {
         for_runs(device, a.samples, scratch, [&](T* columns, int first, int pixels) {
             long const n = static_cast<long>(pixels) * a.samples, at = static_cast<long>(first) * a.samples;
             device.gemm(true, false, taps, n, out, a.parameters, taps, a.dy + at, row, T(0), columns, n);
-            device.launch(GatherPatchesBody<Op, T>{columns, a.dx, first, pixels, a.samples, a.add || first > 0});
+            bool const add = a.write == GradientWrite::add || first > 0;
+            device.launch(GatherPatchesBody<Op, T>{columns, a.dx, first, pixels, a.samples, add});
         });
     }
     template <class Device, class Precision, class T>

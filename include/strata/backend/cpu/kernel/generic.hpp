@@ -13,42 +13,19 @@
 
 #include "../../../core/operation.hpp"
 #include "../../../core/partial_lane.hpp"
-#include "../../../core/tile_sequences.hpp"
-#include "../../../network/plan.hpp"
-#include "../../../precision/precision.hpp"
+#include "../../../program/tile.hpp"
+#include "../../../program/values.hpp"
+#include "../../../program/worker.hpp"
 #include "micro/kernel_names.hpp"
 
 namespace strata::inline STRATA_ABI {
 
-/// Where a kernel finds the operation's values in one tile. Pointers an operation does not need are null.
+/// What a kernel works on: an operation's values, of which tile, and the worker's memory.
 template <class Precision>
-struct KernelData {
+struct KernelData : Values<Precision>, Tile, Worker<Precision> {
     using Storage = typename Precision::storage;
-    Storage const* x = nullptr;
-    Storage* y = nullptr;
-    Storage const* dy = nullptr;
-    Storage* dx = nullptr;
-    GradientWrite write = GradientWrite::none;  ///< how dx is written
-    Storage* extra = nullptr;
-    typename Precision::master const* parameters = nullptr;
-    Storage const* prepared = nullptr;  ///< what the kernel's `prepare` made of the parameters, on a cache line
-    bool cached = false;                ///< it is kept while the parameters stay the same, not made for every batch
-    typename Precision::accumulation* gradient = nullptr;  ///< parameter gradients, added to
-    bool set_gradient = false;                             ///< set instead, by kernels with a member `sets_gradient`
-    double const* statistics = nullptr;                    ///< what the operation's passes over the batch have left
-    double* partial = nullptr;                             ///< the tile's parts of that
-    Storage* scratch = nullptr;  ///< memory of the worker, as much as the kernel's `scratch` says
-    RandomKey random{};
-    int sample = 0;     ///< index in the batch of the tile's first sample
-    int samples = 0;    ///< real samples in the tile
-    int stride = 1;     ///< samples that the tile holds, empty lanes included: scalars between neighbouring elements
-    bool relu = false;  ///< y takes the ReLU that follows; only for kernels that say `applies_relu`
-    /// What a sample gets may not depend on the tile: one algorithm and one order of additions for every `stride`.
-    bool invariant = false;
-    std::array<Storage const*, ValueList::most - 1> more{};                             ///< the inputs behind the first
-    typename Precision::compute *forward_passes = nullptr, *backward_passes = nullptr;  ///< what passes leave
-    TileSequences const* sequences = nullptr;                                           ///< of columns
-    std::ptrdiff_t state = 0;  ///< where the operation's numbers lie in what is kept, numbers of a token
+    bool set_gradient = false;  ///< parameter gradients are set, by kernels with a member `sets_gradient`
+    bool relu = false;          ///< y takes the ReLU that follows; only for kernels that say `applies_relu`
 };
 
 /// How a kernel cuts its work on one tile into items that a team shares.
@@ -87,7 +64,7 @@ auto body_input(KernelData<Precision> const& a, int S, int first, Count... count
         {at(a.x), S, count...},  {at(a.y), S, count...},
         {at(a.dy), S, count...}, {at(a.extra), S, count...},
         {a.parameters},          a.random,
-        a.sample + first};
+        a.first + first};
     if constexpr (input_count<Op> > 1)
         for (std::size_t k = 0; k < io.more.size(); ++k) io.more[k] = {at(a.more[k]), S, count...};
     if constexpr (has_passes<Op>())

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../../../network/parameter_groups.hpp"
+#include "../../../program/phase.hpp"
 #include "../cpu.hpp"
 #include "../step/leaf_gradients.hpp"
 #include "../step/program.hpp"
@@ -43,14 +44,12 @@ struct BatchLayout {
     /// begins, for ranks that work on one at a time.
     template <bool Training, class Ranks>
     static constexpr std::size_t phase_end(std::size_t end) {
-        auto const steps = program<Training>.by_layer;
-        while (end < steps.size()) {
-            auto const& step = steps[end++];
-            if (step.reduction) break;
+        return strata::detail::phase_end(program<Training>.by_layer, end, [](auto const& step) {
             if constexpr (Ranks::by_groups)
-                if (end < steps.size() && group_of(steps[end]) != group_of(step)) break;
-        }
-        return end;
+                return group_of(step);
+            else
+                return 0;
+        });
     }
     /// The parameters of the first other group after a phase that ends there, of the forward pass unless those of the
     /// backward pass are gathered, too; none at the end.

@@ -42,7 +42,10 @@ public:
           gradients_(Layout::template arena_numbers<Ranks>, most_leaves_, pass_.workers),
           statistics_(static_cast<std::size_t>(Net::statistic_count) + 1),
           chunk_numbers_(static_cast<std::size_t>(detail::parameter_chunks(Net::parameter_count))),
-          next_buffers_(static_cast<std::size_t>(Net::moving_buffer_count)) {}
+          next_buffers_(static_cast<std::size_t>(Net::moving_buffer_count)) {
+        static_assert(strata::Executor<CpuExecutor> && ScalesLoss<CpuExecutor> && KnowsGradientNorm<CpuExecutor> &&
+                      GivesInputGradients<CpuExecutor> && TakesParts<CpuExecutor>);
+    }
 
     [[nodiscard]] int workers() const { return pass_.workers; }
     [[nodiscard]] Ranks const& ranks() const { return ranks_; }

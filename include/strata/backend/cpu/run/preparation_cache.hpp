@@ -20,7 +20,7 @@ public:
     static constexpr std::size_t size_of(Steps steps) {
         std::size_t sum = 0;
         for (auto const& step : steps)
-            if (step.preparation.size > 0) sum += static_cast<std::size_t>(step.parameters);
+            if (step.preparation.size > 0) sum += static_cast<std::size_t>(step.parameters.count);
         return sum;
     }
 
@@ -36,13 +36,13 @@ public:
         Scalar* then = parameters_.data();
         for (auto const& step : steps) {
             if (step.preparation.size == 0) continue;
-            Scalar const* const now = (step.frozen ? frozen : parameters) + step.offsets.parameters;
-            std::size_t const bytes = static_cast<std::size_t>(step.parameters) * sizeof(Scalar);
+            Scalar const* const now = (step.parameters.frozen ? frozen : parameters) + step.offsets.parameters;
+            std::size_t const bytes = static_cast<std::size_t>(step.parameters.count) * sizeof(Scalar);
             if (!same || std::memcmp(then, now, bytes) != 0) {
                 same = false;
                 std::memcpy(then, now, bytes);
             }
-            then += step.parameters;
+            then += step.parameters.count;
         }
         return same;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../../../network/model.hpp"
+#include "../../batch_wide.hpp"
 #include "../threads/workers.hpp"
 #include "program_step.hpp"
 
@@ -55,25 +56,14 @@ void merge_batch(ProgramStep<Precision, Loss> const& step, BatchMerge<Precision>
     m.buffers += step.reduction.buffers;
     m.next_buffers += step.reduction.buffers;
     if (m.gradient) m.gradient += step.offsets.parameters - m.first_gradient;
-    step.reduction.merge(m);
+    step.merge(m);
 }
 
 /// What takes the place of passes over the batch in evaluation, of layers that are Frozen alone or of all.
 template <class Net, bool Frozen = false, class T>
-void evaluation_statistics(T const* buffers, double* statistics) {
-    Net::visit_operations([&]<class Op>(int index) {
-        using O = kernel_operation<Op>;
-        if constexpr (batch_numbers<O> > 0 && !(Frozen && is_batch_wide<Op>())) {  // nvcc 13 needs these braces
-            auto const leave = [&]<class P>(P) {
-                if constexpr (P::scope == Scope::batch)
-                    for (int e = 0; e < P::Extents::size; ++e)
-                        leave_evaluation<O, P>(e, buffers + Net::buffers_at(index) + statistics_in_buffers<Op>,
-                                               statistics + Net::statistic_offset[static_cast<std::size_t>(index)] +
-                                                   batch_place<O, P>() + e * left_by<P>());
-            };
-            forward_passes<O>::for_each(leave);
-            backward_passes<O>::for_each(leave);
-        }
+void evaluation_statistics(T const* all_buffers, double* statistics) {
+    for_evaluated_passes<Net, Frozen>(all_buffers, statistics, []<class Op, class P>(T const* buffers, double* to) {
+        for (int e = 0; e < P::Extents::size; ++e) leave_evaluation<Op, P>(e, buffers, to + e * left_by<P>());
     });
 }
 /// Those of layers that are Frozen, for training.

@@ -82,8 +82,10 @@ STRATA_ONE_COPY void add_gradients_of(std::span<ProgramStep<Precision, Loss> con
                                       typename Precision::accumulation const* other, std::ptrdiff_t first,
                                       Share share) {
     for (auto const& step : steps)
-        if (std::ptrdiff_t const at = step.offsets.parameters - first; step.gradients > 0)
-            add_numbers(into, other, at + share.begin(step.gradients), at + share.end(step.gradients));
+        if (auto const made = step.parameters.gradients; made > 0) {
+            std::ptrdiff_t const at = step.offsets.parameters - first;
+            add_numbers(into, other, at + share.begin(made), at + share.end(made));
+        }
 }
 
 /// Sums of `count` gradients over leaves, of all that a network has or of as many at a time. All members of a team make

@@ -6,6 +6,7 @@
 // tile's part of it ends a phase, the executor merges the parts of all tiles, and the next phase goes on.
 #pragma once
 
+#include "../../../program/program_rows.hpp"
 #include "input_gradient_step.hpp"
 #include "loss_step.hpp"
 #include "step_writer.hpp"
@@ -30,7 +31,7 @@ private:
     static constexpr int target_size = targets_in<Loss, Net> * target_scalars;
     /// Where the passes' numbers begin, on a cache line.
     static constexpr std::ptrdiff_t pass_offset(std::ptrdiff_t plan_size) {
-        return (target_offset(plan_size) + target_size + 31) / 32 * 32;
+        return passes_behind(target_offset(plan_size) + target_size);
     }
     template <class P>
     static constexpr std::ptrdiff_t size_of(P const& plan) {
@@ -47,14 +48,10 @@ private:
     static constexpr int n = Net::operation_count;
     static constexpr TileSizes sizes{most_tile_columns<Net, Precision>(), Net::has_sequences};
     using Writer = StepWriter<Precision, Loss, sizes>;
-    template <int Kind>
-    using StepsOf = OperationSteps<typename Net::template KindAt<Kind>, Precision, Loss, sizes>;
-    using Write = void (*)(Writer&, PlannedOperations const&, int);
+    using Rows = ProgramRows<Net, Writer>;
+    using Write = typename Rows::Write;
     template <class T>
-    using OfKinds = std::array<T, static_cast<std::size_t>(Net::kinds.count)>;
-    template <class T>
-    using OfOperations = std::array<T, static_cast<std::size_t>(n)>;
-    static constexpr int kind_of(int i) { return Net::kinds.of[static_cast<std::size_t>(i)]; }
+    using OfOperations = typename Rows::template OfOperations<T>;
 
     /// The loss step. `value` and `gradient` are the outputs' offsets, -1 for no gradient; `size` is the workspace's.
     static void finish(Context const& c, std::ptrdiff_t value, std::ptrdiff_t gradient_at, std::ptrdiff_t size) {
@@ -84,25 +81,12 @@ private:
         constexpr auto const& p = Training ? Net::training_plan : Net::inference_plan;
         return {Net{}, p, pass_offset(p.size), target_scalars};
     }
-    /// For each operation whether its kernel applies the next one too: a ReLU in the place of its output.
     template <bool Training>
-    static constexpr OfOperations<bool> takes_relu = [] {
-        OfKinds<bool> applies{}, is_relu{};
-        [&]<int... Kind>(std::integer_sequence<int, Kind...>) {
-            ((applies[Kind] = StepsOf<Kind>::applies_relu, is_relu[Kind] = StepsOf<Kind>::is_relu), ...);
-        }(std::make_integer_sequence<int, Net::kinds.count>{});
-        PlannedOperations const all = planned<Training>();
-        OfOperations<bool> takes{};
-        for (int i = 0; i + 1 < n; ++i)
-            takes[static_cast<std::size_t>(i)] = applies[static_cast<std::size_t>(kind_of(i))] &&
-                                                 is_relu[static_cast<std::size_t>(kind_of(i + 1))] &&
-                                                 all.rows[i + 1].inputs[0] == i + 1 && all.in_place[i + 1];
-        return takes;
-    }();
+    static constexpr OfOperations<bool> takes_relu = Rows::takes_relu(planned<Training>());
     template <bool Training>
     static constexpr PlannedOperations all = [] {
         PlannedOperations it = planned<Training>();
-        it.takes_relu = takes_relu<Training>.data();
+        it.takes_relu = takes_relu<Training>;
         return it;
     }();
 
@@ -118,7 +102,7 @@ private:
         OfOperations<int> of{};  ///< of each operation, its pair with those behind it; -1
         int count = 0;
     };
-    static constexpr int behind(int i) { return i + 1 + (all<false>.takes_relu[i] ? 1 : 0); }
+    static constexpr int behind(int i) { return i + 1 + (all<false>.applies_relu(i) ? 1 : 0); }
     /// Pairs whose second operation alone reads what lies between them, does not make its output in the place of what the
     /// first reads, and has its parameters behind the first one's.
     static constexpr Pairs pairs = [] {
@@ -139,7 +123,7 @@ private:
                 continue;
             auto const x = p.value[first.inputs[0]], y = p.value[last + 1];
             if (x < y + second.output_size && y < x + p.size_of(first.inputs[0], Net::InputShape::size)) continue;
-            Pair const pair{kind_of(i), kind_of(last), last != i + 1};
+            Pair const pair{Rows::kind_of(i), Rows::kind_of(last), last != i + 1};
             for (of = 0; of < found.count && !(found.different[static_cast<std::size_t>(of)] == pair);) ++of;
             if (of == found.count) found.different[static_cast<std::size_t>(found.count++)] = pair;
         }
@@ -154,13 +138,12 @@ private:
         using Kernel = typename BandKernel<InBands<First, pair.relu, Second>, Precision>::type;
         static constexpr void make(Writer& write, PlannedOperations const& p, int i) {
             int const last = behind(i);
-            auto offsets = p.offsets(i, false);
-            offsets.y = p.value[last + 1];
-            offsets.extra = p.value[last];  // for tiles that are not made in bands
-            write.template kernel<Kernel>({.offsets = offsets,
-                                           .relu = p.takes_relu[last],
-                                           .operation = i,
-                                           .parameters = First::Parameters::size + Second::Parameters::size});
+            strata::detail::Step step = p.step(i, false, false);
+            step.offsets.y = p.value[last + 1];
+            step.offsets.extra = p.value[last];  // for tiles that are not made in bands
+            step.relu = p.applies_relu(last);
+            step.parameters.count = First::Parameters::size + Second::Parameters::size;
+            write.template kernel<Kernel>(step);
         }
     };
     /// How they are written, and what is said of them, where a kernel makes them in bands.
@@ -196,36 +179,30 @@ public:
     }
 
 private:
-    template <bool Training>
-    static constexpr auto forward_writers = []<int... Kind>(std::integer_sequence<int, Kind...>) {
-        return OfKinds<Write>{&StepsOf<Kind>::template forward<Training>...};
-    }(std::make_integer_sequence<int, Net::kinds.count>{});
-    static constexpr OfKinds<unsigned> gradient_needs = [] {
-        OfKinds<unsigned> needs{};
-        for (int i = 0; i < n; ++i) needs[static_cast<std::size_t>(kind_of(i))] |= GradientNeeds::of(all<true>, i);
-        return needs;
-    }();
-    static constexpr auto backward_writers = []<int... Kind>(std::integer_sequence<int, Kind...>) {
-        return OfKinds<Write>{&StepsOf<Kind>::template backward<gradient_needs[Kind]>...};
-    }(std::make_integer_sequence<int, Net::kinds.count>{});
-
     template <bool Training, bool Bands = false>
     static constexpr Writer write_all(Step* table) {
         Writer write{table};
-        write({.fill = true});
+        Step step;
+        step.fill = true;
+        write(step);
         for (int i = 0; i < n; ++i)
             if (Bands && begins_band(i))
                 band(i).write(write, all<Training>, i);
             else if (!Bands || !ends_band(i))
-                forward_writers<Training>[static_cast<std::size_t>(kind_of(i))](write, all<Training>, i);
-        write({.finish = &finish<Training>});
+                Rows::template forward<Training>(write, all<Training>, i);
+        step = {};
+        step.finish = &finish<Training>;
+        write(step);
         write.scratch =
             (std::max)(write.scratch, loss_scratch<row_shape<Loss, typename Net::OutputShape>::size, Precision>);
-        write.backward = true;
         if constexpr (Training) {
-            for (int i = n - 1; i >= 0; --i)
-                backward_writers[static_cast<std::size_t>(kind_of(i))](write, all<true>, i);
-            if constexpr (Net::has_input_gradient) write({.finish = &finish_input, .operation = 0, .backward = true});
+            Rows::backward(write, all<true>);
+            if constexpr (Net::has_input_gradient) {
+                step.finish = &finish_input;
+                step.operation = 0;
+                step.backward = true;
+                write(step);
+            }
         }
         return write;
     }

@@ -3,6 +3,7 @@
 
 #include "../../../loss/losses.hpp"
 #include "../../../network/model.hpp"
+#include "../../../program/arenas.hpp"
 #include "../../backend.hpp"
 #include "../kernel/generic.hpp"
 #include "../threads/workers.hpp"
@@ -92,38 +93,15 @@ StepResult merged_result(Loss const&, BatchResult* results, LossMean const& mean
 
 template <class Precision>
 struct BatchMerge;
-/// How the parts of a pass over the batch are merged, after the step that gathers them: it ends a phase.
-template <class Precision>
-struct BatchReduction {
-    void (*merge)(BatchMerge<Precision> const&) = nullptr;  ///< null where there is nothing to merge
-    int at = 0, numbers = 0;                                ///< the pass's, among those of the network
-    std::ptrdiff_t buffers = 0;                             ///< where the operation's begin
-    explicit constexpr operator bool() const { return numbers > 0; }
-};
 
-/// One tile's work: where its data lies and which part of each step falls to this worker.
+/// One tile's work: where its data lies, which samples they are, and which part of each step falls to this worker.
 template <class Precision, class Loss>
-struct TileContext {
+struct TileContext : Arenas<Precision>, Tile, Worker<Precision> {
     using Storage = typename Precision::storage;
-    typename Precision::master const* parameters = nullptr;
-    Storage* workspace = nullptr;
-    typename Precision::accumulation* gradient = nullptr;
-    typename Precision::master const* frozen = nullptr;  ///< the model's buffers: where parameters are that are Frozen
-    std::ptrdiff_t first_parameter = 0, first_gradient = 0;  ///< what those begin with, of the network's
-    double const* statistics = nullptr;                      ///< what passes over the batch left, of the whole network
-    double* partial = nullptr;                               ///< this tile's parts of them
-    Storage* scratch = nullptr;                              ///< this worker's, as much as the program says
-    Storage* prepared = nullptr;                             ///< everybody's, as much as the program says
-    bool set_gradient = false;                               ///< the leaf's first tile
+    bool set_gradient = false;        ///< the leaf's first tile
     bool each_step_prepares = false;  ///< all of `prepared` is one step's at a time, else of all steps of a phase
-    bool cached = false;              ///< it stays from batch to batch, and is there already
+    bool polls = false;               ///< messages are under way while this worker computes
     Batch const* batch = nullptr;
-    int first = 0, samples = 0;  ///< the tile's samples in the batch
-    int stride = 1;              ///< samples that the tile holds, empty lanes included
-    bool polls = false;          ///< messages are under way while this worker computes
-    bool invariant = false;      ///< a sample's bits may not depend on the tile
-    RandomKey random{};
-    Share share{};
     Loss const* loss = nullptr;  ///< null: outputs only
     typename ResultOf<Loss>::type* result = nullptr;
     std::int32_t* predictions = nullptr;                     ///< [batch], null when not wanted
@@ -133,52 +111,31 @@ struct TileContext {
     double loss_scale = 1;                                   ///< factor of the loss's gradient
     int first_label = 0;                                     ///< of a head, among the labels of a sample
     int labels = 0;                                          ///< of a sample; 0: those of the loss alone
-    TileSequences sequences{};              ///< where samples are sequences: `first` and `samples` are columns then
-    Storage* sequence_workspace = nullptr;  ///< of values with a column a sequence
 
     /// What steps work on that see a sample a column, or, of a tile of sequences, a sequence a column.
     [[nodiscard]] TileContext with_columns_of(bool are_sequences) const {
         TileContext c = *this;
         if (!are_sequences) return c;
-        c.workspace = sequence_workspace;
+        c.workspace = this->sequence_workspace;
         c.first = sequences.first, c.samples = sequences.count, c.stride = sequences.stride;
         return c;
     }
     [[nodiscard]] int stride_of(bool are_sequences) const { return are_sequences ? sequences.stride : stride; }
+    /// Where what a step's kernel has made of the parameters lies.
+    [[nodiscard]] Storage* prepared_at(std::ptrdiff_t place) const {
+        return this->prepared + (each_step_prepares ? 0 : place);
+    }
 };
 
-/// Where an operation's data lies: offsets in the plan (scalars of one sample, -1 for none), in the
-/// parameters and in what passes over the batch leave.
-struct OperationOffsets {
-    std::ptrdiff_t x = -1, y = -1, dy = -1, extra = -1, parameters = 0;
-    int statistics = 0;
-    int inputs = 1;                                 ///< all of them
-    std::ptrdiff_t more[ValueList::most - 1] = {};  ///< those behind the first
-    std::ptrdiff_t forward_passes = -1, backward_passes = -1;
-    std::ptrdiff_t state = 0;  ///< among the numbers that operations keep of a token
-};
-
-/// One step of a program.
+/// One step of a program, and how it runs: a kernel, or what begins or finishes a tile.
 template <class Precision, class Loss>
-struct ProgramStep {
+struct ProgramStep : Step {
     using Context = TileContext<Precision, Loss>;
     void (*kernel)(KernelData<Precision> const&, int begin, int end) = nullptr;
-    void (*finish)(Context const&) = nullptr;  ///< the loss step, and that of the input's gradients
-    bool fill = false;                         ///< the step that brings in the samples
     Items items{};
-    OperationOffsets offsets{};
-    std::ptrdiff_t dx = -1;  ///< where the input gradient goes
-    GradientWrite write = GradientWrite::none;
-    BatchReduction<Precision> reduction{};
-    bool relu = false;  ///< the ReLU that follows the operation is a part of the step
-    int operation = -1;
-    bool backward = false;
-    std::ptrdiff_t gradients = 0;   ///< parameters whose gradients the step makes in the arena of a leaf
-    std::ptrdiff_t cleared = 0;     ///< parameters whose gradients must begin at zero: not where the kernel sets them
-    bool adds = false;              ///< to a gradient that an earlier step of the tile has begun
-    std::ptrdiff_t parameters = 0;  ///< of the operation, for forward kernels
-    bool frozen = false;            ///< they are among the buffers
-    bool reads_sequences = false, makes_sequences = false;  ///< inputs, or the output, have a column a sequence
+    void (*finish)(Context const&) = nullptr;               ///< the loss step, and that of the input's gradients
+    bool fill = false;                                      ///< the step that brings in the samples
+    void (*merge)(BatchMerge<Precision> const&) = nullptr;  ///< what the tiles have gathered for `reduction`
     Preparation<Precision> preparation{};
     std::ptrdiff_t prepared = 0;  ///< where the prepared parameters lie, of all that the phase's steps have
 };
@@ -194,56 +151,19 @@ struct Program {
     std::ptrdiff_t prepared;  ///< scalars that the kernels of a phase make of the parameters, for all workers together
 };
 
-/// A step's parameters.
-template <class Precision, class Loss>
-typename Precision::master const* parameters_of(ProgramStep<Precision, Loss> const& step,
-                                                TileContext<Precision, Loss> const& c) {
-    return step.frozen ? c.frozen + step.offsets.parameters
-                       : c.parameters + (step.offsets.parameters - c.first_parameter);
-}
-
 /// What a step's kernel works on in one tile.
 template <class Precision, class Loss>
 STRATA_ONE_COPY KernelData<Precision> kernel_data(ProgramStep<Precision, Loss> const& step,
                                                   TileContext<Precision, Loss> const& c) {
-    int const stride = c.stride_of(step.reads_sequences);
-    auto* const workspace = step.reads_sequences ? c.sequence_workspace : c.workspace;
-    auto const at = [&](std::ptrdiff_t offset) { return offset < 0 ? nullptr : workspace + offset * stride; };
-    auto const made_at = [&](std::ptrdiff_t offset) {
-        return step.reads_sequences == step.makes_sequences ? at(offset)
-               : offset < 0                                 ? nullptr
-                                                            : c.sequence_workspace + offset * c.sequences.stride;
-    };
-    OperationOffsets const& offsets = step.offsets;
     KernelData<Precision> a;
-    a.x = at(offsets.x);
-    a.y = made_at(offsets.y);
-    a.dy = made_at(offsets.dy);
-    a.extra = at(offsets.extra);
-    a.dx = at(step.dx);
-    a.write = step.write;
-    a.parameters = parameters_of(step, c);
-    if (c.gradient && !step.frozen) a.gradient = c.gradient + (offsets.parameters - c.first_gradient);
-    a.set_gradient = c.set_gradient && !step.adds;
-    if (c.statistics) a.statistics = c.statistics + offsets.statistics;
-    if (c.partial) a.partial = c.partial + offsets.statistics;
-    a.scratch = c.scratch;
-    if (c.prepared) a.prepared = c.prepared + (c.each_step_prepares ? 0 : step.prepared);
-    a.cached = c.cached;
-    a.random = c.random;
+    c.place(a, step, c);
+    static_cast<Tile&>(a) = c;
+    if (step.reads_sequences) a.first = c.sequences.first, a.samples = c.sequences.count, a.stride = c.sequences.stride;
     a.random.operation = static_cast<std::uint32_t>(step.operation);
-    a.sample = step.reads_sequences ? c.sequences.first : c.first;
-    a.samples = step.reads_sequences ? c.sequences.count : c.samples;
-    a.stride = stride;
-    a.sequences = &c.sequences;
-    a.state = offsets.state;
-    a.invariant = c.invariant;
+    static_cast<Worker<Precision>&>(a) = c;
+    if (c.prepared) a.prepared = c.prepared_at(step.prepared);
+    a.set_gradient = c.set_gradient && !step.parameters.adds;
     a.relu = step.relu;
-    STRATA_ROLLED
-    for (int k = 0; k + 1 < offsets.inputs; ++k) a.more[static_cast<std::size_t>(k)] = at(offsets.more[k]);
-    using Compute = typename Precision::compute;
-    a.forward_passes = reinterpret_cast<Compute*>(at(offsets.forward_passes));
-    a.backward_passes = reinterpret_cast<Compute*>(at(offsets.backward_passes));
     return a;
 }
 
@@ -254,12 +174,11 @@ STRATA_ONE_COPY void prepare_parameters(std::span<ProgramStep<Precision, Loss> c
     for (auto const& step : steps)
         if (auto const& all = step.preparation; all.run) {
             KernelData<Precision> a;
-            a.parameters = parameters_of(step, c);
+            a.parameters = c.parameters_of(step);
             a.stride = c.stride_of(step.reads_sequences);
             a.invariant = c.invariant;
             a.cached = c.cached;
-            all.run(a, c.prepared + (c.each_step_prepares ? 0 : step.prepared), share.begin(all.items),
-                    share.end(all.items));
+            all.run(a, c.prepared_at(step.prepared), share.begin(all.items), share.end(all.items));
         }
 }
 
@@ -269,10 +188,9 @@ template <class Precision, class Loss>
 STRATA_ONE_COPY void clear_gradients(std::span<ProgramStep<Precision, Loss> const> steps,
                                      typename Precision::accumulation* gradient, std::ptrdiff_t first, Share share) {
     for (auto const& step : steps)
-        if (step.cleared > 0) {
+        if (auto const cleared = step.parameters.cleared; cleared > 0) {
             auto* const its = gradient + (step.offsets.parameters - first);
-            std::fill(its + share.begin(step.cleared), its + share.end(step.cleared),
-                      typename Precision::accumulation(0));
+            std::fill(its + share.begin(cleared), its + share.end(cleared), typename Precision::accumulation(0));
         }
 }
 
@@ -300,7 +218,7 @@ bool pieces_match(ProgramStep<Precision, Loss> const& a, ProgramStep<Precision, 
         int count = 0;
         std::ptrdiff_t at[4 + ValueList::most];
         explicit Places(ProgramStep<Precision, Loss> const& step) {
-            add(step.offsets.x), add(step.offsets.y), add(step.offsets.dy), add(step.dx);
+            add(step.offsets.x), add(step.offsets.y), add(step.offsets.dy), add(step.offsets.dx);
             for (int k = 0; k + 1 < step.offsets.inputs; ++k) add(step.offsets.more[k]);
         }
         void add(std::ptrdiff_t place) {

@@ -3,18 +3,10 @@
 
 #include <algorithm>
 
+#include "../../../program/worker.hpp"
 #include "../../leaf_tree.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
-
-/// The part of [0, items) that falls to member `rank` of `size`.
-struct Share {
-    int rank = 0, size = 1;
-    [[nodiscard]] std::ptrdiff_t begin(std::ptrdiff_t items) const { return items * rank / size; }
-    [[nodiscard]] std::ptrdiff_t end(std::ptrdiff_t items) const { return items * (rank + 1) / size; }
-    [[nodiscard]] int begin(int items) const { return static_cast<int>(static_cast<long>(items) * rank / size); }
-    [[nodiscard]] int end(int items) const { return static_cast<int>(static_cast<long>(items) * (rank + 1) / size); }
-};
 
 /// How `workers` share `items` work items, in runs of neighbours: as many to each worker, then teams for the rest,
 /// ⌈workers / items⌉ strong, or, without `teams`, one worker for each of the rest. With fewer `groups` than workers (0: as

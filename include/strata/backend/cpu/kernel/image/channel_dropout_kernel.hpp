@@ -57,8 +57,8 @@ struct ChannelDropoutForward<ChannelDropout<X, P>, Precision> {
     static constexpr KernelNote note{"rows", "one decision a channel and sample"};
     static constexpr Items items{channels_of<X>};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::drop_channels<typename Precision::compute>(a.random, a.sample, P.value, pixels_of<X>, a.x, a.y,
-                                                           a.stride, false, begin, end);
+        detail::drop_channels<typename Precision::compute>(a.random, a.first, P.value, pixels_of<X>, a.x, a.y, a.stride,
+                                                           false, begin, end);
     }
 };
 template <class Op, class Precision>
@@ -68,7 +68,7 @@ struct ChannelDropoutInputGradient<ChannelDropout<X, P>, Precision> {
     static constexpr KernelNote note{"rows", "one decision a channel and sample"};
     static constexpr Items items{channels_of<X>};
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::drop_channels<typename Precision::compute>(a.random, a.sample, P.value, pixels_of<X>, a.dy, a.dx,
+        detail::drop_channels<typename Precision::compute>(a.random, a.first, P.value, pixels_of<X>, a.dy, a.dx,
                                                            a.stride, a.write == GradientWrite::add, begin, end);
     }
 };

@@ -59,16 +59,12 @@ template <class Float, class Precision>
 KernelData<Float> float_data(KernelData<Precision> const& a) {
     KernelData<Float> f;
     f.parameters = a.parameters;
-    f.prepared = reinterpret_cast<float const*>(a.prepared);
+    f.prepared = reinterpret_cast<float*>(a.prepared);
     f.cached = a.cached;
     f.gradient = a.gradient;
     f.set_gradient = a.set_gradient;
-    f.random = a.random;
-    f.sample = a.sample;
-    f.samples = a.samples;
-    f.stride = a.stride;
     f.relu = a.relu;
-    f.invariant = a.invariant;
+    static_cast<Tile&>(f) = a;
     return f;
 }
 

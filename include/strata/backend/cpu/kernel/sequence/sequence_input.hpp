@@ -28,7 +28,7 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
     auto const here = [&](auto* p) { return p ? p + at.first : p; };
     auto const made = [&](Storage const* p) {
         if constexpr (reduces)
-            return Y{p ? p + at.sequence : p, a.sequences->stride};
+            return Y{p ? p + at.sequence : p, a.sequences.stride};
         else
             return Y{here(p), S, at.count};
     };
@@ -38,7 +38,7 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
                              {here(a.extra), S, at.count},
                              {a.parameters},
                              a.random,
-                             a.sample + at.first},
+                             a.first + at.first},
                             at.position,
                             at.length};
     if constexpr (input_count<Op> > 1)
@@ -51,10 +51,10 @@ auto sequence_input(KernelData<Precision> const& a, SequencePart const& at) {
 /// What an operation keeps of a sequence of the tile; null where the tile has whole ones.
 template <class Op, class Precision>
 typename Precision::storage* kept_of(KernelData<Precision> const& a, int sequence) {
-    KeptSequences const* const all = a.sequences->kept;
+    KeptSequences const* const all = a.sequences.kept;
     if (!all) return nullptr;
     return static_cast<typename Precision::storage*>(all->numbers) +
-           all->slots[a.sequences->first + sequence] * all->slot_size + a.state * all->capacity;
+           all->slots[a.sequences.first + sequence] * all->slot_size + a.state * all->capacity;
 }
 /// The same for forward and the passes before it: tokens of earlier calls lie in what is kept.
 template <class Op, class Precision, class L>
@@ -65,13 +65,13 @@ auto forward_sequence_input(KernelData<Precision> const& a, SequencePart const& 
     else
         return ContinuedInput<std::remove_const_t<decltype(io)>, input_of<Op>, typename Op::State,
                               typename Precision::storage>{io, kept_of<Op>(a, at.sequence),
-                                                           a.sequences->before(at.sequence)};
+                                                           a.sequences.before(at.sequence)};
 }
 
 /// Calls f(part) for the sequences of a tile, with their tokens in it.
 template <class Precision, class F>
 STRATA_INLINE void for_sequences(KernelData<Precision> const& a, F const& f) {
-    TileSequences const& all = *a.sequences;
+    TileSequences const& all = a.sequences;
     for (int q = 0; q < all.count; ++q) {
         int const count = all.starts[q + 1] - all.starts[q], before = all.before(q);
         f(SequencePart{all.starts[q] - all.starts[0], count, before, before + count, q});

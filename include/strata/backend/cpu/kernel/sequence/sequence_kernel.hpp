@@ -86,7 +86,7 @@ struct KeepTokens {
     static constexpr Items items{Op::State::count};
     static void run(KernelData<Precision> const& a, int begin, int end) {
         using State = typename Op::State;
-        if (!a.sequences->kept) return;
+        if (!a.sequences.kept) return;
         detail::for_sequences(a, [&](detail::SequencePart const& part) {
             auto* const to =
                 detail::kept_of<Op>(a, part.sequence) + static_cast<std::ptrdiff_t>(part.position) * State::count;
@@ -109,7 +109,7 @@ struct SequenceForward<Op, Precision> {
         using L = widest_lane<typename Precision::compute>;
         constexpr bool reduces = detail::reduces_sequence<Op>();
         constexpr int size = Op::Output::size;
-        int const stride = reduces ? a.sequences->stride : a.stride;
+        int const stride = reduces ? a.sequences.stride : a.stride;
         auto const run_part = [&](detail::SequencePart const& part, int column) {
             auto const io = detail::forward_sequence_input<Op, Precision, L>(a, part);
             PartialTileView<typename Op::Output, L, typename Precision::storage> const y{a.y + column, stride,
@@ -125,7 +125,7 @@ struct SequenceForward<Op, Precision> {
                 detail::for_vectors<width_of<L>>(whole,
                                                  [&](detail::SequencePart const& part) { run_part(part, part.first); });
         });
-        int const filled = reduces ? a.sequences->count : detail::filled_columns(*a.sequences);
+        int const filled = reduces ? a.sequences.count : detail::filled_columns(a.sequences);
         detail::for_rows<detail::forward_domain<Op>>(begin, end, [&](auto const&, int item) {
             for (int e = item * detail::block_of<Op>(); e < (std::min)((item + 1) * detail::block_of<Op>(), int{size});
                  ++e)
@@ -165,7 +165,7 @@ struct SequenceInputGradient<Op, Precision> {
             for (int e = item * detail::block_of<Op>(); e < (std::min)((item + 1) * detail::block_of<Op>(), int{size});
                  ++e)
                 detail::clear_empty(a.dx + static_cast<std::ptrdiff_t>(e) * a.stride,
-                                    detail::filled_columns(*a.sequences), a.stride);
+                                    detail::filled_columns(a.sequences), a.stride);
         });
     }
 };
