@@ -80,7 +80,7 @@ TEST_CASE("wide tiles go layer by layer in one step") {
     using Kernel = DepthwisePointwiseForward<
         InBands<Conv2d<64, 3, Padding<1>, Groups<64>>::On<Shape<64, 5, 80>>, true, Conv2d<8, 1>::On<Shape<64, 5, 80>>>,
         Float32>;
-    static_assert(Kernel::band(16).rows == 0 && Kernel::band(1).rows > 0);
+    static_assert(Kernel::band_rows(16) == 0 && Kernel::band_rows(1) > 0);
     compare<Input<64, 5, 80>, Conv2d<64, 3, Padding<1>, Groups<64>>, Conv2d<8, 1>>();
 }
 

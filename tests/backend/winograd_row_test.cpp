@@ -102,11 +102,11 @@ void compare_correlation(Correlation const& g, int S) {
         };
         auto const run = [&](std::vector<T>& y, int begin, int end) {
             // A guard behind the scratch memory too.
-            std::vector<T> scratch(static_cast<std::size_t>(scratch_size) + 1, nan);
-            scratch.back() = guard;
+            AlignedVector<T> scratch(static_cast<std::size_t>(scratch_size) + 1, nan);
+            scratch[static_cast<std::size_t>(scratch_size)] = guard;
             winograd_row_correlate<L>(g, x.data(), weights.data(), way == added ? nullptr : bias.data(),
                                       y.data() + margin, S, scratch.data(), way == added, begin, end, way == with_relu);
-            CHECK(scratch.back() == guard);
+            CHECK(scratch[static_cast<std::size_t>(scratch_size)] == guard);
         };
         auto whole = fresh();
         run(whole, 0, g.out_height);

@@ -90,7 +90,7 @@ void compare_correlation(Correlation const& g, int S) {
     for_each_product(g, S, [&](std::size_t weight, std::size_t at_x, std::size_t at_y) {
         products[at_y] += static_cast<Exact>(w[weight]) * static_cast<Exact>(x[at_x]);
     });
-    std::vector<T> scratch(static_cast<std::size_t>(layout.scratch()));
+    AlignedVector<T> scratch(static_cast<std::size_t>(layout.scratch()));
     WinogradWeights<M, L> const transformed(g);
     T const nan = std::numeric_limits<T>::quiet_NaN();
     AlignedVector<T> weights(static_cast<std::size_t>(transformed.size()), nan), split_weights(weights);
@@ -128,7 +128,7 @@ void compare_weight_gradient(Correlation const& g, int S) {
     for_each_product(g, S, [&](std::size_t weight, std::size_t at_x, std::size_t at_y) {
         expected[weight] += static_cast<Exact>(dy[at_y]) * static_cast<Exact>(x[at_x]);
     });
-    std::vector<T> scratch(static_cast<std::size_t>(layout.scratch()));
+    AlignedVector<T> scratch(static_cast<std::size_t>(layout.scratch()));
     auto const run = [&](std::vector<T>& dw, int begin, int end) {
         std::fill(scratch.begin(), scratch.end(), std::numeric_limits<T>::quiet_NaN());
         winograd_weight_gradient<M, L>(g, x.data(), dy.data(), dw.data(), S, scratch.data(), begin, end);
@@ -196,26 +196,22 @@ TEST_CASE("Winograd is chosen where it is faster") {
 }
 
 TEST_CASE("scratch memory is counted as it is handed out") {
-    struct Plan {
-        struct Parts {
-            float* numbers;
-            double const** pointers;
-            std::int8_t* rest;
-        };
-        constexpr Parts carve(Carver& memory) const {
-            return {memory.take<float>(3), memory.take<double const*>(9), memory.take<std::int8_t>(1)};
-        }
+    struct Parts {
+        float* numbers;
+        double const** pointers;
+        std::int8_t* rest;
+        constexpr explicit Parts(Carver& memory)
+            : numbers(memory.take<float>(3)),
+              pointers(memory.take<double const*>(9)),
+              rest(memory.take<std::int8_t>(5)) {}
     };
-    constexpr int count = carved_numbers<float>(Plan{});
-    static_assert(count == (64 + 128 + 64 + 64) / 4);
-    AlignedVector<float> scratch(count + 1);
-    for (int begin = 0; begin < 2; ++begin) {  // on a cache line, and not
-        Carver memory(scratch.data() + begin);
-        auto const [numbers, pointers, rest] = Plan{}.carve(memory);
-        CHECK(reinterpret_cast<std::uintptr_t>(numbers) % Carver::line == 0);
-        CHECK(numbers >= scratch.data() + begin);
-        CHECK(static_cast<void*>(pointers) == numbers + 16);
-        CHECK(static_cast<void*>(rest) == numbers + 48);
-        CHECK(numbers + 64 <= scratch.data() + begin + count);
-    }
+    constexpr int count = carved_numbers<float, Parts>();
+    static_assert(count == (64 + 128 + 5 + 3) / 4);
+    AlignedVector<float> scratch(count);
+    Carver memory(scratch.data());
+    Parts const parts(memory);
+    CHECK(parts.numbers == scratch.data());
+    CHECK(static_cast<void*>(parts.pointers) == scratch.data() + 16);
+    CHECK(static_cast<void*>(parts.rest) == scratch.data() + 48);
+    CHECK(memory.numbers<float>() == count);
 }

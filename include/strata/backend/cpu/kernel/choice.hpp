@@ -160,9 +160,9 @@ struct HouseKernels<SoftmaxOperation<X>, KernelPass::forward> : KernelList<Softm
 template <class X>
 struct HouseKernels<SoftmaxOperation<X>, KernelPass::input_gradient> : KernelList<SoftmaxInputGradient> {};
 template <class X>
-struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::forward> : KernelList<LogSoftmaxForward> {};
+struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::forward> : KernelList<SoftmaxForward> {};
 template <class X>
-struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::input_gradient> : KernelList<LogSoftmaxInputGradient> {};
+struct HouseKernels<LogSoftmaxOperation<X>, KernelPass::input_gradient> : KernelList<SoftmaxInputGradient> {};
 
 template <class X, int Width, int Padding, class Scheme>
 struct HouseKernels<EmbeddingOperation<X, Width, Padding, Scheme>, KernelPass::forward> : KernelList<EmbeddingForward> {

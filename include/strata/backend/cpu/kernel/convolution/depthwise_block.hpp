@@ -63,31 +63,17 @@ struct DepthwiseData {
     T bias;
     T* y;
     std::ptrdiff_t out_row;
-    int in_step, out_step;     ///< scalars between a block's vectors
-    int square;                ///< depthwise_square where both steps are N, else 0
-    bool add;                  ///< to y
-    int count;                 ///< rows that are stored
-    int first_tap, end_tap;    ///< taps of a row that reach the image (V = 1; else all do)
-    int skip = 0, stored = 0;  ///< numbers [skip, stored) of a vector are stored (V = 1; else all are)
-    bool relu = false;         ///< what is stored is its ReLU
+    int in_step, out_step;   ///< scalars between a block's vectors
+    int square;              ///< depthwise_square where both steps are N, else 0
+    bool add;                ///< to y
+    int count;               ///< rows that are stored
+    int first_tap, end_tap;  ///< taps of a row that reach the image (V = 1; else all do)
+    bool relu = false;       ///< what is stored is its ReLU
 };
 
 /// Stores a block's sums.
 template <int R, int V, class L, class T>
 STRATA_INLINE void depthwise_store(DepthwiseData<T> const& d, L const (&sum)[R][V], std::ptrdiff_t out, int out_step) {
-    constexpr int N = width_of<L>;
-    if (V == 1 && d.stored - d.skip < N) {
-        T values[R * N];
-        STRATA_UNROLL
-        for (int r = 0; r < R; ++r) store_lane(values + r * N, d.relu ? ReLU::forward(sum[r][0]) : sum[r][0]);
-        STRATA_ROLLED
-        for (int r = 0; r < d.count; ++r) {
-            T* const to = d.y + r * d.out_row + out;
-            STRATA_ROLLED
-            for (int k = d.skip; k < d.stored; ++k) to[k] = d.add ? to[k] + values[r * N + k] : values[r * N + k];
-        }
-        return;
-    }
     STRATA_UNROLL
     for (int r = 0; r < R; ++r) {
         if (r >= d.count) continue;

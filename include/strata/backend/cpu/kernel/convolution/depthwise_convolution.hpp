@@ -2,8 +2,8 @@
 // several output rows instead of several channels.
 //
 // Tiles of whole vectors read the image as it is: the columns whose window is inside run in blocks, those at the border
-// alone with fewer taps. Smaller tiles pack a band of rows at a time, and with strides are windows over such bands. The
-// geometry is a run-time value. Each output's sum runs over (channel, p, q) in order, wherever it stands.
+// alone with fewer taps. Smaller tiles are windows over packed bands, or, where depthwise_narrow.hpp knows the kernel, its.
+// The geometry is a run-time value. Each output's sum runs over (channel, p, q) in order, wherever it stands.
 #pragma once
 
 #include "../micro/window_band.hpp"
@@ -15,70 +15,47 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// The scratch memory of depthwise_correlate, in scalars: pointers to rows, taps and their offsets, a packed
-/// band and its output.
+/// The scratch memory of depthwise_correlate: pointers to rows, taps and their offsets.
 template <class T>
 struct DepthwiseScratch {
-    using L = widest_lane<T>;
-    int band, rows, taps, offsets, packed, spread;
-    constexpr DepthwiseScratch(Correlation const& g, int S)
-        : band(packed_band_rows<T>(g, S, depthwise_rows)),
-          rows(whole_vectors<T>(depthwise_source_rows(g, depthwise_square(g)) * static_cast<int>(sizeof(void*)))),
-          taps(whole_vectors<T>(g.in_channels * g.taps_height * g.taps_width *
-                                static_cast<int>(sizeof(DepthwiseTap<T>)))),
-          offsets(whole_vectors<T>(g.taps_width * static_cast<int>(sizeof(int)))),
-          packed(0),
-          spread(0) {
-        if (S % width_of<L> == 0) {
-            band = g.out_height;
-        } else {
-            packed = PackedBand<L, T>::size(g, S, band);
-            spread = band * g.out_width * S;
-        }
-    }
-    [[nodiscard]] constexpr int size() const { return rows + taps + offsets + packed + spread; }
+    T const** rows;
+    DepthwiseTap<T>* taps;
+    int* offsets;
+    constexpr DepthwiseScratch(Carver& memory, Correlation const& g)
+        : rows(memory.take<T const*>(depthwise_source_rows(g, depthwise_square(g)))),
+          taps(memory.take<DepthwiseTap<T>>(g.in_channels * g.taps_height * g.taps_width)),
+          offsets(memory.take<int>(g.taps_width)) {}
 };
 
-/// Output rows [begin, end) of channels [channel, end_channel).
+/// Output rows [begin, end) of channels [channel, end_channel), in tiles of whole vectors.
 template <class L, class T>
-STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T> const& planes, int S, T* scratch,
+STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T> const& planes, int S, Carver memory,
                                          bool add, int channel, int end_channel, int begin, int end) {
     constexpr int N = width_of<L>, V = depthwise_vectors;
-    bool const packs = S % N != 0, apart = packs && planes.out_column > 1;  // columns are spread when a band is done
     // Neighbouring columns are one run of vectors, also where a column is several.
-    bool const run = packs || (g.stride_width == 1 && planes.out_column == 1);
+    bool const run = g.stride_width == 1 && planes.out_column == 1;
     int const square = run ? depthwise_square(g) : 0, block_rows = depthwise_block_rows(square),
               sources = depthwise_source_rows(g, square);
-    std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S, in_plane = in_row * g.in_height,
-                         pitch = static_cast<std::ptrdiff_t>(g.packed_columns()) * S;
-    DepthwiseScratch<T> const layout(g, S);
-    int const length = g.out_width * S, band = layout.band;
-    auto** const rows = reinterpret_cast<T const**>(scratch);
-    auto* const taps = reinterpret_cast<DepthwiseTap<T>*>(scratch + layout.rows);
-    auto* const offsets = reinterpret_cast<int*>(scratch + layout.rows + layout.taps);
-    for (int q = 0; q < g.taps_width; ++q)
-        offsets[q] = (packs ? g.tap_column(q) : q * g.dilation_width - g.pad_left) * S;
-    PackedBand<L, T> packed{scratch + layout.rows + layout.taps + layout.offsets};
-    T* const spread = packed.rows + layout.packed;
+    std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S, in_plane = in_row * g.in_height;
+    DepthwiseScratch<T> const parts(memory, g);
+    for (int q = 0; q < g.taps_width; ++q) parts.offsets[q] = (q * g.dilation_width - g.pad_left) * S;
 
-    DepthwiseData<T> d{.rows = rows,
-                       .left = packs ? 0 : -static_cast<std::ptrdiff_t>(g.pad_left) * S,
+    DepthwiseData<T> d{.rows = parts.rows,
+                       .left = -static_cast<std::ptrdiff_t>(g.pad_left) * S,
                        .tap = S,
                        .weights = nullptr,
-                       .taps = taps,
-                       .end_taps = taps,
+                       .taps = parts.taps,
+                       .end_taps = parts.taps,
                        .bias = T(0),
                        .y = nullptr,
-                       .out_row = apart ? length : planes.out_row,
+                       .out_row = planes.out_row,
                        .in_step = run ? N : g.stride_width * S,
                        .out_step = run ? N : planes.out_column * S,
                        .square = square,
-                       .add = add && !apart,
+                       .add = add,
                        .count = 0,
                        .first_tap = 0,
                        .end_tap = g.taps_width,
-                       .skip = 0,
-                       .stored = N,
                        .relu = planes.relu};
     ColumnRange const full(g);
     auto const border = [&](int from, int to) {
@@ -93,63 +70,37 @@ STRATA_ONE_COPY void depthwise_correlate(Correlation const& g, DepthwisePlanes<T
 
     for (int k = channel; k < end_channel; ++k) {
         T const* const x = planes.x + k / planes.readers * planes.x_plane;
-        T* const y = planes.y + k * planes.y_plane;
-        d.weights = planes.weights + k * planes.channel_weights;
+        d.weights = planes.weights + g.first_weight + k * planes.channel_weights;
         d.bias = planes.bias ? planes.bias[k] : T(0);
-        for (int first = begin, held = 0; first < end; first += held) {
-            held = (std::min)(band - first % band, end - first);
-            if (packs) packed.pack(g, x, S, first, held);
-            int const under = g.rows_under(held);
-            for (int i = 0; i < held; i += d.count) {
-                d.count = (std::min)(block_rows - (first + i) % block_rows, held - i);
-                auto const source = [&](int c, int r) -> T const* {  // input row r of the band
-                    if (packs) return r < under ? packed.rows + (c * under + r) * pitch : nullptr;
-                    int const h = g.in_row(first, 0) + r;
-                    return h < 0 || h >= g.in_height ? nullptr : x + c * in_plane + h * in_row;
-                };
-                if (square > 0) {
-                    for (int t = 0; t < sources; ++t) rows[t] = source(0, i + t);
-                } else {
-                    auto* tap = taps;
-                    for (int c = 0; c < g.in_channels; ++c)
-                        for (int p = 0; p < g.taps_height; ++p) {
-                            T const* const row = source(c, i * g.stride_height + p * g.dilation_height);
-                            if (!row) continue;
-                            T const* const w = d.weights + c * g.in_weights + p * g.row_weights;
-                            for (int q = 0; q < g.taps_width; ++q) *tap++ = {row + offsets[q], w[q * g.tap_weights], q};
-                        }
-                    d.end_taps = tap;
-                }
-                d.y = apart ? spread + i * length : y + (first + i) * planes.out_row;
-                if (packs) {
-                    int const groups = length / (V * N), at = groups * V * N, whole = length / N * N;
-                    depthwise_groups<V, L>(g, d, 0, 0, groups);
-                    depthwise_groups<1, L>(g, d, at, at, (whole - at) / N);
-                    if (whole < length) {  // a row's last vector ends with the row
-                        int const back = (std::max)(0, length - N);
-                        d.skip = d.add ? whole - back : 0;
-                        d.stored = (std::min)(N, length);
-                        depthwise_groups<1, L>(g, d, back, back, 1);
-                        d.skip = 0;
-                        d.stored = N;
+        auto const source = [&](int c, int h) -> T const* {
+            return h < 0 || h >= g.in_height ? nullptr : x + c * in_plane + h * in_row;
+        };
+        for (int i = begin; i < end; i += d.count) {
+            d.count = (std::min)(block_rows - i % block_rows, end - i);
+            if (square > 0) {
+                for (int t = 0; t < sources; ++t) parts.rows[t] = source(0, g.in_row(i, 0) + t);
+            } else {
+                auto* tap = parts.taps;
+                for (int c = 0; c < g.in_channels; ++c)
+                    for (int p = 0; p < g.taps_height; ++p) {
+                        T const* const row = source(c, g.in_row(i, p));
+                        if (!row) continue;
+                        T const* const w = d.weights + c * g.in_weights + p * g.row_weights;
+                        for (int q = 0; q < g.taps_width; ++q)
+                            *tap++ = {row + parts.offsets[q], w[q * g.tap_weights], q};
                     }
-                } else {
-                    border(0, full.begin);
-                    int const vectors = (full.end - full.begin) * (run ? S / N : 1), groups = vectors / V;
-                    for (int part = 0; part < (run ? N : S); part += N) {
-                        int const in = full.begin * g.stride_width * S + part,
-                                  out = full.begin * planes.out_column * S + part;
-                        depthwise_groups<V, L>(g, d, in, out, groups);
-                        depthwise_groups<1, L>(g, d, in + groups * V * d.in_step, out + groups * V * d.out_step,
-                                               vectors - groups * V);
-                    }
-                    border(full.end, g.out_width);
-                }
+                d.end_taps = tap;
             }
-            if (apart)
-                (add ? move_columns<true, T> : move_columns<false, T>)(spread, S, y + first * planes.out_row,
-                                                                       planes.out_column * S, g.out_width, S,
-                                                                       {held, length, planes.out_row});
+            d.y = planes.y + k * planes.y_plane + i * planes.out_row;
+            border(0, full.begin);
+            int const vectors = (full.end - full.begin) * (run ? S / N : 1), groups = vectors / V;
+            for (int part = 0; part < (run ? N : S); part += N) {
+                int const in = full.begin * g.stride_width * S + part, out = full.begin * planes.out_column * S + part;
+                depthwise_groups<V, L>(g, d, in, out, groups);
+                depthwise_groups<1, L>(g, d, in + groups * V * d.in_step, out + groups * V * d.out_step,
+                                       vectors - groups * V);
+            }
+            border(full.end, g.out_width);
         }
     }
 }
@@ -166,51 +117,34 @@ void depthwise_rectangles(int from, int to, int height, F const& f) {
     }
 }
 
-/// Rows [begin, end) of the dx of channels [channel, end_channel), phase by phase. `planes` has dy, the weights and dx.
+/// Rows [begin, end) of the dx of channels [channel, end_channel) of tiles of whole vectors, phase by phase. `planes` has
+/// dy, the weights and dx.
 template <class L, class T>
-void depthwise_input_gradient(Correlation const& f, DepthwisePlanes<T> planes, int S, T* scratch, bool add, int channel,
-                              int end_channel, int begin, int end) {
+void depthwise_input_gradient(Correlation const& f, DepthwisePlanes<T> planes, int S, Carver memory, bool add,
+                              int channel, int end_channel, int begin, int end) {
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(f.in_width) * S;
-    auto const [w, dx] = std::pair(planes.weights, planes.y);
+    T* const dx = planes.y;
     planes.out_row = f.stride_height * row;
     planes.out_column = f.stride_width;
     for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
         for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
-            auto const [g, row0, column0] = backward_phase(f, phase_row, phase_column);
-            int const from = (std::max)(0, begin - row0 + f.stride_height - 1) / f.stride_height,
-                      to = (std::min)(g.out_height, (std::max)(0, end - row0 + f.stride_height - 1) / f.stride_height);
-            planes.weights = w + g.first_weight;
-            planes.y = dx + row0 * row + column0 * S;
-            if (g.taps_height > 0 && g.taps_width > 0) {
-                depthwise_correlate<L>(g, planes, S, scratch, add, channel, end_channel, from, to);
-            } else if (!add) {  // no tap reaches these pixels
+            auto const phase = backward_phase(f, phase_row, phase_column);
+            Correlation const& g = phase.correlation;
+            int const from = phase.rows_before(begin), to = phase.rows_before(end);
+            planes.y = dx + phase.row0 * row + phase.column0 * S;
+            if (g.taps_height > 0 && g.taps_width > 0)
+                depthwise_correlate<L>(g, planes, S, memory, add, channel, end_channel, from, to);
+            else if (!add)  // no tap reaches these pixels
                 for (int c = channel; c < end_channel; ++c)
-                    for (int i = from; i < to; ++i)
-                        for (int j = 0; j < g.out_width; ++j)
-                            std::fill_n(planes.y + c * planes.y_plane + i * planes.out_row + j * f.stride_width * S, S,
-                                        T(0));
-            }
+                    phase.fill(planes.y + c * planes.y_plane, from, to, planes.out_row, f.stride_width * S, S, T(0));
         }
 }
-template <class T>
-constexpr int depthwise_gradient_scratch(Correlation const& f, int S) {
-    int most = 0;
-    for (int row = 0; row < f.stride_height; ++row)
-        for (int column = 0; column < f.stride_width; ++column)
-            most = (std::max)(most, DepthwiseScratch<T>(backward_phase(f, row, column).correlation, S).size());
-    return most;
-}
 
-/// True where windows over packed bands are faster than rows of taps: strides in tiles of no whole vectors.
+/// Output rows [begin, end) of channels [channel, end_channel) by windows over packed bands.
 template <class T>
-constexpr bool has_depthwise_windows(Correlation const& g, int S) {
-    return packs_windows<T>(S) && (g.stride_height > 1 || g.stride_width > 1) && g.in_channels == 1;
-}
-/// Output rows [begin, end) of channels [channel, end_channel).
-template <class T>
-STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> const& planes, int S, T* scratch,
+STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> const& planes, int S, Carver memory,
                                        int channel, int end_channel, int begin, int end) {
-    WindowBand<WindowSum, T> band(g, S, scratch, [](int, int) { return std::pair(T(0), T(0)); });
+    WindowBand<WindowSum, T> band(memory, g, S, [](int, int) { return std::pair(T(0), T(0)); });
     for (; channel < end_channel; ++channel) {
         band.weigh(planes.weights + channel * planes.channel_weights);
         for (int i = begin, count = 0; i < end; i += count) {
@@ -231,29 +165,37 @@ STRATA_ONE_COPY void depthwise_windows(Correlation const& g, DepthwisePlanes<T> 
 /// dx of f, items being (channel, row).
 template <class T>
 STRATA_ONE_COPY void depthwise_window_gradient(Correlation const& f, DepthwisePlanes<T> const& planes, int S,
-                                               T* scratch, bool add, int begin, int end) {
+                                               Carver memory, bool add, int begin, int end) {
     window_input_gradient<WindowSum>(
-        f, planes.y, S, scratch, add, begin, end, [](int, int) { return std::pair(T(0), T(0)); },
+        f, planes.y, S, memory, add, begin, end, [](int, int) { return std::pair(T(0), T(0)); },
         [&](auto& band, int channel, int first, int count) {
             band.weigh(planes.weights + channel * planes.channel_weights);
-            band.pack(planes.x + channel * planes.x_plane, 0, first, count, T(0));
+            for (int c = 0; c < f.out_channels; ++c)
+                band.pack(planes.x + channel * planes.x_plane + c * f.out_height * f.out_width * S, c, first, count,
+                          T(0));
         });
 }
 
 /// Output rows [begin, end) of channels [channel, end_channel) of a convolution.
 template <class G, class T>
-void depthwise_image_rows(DepthwisePlanes<T> const& planes, int S, T* scratch, int channel, int end_channel, int begin,
-                          int end) {
+void depthwise_image_rows(DepthwisePlanes<T> const& planes, int S, Carver memory, int channel, int end_channel,
+                          int begin, int end) {
     using L = widest_lane<T>;
     constexpr auto const& g = forward_correlation<G>;
     if constexpr (is_depthwise_narrow(g))
         if (is_depthwise_narrow<T>(g, S))
-            return depthwise_narrow<G::kernel_width, G::stride_width, L>(g, planes, S, scratch, channel, end_channel,
-                                                                         begin, end);
-    if (has_depthwise_windows<T>(g, S))
-        depthwise_windows(g, planes, S, scratch, channel, end_channel, begin, end);
+            return depthwise_narrow<G::kernel_width, G::stride_width, L>(g, planes, S, memory, false, channel,
+                                                                         end_channel, begin, end);
+    if (packs_windows<T>(S))
+        depthwise_windows(g, planes, S, memory, channel, end_channel, begin, end);
     else
-        depthwise_correlate<L>(g, planes, S, scratch, false, channel, end_channel, begin, end);
+        depthwise_correlate<L>(g, planes, S, memory, false, channel, end_channel, begin, end);
+}
+/// The scratch memory of either pass, where windows take what `windows` says.
+template <class T>
+constexpr int depthwise_scratch(Correlation const& g, int S, int windows) {
+    if (is_depthwise_narrow<T>(g, S)) return carved_numbers<T, NarrowBand<T>>(g, S);
+    return packs_windows<T>(S) ? windows : carved_numbers<T, DepthwiseScratch<T>>(g);
 }
 
 }  // namespace detail
@@ -269,9 +211,7 @@ struct DepthwiseForward<Convolution<G, Scheme>, Precision> {
     static constexpr Items items{G::out_channels * G::out_height};
     static constexpr int scratch(int S) {
         constexpr auto const& g = detail::forward_correlation<G>;
-        if (detail::is_depthwise_narrow<T>(g, S)) return detail::NarrowBand<T>(g, S).size(g);
-        return detail::has_depthwise_windows<T>(g, S) ? detail::window_scratch<T>(g, S, 1)
-                                                      : detail::DepthwiseScratch<T>(g, S).size();
+        return detail::depthwise_scratch<T>(g, S, detail::window_scratch<detail::WindowSum, T>(g, S));
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::DepthwisePlanes<T> const planes{
@@ -300,12 +240,16 @@ struct DepthwiseInputGradient<Convolution<G, Scheme>, Precision> {
     static constexpr KernelNote note{"depthwise", "one input channel a group"};
     using T = typename Precision::compute;
     static constexpr Items items{G::channels * G::height};
-    static constexpr bool windows(int S) {
-        return G::group_out_channels == 1 && detail::has_depthwise_windows<T>(detail::forward_correlation<G>, S);
-    }
+    static constexpr auto const& f = detail::forward_correlation<G>;
+    static constexpr detail::Correlation g = detail::backward_phase(f, 0, 0).correlation;
+    /// dx is one correlation, of a kernel that depthwise_narrow.hpp knows.
+    static constexpr bool narrow = G::stride_height == 1 && G::stride_width == 1 && detail::is_depthwise_narrow(g);
     static constexpr int scratch(int S) {
-        return windows(S) ? detail::window_gradient_scratch<T>(detail::forward_correlation<G>, S, 1)
-                          : detail::depthwise_gradient_scratch<T>(detail::forward_correlation<G>, S);
+        int const windows = detail::window_gradient_scratch<detail::WindowSum, T>(f, S);
+        if (narrow) return detail::depthwise_scratch<T>(g, S, windows);
+        return detail::packs_windows<T>(S) ? windows : detail::most_of_phases(f, [](detail::Correlation const& phase) {
+            return detail::carved_numbers<T, detail::DepthwiseScratch<T>>(phase);
+        });
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::DepthwisePlanes<T> const planes{
@@ -319,13 +263,15 @@ struct DepthwiseInputGradient<Convolution<G, Scheme>, Precision> {
             .y_plane = std::ptrdiff_t{G::height * G::width} * a.stride,
             .out_row = G::width * a.stride,
             .out_column = 1};
-        if (windows(a.stride))
-            return detail::depthwise_window_gradient(detail::forward_correlation<G>, planes, a.stride, a.scratch,
-                                                     a.write == GradientWrite::add, begin, end);
+        bool const add = a.write == GradientWrite::add, packs = detail::packs_windows<T>(a.stride);
+        if (packs && !narrow) return detail::depthwise_window_gradient(f, planes, a.stride, a.scratch, add, begin, end);
         detail::depthwise_rectangles(begin, end, G::height, [&](int channel, int end_channel, int from, int to) {
-            detail::depthwise_input_gradient<widest_lane<T>>(detail::forward_correlation<G>, planes, a.stride,
-                                                             a.scratch, a.write == GradientWrite::add, channel,
-                                                             end_channel, from, to);
+            if constexpr (narrow)
+                if (packs)
+                    return detail::depthwise_narrow<G::kernel_width, 1, widest_lane<T>>(
+                        g, planes, a.stride, a.scratch, add, channel, end_channel, from, to);
+            detail::depthwise_input_gradient<widest_lane<T>>(f, planes, a.stride, a.scratch, add, channel, end_channel,
+                                                             from, to);
         });
     }
 };

@@ -23,50 +23,27 @@ template <class T>
 struct ChannelBand {
     static constexpr int line = 64 / static_cast<int>(sizeof(T));
     int rows, pitch;  ///< numbers from a channel to the next
-    constexpr ChannelBand(Correlation const& g, int channels, int S) : rows(0), pitch(0) {
+    T* numbers;
+    constexpr ChannelBand(Carver& memory, Correlation const& g, int channels, int S)
+        : rows(0), pitch(0), numbers(nullptr) {
         double const row = static_cast<double>(channels) * S * static_cast<int>(sizeof(T));
         if (S > width_of<widest_lane<T>>) return;
         if (row * (g.rows_under(1) * g.in_width + g.out_width) > second_level_cache) return;
         rows = std::clamp(static_cast<int>(second_level_cache / 4 / (row * g.out_width)), 1, g.out_height);
         // Not a power of two, or the channels would share a few cache lines.
         pitch = ((rows * g.out_width * S + line - 1) / line | 1) * line;
-    }
-    [[nodiscard]] constexpr int size(int channels) const {
-        return channels * pitch + pointwise_columns<widest_lane<T>>;
+        numbers = memory.take<T>(channels * pitch + pointwise_columns<widest_lane<T>>);
     }
 };
 
 /// out(m, n) for all rows and n < numbers: p.b is a band, out the same place of the outputs.
 template <class L, class T>
 STRATA_ONE_COPY void multiply_band(Product<T> const& p, int rows, int numbers) {
-    constexpr int N = width_of<L>, block_columns = pointwise_columns<L>;
-    int const piece =
-        (std::max)(first_level_cache / 2 / static_cast<int>(sizeof(T)) / p.depth / block_columns, 1) * block_columns;
-    for (int from = 0; from < numbers; from += piece) {
-        int const to = (std::min)(from + piece, numbers);
-        for (int m = 0; m < rows; m += pointwise_rows) {
-            int const count = (std::min)(pointwise_rows, rows - m);
-            Product<T> block = p;
-            block.a = p.a + m * p.a_row;
-            if (p.bias) block.bias = p.bias + m;
-            for (int n = from; n < to; n += block_columns) {
-                int const held = (std::min)(block_columns, to - n);
-                block.b = p.b + n;
-                T* const out = p.out + m * p.out_row + n;
-                block.out = out;
-                block.out_row = p.out_row;
-                if (held % N == 0) {
-                    pointwise_product<L>(block, count, held / N);
-                    continue;
-                }
-                T values[pointwise_rows * block_columns];
-                block.out = values;
-                block.out_row = block_columns;
-                pointwise_product<L>(block, count, (held + N - 1) / N);
-                for (int u = 0; u < count; ++u) copy_numbers<L>(values + u * block_columns, held, out + u * p.out_row);
-            }
-        }
-    }
+    constexpr int columns = pointwise_columns<L>;
+    int const piece = (std::max)(first_level_cache / 2 / static_cast<int>(sizeof(T)) / p.depth / columns, 1) * columns;
+    for (int from = 0; from < numbers; from += piece)
+        for (int m = 0; m < rows; m += pointwise_rows)
+            product_rows<L>(p, m, (std::min)(m + pointwise_rows, rows), from, (std::min)(from + piece, numbers));
 }
 
 }  // namespace detail
@@ -88,15 +65,25 @@ struct DepthwisePointwiseForward<InBands<Convolution<G, Scheme>, relu, Convoluti
     using Second = PointwiseForward<Convolution<G2, Scheme2>, Precision>;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::out_height};
-    static constexpr detail::ChannelBand<T> band(int S) { return {detail::forward_correlation<G>, G::out_channels, S}; }
+    static constexpr detail::ChannelBand<T> band(detail::Carver& memory, int S) {
+        return {memory, detail::forward_correlation<G>, G::out_channels, S};
+    }
+    /// 0 where the two run one after the other.
+    static constexpr int band_rows(int S) {
+        detail::Carver counting;
+        return band(counting, S).rows;
+    }
     static constexpr int scratch(int S) {
-        return band(S).rows > 0 ? band(S).size(G::out_channels) + First::scratch(S)
-                                : (std::max)(First::scratch(S), Second::scratch(S));
+        detail::Carver counting;
+        bool const bands = band(counting, S).rows > 0;
+        counting.take<T>(bands ? First::scratch(S) : (std::max)(First::scratch(S), Second::scratch(S)));
+        return counting.numbers<T>();
     }
     /// `extra` is where the values between the two lie where they are not made in bands.
     static void run(KernelData<Precision> const& a, int begin, int end) {
         int const S = a.stride;
-        auto const layout = band(S);
+        detail::Carver memory(a.scratch);
+        auto const layout = band(memory, S);
         constexpr int taps = G::out_channels * G::kernel_height * G::kernel_width, out_row = G::out_width;
         T const* const weights = a.parameters + Convolution<G, Scheme>::Parameters::size;
         std::ptrdiff_t const plane = std::ptrdiff_t{G::out_height * G::out_width} * S;
@@ -112,7 +99,7 @@ struct DepthwisePointwiseForward<InBands<Convolution<G, Scheme>, relu, Convoluti
                                           .out_column = 1,
                                           .relu = relu};
         if (layout.rows == 0) {
-            detail::depthwise_image_rows<G>(planes, S, a.scratch, 0, G::out_channels, begin, end);
+            detail::depthwise_image_rows<G>(planes, S, memory, 0, G::out_channels, begin, end);
             KernelData<Precision> second = a;
             second.x = a.extra;
             second.parameters = weights;
@@ -121,14 +108,13 @@ struct DepthwisePointwiseForward<InBands<Convolution<G, Scheme>, relu, Convoluti
         planes.y_plane = layout.pitch;
         for (int i = begin, rows = 0; i < end; i += rows) {
             rows = (std::min)(layout.rows, end - i);
-            planes.y = a.scratch - i * out_row * S;
-            detail::depthwise_image_rows<G>(planes, S, a.scratch + layout.size(G::out_channels), 0, G::out_channels, i,
-                                            i + rows);
+            planes.y = layout.numbers - i * out_row * S;
+            detail::depthwise_image_rows<G>(planes, S, memory, 0, G::out_channels, i, i + rows);
             detail::multiply_band<L>(
                 detail::Product<T>{.a = weights,
                                    .a_row = G2::channels,
                                    .a_k = 1,
-                                   .b = a.scratch,
+                                   .b = layout.numbers,
                                    .b_k = layout.pitch,
                                    .out = a.y + std::ptrdiff_t{i} * out_row * S,
                                    .out_row = plane,

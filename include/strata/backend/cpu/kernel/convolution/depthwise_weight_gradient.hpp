@@ -2,7 +2,7 @@
 // gradient streams by, and the bias's beside them. Tiles of whole vectors read the image as it is, smaller ones packed.
 #pragma once
 
-#include "../micro/packed_band.hpp"
+#include "../micro/window_band.hpp"
 #include "depthwise_block.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -75,77 +75,81 @@ STRATA_ONE_COPY void depthwise_tap_sums(Correlation const& g, DepthwiseTaps<T> c
     store_lane(total, bias);
 }
 
-/// The scratch memory of the weight gradient, in scalars.
+/// The scratch memory of the weight gradient, and how it is cut into bands of rows.
 template <class T>
-struct DepthwiseLayout {
+struct DepthwiseGradientScratch {
     static constexpr int N = width_of<widest_lane<T>>;
     bool packs, packs_gradient;
-    int vectors, band, blocks, rows, taps, lanes, zeros, input, gradient;
-    constexpr DepthwiseLayout(Correlation const& g, int S)
-        : packs(S % N != 0),
+    PackedPlanes<T> planes;
+    int vectors, band, blocks, lane_numbers, zero_numbers, gradient_numbers;
+    T const** rows;
+    DepthwiseTapPlace* taps;
+    T *lanes, *zeros, *gradients;
+    constexpr DepthwiseGradientScratch(Carver& memory, Correlation const& g, int S)
+        : packs(packs_windows<T>(S)),
           packs_gradient(g.out_width * S % N != 0),
+          planes(memory, g, S, packs ? 1 : 0),
           vectors((g.out_width * S + N - 1) / N),
-          band(packs ? (std::min)(packed_band_rows<T>(g, S, depthwise_rows), g.out_height) : g.out_height),
+          band(packs ? planes.layout.rows : g.out_height),
           blocks((g.taps_height * g.taps_width + depthwise_taps - 1) / depthwise_taps),
-          rows(whole_vectors<T>(band * g.taps_height * static_cast<int>(sizeof(void*)))),
-          taps(whole_vectors<T>(blocks * depthwise_taps * static_cast<int>(sizeof(DepthwiseTapPlace)))),
-          lanes((blocks * depthwise_taps + 2) * N),
-          zeros(packs ? 0 : g.in_width * S),
-          input(packs ? PackedBand<widest_lane<T>, T>::size(g, S, band) : 0),
-          gradient(packs_gradient ? band * vectors * N : 0) {}
-    [[nodiscard]] constexpr int size() const { return rows + taps + lanes + zeros + input + gradient; }
+          lane_numbers((blocks * depthwise_taps + 2) * N),
+          zero_numbers(packs ? 0 : g.in_width * S),
+          gradient_numbers(packs_gradient ? band * vectors * N : 0),
+          rows(memory.take<T const*>(band * g.taps_height)),
+          taps(memory.take<DepthwiseTapPlace>(blocks * depthwise_taps)),
+          lanes(memory.take<T>(lane_numbers)),
+          zeros(memory.take<T>(zero_numbers)),
+          gradients(memory.take<T>(gradient_numbers)) {}
 };
 
 /// dw [taps] and, where there is one, dbias of output channels [channel, end_channel); `planes` has x and dy (as y).
 template <class L, class T>
 STRATA_ONE_COPY void depthwise_weight_gradient(Correlation const& g, DepthwisePlanes<T const> const& planes, T* dw,
-                                               T* dbias, int S, T* scratch, int channel, int end_channel) {
+                                               T* dbias, int S, Carver memory, int channel, int end_channel) {
     constexpr int N = width_of<L>, Q = depthwise_taps;
-    DepthwiseLayout<T> const layout(g, S);
+    DepthwiseGradientScratch<T> parts(memory, g, S);
     int const length = g.out_width * S, tap_count = g.taps_height * g.taps_width;
-    std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S,
-                         pitch = static_cast<std::ptrdiff_t>(g.packed_columns()) * S;
-    auto** const rows = reinterpret_cast<T const**>(scratch);
-    T *const lanes = scratch + layout.rows + layout.taps, *const zeros = lanes + layout.lanes,
-             *const gradients = zeros + layout.zeros + layout.input;
-    PackedBand<L, T> packed{zeros + layout.zeros};
-    std::fill_n(zeros, layout.zeros, T(0));
-    std::fill_n(gradients, layout.gradient, T(0));
-    T *const total = lanes + layout.blocks * Q * N, *const unused = total + N;
-    auto* const taps = reinterpret_cast<DepthwiseTapPlace*>(scratch + layout.rows);
-    for (int k = 0; k < layout.blocks * Q; ++k) {  // idle taps repeat the last one
+    std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S;
+    std::fill_n(parts.zeros, parts.zero_numbers, T(0));
+    std::fill_n(parts.gradients, parts.gradient_numbers, T(0));
+    T *const lanes = parts.lanes, *const total = lanes + parts.blocks * Q * N, *const unused = total + N;
+    for (int k = 0; k < parts.blocks * Q; ++k) {  // idle taps repeat the last one
         int const tap = (std::min)(k, tap_count - 1), q = tap % g.taps_width;
-        taps[k] = {tap / g.taps_width, q, (layout.packs ? g.tap_column(q) : q * g.dilation_width - g.pad_left) * S};
+        parts.taps[k] = {
+            tap / g.taps_width, q,
+            parts.packs ? static_cast<int>(parts.planes.kernel_column(q)) : (q * g.dilation_width - g.pad_left) * S};
     }
     ColumnRange const full(g);
     DepthwiseTaps<T> d{};
-    d.rows = rows;
-    d.dy_pitch = d.length = layout.packs_gradient ? layout.vectors * N : length;
-    d.begin = layout.packs ? 0 : full.begin * S;
-    d.end = layout.packs ? d.length : full.end * S;
+    d.rows = parts.rows;
+    d.dy_pitch = d.length = parts.packs_gradient ? parts.vectors * N : length;
+    d.begin = parts.packs ? 0 : full.begin * S;
+    d.end = parts.packs ? d.length : full.end * S;
     for (int o = channel; o < end_channel; ++o) {
         T const* const x = planes.x + o / planes.readers * planes.x_plane;
         T const* const dy = planes.y + o * planes.y_plane;
-        std::fill_n(lanes, layout.lanes, T(0));
+        std::fill_n(lanes, parts.lane_numbers, T(0));
         for (int first = 0; first < g.out_height; first += d.count) {
-            d.count = (std::min)(layout.band, g.out_height - first);
-            if (layout.packs) packed.pack(g, x, S, first, d.count);
+            d.count = (std::min)(parts.band, g.out_height - first);
+            if (parts.packs) parts.planes.pack(x, 0, first, d.count, T(0));
             for (int i = 0; i < d.count; ++i)
                 for (int p = 0; p < g.taps_height; ++p) {
                     int const h = g.in_row(first + i, p);
-                    rows[i * g.taps_height + p] = layout.packs ? packed.rows + (h - g.in_row(first, 0)) * pitch
-                                                  : h < 0 || h >= g.in_height ? zeros
-                                                                              : x + h * in_row;
+                    parts.rows[i * g.taps_height + p] =
+                        parts.packs ? parts.planes.packed + parts.planes.kernel_row(p) + i * parts.planes.layout.pitch
+                        : h < 0 || h >= g.in_height ? parts.zeros
+                                                    : x + h * in_row;
                 }
             d.dy = dy + static_cast<std::ptrdiff_t>(first) * length;
-            if (layout.packs_gradient) {  // zeros behind a row's end
+            if (parts.packs_gradient) {  // zeros behind a row's end
                 for (int i = 0; i < d.count; ++i)
-                    copy_numbers<L>(d.dy + static_cast<std::ptrdiff_t>(i) * length, length, gradients + i * d.dy_pitch);
-                d.dy = gradients;
+                    copy_numbers<L>(d.dy + static_cast<std::ptrdiff_t>(i) * length, length,
+                                    parts.gradients + i * d.dy_pitch);
+                d.dy = parts.gradients;
             }
-            for (int block = 0; block < layout.blocks; ++block) {
-                d.taps = taps + block * Q;
-                depthwise_tap_sums<L>(g, d, S, layout.packs, lanes + block * Q * N, block == 0 ? total : unused);
+            for (int block = 0; block < parts.blocks; ++block) {
+                d.taps = parts.taps + block * Q;
+                depthwise_tap_sums<L>(g, d, S, parts.packs, lanes + block * Q * N, block == 0 ? total : unused);
             }
         }
         for (int tap = 0; tap < tap_count; ++tap) dw[o * tap_count + tap] += sum(load_lane<L>(lanes + tap * N));
@@ -163,7 +167,9 @@ struct DepthwiseParameterGradient<Convolution<G, Scheme>, Precision> {
     static constexpr KernelNote note{"depthwise", "one input channel a group"};
     using T = typename Precision::compute;
     static constexpr Items items{G::out_channels};  // weights and bias of a channel
-    static constexpr int scratch(int S) { return detail::DepthwiseLayout<T>(detail::forward_correlation<G>, S).size(); }
+    static constexpr int scratch(int S) {
+        return detail::carved_numbers<T, detail::DepthwiseGradientScratch<T>>(detail::forward_correlation<G>, S);
+    }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::DepthwisePlanes<T const> const planes{
             .x = a.x,

@@ -12,10 +12,26 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// Numbers of a phase's rows that lie apart from dx before their columns are spread.
-constexpr int spread_numbers(Correlation const& g, int S, int N) {
-    return S % N == 0 ? 0 : g.out_channels * g.rows_together(S, N) * g.out_width * S;
-}
+/// Where the bias of a convolution lies in its parameters.
+template <class G>
+inline constexpr std::ptrdiff_t bias_of = G::groups * forward_correlation<G>.group_weights;
+
+/// The scratch memory of a phase of a strided input gradient: rows that lie apart from dx before their columns are spread.
+template <class T>
+struct PhaseScratch {
+    T* apart;
+    Carver correlation;
+    constexpr PhaseScratch(Carver& memory, Correlation const& g, int S)
+        : apart(memory.take<T>(spreads(S) ? g.out_channels * g.rows_together(S, N) * g.out_width * S : 0)),
+          correlation(memory) {
+        CorrelationScratch<T>(memory, g, S);
+    }
+    /// Columns of small tiles are no vectors.
+    static constexpr bool spreads(int S) { return S % N != 0; }
+
+private:
+    static constexpr int N = width_of<widest_lane<T>>;
+};
 
 /// What ConvTranspose2d, whose forward pass is an input gradient, has besides: its bias, null where there is none, and
 /// the ReLU that follows it.
@@ -34,41 +50,37 @@ struct TransposedExtras {
 /// Rows [begin, end) of dx of a group, phase by phase.
 template <class L, class T>
 void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T const* dy, T const* w, T* dx, int S,
-                         T* scratch, bool add, int group, int begin, int end, TransposedExtras<T> extras = {}) {
-    constexpr int N = width_of<L>;
+                         Carver memory, bool add, int group, int begin, int end, TransposedExtras<T> extras = {}) {
     extras = extras.behind(group * f.in_channels);
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(f.in_height) * f.in_width * S;
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(f.stride_height) * f.in_width * S;
     dx += group * f.in_channels * plane;
     dy += group * f.out_channels * static_cast<std::ptrdiff_t>(f.out_height) * f.out_width * S;
     w += group * f.group_weights;
-    auto const rows_before = [&](int h, int row0) {  // of a phase
-        return h <= row0 ? 0 : (h - row0 + f.stride_height - 1) / f.stride_height;
-    };
     for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
         for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
-            auto const [g, row0, column0] = backward_phase(f, phase_row, phase_column);
-            int const from = rows_before(begin, row0), to = (std::min)(g.out_height, rows_before(end, row0));
-            T* const y = dx + (row0 * f.in_width + column0) * S;
+            auto const phase = backward_phase(f, phase_row, phase_column);
+            Correlation const& g = phase.correlation;
+            int const from = phase.rows_before(begin), to = phase.rows_before(end);
+            T* const y = dx + (phase.row0 * f.in_width + phase.column0) * S;
             if (g.out_width == 0 || from >= to) continue;
             if (g.taps_height <= 0 || g.taps_width <= 0) {  // no tap reaches these pixels
                 for (int c = 0; !add && c < f.in_channels; ++c)
-                    for (int i = from; i < to; ++i)
-                        for (int column = 0; column < g.out_width; ++column)
-                            std::fill_n(y + c * plane + i * row + column * f.stride_width * S, S, extras.untouched(c));
-            } else if (S % N == 0) {
-                correlate<L>(code, g, dy, w, extras.bias, y, S, scratch, add, from, to, plane, row, f.stride_width,
+                    phase.fill(y + c * plane, from, to, row, f.stride_width * S, S, extras.untouched(c));
+            } else if (!PhaseScratch<T>::spreads(S)) {
+                correlate<L>(code, g, dy, w, extras.bias, y, S, memory, add, from, to, plane, row, f.stride_width,
                              extras.relu);
-            } else {  // columns of small tiles are no vectors: rows are made apart, then spread
-                int const length = g.out_width * S, together = g.rows_together(S, N);
-                T* const apart = scratch + correlation_scratch<T>(g, S);
+            } else {
+                int const length = g.out_width * S, together = g.rows_together(S, width_of<L>);
+                Carver of_phase = memory;
+                PhaseScratch<T> const parts(of_phase, g, S);
                 for (int i = from, count = 0; i < to; i += count) {
                     count = (std::min)(together, to - i);
-                    correlate<L>(code, g, dy, w, extras.bias, apart - i * length, S, scratch, false, i, i + count,
-                                 count * length, length, 1, extras.relu);
+                    correlate<L>(code, g, dy, w, extras.bias, parts.apart - i * length, S, parts.correlation, false, i,
+                                 i + count, count * length, length, 1, extras.relu);
                     for (int c = 0; c < g.out_channels; ++c)
                         (add ? move_columns<true, T>
-                             : move_columns<false, T>)(apart + c * count * length, S, y + c * plane + i * row,
+                             : move_columns<false, T>)(parts.apart + c * count * length, S, y + c * plane + i * row,
                                                        f.stride_width * S, g.out_width, S, {count, length, row});
                 }
             }
@@ -76,15 +88,10 @@ void input_gradient_rows(CorrelationCode<T> const& code, Correlation const& f, T
 }
 template <class T>
 constexpr int input_gradient_scratch(Correlation const& f, int S) {
-    int most = 0;
     bool const strided = f.stride_height > 1 || f.stride_width > 1;
-    for (int row = 0; row < f.stride_height; ++row)
-        for (int column = 0; column < f.stride_width; ++column) {
-            Correlation const g = backward_phase(f, row, column).correlation;
-            most = (std::max)(
-                most, correlation_scratch<T>(g, S) + (strided ? spread_numbers(g, S, width_of<widest_lane<T>>) : 0));
-        }
-    return most;
+    return most_of_phases(f, [&](Correlation const& g) {
+        return strided ? carved_numbers<T, PhaseScratch<T>>(g, S) : carved_numbers<T, CorrelationScratch<T>>(g, S);
+    });
 }
 
 /// The forward pass of a convolution.
@@ -94,42 +101,65 @@ struct ForwardOf {
 };
 /// dx of a convolution, items being (group, row). Forward::of is the correlation that it is the gradient of.
 template <class G, class L, class Forward = ForwardOf<G>, class T>
-void direct_input_gradient(T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int begin, int end,
+void direct_input_gradient(T const* dy, T const* w, T* dx, int S, Carver memory, bool add, int begin, int end,
                            TransposedExtras<T> extras = {}) {
     constexpr auto code = correlation_code<L, G::group_channels, 1>();
     if constexpr (G::stride_height == 1 && G::stride_width == 1) {
         static constexpr Correlation g = backward_phase(Forward::of, 0, 0).correlation;
-        correlate<L>(code, g, dy, w, extras.bias, dx, S, scratch, add, begin, end, G::height * G::width * S,
+        correlate<L>(code, g, dy, w, extras.bias, dx, S, memory, add, begin, end, G::height * G::width * S,
                      G::width * S, 1, extras.relu);
     } else {
         for (int item = begin, count = 0; item < end; item += count) {
             int const group = item / G::height, h = item % G::height;
             count = (std::min)(G::height - h, end - item);
-            input_gradient_rows<L>(code, Forward::of, dy, w, dx, S, scratch, add, group, h, h + count, extras);
+            input_gradient_rows<L>(code, Forward::of, dy, w, dx, S, memory, add, group, h, h + count, extras);
         }
     }
 }
 
+/// The forward pass of G, items being (group, output row); or added, which ConvTranspose2d asks for. `S` samples a tile.
+template <class G, class L, class T>
+void direct_forward(T const* x, T const* w, T const* bias, T* y, int S, Carver memory, bool add, int begin, int end,
+                    bool relu, Correlation const& g = forward_correlation<G>) {
+    correlate<L>(correlation_code<L, G::group_out_channels, G::stride_width>(), g, x, w, bias, y, S, memory, add, begin,
+                 end, G::out_height * G::out_width * S, G::out_width * S, 1, relu);
+}
+
+/// The gradient of a convolution's bias.
+template <class G, class Precision>
+void add_bias_gradient(KernelData<Precision> const& a) {
+    if constexpr (G::bias)
+        bias_gradient<widest_lane<typename Precision::compute>>(a.dy, a.gradient + bias_of<G>, G::out_channels,
+                                                                G::out_height * G::out_width * a.stride);
+}
+
 }  // namespace detail
 
+template <class Op, class Precision>
+struct DirectConvolutionForward;
 template <class G, class Scheme, class Precision>
-struct DirectForward {
+requires detail::UniformPrecision<Precision>
+struct DirectConvolutionForward<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
     using T = typename Precision::compute;
     static constexpr bool applies_relu = true;
     static constexpr Items items{G::groups * G::out_height};
-    static constexpr int scratch(int S) { return detail::correlation_scratch<T>(detail::forward_correlation<G>, S); }
+    static constexpr int scratch(int S) {
+        return detail::carved_numbers<T, detail::CorrelationScratch<T>>(detail::forward_correlation<G>, S);
+    }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        T const* const bias =
-            G::bias ? a.parameters + Convolution<G, Scheme>::Parameters::size - G::out_channels : nullptr;
-        using L = widest_lane<T>;
-        detail::correlate<L>(detail::correlation_code<L, G::group_out_channels, G::stride_width>(),
-                             detail::forward_correlation<G>, a.x, a.parameters, bias, a.y, a.stride, a.scratch, false,
-                             begin, end, G::out_height * G::out_width * a.stride, G::out_width * a.stride, 1, a.relu);
+        detail::direct_forward<G, widest_lane<T>>(a.x, a.parameters,
+                                                  G::bias ? a.parameters + detail::bias_of<G> : nullptr, a.y, a.stride,
+                                                  a.scratch, false, begin, end, a.relu);
     }
 };
 
+template <class Op, class Precision>
+struct DirectConvolutionInputGradient;
 template <class G, class Scheme, class Precision>
-struct DirectInputGradient {
+requires detail::UniformPrecision<Precision>
+struct DirectConvolutionInputGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
     using T = typename Precision::compute;
     static constexpr Items items{G::groups * G::height};
     static constexpr int scratch(int S) { return detail::input_gradient_scratch<T>(detail::forward_correlation<G>, S); }
@@ -139,48 +169,24 @@ struct DirectInputGradient {
     }
 };
 
+template <class Op, class Precision>
+struct DirectConvolutionParameterGradient;
 template <class G, class Scheme, class Precision>
-struct DirectParameterGradient {
+requires detail::UniformPrecision<Precision>
+struct DirectConvolutionParameterGradient<Convolution<G, Scheme>, Precision> {
+    static constexpr KernelNote note{"direct", "every convolution"};
     using T = typename Precision::compute;
     static constexpr int blocks = G::groups * detail::tap_blocks(detail::forward_correlation<G>);
     static constexpr Items items{blocks + 1};  // the last one is the bias
     static constexpr int scratch(int S) {
-        return detail::weight_gradient_scratch<T>(detail::forward_correlation<G>, S);
+        return detail::carved_numbers<T, detail::WeightGradientScratch<T>>(detail::forward_correlation<G>, S);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::weight_gradient<widest_lane<T>>(detail::forward_correlation<G>, a.x, a.dy, a.gradient, a.stride,
                                                 a.scratch, begin, (std::min)(end, blocks),
                                                 detail::column_gather<G::stride_width, T>());
-        if (G::bias && begin < end && end == items.count) add_bias(a);
+        if (begin < end && end == items.count) detail::add_bias_gradient<G>(a);
     }
-    static void add_bias(KernelData<Precision> const& a) {
-        detail::bias_gradient<widest_lane<T>>(a.dy,
-                                              a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels,
-                                              G::out_channels, G::out_height * G::out_width * a.stride);
-    }
-};
-
-template <class Op, class Precision>
-struct DirectConvolutionForward;
-template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct DirectConvolutionForward<Convolution<G, Scheme>, Precision> : DirectForward<G, Scheme, Precision> {
-    static constexpr KernelNote note{"direct", "every convolution"};
-};
-template <class Op, class Precision>
-struct DirectConvolutionInputGradient;
-template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct DirectConvolutionInputGradient<Convolution<G, Scheme>, Precision> : DirectInputGradient<G, Scheme, Precision> {
-    static constexpr KernelNote note{"direct", "every convolution"};
-};
-template <class Op, class Precision>
-struct DirectConvolutionParameterGradient;
-template <class G, class Scheme, class Precision>
-requires detail::UniformPrecision<Precision>
-struct DirectConvolutionParameterGradient<Convolution<G, Scheme>, Precision>
-    : DirectParameterGradient<G, Scheme, Precision> {
-    static constexpr KernelNote note{"direct", "every convolution"};
 };
 
 }  // namespace strata::inline STRATA_ABI

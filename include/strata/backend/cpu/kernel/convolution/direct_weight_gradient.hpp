@@ -57,34 +57,38 @@ constexpr int tap_blocks(Correlation const& g) {
     return (g.in_channels * g.taps_height * g.taps_width + gradient_taps - 1) / gradient_taps;
 }
 
+/// The scratch memory of the weight gradient: where the taps' rows begin, a row of zeros, packed channels and dy. A packed
+/// channel, `slot` numbers, ends in zeros: a short row's vector reads beyond it.
 template <class T>
-constexpr int weight_gradient_scratch(Correlation const& g, int S) {
-    constexpr int N = width_of<widest_lane<T>>;
-    GradientLayout const layout(g, S, N);
-    return g.out_height * gradient_taps * static_cast<int>(sizeof(void*) / sizeof(T)) + layout.vectors * N +
-           g.packed_columns() * S +  // a row of zeros
-           (layout.packs_input ? layout.channels * (g.in_height * layout.pitch + N) : 0) +
-           (layout.packs_gradient ? g.out_channels * g.out_height * layout.vectors * N : 0);
-}
+struct WeightGradientScratch {
+    GradientLayout layout;
+    int zero_count, slot;
+    T const** taps;
+    T *zeros, *packed, *gradients;
+    constexpr WeightGradientScratch(Carver& memory, Correlation const& g, int S)
+        : layout(g, S, N),
+          zero_count(layout.vectors * N + g.packed_columns() * S),
+          slot(g.in_height * layout.pitch + N),
+          taps(memory.take<T const*>(g.out_height * gradient_taps)),
+          zeros(memory.take<T>(zero_count)),
+          packed(memory.take<T>(layout.packs_input ? layout.channels * slot : 0)),
+          gradients(memory.take<T>(layout.packs_gradient ? g.out_channels * g.out_height * layout.vectors * N : 0)) {}
+
+private:
+    static constexpr int N = width_of<widest_lane<T>>;
+};
 
 /// Items are (group, block of neighbouring taps of the input channels), so weights in PyTorch's layout. `gather` is
 /// column_gather of the stride.
 template <class L, class T>
-STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, T* scratch, int begin,
-                                     int end, ColumnMover<T> gather) {
+STRATA_ONE_COPY void weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, int S, Carver memory,
+                                     int begin, int end, ColumnMover<T> gather) {
     constexpr int N = width_of<L>, Q = gradient_taps;
-    GradientLayout const layout(g, S, N);
+    auto const [layout, zero_count, slot, taps, zeros, packed, gradients] = WeightGradientScratch<T>(memory, g, S);
     int const blocks = tap_blocks(g), length = g.out_width * S, all_taps = g.in_channels * layout.taps;
-    auto** const taps = reinterpret_cast<T const**>(scratch);
-    T* const zeros = scratch + g.out_height * Q * static_cast<int>(sizeof(void*) / sizeof(T));
-    int const zero_count = layout.vectors * N + g.packed_columns() * S;
     std::fill_n(zeros, zero_count, T(0));
-    T* const packed = zeros + zero_count;
-    // A packed channel ends in zeros: a short row's vector reads beyond it.
-    int const slot = g.in_height * layout.pitch + N;
     int packed_channels[Q];
     std::fill_n(packed_channels, Q, -1);
-    T* const gradients = packed + (layout.packs_input ? layout.channels * slot : 0);
     int const dy_pitch = layout.packs_gradient ? layout.vectors * N : length;
 
     for (int item = begin, packed_group = -1; item < end; ++item) {

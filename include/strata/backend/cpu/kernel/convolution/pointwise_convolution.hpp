@@ -17,36 +17,10 @@ namespace strata::inline STRATA_ABI {
 
 namespace detail {
 
-/// Rows of a block, and numbers of its columns.
-inline constexpr int pointwise_rows = 6;
+/// Rows of a block that are no whole columns, and numbers of a block's columns.
+inline constexpr int pointwise_rows = product_block_rows;
 template <class L>
 inline constexpr int pointwise_columns = block_vectors * width_of<L>;
-
-template <int M, int V, class L, class T>
-STRATA_ONE_COPY void pointwise_block(Product<T> const& p) {
-    product_block<M, V, L>(p, 0, 0);
-}
-/// At most six rows of `vectors` vectors, at most block_vectors.
-template <class L, class T>
-void pointwise_product(Product<T> p, int rows, int vectors) {
-    constexpr int V = block_vectors;
-    auto const columns = [&]<int M>(std::integral_constant<int, M>) {
-        if (vectors == V) {
-            pointwise_block<M, V, L>(p);
-        } else {
-            Product<T> piece = p;
-            for (int v = 0; v < vectors; ++v, piece.b += width_of<L>, piece.out += width_of<L>)
-                pointwise_block<M, 1, L>(piece);
-        }
-        p.a += M * p.a_row;
-        p.out += M * p.out_row;
-        if (p.bias) p.bias += M;
-        rows -= M;
-    };
-    if (rows == pointwise_rows) return columns(std::integral_constant<int, pointwise_rows>{});
-    while (rows >= 2) columns(std::integral_constant<int, 2>{});
-    if (rows == 1) columns(std::integral_constant<int, 1>{});
-}
 
 /// The numbers of a channel that a 1x1 kernel with strides takes: numbers n of the rows of outputs, and where in the
 /// image their columns lie.
@@ -106,7 +80,7 @@ STRATA_ONE_COPY void pointwise_multiply(Product<T> const& p, int rows, T* panel,
                                         PointwiseImage const* spread = nullptr) {
     constexpr int N = width_of<L>, columns = pointwise_columns<L>;
     for (int n = begin; n < end; n += columns) {
-        int const held = (std::min)(columns, end - n), vectors = (held + N - 1) / N;
+        int const held = (std::min)(columns, end - n), whole = (held + N - 1) / N * N;
         Product<T> block = p;
         block.b += n;
         if (gathered) {
@@ -124,34 +98,27 @@ STRATA_ONE_COPY void pointwise_multiply(Product<T> const& p, int rows, T* panel,
             block.b = panel;
             block.b_k = columns;
         }
+        if (!spread && held % N == 0) {
+            block.out += n;
+            if (add) block.init = ProductInit::accumulate;
+            product_rows<L>(block, 0, rows, 0, held);
+            continue;
+        }
         for (int m = 0; m < rows; m += pointwise_rows) {
             int const count = (std::min)(pointwise_rows, rows - m);
+            T values[pointwise_rows * columns];
             block.a = p.a + m * p.a_row;
             if (p.bias) block.bias = p.bias + m;
-            T* const out = p.out + m * p.out_row + n;
-            block.out = out;
-            block.out_row = p.out_row;
-            if (!spread && !add && held % N == 0) {
-                pointwise_product<L>(block, count, vectors);
-                continue;
-            }
-            T values[pointwise_rows * columns];
             block.out = values;
             block.out_row = columns;
-            pointwise_product<L>(block, count, vectors);
+            product_rows<L>(block, 0, count, 0, whole);
             for (int u = 0; u < count; ++u) {
                 T const* const value = values + u * columns;
-                if (spread) {
-                    spread->spread(value, n, held, p.out + (m + u) * p.out_row, add);
-                    continue;
-                }
-                T* const to = out + u * p.out_row;
-                int at = 0;
-                for (; at + N <= held; at += N) {
-                    L const result = load_lane<L>(value + at);
-                    store_lane(to + at, add ? load_lane<L>(to + at) + result : result);
-                }
-                for (; at < held; ++at) to[at] = add ? to[at] + value[at] : value[at];
+                T* const to = p.out + (m + u) * p.out_row;
+                if (spread)
+                    spread->spread(value, n, held, to, add);
+                else
+                    put_numbers(value, held, to + n, add);
             }
         }
     }
@@ -162,68 +129,57 @@ inline constexpr int pointwise_depth = 128;
 /// From one row of gathered numbers to the next: not a power of two, or the rows would share a few cache lines.
 template <class L>
 inline constexpr int pointwise_pitch = pointwise_depth + width_of<L>;
-
-/// panel[k][c] = x[c][k] for k < depth and c < columns, `pitch` numbers between rows of x; zeros up to whole vectors.
-template <class L, class T>
-STRATA_ONE_COPY void pointwise_transpose(T const* x, std::ptrdiff_t pitch, int depth, int columns, T* panel) {
-    constexpr int N = width_of<L>, width = pointwise_columns<L>;
-    for (int c = 0; c < columns; c += N) {
-        int k = 0;
-        if (c + N <= columns)
-            for (; k + N <= depth; k += N) {
-                L lanes[static_cast<std::size_t>(N)];
-                STRATA_UNROLL
-                for (int u = 0; u < N; ++u) lanes[u] = load_lane<L>(x + (c + u) * pitch + k);
-                transpose(lanes);
-                STRATA_UNROLL
-                for (int u = 0; u < N; ++u) store_lane(panel + (k + u) * width + c, lanes[u]);
-            }
-        for (; k < depth; ++k) {
-            STRATA_ROLLED
-            for (int u = 0; u < N; ++u) panel[k * width + c + u] = c + u < columns ? x[(c + u) * pitch + k] : T(0);
-        }
-    }
-}
+/// The scratch memory of the weight gradient: a piece of x, transposed, and gathered before.
+template <class L>
+struct PointwisePanels {
+    scalar_of<L>*panel, *rows;
+    constexpr PointwisePanels(Carver& memory, bool gathers)
+        : panel(memory.take<scalar_of<L>>(pointwise_depth * pointwise_columns<L>)),
+          rows(memory.take<scalar_of<L>>(gathers ? pointwise_pitch<L> * pointwise_columns<L> : 0)) {}
+};
 
 /// dw(o, c) += sum over n < numbers of dy(o, n) x(c, n) for outputs [begin, end) of a group of `inputs` channels,
 /// planes of x `plane` numbers apart; where there is an image, x's columns are gathered from it.
 template <class L, class T>
 STRATA_ONE_COPY void pointwise_weight_gradient(T const* x, std::ptrdiff_t plane, T const* dy, T* dw, int inputs,
-                                               int numbers, T* panel, int begin, int end,
+                                               int numbers, Carver memory, int begin, int end,
                                                PointwiseImage const* gathered = nullptr) {
     constexpr int N = width_of<L>, columns = pointwise_columns<L>;
+    auto const [panel, rows] = PointwisePanels<L>(memory, gathered != nullptr);
     for (int c = 0; c < inputs; c += columns) {
-        int const held = (std::min)(columns, inputs - c), vectors = (held + N - 1) / N;
+        int const held = (std::min)(columns, inputs - c), whole = (held + N - 1) / N * N;
         for (int n = 0; n < numbers; n += pointwise_depth) {
             int const depth = (std::min)(pointwise_depth, numbers - n);
             if (gathered) {
-                T* const rows = panel + pointwise_depth * columns;
                 for (int k = 0; k < held; ++k)
                     gathered->gather(x + (c + k) * plane, n, depth, rows + k * pointwise_pitch<L>);
-                pointwise_transpose<L>(rows, pointwise_pitch<L>, depth, held, panel);
+                transpose_rows<L>(rows, pointwise_pitch<L>, panel, columns, depth, held);
             } else {
-                pointwise_transpose<L>(x + c * plane + n, plane, depth, held, panel);
+                transpose_rows<L>(x + c * plane + n, plane, panel, columns, depth, held);
             }
+            Product<T> p{.a = dy + n,
+                         .a_row = numbers,
+                         .a_k = 1,
+                         .b = panel,
+                         .b_k = columns,
+                         .out = dw + c,
+                         .out_row = inputs,
+                         .depth = depth,
+                         .init = ProductInit::accumulate};
+            if (held == whole) {
+                product_rows<L>(p, begin, end, 0, held);
+                continue;
+            }
+            T values[pointwise_rows * columns];
+            p.init = ProductInit::zero;
+            p.out = values;
+            p.out_row = columns;
             for (int o = begin; o < end; o += pointwise_rows) {
                 int const count = (std::min)(pointwise_rows, end - o);
-                T values[pointwise_rows * columns];
-                Product<T> const p{dy + static_cast<std::ptrdiff_t>(o) * numbers + n,
-                                   numbers,
-                                   1,
-                                   panel,
-                                   columns,
-                                   values,
-                                   columns,
-                                   depth};
-                pointwise_product<L>(p, count, vectors);
-                for (int u = 0; u < count; ++u) {
-                    T* const to = dw + static_cast<std::ptrdiff_t>(o + u) * inputs + c;
-                    T const* const value = values + u * columns;
-                    int at = 0;
-                    for (; at + N <= held; at += N)
-                        store_lane(to + at, load_lane<L>(to + at) + load_lane<L>(value + at));
-                    for (; at < held; ++at) to[at] += value[at];
-                }
+                p.a = dy + static_cast<std::ptrdiff_t>(o) * numbers + n;
+                product_rows<L>(p, 0, count, 0, whole);
+                for (int u = 0; u < count; ++u)
+                    put_numbers(values + u * columns, held, dw + static_cast<std::ptrdiff_t>(o + u) * inputs + c, true);
             }
         }
     }
@@ -334,8 +290,7 @@ struct PointwiseParameterGradient<Convolution<G, Scheme>, Precision> {
     static constexpr int blocks = (G::group_out_channels + detail::pointwise_rows - 1) / detail::pointwise_rows;
     static constexpr Items items{G::groups * blocks + 1};  // the last one is the bias
     static constexpr int scratch(int) {
-        constexpr int gathered = detail::pointwise_strided<G> ? detail::pointwise_pitch<L> : 0;
-        return (detail::pointwise_depth + gathered) * detail::pointwise_columns<L>;
+        return detail::carved_numbers<T, detail::PointwisePanels<L>>(detail::pointwise_strided<G>);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         constexpr int in = G::group_channels, out = G::group_out_channels;
@@ -350,8 +305,7 @@ struct PointwiseParameterGradient<Convolution<G, Scheme>, Precision> {
                                              a.gradient + group * out * in, in, numbers, a.scratch, from,
                                              (std::min)(to, out), detail::pointwise_strided<G> ? &image : nullptr);
                                      });
-        if (G::bias && begin < end && end == items.count)
-            detail::bias_gradient<L>(a.dy, a.gradient + G::out_channels * in, G::out_channels, numbers);
+        if (begin < end && end == items.count) detail::add_bias_gradient<G>(a);
     }
 };
 

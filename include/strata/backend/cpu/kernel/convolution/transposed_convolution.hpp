@@ -8,24 +8,6 @@
 
 namespace strata::inline STRATA_ABI {
 
-namespace detail {
-
-template <class Op, class T>
-T const* transposed_bias(T const* parameters) {
-    return Op::bias ? parameters + Op::Weight::Extents::size : nullptr;
-}
-
-/// dx, items being (group, row). What the direct kernel of the mirror's forward pass does, but it can add.
-template <class G, class T>
-void transposed_input_gradient(T const* dy, T const* w, T* dx, int S, T* scratch, bool add, int begin, int end) {
-    using L = widest_lane<T>;
-    T const* const none = nullptr;
-    correlate<L>(correlation_code<L, G::group_out_channels, G::stride_width>(), forward_correlation<G>, dy, w, none, dx,
-                 S, scratch, add, begin, end, G::out_height * G::out_width * S, G::out_width * S);
-}
-
-}  // namespace detail
-
 template <class Op, class Precision>
 struct TransposedForward;
 template <class G, bool HasBias, class Scheme, class Precision>
@@ -33,14 +15,14 @@ requires detail::UniformPrecision<Precision>
 struct TransposedForward<TransposedConvolution<G, HasBias, Scheme>, Precision> {
     static constexpr KernelNote note{"transposed", "the input gradient of its mirror, direct"};
     using Op = TransposedConvolution<G, HasBias, Scheme>;
-    using Direct = DirectInputGradient<G, Scheme, Precision>;
+    using Direct = DirectConvolutionInputGradient<Convolution<G, Scheme>, Precision>;
     static constexpr bool applies_relu = true;
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) { return Direct::scratch(S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         detail::direct_input_gradient<G, widest_lane<typename Precision::compute>>(
             a.x, a.parameters, a.y, a.stride, a.scratch, false, begin, end,
-            {detail::transposed_bias<Op>(a.parameters), a.relu});
+            {HasBias ? a.parameters + Op::Weight::Extents::size : nullptr, a.relu});
     }
 };
 template <class Op, class Precision>
@@ -49,12 +31,13 @@ template <class G, bool HasBias, class Scheme, class Precision>
 requires detail::UniformPrecision<Precision>
 struct TransposedInputGradient<TransposedConvolution<G, HasBias, Scheme>, Precision> {
     static constexpr KernelNote note{"transposed", "its mirror, direct"};
-    using Direct = DirectForward<G, Scheme, Precision>;
+    using Direct = DirectConvolutionForward<Convolution<G, Scheme>, Precision>;
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) { return Direct::scratch(S); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
-        detail::transposed_input_gradient<G>(a.dy, a.parameters, a.dx, a.stride, a.scratch,
-                                             a.write == GradientWrite::add, begin, end);
+        typename Direct::T const* const no_bias = nullptr;
+        detail::direct_forward<G, widest_lane<typename Direct::T>>(
+            a.dy, a.parameters, no_bias, a.dx, a.stride, a.scratch, a.write == GradientWrite::add, begin, end, false);
     }
 };
 

@@ -7,6 +7,7 @@
 #include "../../../../core/for_lanes.hpp"
 #include "../../../../layer/upsample.hpp"
 #include "../generic.hpp"
+#include "../micro/carver.hpp"
 #include "../micro/strided_columns.hpp"
 
 #pragma GCC diagnostic push
@@ -155,19 +156,30 @@ STRATA_ONE_COPY void upsample_gradient(AxisTable<T> const& rows, AxisTable<T> co
     }
 }
 
-/// Scratch of a row of `columns` columns and a column beside either end, which whole vectors may run over.
+/// The scratch memory of phases: rows of the input's width and, for the gradient, of the output's, with a column beside
+/// either end, which whole vectors may run over.
 template <class T>
-constexpr int phase_row(int columns, int S) {
-    return (columns + 2) * S + width_of<widest_lane<T>>;
-}
+struct PhaseRows {
+    T *row, *phase, *above;
+    constexpr PhaseRows(Carver& memory, int in, int out, int S)
+        : row(memory.take<T>(numbers(in, S))),
+          phase(memory.take<T>(numbers(in, S))),
+          above(memory.take<T>(numbers(out, S))) {}
+
+private:
+    static constexpr int numbers(int columns, int S) {
+        return columns == 0 ? 0 : (columns + 2) * S + width_of<widest_lane<T>>;
+    }
+};
 
 /// The same as upsample, of periodic columns and less than four samples.
 template <class L, class T>
 STRATA_ONE_COPY void upsample_phases(AxisTable<T> const& rows, AxisTable<T> const& columns, T const* x, T* y, int S,
-                                     T* scratch, int begin, int end) {
+                                     Carver memory, int begin, int end) {
     constexpr int N = width_of<L>;
     int const row = columns.in * S, out_row = columns.out * S;
-    T *const blended = scratch + S, *const phase = scratch + phase_row<T>(columns.in, S);
+    PhaseRows<T> const parts(memory, columns.in, 0, S);
+    T *const blended = parts.row + S, *const phase = parts.phase;
     for (int item = begin; item < end; ++item) {
         int const i = item % rows.out;
         T* const to = y + static_cast<std::ptrdiff_t>(item) * out_row;
@@ -179,14 +191,10 @@ STRATA_ONE_COPY void upsample_phases(AxisTable<T> const& rows, AxisTable<T> cons
         T const *low = image + rows.low[i] * row, *const high = image + rows.high[i] * row;
         if (rows.interpolates || columns.interpolates) {
             T const weight = rows.weight[i];
-            int k = 0;
-            for (; k + N <= row; k += N)
-                store_lane(blended + k, rows.interpolates ? blend(load_lane<L>(low + k), load_lane<L>(high + k), weight)
-                                                          : load_lane<L>(low + k));
-            for (; k < row; ++k) {
-                STRATA_SCALAR;
-                blended[k] = rows.interpolates ? blend(low[k], high[k], weight) : low[k];
-            }
+            for_lanes<T>(0, row, [&]<class V>(std::ptrdiff_t k) {
+                V const value = load_lane<V>(low + k);
+                store_lane(blended + k, rows.interpolates ? blend(value, load_lane<V>(high + k), weight) : value);
+            });
             std::copy_n(blended, S, blended - S);  // the borders
             std::copy_n(blended + row - S, S, blended + row);
             low = blended;
@@ -208,11 +216,11 @@ STRATA_ONE_COPY void upsample_phases(AxisTable<T> const& rows, AxisTable<T> cons
 /// The same as upsample_gradient, of periodic columns and less than four samples.
 template <class L, class T>
 STRATA_ONE_COPY void upsample_phases_gradient(AxisTable<T> const& rows, AxisTable<T> const& columns, T const* dy, T* dx,
-                                              int S, T* scratch, bool add, int begin, int end) {
+                                              int S, Carver memory, bool add, int begin, int end) {
     constexpr int N = width_of<L>;
     int const row = columns.in * S, out_row = columns.out * S;
-    T *const sums = scratch + S, *const phase = scratch + phase_row<T>(columns.in, S),
-             *const above = phase + phase_row<T>(columns.in, S);
+    PhaseRows<T> const parts(memory, columns.in, columns.out, S);
+    T *const sums = parts.row + S, *const phase = parts.phase, *const above = parts.above;
     std::fill_n(phase, row + N, T(0));  // what lies behind a phase counts nothing
     for (int item = begin; item < end; ++item) {
         int const h = item % rows.in;
@@ -257,6 +265,9 @@ struct UpsamplePass {
     static constexpr AxisTable<T> const& columns() { return AxisTableOf<typename Op::Columns, T>::table; }
     static constexpr bool has_phases = UniformPrecision<Precision> && Op::Columns::periodic;
     static constexpr bool by_phases(int S) { return has_phases && S < 4; }
+    static constexpr int scratch(int S, bool gradient) {
+        return by_phases(S) ? carved_numbers<T, PhaseRows<T>>(Op::Columns::in, gradient ? Op::Columns::out : 0, S) : 0;
+    }
 };
 
 }  // namespace detail
@@ -269,7 +280,7 @@ struct UpsampleForward<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
     using Pass = detail::UpsamplePass<Upsampling<C, RowAxis, ColumnAxis>, Precision>;
     using T = typename Precision::compute;
     static constexpr Items items{C * RowAxis::out};
-    static constexpr int scratch(int S) { return Pass::by_phases(S) ? 2 * detail::phase_row<T>(ColumnAxis::in, S) : 0; }
+    static constexpr int scratch(int S) { return Pass::scratch(S, false); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if constexpr (Pass::has_phases)
             if (Pass::by_phases(a.stride))
@@ -289,11 +300,7 @@ struct UpsampleInputGradient<Upsampling<C, RowAxis, ColumnAxis>, Precision> {
     using Pass = detail::UpsamplePass<Upsampling<C, RowAxis, ColumnAxis>, Precision>;
     using T = typename Precision::compute;
     static constexpr Items items{C * RowAxis::in};
-    static constexpr int scratch(int S) {
-        return Pass::by_phases(S)
-                   ? 2 * detail::phase_row<T>(ColumnAxis::in, S) + detail::phase_row<T>(ColumnAxis::out, S)
-                   : 0;
-    }
+    static constexpr int scratch(int S) { return Pass::scratch(S, true); }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         bool const add = a.write == GradientWrite::add;
         if constexpr (Pass::has_phases)

@@ -1,6 +1,7 @@
 // ZeroPad2d on the CPU: rows are copied, whatever they hold.
 #pragma once
 
+#include "../../../../core/for_lanes.hpp"
 #include "../../../../layer/zero_pad2d.hpp"
 #include "../generic.hpp"
 
@@ -46,14 +47,9 @@ STRATA_ONE_COPY void zero_pad_gradient(PaddedImage const& g, T const* dy, T* dx,
             std::copy_n(from, row, to);
             continue;
         }
-        std::ptrdiff_t k = 0;
-        for (; k + width_of<L> <= row; k += width_of<L>)
-            store_lane(to + k, load_lane<L>(to + k) + load_lane<L>(from + k));
-        for (; k < row; ++k) {
-            STRATA_SCALAR;
-            using C = scalar_of<L>;
-            store_lane(to + k, load_lane<C>(to + k) + load_lane<C>(from + k));
-        }
+        for_lanes<scalar_of<L>>(0, row, [&]<class V>(std::ptrdiff_t k) {
+            store_lane(to + k, load_lane<V>(to + k) + load_lane<V>(from + k));
+        });
     }
 }
 

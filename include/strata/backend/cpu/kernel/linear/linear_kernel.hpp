@@ -108,23 +108,17 @@ STRATA_COLD void outer_product_over_samples(T const* x, T const* dy, T* dweight,
         for (int s0 = 0; s0 < S; s0 += most) {
             int const samples = (std::min)(most, S - s0);
             bool const add = !set || s0 > 0;
-            T transposed[most * wide];
+            T transposed[most * wide], sums[most * N];
+            int const pitch = (std::max)(columns, N);
+            transpose_rows<L>(x + i * S + s0, S, transposed, pitch, samples, columns);
             if (columns >= N) {
-                transpose_rows<L>(x + i * S + s0, S, transposed, columns, samples, columns);
                 Product<T> const p{
-                    dy + s0,     S,      1,       transposed, columns,
+                    dy + s0,     S,      1,       transposed, pitch,
                     dweight + i, inputs, samples, nullptr,    add ? ProductInit::accumulate : ProductInit::zero};
                 product_rows<L>(p, 0, outputs, 0, columns);
                 continue;
             }
             // The last columns go through a copy, the row's neighbour is not ours to touch.
-            std::fill_n(transposed, samples * N, T(0));
-            for (int c = 0; c < columns; ++c)
-                for (int s = 0; s < samples; ++s) {
-                    STRATA_SCALAR;
-                    transposed[s * N + c] = x[(i + c) * S + s0 + s];
-                }
-            T sums[most * N];
             for (int o = 0; o < outputs; o += most) {
                 int const rows = (std::min)(most, outputs - o);
                 Product<T> const p{dy + o * S + s0, S, 1, transposed, N, sums, N, samples, nullptr, ProductInit::zero};

@@ -1,9 +1,8 @@
-// A worker's scratch memory, taken part by part. A kernel writes its parts down once, in a function of a Carver: run
+// A worker's scratch memory, taken part by part. A kernel writes its parts down once, as a struct that a Carver fills: run
 // without memory it counts what they need, at compile time; run with it, it hands them out.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 #include "../../../../core/config.hpp"
 
@@ -15,22 +14,22 @@ public:
 
     /// Counts.
     constexpr Carver() = default;
-    /// Hands out the memory, which begins anywhere and is as large as one without memory has counted.
-    explicit Carver(void* memory)
-        : first_(reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory) + line - 1) / line * line)) {}
+    /// Hands out the memory, which begins on a cache line and is as large as one without memory has counted.
+    Carver(void* memory) : first_(static_cast<std::byte*>(memory)) {}
 
     /// The next part, of `count` numbers; null where it counts.
     template <class T>
     constexpr T* take(std::ptrdiff_t count) {
-        std::ptrdiff_t const from = bytes_;
-        bytes_ += (count * static_cast<std::ptrdiff_t>(sizeof(T)) + line - 1) / line * line;
+        std::ptrdiff_t const from = (bytes_ + line - 1) / line * line;
+        bytes_ = from + count * static_cast<std::ptrdiff_t>(sizeof(T));
         if (first_ == nullptr) return nullptr;
         return reinterpret_cast<T*>(first_ + from);
     }
-    /// How many numbers of type T all parts together need, with what aligns them.
+    /// How many numbers of type T all parts together need.
     template <class T>
     [[nodiscard]] constexpr int numbers() const {
-        return static_cast<int>((bytes_ + line) / static_cast<std::ptrdiff_t>(sizeof(T)));
+        constexpr std::ptrdiff_t size = sizeof(T);
+        return static_cast<int>((bytes_ + size - 1) / size);
     }
 
 private:
@@ -38,11 +37,11 @@ private:
     std::ptrdiff_t bytes_ = 0;
 };
 
-/// Numbers of type T that the parts of `plan`, taken in its function carve(), need.
-template <class T, class Plan>
-constexpr int carved_numbers(Plan const& plan) {
+/// Numbers of type T that the struct Parts needs, made of a Carver and `of`.
+template <class T, class Parts, class... Of>
+constexpr int carved_numbers(Of const&... of) {
     Carver counting;
-    plan.carve(counting);
+    Parts(counting, of...);
     return counting.numbers<T>();
 }
 

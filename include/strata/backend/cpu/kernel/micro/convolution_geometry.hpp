@@ -35,7 +35,18 @@ constexpr Correlation forward_correlation = {
 /// d / gcd rows of dy apart, or none; gcd is that of s and d. `row0` and `column0` are a phase's first pixel.
 struct BackwardPhase {
     Correlation correlation;
-    int row0, column0;
+    int row0, column0, stride_height;
+
+    /// The rows of the phase before row h of dx.
+    [[nodiscard]] constexpr int rows_before(int h) const {
+        return h <= row0 ? 0 : (std::min)(correlation.out_height, (h - row0 + stride_height - 1) / stride_height);
+    }
+    /// Pixels that no tap reaches: rows [from, to) of S samples each, a row and a column of the phase so far apart in y.
+    template <class T>
+    void fill(T* y, int from, int to, std::ptrdiff_t row, int column, int S, T value) const {
+        for (int i = from; i < to; ++i)
+            for (int j = 0; j < correlation.out_width; ++j) std::fill_n(y + i * row + j * column, S, value);
+    }
 };
 constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int phase_column) {
     struct Axis {
@@ -75,7 +86,17 @@ constexpr BackwardPhase backward_phase(Correlation const& f, int phase_row, int 
              .tap_weights = -f.tap_weights * w.step,
              .first_weight = (h.tap + h.step * (h.taps - 1)) * f.row_weights + w.tap + w.step * (w.taps - 1)},
             h.first,
-            w.first};
+            w.first,
+            f.stride_height};
+}
+/// The most that of(correlation) says of the phases.
+template <class F>
+constexpr int most_of_phases(Correlation const& f, F const& of) {
+    int most = 0;
+    for (int row = 0; row < f.stride_height; ++row)
+        for (int column = 0; column < f.stride_width; ++column)
+            most = (std::max)(most, of(backward_phase(f, row, column).correlation));
+    return most;
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

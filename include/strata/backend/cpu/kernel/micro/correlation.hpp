@@ -9,6 +9,7 @@
 // program. Each output's sum runs over (channel, p, q) in order, wherever it stands in a block.
 #pragma once
 
+#include "carver.hpp"
 #include "correlation_rows.hpp"
 #include "register_block.hpp"
 
@@ -186,26 +187,26 @@ constexpr int band_numbers(Correlation const& g, int S, int N) {
     return rows == 0 ? 0 : g.in_channels * g.taps_width * g.rows_under(rows) * g.out_width * S + N;
 }
 
-/// Scalars that the pointers to rows and the offsets of taps take. Packed rows behind them begin with a cache line: no
-/// vector of whole samples lies in two.
-template <class T>
-constexpr int table_scalars(Correlation const& g) {
-    constexpr int scalar = static_cast<int>(sizeof(T)), N = width_of<widest_lane<T>>;
-    int const tables = g.in_channels * g.taps_height * static_cast<int>(sizeof(void*)) / scalar +
-                       (g.taps_width * static_cast<int>(sizeof(int)) + scalar - 1) / scalar;
-    return (tables + N - 1) / N * N;
+/// True where the rows under `together` output rows are packed, if not as a band.
+constexpr bool packs_rows(Correlation const& g, int S, int N, int together) {
+    return !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
 }
 
-/// Scalars of scratch memory for correlate: pointers to rows, offsets of taps, packed rows.
+/// The scratch memory of correlate: pointers to rows, offsets of taps, packed rows.
 template <class T>
-constexpr int correlation_scratch(Correlation const& g, int S) {
-    constexpr int N = width_of<widest_lane<T>>;
-    int const together = g.rows_together(S, N);
-    bool const packs = !g.is_plain(S, N) || (together > 1 && !g.rows_are_inside());
-    int const rows = together > 1 ? g.rows_under(together) : g.taps_height;
-    return table_scalars<T>(g) +
-           (std::max)(packs ? g.in_channels * rows * g.packed_columns() * S + N : 0, band_numbers(g, S, N));
-}
+struct CorrelationScratch {
+    T const** rows;
+    int* taps;
+    T* packed;
+    constexpr CorrelationScratch(Carver& memory, Correlation const& g, int S)
+        : rows(memory.take<T const*>(g.in_channels * g.taps_height)), taps(memory.take<int>(g.taps_width)) {
+        constexpr int N = width_of<widest_lane<T>>;
+        int const together = g.rows_together(S, N), under = together > 1 ? g.rows_under(together) : g.taps_height;
+        packed = memory.take<T>(
+            (std::max)(packs_rows(g, S, N, together) ? g.in_channels * under * g.packed_columns() * S + N : 0,
+                       band_numbers(g, S, N)));
+    }
+};
 
 /// Points at the input rows under `count` output rows from i on, null outside the image. Packs them first where
 /// `packed` is given, `pitch` numbers each: those of a single output row, or, `shared`, all, zeros outside the image.
@@ -247,23 +248,20 @@ STRATA_ONE_COPY void point_at_rows(Correlation const& g, T const* images, T cons
 /// nothing is added. `code` is correlation_code of g's output channels and stride.
 template <class L, class T>
 STRATA_ONE_COPY void correlate(CorrelationCode<T> const& code, Correlation const& g, T const* x, T const* w,
-                               T const* bias, T* y, int S, T* scratch, bool add, int begin, int end,
+                               T const* bias, T* y, int S, Carver memory, bool add, int begin, int end,
                                std::ptrdiff_t plane, std::ptrdiff_t out_row, int out_column = 1, bool relu = false) {
     constexpr int N = width_of<L>, V = block_vectors;
     int const row_length = g.out_width * S;
     int const band = out_row == row_length && out_column == 1 ? g.band_rows(S, N) : 0;
     int const together = band > 0 ? band : g.rows_together(S, N);
-    bool const packs = band == 0 && (!g.is_plain(S, N) || (together > 1 && !g.rows_are_inside()));
+    bool const packs = band == 0 && packs_rows(g, S, N, together);
     std::ptrdiff_t const pitch =
         band > 0 ? row_length : static_cast<std::ptrdiff_t>(packs ? g.packed_columns() : g.in_width) * S;
-    int const kernel_rows = g.in_channels * g.taps_height;
-    auto** const rows = reinterpret_cast<T const**>(scratch);
-    int* const taps = reinterpret_cast<int*>(rows + kernel_rows);
+    auto const [rows, taps, packed] = CorrelationScratch<T>(memory, g, S);
     for (int q = 0; q < g.taps_width; ++q) {
         STRATA_SCALAR;
         taps[q] = g.tap_column(q) * S;
     }
-    T* const packed = scratch + table_scalars<T>(g);
 
     BlockData<T> d{rows, taps, nullptr, nullptr, nullptr, plane, add, N};
     d.relu = relu;

@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "register_block.hpp"
 #include "strided_columns.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
-
-/// Vectors of a block: what the registers hold besides six channels of accumulators.
-inline constexpr int block_vectors = vector_bytes >= 64 ? 4 : 2;
 
 /// The numbers of a correlation with weights of any strides: the forward pass and, with the channels' roles exchanged
 /// and the taps reversed, the input gradient.

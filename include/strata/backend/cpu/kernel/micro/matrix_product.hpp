@@ -82,50 +82,63 @@ STRATA_ONE_COPY void product_block(Product<T> const& p, int m, int n) {
     outer<M, V, L>(StridedSource<L, (M > 1)>{p.a + m * p.a_row, p.a_row, p.a_k, p.b + n, p.b_k, p.depth}, epilogue);
 }
 
+/// Rows of a block, beside block_vectors vectors of columns, and beside one.
+inline constexpr int product_block_rows = 6, product_column_rows = 8;
+
+/// Rows [begin, end) of V vectors of columns from n on.
+template <int M, int V, class L, class T>
+STRATA_INLINE void product_columns(Product<T> const& p, int begin, int end, int n) {
+    int m = begin;
+    for (; m + M <= end; m += M) product_block<M, V, L>(p, m, n);
+    for (; m + 2 <= end; m += 2) product_block<2, V, L>(p, m, n);
+    if (m < end) product_block<1, V, L>(p, m, n);
+}
 /// Rows [begin, end) of columns [from, to), which may end within a vector unless the product accumulates.
 template <class L, class T>
 STRATA_ONE_COPY void product_rows(Product<T> const& p, int begin, int end, int from, int to) {
-    constexpr int N = width_of<L>;
+    constexpr int N = width_of<L>, V = block_vectors, few = 4;
     int n = from;
-    for (; n + 4 * N <= to; n += 4 * N) {
-        int m = begin;
-        for (; m + 4 <= end; m += 4) product_block<4, 4, L>(p, m, n);
-        for (; m < end; ++m)
-            for (int v = 0; v < 4; ++v) product_block<1, 1, L>(p, m, n + v * N);
-    }
+    if (end - begin <= few || p.depth <= few)  // sums are short, or few: what a block costs beside them counts
+        for (; n + few * N <= to; n += few * N) product_columns<few, few, L>(p, begin, end, n);
+    else
+        for (; n + V * N <= to; n += V * N) product_columns<product_block_rows, V, L>(p, begin, end, n);
     for (; n < to; n += N) {
         if (n + N > to) {  // the last columns again with their neighbours to the left
             if (to - from < N) break;
             n = to - N;
         }
-        int m = begin;
-        for (; m + 8 <= end; m += 8) product_block<8, 1, L>(p, m, n);
-        for (; m < end; ++m) product_block<1, 1, L>(p, m, n);
+        product_columns<product_column_rows, 1, L>(p, begin, end, n);
     }
     if constexpr (N > 1)  // columns that are no vector at all
         for (; n < to; ++n)
             for (int m = begin; m < end; ++m) product_block<1, 1, typename ElementOf<L>::One>(p, m, n);
 }
 
-/// columns[k][s] = rows[s][k] for `count` k and S samples; the rows are `pitch` apart, the columns `stride`.
+/// to[k][c] = rows[c][k] for k < depth and c < columns, zeros up to whole vectors of columns; rows are `pitch` apart, those
+/// of `to` `to_pitch`.
 template <class L, class T, class To>
-STRATA_ONE_COPY void transpose_rows(T const* rows, int pitch, To* columns, int stride, int count, int S) {
+STRATA_ONE_COPY void transpose_rows(T const* rows, std::ptrdiff_t pitch, To* to, int to_pitch, int depth, int columns) {
     constexpr int N = width_of<L>;
-    int const blocks = count / N * N;
-    for (int s = 0; s < S; s += N)
-        for (int k = 0; k < blocks; k += N) {
-            L block[static_cast<std::size_t>(N)];
+    for (int c = 0; c < columns; c += N) {
+        T const* const from = rows + c * pitch;
+        int k = 0;
+        if (c + N <= columns)
+            for (; k + N <= depth; k += N) {
+                L block[static_cast<std::size_t>(N)];
+                STRATA_UNROLL
+                for (int j = 0; j < N; ++j) block[j] = load_lane<L>(from + j * pitch + k);
+                transpose(block);
+                STRATA_UNROLL
+                for (int j = 0; j < N; ++j) store_lane(to + (k + j) * to_pitch + c, block[j]);
+            }
+        for (; k < depth; ++k) {
             STRATA_ROLLED
-            for (int j = 0; j < N; ++j) block[j] = load_lane<L>(rows + (s + j) * pitch + k);
-            transpose(block);
-            STRATA_ROLLED
-            for (int j = 0; j < N; ++j) store_lane(columns + (k + j) * stride + s, block[j]);
+            for (int j = 0; j < N; ++j) {
+                STRATA_SCALAR;
+                to[k * to_pitch + c + j] = c + j < columns ? static_cast<To>(from[j * pitch + k]) : To(0);
+            }
         }
-    for (int k = blocks; k < count; ++k)
-        for (int s = 0; s < S; ++s) {
-            STRATA_SCALAR;
-            columns[k * stride + s] = static_cast<To>(rows[s * pitch + k]);
-        }
+    }
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -6,47 +6,112 @@
 // taps are taken in order, wherever it stands.
 #pragma once
 
-#include "packed_band.hpp"
+#include "carver.hpp"
+#include "convolution_geometry.hpp"
+#include "register_block.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"  // g++ 12: for an array of N numbers, N an int
 
 namespace strata::inline STRATA_ABI::detail {
 
-/// Where a tap lies in a packed band, its number in the window and its weight.
-template <class T>
-struct WindowTap {
-    std::ptrdiff_t offset;
-    T number, weight;
-};
-
-/// How bands of a plane are packed; `planes` of them, one after another.
-template <class T>
-struct WindowLayout {
-    static constexpr int N = width_of<widest_lane<T>>, slack = 4 * N;
-    int rows, phase_rows, pitch, plane, output, taps, planes;
-    constexpr WindowLayout(Correlation const& g, int S, int count)
-        : rows(1), phase_rows(0), pitch(g.phase_columns() * S), plane(0), output(0), taps(0), planes(count) {
-        int const row = pitch * g.stride_height * g.stride_width * planes * static_cast<int>(sizeof(T));
-        rows = std::clamp(32768 / (std::max)(row, 1), 1, (std::max)(g.out_height, 1));
-        phase_rows = rows + (g.taps_height - 1) * g.dilation_height / g.stride_height;
-        plane = phase_rows * pitch * g.stride_height * g.stride_width + slack;
-        output = rows * pitch + slack;
-        taps = whole_vectors<T>(g.taps_height * g.taps_width * static_cast<int>(sizeof(WindowTap<T>)));
-    }
-    /// Scalars of scratch memory: taps, packed planes, two rows of outputs.
-    [[nodiscard]] constexpr int size() const { return taps + planes * plane + 2 * output; }
-};
-
 /// Tiles of whole vectors need no packing and take another kernel.
 template <class T>
 constexpr bool packs_windows(int S) {
     return S % width_of<widest_lane<T>> != 0;
 }
-template <class T>
-constexpr int window_scratch(Correlation const& g, int S, int planes) {
-    return packs_windows<T>(S) ? WindowLayout<T>(g, S, planes).size() : 0;
+
+/// Copies `count` numbers; shorter than a call for the rows of small tiles.
+template <class L, class T>
+STRATA_INLINE void copy_numbers(T const* from, int count, T* to) {
+    constexpr int N = width_of<L>;
+    int k = 0;
+    for (; k + N <= count; k += N) store_lane(to + k, load_lane<L>(from + k));
+    if (k < count && count >= N) return store_lane(to + count - N, load_lane<L>(from + count - N));
+    STRATA_ROLLED
+    for (; k < count; ++k) to[k] = from[k];
 }
+
+/// How bands of a plane are packed; `planes` of them, one after another.
+template <class T>
+struct WindowLayout {
+    static constexpr int N = width_of<widest_lane<T>>, slack = 4 * N;
+    int rows, phase_rows, pitch, plane, output, planes;
+    constexpr WindowLayout(Correlation const& g, int S, int count)
+        : rows(1), phase_rows(0), pitch(g.phase_columns() * S), plane(0), output(0), planes(count) {
+        int const row = pitch * g.stride_height * g.stride_width * planes * static_cast<int>(sizeof(T));
+        rows = std::clamp(32768 / (std::max)(row, 1), 1, (std::max)(g.out_height, 1));
+        phase_rows = rows + (g.taps_height - 1) * g.dilation_height / g.stride_height;
+        plane = phase_rows * pitch * g.stride_height * g.stride_width + slack;
+        output = rows * pitch + slack;
+    }
+};
+
+/// Packed bands of planes, one plane's after another's.
+template <class T>
+struct PackedPlanes {
+    using L = widest_lane<T>;
+    Correlation const& g;
+    WindowLayout<T> layout;
+    int S;
+    T* packed;
+    int held = -1, above = 0, below = 0;  ///< of the last band: where its padding is
+
+    constexpr PackedPlanes(Carver& memory, Correlation const& geometry, int samples, int planes)
+        : g(geometry), layout(g, samples, planes), S(samples), packed(memory.take<T>(planes * layout.plane)) {}
+
+    /// Where what kernel row p and column q see begins, from one row of outputs to the next `layout.pitch` further.
+    [[nodiscard]] std::ptrdiff_t kernel_row(int p) const {
+        int const row = p * g.dilation_height;
+        return static_cast<std::ptrdiff_t>(row % g.stride_height * g.stride_width * layout.phase_rows +
+                                           row / g.stride_height) *
+               layout.pitch;
+    }
+    [[nodiscard]] std::ptrdiff_t kernel_column(int q) const {
+        int const column = q * g.dilation_width;
+        return static_cast<std::ptrdiff_t>(column % g.stride_width * layout.phase_rows) * layout.pitch +
+               column / g.stride_width * S;
+    }
+
+    /// Packs what `count` rows of outputs from `first` on see of plane number `which`, the planes in their order; `padding`
+    /// stands outside the image.
+    STRATA_ONE_COPY void pack(T const* x, int which, int first, int count, T padding) {
+        T* const to = packed + which * layout.plane;
+        int const under = g.rows_under(count), top = g.in_row(first, 0);
+        int const over = std::clamp(-top, 0, under), beneath = std::clamp(top + under - g.in_height, 0, under);
+        if (which == 0 && (held != count || above != over || below != beneath)) {
+            std::fill_n(packed, layout.planes * layout.plane, padding);
+            held = count;
+            above = over;
+            below = beneath;
+        }
+        std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S;
+        for (int phase = 0; phase < g.stride_height * g.stride_width; ++phase) {
+            PackedRun const run(g, phase % g.stride_width);
+            int const columns = run.end - run.begin, row_phase = phase / g.stride_width,
+                      row = (over - row_phase + g.stride_height - 1) / g.stride_height,  // in the phase
+                r = row * g.stride_height + row_phase, last = under - beneath;
+            if (r >= last) continue;
+            RowSteps const steps{(last - r + g.stride_height - 1) / g.stride_height, g.stride_height * in_row,
+                                 layout.pitch};
+            T const* const from = x + (top + r) * in_row + run.column * S;
+            T* const begin =
+                to + static_cast<std::ptrdiff_t>(phase * layout.phase_rows + row) * layout.pitch + run.begin * S;
+            if (g.stride_width == 1)
+                for (int k = 0; k < steps.rows; ++k)
+                    copy_numbers<L>(from + k * steps.from, columns * S, begin + k * steps.to);
+            else
+                move_columns<false>(from, g.stride_width * S, begin, S, columns, S, steps);
+        }
+    }
+};
+
+/// A tap of a window: where it lies in a packed band, its number in the window and its weight.
+template <class T>
+struct WindowTap {
+    std::ptrdiff_t offset;
+    T number, weight;
+};
 
 /// What a window does with its taps. `second` is the plane packed behind the first one.
 struct WindowSum {
@@ -79,6 +144,23 @@ struct WindowRouted {
     }
 };
 
+/// The scratch memory of a band: packed planes, taps, rows of outputs.
+template <class Kind, class T>
+struct WindowParts : PackedPlanes<T> {
+    int tap_count;
+    WindowTap<T>* taps;
+    T* results;
+    constexpr WindowParts(Carver& memory, Correlation const& geometry, int samples)
+        : PackedPlanes<T>(memory, geometry, samples, (std::max)(Kind::planes, geometry.in_channels)),
+          tap_count(geometry.in_channels * geometry.taps_height * geometry.taps_width),
+          taps(memory.take<WindowTap<T>>(tap_count)),
+          results(memory.take<T>(Kind::results * this->layout.output)) {}
+};
+template <class Kind, class T>
+constexpr int window_scratch(Correlation const& g, int S) {
+    return packs_windows<T>(S) ? carved_numbers<T, WindowParts<Kind, T>>(g, S) : 0;
+}
+
 /// `groups` groups of V vectors of a band's outputs, from number `at` on.
 template <class Kind, int V, class L, class T>
 STRATA_ONE_COPY void window_vectors(T const* packed, std::ptrdiff_t second, WindowTap<T> const* taps, int tap_count,
@@ -104,76 +186,34 @@ STRATA_ONE_COPY void window_vectors(T const* packed, std::ptrdiff_t second, Wind
     }
 }
 
-/// Packed bands of one plane after another.
+/// A band of planes and a window over it.
 template <class Kind, class T>
-struct WindowBand {
+struct WindowBand : WindowParts<Kind, T> {
+    using Parts = WindowParts<Kind, T>;
+    using Parts::g, Parts::layout, Parts::S, Parts::packed, Parts::taps, Parts::tap_count, Parts::results;
     using L = widest_lane<T>;
-    Correlation const& g;
-    WindowLayout<T> layout;
-    int S;
-    WindowTap<T>* taps;
-    T *packed, *results;
-    int tap_count, held = -1, above = 0, below = 0;  // of the last band: where its padding is
 
-    /// `taps` get weight and number by `describe(p, q)`; scratch memory as the layout says.
+    /// `taps` get weight and number by `describe(p, q)`.
     template <class F>
-    WindowBand(Correlation const& geometry, int samples, T* scratch, F const& describe)
-        : g(geometry),
-          layout(geometry, samples, Kind::planes),
-          S(samples),
-          taps(reinterpret_cast<WindowTap<T>*>(scratch)),
-          packed(scratch + layout.taps),
-          results(packed + Kind::planes * layout.plane),
-          tap_count(g.taps_height * g.taps_width) {
-        for (int p = 0, k = 0; p < g.taps_height; ++p)
-            for (int q = 0; q < g.taps_width; ++q, ++k) {
-                int const row = p * g.dilation_height, column = q * g.dilation_width;
-                int const phase = row % g.stride_height * g.stride_width + column % g.stride_width;
-                auto const [number, weight] = describe(p, q);
-                taps[k] = {
-                    static_cast<std::ptrdiff_t>(phase * layout.phase_rows + row / g.stride_height) * layout.pitch +
-                        column / g.stride_width * S,
-                    number, weight};
-            }
+    WindowBand(Carver memory, Correlation const& geometry, int samples, F const& describe)
+        : Parts(memory, geometry, samples) {
+        for (int c = 0, k = 0; c < g.in_channels; ++c)
+            for (int p = 0; p < g.taps_height; ++p)
+                for (int q = 0; q < g.taps_width; ++q, ++k) {
+                    auto const [number, weight] = describe(p, q);
+                    taps[k] = {c * layout.plane + this->kernel_row(p) + this->kernel_column(q), number, weight};
+                }
     }
 
     /// Other weights for the taps, as g lays them out.
     void weigh(T const* weights) {
-        for (int k = 0; k < tap_count; ++k)
-            taps[k].weight =
-                weights[g.first_weight + k / g.taps_width * g.row_weights + k % g.taps_width * g.tap_weights];
+        weights += g.first_weight;
+        for (int c = 0, k = 0; c < g.in_channels; ++c)
+            for (int p = 0; p < g.taps_height; ++p)
+                for (int q = 0; q < g.taps_width; ++q, ++k)
+                    taps[k].weight = weights[c * g.in_weights + p * g.row_weights + q * g.tap_weights];
     }
 
-    /// Packs `count` rows of outputs from `first` on, of plane number `which`; `padding` stands outside the image.
-    STRATA_ONE_COPY void pack(T const* x, int which, int first, int count, T padding) {
-        T* const to = packed + which * layout.plane;
-        int const under = g.rows_under(count), top = g.in_row(first, 0);
-        int const over = std::clamp(-top, 0, under), beneath = std::clamp(top + under - g.in_height, 0, under);
-        if (which == 0 && (held != count || above != over || below != beneath)) {
-            std::fill_n(packed, Kind::planes * layout.plane, padding);
-            held = count;
-            above = over;
-            below = beneath;
-        }
-        std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S;
-        for (int phase = 0; phase < g.stride_height * g.stride_width; ++phase) {
-            PackedRun const run(g, phase % g.stride_width);
-            int const columns = run.end - run.begin, row_phase = phase / g.stride_width,
-                      row = (over - row_phase + g.stride_height - 1) / g.stride_height,  // in the phase
-                r = row * g.stride_height + row_phase, last = under - beneath;
-            if (r >= last) continue;
-            RowSteps const steps{(last - r + g.stride_height - 1) / g.stride_height, g.stride_height * in_row,
-                                 layout.pitch};
-            T const* const from = x + (top + r) * in_row + run.column * S;
-            T* const begin =
-                to + static_cast<std::ptrdiff_t>(phase * layout.phase_rows + row) * layout.pitch + run.begin * S;
-            if (g.stride_width == 1)
-                for (int k = 0; k < steps.rows; ++k)
-                    copy_numbers<L>(from + k * steps.from, columns * S, begin + k * steps.to);
-            else
-                move_columns<false>(from, g.stride_width * S, begin, S, columns, S, steps);
-        }
-    }
     /// The results of `count` rows, `layout.pitch` numbers a row.
     void compute(int count, T start) {
         constexpr int N = width_of<L>, V = 4;
@@ -197,12 +237,9 @@ void for_channel_rows(int from, int to, int height, F const& f) {
 /// A layer's input gradient, phase by phase of the stride: rows [begin, end) of dx of one plane. `describe(p, q)` gives
 /// number and weight of the window's tap (p, q); `prepare(band, first, count)` packs what stands under rows of outputs.
 template <class Kind, class T, class D, class P>
-void window_input_gradient(Correlation const& f, T* dx, int S, T* scratch, bool add, int items_begin, int items_end,
+void window_input_gradient(Correlation const& f, T* dx, int S, Carver memory, bool add, int items_begin, int items_end,
                            D const& describe, P const& prepare) {
     std::ptrdiff_t const row = static_cast<std::ptrdiff_t>(f.in_width) * S;
-    auto const rows_before = [&](int h, int row0) {  // of a phase
-        return h <= row0 ? 0 : (h - row0 + f.stride_height - 1) / f.stride_height;
-    };
     for (int phase_row = 0; phase_row < f.stride_height; ++phase_row)
         for (int phase_column = 0; phase_column < f.stride_width; ++phase_column) {
             auto const phase = backward_phase(f, phase_row, phase_column);
@@ -211,22 +248,19 @@ void window_input_gradient(Correlation const& f, T* dx, int S, T* scratch, bool 
             bool const reached = g.taps_height > 0 && g.taps_width > 0;
             auto const each = [&](auto const& rows_of) {
                 for_channel_rows(items_begin, items_end, f.in_height, [&](int channel, int begin, int end) {
-                    rows_of(channel, rows_before(begin, phase.row0),
-                            (std::min)(g.out_height, rows_before(end, phase.row0)),
+                    rows_of(channel, phase.rows_before(begin), phase.rows_before(end),
                             dx + channel * f.in_height * row + phase.row0 * row + phase.column0 * S);
                 });
             };
             if (!reached) {  // no window sees these pixels
                 each([&](int, int from, int to, T* y) {
-                    for (int i = from; !add && i < to; ++i)
-                        for (int j = 0; j < g.out_width; ++j)
-                            std::fill_n(y + i * f.stride_height * row + j * f.stride_width * S, S, T(0));
+                    if (!add) phase.fill(y, from, to, f.stride_height * row, f.stride_width * S, S, T(0));
                 });
                 continue;
             }
             // The taps of a phase are every s-th one of the window, from the last to the first: describe is for pools,
             // which have no dilation.
-            WindowBand<Kind, T> band(g, S, scratch, [&](int p, int q) {
+            WindowBand<Kind, T> band(memory, g, S, [&](int p, int q) {
                 return describe(phase_row + f.stride_height * (g.taps_height - 1 - p),
                                 phase_column + f.stride_width * (g.taps_width - 1 - q));
             });
@@ -242,16 +276,11 @@ void window_input_gradient(Correlation const& f, T* dx, int S, T* scratch, bool 
             });
         }
 }
-template <class T>
-constexpr int window_gradient_scratch(Correlation const& f, int S, int planes) {
-    int most = 0;
-    for (int row = 0; row < f.stride_height; ++row)
-        for (int column = 0; column < f.stride_width; ++column) {
-            Correlation const g = backward_phase(f, row, column).correlation;
-            if (g.taps_height > 0 && g.taps_width > 0 && g.out_width > 0)
-                most = (std::max)(most, window_scratch<T>(g, S, planes));
-        }
-    return most;
+template <class Kind, class T>
+constexpr int window_gradient_scratch(Correlation const& f, int S) {
+    return most_of_phases(f, [&](Correlation const& g) {
+        return g.taps_height > 0 && g.taps_width > 0 && g.out_width > 0 ? window_scratch<Kind, T>(g, S) : 0;
+    });
 }
 
 }  // namespace strata::inline STRATA_ABI::detail

@@ -11,7 +11,7 @@ namespace detail {
 
 /// Direct convolution's gradient of the weights in float, and how many of its items are blocks of taps.
 template <class G, class Scheme, class Precision,
-          class Direct = DirectParameterGradient<G, Scheme, float_of<Precision>>>
+          class Direct = DirectConvolutionParameterGradient<Convolution<G, Scheme>, float_of<Precision>>>
 struct DirectGradientInFloat : ThroughFloatParameterGradient<Convolution<G, Scheme>, Precision, Direct> {
     static constexpr int blocks = Direct::blocks;
 };
@@ -23,25 +23,21 @@ concept MixedWinograd = MixedPrecision<Precision> && WinogradGeometry<G, Precisi
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedForward<Convolution<G, Scheme>, Precision>
-    : detail::WinogradSquarePass<detail::ThroughFloatForward<Convolution<G, Scheme>, Precision,
-                                                             DirectForward<G, Scheme, detail::float_of<Precision>>>,
-                                 G, Precision, true> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+    : detail::WinogradSquarePass<
+          detail::ThroughFloatForward<Convolution<G, Scheme>, Precision,
+                                      DirectConvolutionForward<Convolution<G, Scheme>, detail::float_of<Precision>>>,
+          G, Precision, true> {};
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedInputGradient<Convolution<G, Scheme>, Precision>
     : detail::WinogradSquarePass<
-          detail::ThroughFloatInputGradient<Convolution<G, Scheme>, Precision,
-                                            DirectInputGradient<G, Scheme, detail::float_of<Precision>>>,
-          G, Precision, false> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+          detail::ThroughFloatInputGradient<
+              Convolution<G, Scheme>, Precision,
+              DirectConvolutionInputGradient<Convolution<G, Scheme>, detail::float_of<Precision>>>,
+          G, Precision, false> {};
 template <class G, class Scheme, class Precision>
 requires(detail::MixedWinograd<G, Precision>)
 struct MixedParameterGradient<Convolution<G, Scheme>, Precision>
-    : detail::WinogradSquareGradient<detail::DirectGradientInFloat<G, Scheme, Precision>, G, Precision> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+    : detail::WinogradSquareGradient<detail::DirectGradientInFloat<G, Scheme, Precision>, G, Precision> {};
 
 }  // namespace strata::inline STRATA_ABI

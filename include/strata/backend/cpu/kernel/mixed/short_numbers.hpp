@@ -5,6 +5,7 @@
 
 #include "../../../../precision/mixed.hpp"
 #include "../generic.hpp"
+#include "../micro/carver.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
@@ -42,48 +43,32 @@ STRATA_ONE_COPY void convert_written(float const* from, Short* to, std::ptrdiff_
     }
 }
 
-/// Float copies of a kernel's operands in scratch memory, each beginning on a cache line of it.
+/// Float copies of what an operation reads and writes, or its gradients, and the memory of the kernel that works on them.
 struct FloatCopies {
-    float* next;
-    static constexpr int floats(int numbers) { return (numbers + 15) / 16 * 16; }
-    float* take(int numbers) {
-        float* const at = next;
-        next += floats(numbers);
-        return at;
-    }
-    template <class Short>
-    float const* widened(Short const* from, int numbers) {
-        float* const to = take(numbers);
-        convert_numbers(from, to, numbers);
-        return to;
-    }
-    /// Memory of results of which some items write a part.
-    float* results(int numbers, bool all) {
-        float* const to = take(numbers);
-        if (!all) std::fill_n(reinterpret_cast<std::uint32_t*>(to), numbers, not_written);
-        return to;
-    }
+    float *first, *second, *kernel;
+    constexpr FloatCopies(Carver& memory, int firsts, int seconds, int kernels)
+        : first(memory.take<float>(firsts)), second(memory.take<float>(seconds)), kernel(memory.take<float>(kernels)) {}
+    /// Of which a kernel takes as much as it needs.
+    FloatCopies(Carver memory, int firsts, int seconds) : FloatCopies(memory, firsts, seconds, 0) {}
 };
-/// What results give their target when the items are done.
-template <class Short>
-void round_results(float const* from, Short* to, int numbers, bool all, bool add) {
+
+/// Calls run(results) to write `count` numbers, of which all or some are written, and gives them to `to`, or adds them.
+template <class Short, class F>
+STRATA_INLINE void round_results(float* results, Short* to, int count, bool all, bool add, F const& run) {
+    if (!all) std::fill_n(reinterpret_cast<std::uint32_t*>(results), count, not_written);
+    run(results);
     if (all)
-        convert_numbers(from, to, numbers, add);
+        convert_numbers(results, to, count, add);
     else
-        convert_written(from, to, numbers, add);
-}
-/// Numbers of a short type in the place of so many floats.
-template <class Short>
-constexpr int short_numbers(int floats) {
-    return floats * static_cast<int>(sizeof(float) / sizeof(Short));
+        convert_written(results, to, count, add);
 }
 
-/// Rows 2k and 2k + 1 of `length` numbers as row k of pairs, `pitch` apart; the last one may be alone, with zeros.
+/// Rows 2k and 2k + 1 of `length` numbers as row k of pairs; the last one may be alone, with zeros.
 template <class From>
-STRATA_ONE_COPY void pair_rows(From const* from, float* to, int rows, int length, std::ptrdiff_t pitch) {
+STRATA_ONE_COPY void pair_rows(From const* from, float* to, int rows, int length) {
     using L = widest_lane<float>;
     constexpr int N = width_of<L>, piece = 256;
-    for (int row = 0; row < rows; row += 2, from += 2 * length, to += pitch)
+    for (int row = 0; row < rows; row += 2, from += 2 * length, to += length)
         for (int at = 0, count = 0; at < length; at += count) {
             count = (std::min)(piece, length - at);
             bfloat16 pairs[2][piece];

@@ -76,8 +76,7 @@ struct ThroughFloat {
     static constexpr KernelNote note = InFloat<Kernel>::note;
     static constexpr Items items = Kernel::items;
     static constexpr int scratch(int S) {
-        return short_numbers<Short>(FloatCopies::floats(Op::Input::size * S) +
-                                    FloatCopies::floats(Op::Output::size * S) + scratch_of<Kernel>(S));
+        return carved_numbers<Short, FloatCopies>(Op::Input::size * S, Op::Output::size * S, scratch_of<Kernel>(S));
     }
     static constexpr int prepare_items = [] {
         if constexpr (requires { Kernel::prepare_items; })
@@ -87,7 +86,7 @@ struct ThroughFloat {
     }();
     static constexpr int prepared(int S) {
         if constexpr (prepare_items > 0)
-            return short_numbers<Short>(Kernel::prepared(S));
+            return Kernel::prepared(S) * static_cast<int>(sizeof(float) / sizeof(Short));
         else
             return 0;
     }
@@ -109,48 +108,44 @@ using applies_relu_as = std::conditional_t<requires { Kernel::applies_relu; }, A
 template <class Kernel>
 using sets_gradient_as = std::conditional_t<sets_gradient<Kernel>(), SetsGradient, AddsGradient>;
 
-template <class Op, class Precision, class Kernel>
-struct ThroughFloatForward : ThroughFloat<Op, Precision, Kernel>, applies_relu_as<Kernel> {
+/// A forward pass, or the input gradient of an operation for which it is a function of dy and the parameters alone.
+template <class Op, class Precision, class Kernel, bool Forward>
+struct ThroughFloatValues : ThroughFloat<Op, Precision, Kernel> {
     using Base = ThroughFloat<Op, Precision, Kernel>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (begin >= end) return;
-        bool const all = begin == 0 && end == Base::items.count;
-        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        int const ins = Op::Input::size * a.stride, outs = Op::Output::size * a.stride;
+        FloatCopies const copies(a.scratch, ins, outs);
         auto f = float_data<typename Base::Float>(a);
-        f.x = copies.widened(a.x, Op::Input::size * a.stride);
-        f.y = copies.results(Op::Output::size * a.stride, all);
-        f.scratch = copies.next;
-        Kernel::run(f, begin, end);
-        round_results(f.y, a.y, Op::Output::size * a.stride, all, false);
-    }
-};
-/// Of operations whose input gradient is a function of dy and the parameters alone.
-template <class Op, class Precision, class Kernel>
-struct ThroughFloatInputGradient : ThroughFloat<Op, Precision, Kernel> {
-    using Base = ThroughFloat<Op, Precision, Kernel>;
-    static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (begin >= end) return;
-        bool const all = begin == 0 && end == Base::items.count;
-        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        auto f = float_data<typename Base::Float>(a);
-        f.dy = copies.widened(a.dy, Op::Output::size * a.stride);
-        f.dx = copies.results(Op::Input::size * a.stride, all);
+        f.scratch = copies.kernel;
         f.write = GradientWrite::overwrite;
-        f.scratch = copies.next;
-        Kernel::run(f, begin, end);
-        round_results(f.dx, a.dx, Op::Input::size * a.stride, all, a.write == GradientWrite::add);
+        float *const from = Forward ? copies.first : copies.second, *const to = Forward ? copies.second : copies.first;
+        convert_numbers(Forward ? a.x : a.dy, from, Forward ? ins : outs);
+        (Forward ? f.x : f.dy) = from;
+        round_results(to, Forward ? a.y : a.dx, Forward ? outs : ins, begin == 0 && end == Base::items.count,
+                      !Forward && a.write == GradientWrite::add, [&](float* results) {
+                          (Forward ? f.y : f.dx) = results;
+                          Kernel::run(f, begin, end);
+                      });
     }
 };
+template <class Op, class Precision, class Kernel>
+struct ThroughFloatForward : ThroughFloatValues<Op, Precision, Kernel, true>, applies_relu_as<Kernel> {};
+template <class Op, class Precision, class Kernel>
+struct ThroughFloatInputGradient : ThroughFloatValues<Op, Precision, Kernel, false> {};
 template <class Op, class Precision, class Kernel>
 struct ThroughFloatParameterGradient : ThroughFloat<Op, Precision, Kernel>, sets_gradient_as<Kernel> {
     using Base = ThroughFloat<Op, Precision, Kernel>;
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (begin >= end) return;
-        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
+        int const ins = Op::Input::size * a.stride, outs = Op::Output::size * a.stride;
+        FloatCopies const copies(a.scratch, ins, outs);
+        convert_numbers(a.x, copies.first, ins);
+        convert_numbers(a.dy, copies.second, outs);
         auto f = float_data<typename Base::Float>(a);
-        f.x = copies.widened(a.x, Op::Input::size * a.stride);
-        f.dy = copies.widened(a.dy, Op::Output::size * a.stride);
-        f.scratch = copies.next;
+        f.x = copies.first;
+        f.dy = copies.second;
+        f.scratch = copies.kernel;
         Kernel::run(f, begin, end);
     }
 };

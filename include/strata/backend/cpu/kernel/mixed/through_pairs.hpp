@@ -15,6 +15,16 @@ namespace strata::inline STRATA_ABI {
 namespace detail {
 
 constexpr int pairs_of(int terms) { return (terms + 1) / 2; }
+/// Memory for so many pairs.
+constexpr int numbers_of(int pairs) { return 2 * pairs; }
+inline float* as_pairs(bfloat16* numbers) { return reinterpret_cast<float*>(numbers); }
+inline float const* as_pairs(bfloat16 const* numbers) { return reinterpret_cast<float const*>(numbers); }
+
+/// Planes of `rows` channels each as pairs of neighbouring ones.
+inline void pair_planes(bfloat16 const* from, float* to, int groups, int rows, int plane) {
+    for (std::ptrdiff_t k = 0; k < groups; ++k)
+        pair_rows(from + k * rows * plane, to + k * pairs_of(rows) * plane, rows, plane);
+}
 
 template <class Op>
 struct PairForward;
@@ -38,31 +48,26 @@ struct PairForward<Convolution<G, Scheme>> {
     static constexpr Items items{G::groups * G::out_height};
     static constexpr int numbers(int S) { return G::groups * pairs * G::height * G::width * S; }
     static constexpr int scratch(int S) {
-        return short_numbers<bfloat16>(FloatCopies::floats(numbers(S)) + FloatCopies::floats(Op::Output::size * S) +
-                                       correlation_scratch<float>(g, S));
+        return carved_numbers<bfloat16, FloatCopies>(numbers(S), Op::Output::size * S,
+                                                     carved_numbers<float, CorrelationScratch<float>>(g, S));
     }
     static constexpr int prepare_items = G::out_channels;
-    static constexpr int prepared(int) { return short_numbers<bfloat16>(G::out_channels * pairs * taps); }
+    static constexpr int prepared(int) { return numbers_of(G::out_channels * pairs * taps); }
     static void prepare(KernelData<Mixed<bfloat16>> const& a, bfloat16* to, int begin, int end) {
         for (int o = begin; o < end; ++o)
-            pair_rows(a.parameters + o * G::group_channels * taps, reinterpret_cast<float*>(to) + o * pairs * taps,
-                      G::group_channels, taps, taps);
+            pair_rows(a.parameters + o * G::group_channels * taps, as_pairs(to) + o * pairs * taps, G::group_channels,
+                      taps);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (begin >= end) return;
-        int const S = a.stride, plane = G::height * G::width * S, count = Op::Output::size * S;
-        bool const all = begin == 0 && end == items.count;
-        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        float* const x = copies.take(numbers(S));
-        for (int k = 0; k < G::groups; ++k)
-            pair_rows(a.x + std::ptrdiff_t{k} * G::group_channels * plane, x + std::ptrdiff_t{k} * pairs * plane,
-                      G::group_channels, plane, plane);
-        float* const y = copies.results(count, all);
-        float const* const bias = G::bias ? a.parameters + Op::Parameters::size - G::out_channels : nullptr;
-        correlate<widest_pairs>(correlation_code<widest_pairs, G::group_out_channels, G::stride_width>(), g, x,
-                                reinterpret_cast<float const*>(a.prepared), bias, y, S, copies.next, false, begin, end,
-                                G::out_height * G::out_width * S, G::out_width * S, 1, a.relu);
-        round_results(y, a.y, count, all, false);
+        int const S = a.stride, count = Op::Output::size * S;
+        FloatCopies const copies(a.scratch, numbers(S), count);
+        pair_planes(a.x, copies.first, G::groups, G::group_channels, G::height * G::width * S);
+        round_results(copies.second, a.y, count, begin == 0 && end == items.count, false, [&](float* y) {
+            direct_forward<G, widest_pairs>(copies.first, as_pairs(a.prepared),
+                                            G::bias ? a.parameters + bias_of<G> : nullptr, y, S, copies.kernel, false,
+                                            begin, end, a.relu, g);
+        });
     }
 };
 
@@ -83,31 +88,28 @@ struct PairInputGradient<Convolution<G, Scheme>> {
     static constexpr Items items{G::groups * G::height};
     static constexpr int numbers(int S) { return G::groups * pairs * G::out_height * G::out_width * S; }
     static constexpr int scratch(int S) {
-        return short_numbers<bfloat16>(FloatCopies::floats(numbers(S)) + FloatCopies::floats(Op::Input::size * S) +
-                                       input_gradient_scratch<float>(Forward::of, S));
+        return carved_numbers<bfloat16, FloatCopies>(numbers(S), Op::Input::size * S,
+                                                     input_gradient_scratch<float>(Forward::of, S));
     }
     static constexpr int prepare_items = G::groups * pairs;
-    static constexpr int prepared(int) { return short_numbers<bfloat16>(prepare_items * row); }
+    static constexpr int prepared(int) { return numbers_of(prepare_items * row); }
     static void prepare(KernelData<Mixed<bfloat16>> const& a, bfloat16* to, int begin, int end) {
         for (int item = begin; item < end; ++item) {
             int const o = item % pairs * 2;
-            pair_rows(a.parameters + (item / pairs * G::group_out_channels + o) * row,
-                      reinterpret_cast<float*>(to) + item * row, (std::min)(2, G::group_out_channels - o), row, row);
+            pair_rows(a.parameters + (item / pairs * G::group_out_channels + o) * row, as_pairs(to) + item * row,
+                      (std::min)(2, G::group_out_channels - o), row);
         }
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (begin >= end) return;
-        int const S = a.stride, plane = G::out_height * G::out_width * S, count = Op::Input::size * S;
-        bool const all = begin == 0 && end == items.count;
-        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        float* const dy = copies.take(numbers(S));
-        for (int k = 0; k < G::groups; ++k)
-            pair_rows(a.dy + std::ptrdiff_t{k} * G::group_out_channels * plane, dy + std::ptrdiff_t{k} * pairs * plane,
-                      G::group_out_channels, plane, plane);
-        float* const dx = copies.results(count, all);
-        direct_input_gradient<G, widest_pairs, Forward>(dy, reinterpret_cast<float const*>(a.prepared), dx, S,
-                                                        copies.next, false, begin, end);
-        round_results(dx, a.dx, count, all, a.write == GradientWrite::add);
+        int const S = a.stride, count = Op::Input::size * S;
+        FloatCopies const copies(a.scratch, numbers(S), count);
+        pair_planes(a.dy, copies.first, G::groups, G::group_out_channels, G::out_height * G::out_width * S);
+        round_results(copies.second, a.dx, count, begin == 0 && end == items.count, a.write == GradientWrite::add,
+                      [&](float* dx) {
+                          direct_input_gradient<G, widest_pairs, Forward>(copies.first, as_pairs(a.prepared), dx, S,
+                                                                          copies.kernel, false, begin, end);
+                      });
     }
 };
 
@@ -116,7 +118,6 @@ template <class Op, class Float>
 struct PairsOfSamples {
     using Alone = ThroughFloatParameterGradient<Op, Mixed<bfloat16>, Float>;
     static constexpr Items items = Alone::items;
-    static float const* pairs(bfloat16 const* samples) { return reinterpret_cast<float const*>(samples); }
 };
 template <class G, class Scheme>
 struct PairParameterGradient<Convolution<G, Scheme>>
@@ -125,17 +126,13 @@ struct PairParameterGradient<Convolution<G, Scheme>>
     using Base = PairsOfSamples<Convolution<G, Scheme>, Direct>;
     static constexpr Correlation g = forward_correlation<G>;
     static constexpr int scratch(int S) {
-        return S % 2 == 0 ? short_numbers<bfloat16>(weight_gradient_scratch<float>(g, S / 2)) : Base::Alone::scratch(S);
+        return S % 2 == 0 ? carved_numbers<bfloat16, WeightGradientScratch<float>>(g, S / 2) : Base::Alone::scratch(S);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.stride % 2 != 0) return Base::Alone::run(a, begin, end);
-        weight_gradient<widest_pairs>(g, Base::pairs(a.x), Base::pairs(a.dy), a.gradient, a.stride / 2,
-                                      reinterpret_cast<float*>(a.scratch), begin, (std::min)(end, Direct::blocks),
-                                      column_gather<G::stride_width, float>());
-        if (G::bias && begin < end && end == Direct::items.count)
-            bias_gradient<widest_lane<float>>(a.dy,
-                                              a.gradient + Convolution<G, Scheme>::Parameters::size - G::out_channels,
-                                              G::out_channels, G::out_height * G::out_width * a.stride);
+        weight_gradient<widest_pairs>(g, as_pairs(a.x), as_pairs(a.dy), a.gradient, a.stride / 2, a.scratch, begin,
+                                      (std::min)(end, Direct::blocks), column_gather<G::stride_width, float>());
+        if (begin < end && end == Direct::items.count) add_bias_gradient<G>(a);
     }
 };
 
@@ -151,12 +148,11 @@ struct PairForward<AffineMap<Inputs, Outputs, HasBias, Scheme>> {
     static constexpr bool applies_relu = true;
     static constexpr Items items{Outputs};
     static constexpr int scratch(int S) {
-        return (std::max)(Float::scratch(S),
-                          short_numbers<bfloat16>(FloatCopies::floats(pairs * S) + FloatCopies::floats(Outputs * S) +
-                                                  affine_scratch<float>(pairs, S)));
+        return (std::max)(Float::scratch(S), carved_numbers<bfloat16, FloatCopies>(pairs * S, Outputs * S,
+                                                                                   affine_scratch<float>(pairs, S)));
     }
     static constexpr int prepare_items = Outputs;
-    static constexpr int prepared(int) { return short_numbers<bfloat16>(Outputs * pairs); }
+    static constexpr int prepared(int) { return numbers_of(Outputs * pairs); }
     static void prepare(KernelData<Mixed<bfloat16>> const& a, bfloat16* to, int begin, int end) {
         for (int o = begin; o < end && takes_pairs(a); ++o) {
             bfloat16* const row = to + std::ptrdiff_t{o} * 2 * pairs;
@@ -168,14 +164,12 @@ struct PairForward<AffineMap<Inputs, Outputs, HasBias, Scheme>> {
         if (!takes_pairs(a)) return Float::run(a, begin, end);
         if (begin >= end) return;
         int const S = a.stride;
-        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        float* const x = copies.take(pairs * S);
-        pair_rows(a.x, x, Inputs, S, S);
+        auto const [x, y, memory] = FloatCopies(a.scratch, pairs * S, Outputs * S);
+        pair_rows(a.x, x, Inputs, S);
         std::fill(x + pairs_of(Inputs) * S, x + pairs * S, 0.0f);
-        float* const y = copies.take(Outputs * S);
-        affine_forward<widest_pairs>(reinterpret_cast<float const*>(a.prepared),
+        affine_forward<widest_pairs>(as_pairs(a.prepared),
                                      HasBias ? a.parameters + std::ptrdiff_t{Inputs} * Outputs : nullptr, x, y, pairs,
-                                     S, copies.next, begin, end, a.relu, a.invariant);
+                                     S, memory, begin, end, a.relu, a.invariant);
         convert_numbers(y + begin * S, a.y + begin * S, std::ptrdiff_t{end - begin} * S);
     }
 };
@@ -189,27 +183,22 @@ struct PairInputGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>> {
     static constexpr Items items = Kernel::items;
     static constexpr int scratch(int S) {
         return (std::max)(Float::scratch(S),
-                          short_numbers<bfloat16>(FloatCopies::floats(pairs * S) + FloatCopies::floats(Inputs * S) +
-                                                  Kernel::scratch(S)));
+                          carved_numbers<bfloat16, FloatCopies>(pairs * S, Inputs * S, Kernel::scratch(S)));
     }
     static constexpr int prepare_items = pairs;
-    static constexpr int prepared(int) { return short_numbers<bfloat16>(pairs * Inputs); }
+    static constexpr int prepared(int) { return numbers_of(pairs * Inputs); }
     static void prepare(KernelData<Mixed<bfloat16>> const& a, bfloat16* to, int begin, int end) {
         for (int k = begin; k < end && takes_pairs(a); ++k)
-            pair_rows(a.parameters + std::ptrdiff_t{2 * k} * Inputs,
-                      reinterpret_cast<float*>(to) + std::ptrdiff_t{k} * Inputs, (std::min)(2, Outputs - 2 * k), Inputs,
-                      Inputs);
+            pair_rows(a.parameters + std::ptrdiff_t{2 * k} * Inputs, as_pairs(to) + std::ptrdiff_t{k} * Inputs,
+                      (std::min)(2, Outputs - 2 * k), Inputs);
     }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (!takes_pairs(a)) return Float::run(a, begin, end);
         if (begin >= end) return;
         int const S = a.stride, from = begin * Kernel::block, to = (std::min)(end * Kernel::block, Inputs);
-        FloatCopies copies{reinterpret_cast<float*>(a.scratch)};
-        float* const dy = copies.take(pairs * S);
-        pair_rows(a.dy, dy, Outputs, S, S);
-        float* const dx = copies.take(Inputs * S);
-        affine_input_gradient<widest_pairs>(reinterpret_cast<float const*>(a.prepared), dy, dx, Inputs, pairs, S,
-                                            copies.next, false, from, to);
+        auto const [dy, dx, memory] = FloatCopies(a.scratch, pairs * S, Inputs * S);
+        pair_rows(a.dy, dy, Outputs, S);
+        affine_input_gradient<widest_pairs>(as_pairs(a.prepared), dy, dx, Inputs, pairs, S, memory, false, from, to);
         convert_numbers(dx + from * S, a.dx + from * S, std::ptrdiff_t{to - from} * S, a.write == GradientWrite::add);
     }
 };
@@ -224,7 +213,7 @@ struct PairParameterGradient<AffineMap<Inputs, Outputs, HasBias, Scheme>>
     static constexpr int scratch(int S) { return S % 2 == 0 ? 0 : Base::Alone::scratch(S); }
     static void run(KernelData<Mixed<bfloat16>> const& a, int begin, int end) {
         if (a.stride % 2 != 0) return Base::Alone::run(a, begin, end);
-        outer_product_over_samples<widest_pairs>(Base::pairs(a.x), Base::pairs(a.dy), a.gradient, Inputs, Outputs,
+        outer_product_over_samples<widest_pairs>(as_pairs(a.x), as_pairs(a.dy), a.gradient, Inputs, Outputs,
                                                  a.stride / 2, begin, (std::min)(end, Kernel::blocks), a.set_gradient);
         if (HasBias && begin < end && end == Kernel::items.count)
             bias_gradient<widest_lane<float>>(a.dy, a.gradient + std::ptrdiff_t{Inputs} * Outputs, Outputs, a.stride,

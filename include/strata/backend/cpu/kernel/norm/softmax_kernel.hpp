@@ -60,8 +60,11 @@ STRATA_ONE_COPY void softmax_gradient(KernelData<Precision> const& a, MiddleAxis
     });
 }
 
+struct SoftmaxNote {
+    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
+};
 template <bool Log, class Op, class Precision>
-struct SoftmaxForwardKernel {
+struct SoftmaxForwardKernel : SoftmaxNote {
     static constexpr bool makes_passes = true;
     static constexpr Items items{Op::positions};
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -69,7 +72,7 @@ struct SoftmaxForwardKernel {
     }
 };
 template <bool Log, class Op, class Precision>
-struct SoftmaxGradientKernel {
+struct SoftmaxGradientKernel : SoftmaxNote {
     static constexpr bool makes_passes = true;
     static constexpr Items items{Op::positions};
     static void run(KernelData<Precision> const& a, int begin, int end) {
@@ -83,29 +86,17 @@ template <class Op, class Precision>
 struct SoftmaxForward;
 template <class X, class Precision>
 struct SoftmaxForward<SoftmaxOperation<X>, Precision>
-    : detail::SoftmaxForwardKernel<false, SoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
-};
+    : detail::SoftmaxForwardKernel<false, SoftmaxOperation<X>, Precision> {};
+template <class X, class Precision>
+struct SoftmaxForward<LogSoftmaxOperation<X>, Precision>
+    : detail::SoftmaxForwardKernel<true, LogSoftmaxOperation<X>, Precision> {};
 template <class Op, class Precision>
 struct SoftmaxInputGradient;
 template <class X, class Precision>
 struct SoftmaxInputGradient<SoftmaxOperation<X>, Precision>
-    : detail::SoftmaxGradientKernel<false, SoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
-};
-template <class Op, class Precision>
-struct LogSoftmaxForward;
+    : detail::SoftmaxGradientKernel<false, SoftmaxOperation<X>, Precision> {};
 template <class X, class Precision>
-struct LogSoftmaxForward<LogSoftmaxOperation<X>, Precision>
-    : detail::SoftmaxForwardKernel<true, LogSoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
-};
-template <class Op, class Precision>
-struct LogSoftmaxInputGradient;
-template <class X, class Precision>
-struct LogSoftmaxInputGradient<LogSoftmaxOperation<X>, Precision>
-    : detail::SoftmaxGradientKernel<true, LogSoftmaxOperation<X>, Precision> {
-    static constexpr KernelNote note{"middle axis", "passes and all else of a position while it is in the cache"};
-};
+struct SoftmaxInputGradient<LogSoftmaxOperation<X>, Precision>
+    : detail::SoftmaxGradientKernel<true, LogSoftmaxOperation<X>, Precision> {};
 
 }  // namespace strata::inline STRATA_ABI

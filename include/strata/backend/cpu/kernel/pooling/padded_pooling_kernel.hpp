@@ -3,6 +3,7 @@
 // geometry is a run-time value, so all pools are one copy of the code.
 #pragma once
 
+#include "../../../../core/for_lanes.hpp"
 #include "../../../../layer/avg_pool2d.hpp"
 #include "../../../../layer/max_pool2d.hpp"
 #include "../micro/window_band.hpp"
@@ -42,15 +43,13 @@ struct AverageDivisor {
         return (std::min)(from + length, extent) - (std::max)(from, 0);
     }
     /// Multiplies row i of outputs [out_width][S] by one over the divisors, from `from` to `to`.
-    template <class L, class T>
+    template <class T>
     STRATA_ONE_COPY void apply(Correlation const& g, T const* from, T* to, int i, int S) const {
         int const length = g.out_width * S;
         if (counts_padding) {
             T const weight = T(1) / static_cast<T>(g.taps_height * g.taps_width);
-            int k = 0;
-            for (; k + width_of<L> <= length; k += width_of<L>) store_lane(to + k, load_lane<L>(from + k) * L(weight));
-            for (; k < length; ++k) to[k] = from[k] * weight;
-            return;
+            return for_lanes<T>(
+                0, length, [&]<class V>(std::ptrdiff_t k) { store_lane(to + k, load_lane<V>(from + k) * V(weight)); });
         }
         int const rows = inside(i * g.stride_height - g.pad_top, g.taps_height, g.in_height);
         for (int j = 0; j < g.out_width; ++j) {
@@ -62,48 +61,59 @@ struct AverageDivisor {
 };
 
 template <class T>
-STRATA_ONE_COPY void average_forward(Correlation const& g, AverageDivisor divisor, T const* x, T* y, int S, T* scratch,
-                                     int begin, int end) {
-    WindowBand<WindowSum, T> band(g, S, scratch, [](int, int) { return std::pair(T(0), T(1)); });
+STRATA_ONE_COPY void average_forward(Correlation const& g, AverageDivisor divisor, T const* x, T* y, int S,
+                                     Carver memory, int begin, int end) {
+    WindowBand<WindowSum, T> band(memory, g, S, [](int, int) { return std::pair(T(0), T(1)); });
     for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
         for (int i = from, count = 0; i < to; i += count) {
             count = (std::min)(band.layout.rows, to - i);
             band.pack(x + static_cast<std::ptrdiff_t>(channel) * g.in_height * g.in_width * S, 0, i, count, T(0));
             band.compute(count, T(0));
             for (int r = 0; r < count; ++r)
-                divisor.apply<widest_lane<T>>(
-                    g, band.results + r * band.layout.pitch,
-                    y + static_cast<std::ptrdiff_t>(channel * g.out_height + i + r) * g.out_width * S, i + r, S);
+                divisor.apply(g, band.results + r * band.layout.pitch,
+                              y + static_cast<std::ptrdiff_t>(channel * g.out_height + i + r) * g.out_width * S, i + r,
+                              S);
         }
     });
 }
 
-/// `divided` is scratch memory for a channel's dy where the divisors differ.
+/// The scratch memory of an average's gradient: a channel's dy where the divisors differ, and bands.
+template <class T>
+struct AverageGradientScratch {
+    T* divided;
+    Carver windows;
+    constexpr AverageGradientScratch(Carver& memory, Correlation const& f, AverageDivisor divisor, int S)
+        : divided(memory.take<T>(divisor.counts_padding ? 0 : f.out_height * f.out_width * S)), windows(memory) {
+        memory.take<T>(window_gradient_scratch<WindowSum, T>(f, S));
+    }
+};
+
 template <class T>
 STRATA_ONE_COPY void average_input_gradient(Correlation const& f, AverageDivisor divisor, T const* dy, T* dx, int S,
-                                            T* scratch, T* divided, bool add, int begin, int end) {
+                                            Carver memory, bool add, int begin, int end) {
+    auto const parts = AverageGradientScratch<T>(memory, f, divisor, S);
     T const weight = divisor.counts_padding ? T(1) / static_cast<T>(f.taps_height * f.taps_width) : T(1);
     int held = -1;
     window_input_gradient<WindowSum>(
-        f, dx, S, scratch, add, begin, end, [&](int, int) { return std::pair(T(0), weight); },
+        f, dx, S, parts.windows, add, begin, end, [&](int, int) { return std::pair(T(0), weight); },
         [&](auto& band, int channel, int first, int count) {
             T const* plane = dy + static_cast<std::ptrdiff_t>(channel) * f.out_height * f.out_width * S;
             if (!divisor.counts_padding) {
                 for (int i = 0, row = f.out_width * S; i < f.out_height && held != channel; ++i)
-                    divisor.apply<widest_lane<T>>(f, plane + i * row, divided + i * row, i, S);
+                    divisor.apply(f, plane + i * row, parts.divided + i * row, i, S);
                 held = channel;
-                plane = divided;
+                plane = parts.divided;
             }
             band.pack(plane, 0, first, count, T(0));
         });
 }
 
 template <class T>
-STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, T* argmax, int S, T* scratch, int begin,
-                                        int end) {
+STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, T* argmax, int S, Carver memory,
+                                        int begin, int end) {
     constexpr T low = -std::numeric_limits<T>::infinity();
     WindowBand<WindowMaximum, T> band(
-        g, S, scratch, [&](int p, int q) { return std::pair(static_cast<T>(p * g.taps_width + q), T(0)); });
+        memory, g, S, [&](int p, int q) { return std::pair(static_cast<T>(p * g.taps_width + q), T(0)); });
     int const length = g.out_width * S;
     for_channel_rows(begin, end, g.out_height, [&](int channel, int from, int to) {
         for (int i = from, count = 0; i < to; i += count) {
@@ -133,9 +143,9 @@ STRATA_ONE_COPY void padded_max_forward(Correlation const& g, T const* x, T* y, 
 
 template <class T>
 STRATA_ONE_COPY void overlapping_max_input_gradient(Correlation const& f, T const* dy, T const* argmax, T* dx, int S,
-                                                    T* scratch, bool add, int begin, int end) {
+                                                    Carver memory, bool add, int begin, int end) {
     window_input_gradient<WindowRouted>(
-        f, dx, S, scratch, add, begin, end,
+        f, dx, S, memory, add, begin, end,
         [&](int p, int q) { return std::pair(static_cast<T>(p * f.taps_width + q), T(0)); },
         [&](auto& band, int channel, int first, int count) {
             std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(channel) * f.out_height * f.out_width * S;
@@ -166,7 +176,7 @@ struct AveragePoolForward<AveragePooling<Win, CountsPadding>, Precision> {
                !LongSum<T, Win::kernel_height * Win::kernel_width>::is_long;
     }
     static constexpr int scratch(int S) {
-        return packs(S) ? detail::window_scratch<T>(detail::pooling_correlation<Win>, S, 1) : 0;
+        return packs(S) ? detail::window_scratch<detail::WindowSum, T>(detail::pooling_correlation<Win>, S) : 0;
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!packs(a.stride)) return Generic::run(a, begin, end);
@@ -184,18 +194,16 @@ struct AveragePoolInputGradient<AveragePooling<Win, CountsPadding>, Precision> {
     using T = typename Precision::compute;
     using Generic = GenericInputGradient<AveragePooling<Win, CountsPadding>, Precision>;
     static constexpr Items items = Generic::items;
-    static constexpr int windows(int S) {
-        return detail::window_gradient_scratch<T>(detail::pooling_correlation<Win>, S, 1);
-    }
+    static constexpr detail::AverageDivisor divisor{CountsPadding};
     static constexpr int scratch(int S) {
-        bool const divides = !CountsPadding && detail::packs_windows<T>(S);
-        return windows(S) + (divides ? Win::out_height * Win::out_width * S : 0);
+        return detail::packs_windows<T>(S) ? detail::carved_numbers<T, detail::AverageGradientScratch<T>>(
+                                                 detail::pooling_correlation<Win>, divisor, S)
+                                           : 0;
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!detail::packs_windows<T>(a.stride)) return Generic::run(a, begin, end);
-        detail::average_input_gradient(detail::pooling_correlation<Win>, {CountsPadding}, a.dy, a.dx, a.stride,
-                                       a.scratch, a.scratch + windows(a.stride), a.write == GradientWrite::add, begin,
-                                       end);
+        detail::average_input_gradient(detail::pooling_correlation<Win>, divisor, a.dy, a.dx, a.stride, a.scratch,
+                                       a.write == GradientWrite::add, begin, end);
     }
 };
 
@@ -208,7 +216,9 @@ struct PaddedMaxPoolForward<MaxPooling<Win>, Precision> {
     using T = typename Precision::compute;
     using Generic = GenericForward<MaxPooling<Win>, Precision>;
     static constexpr Items items = Generic::items;
-    static constexpr int scratch(int S) { return detail::window_scratch<T>(detail::pooling_correlation<Win>, S, 1); }
+    static constexpr int scratch(int S) {
+        return detail::window_scratch<detail::WindowMaximum, T>(detail::pooling_correlation<Win>, S);
+    }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!detail::packs_windows<T>(a.stride)) return Generic::run(a, begin, end);
         detail::padded_max_forward(detail::pooling_correlation<Win>, a.x, a.y, a.extra, a.stride, a.scratch, begin,
@@ -227,7 +237,7 @@ struct OverlappingMaxPoolInputGradient<MaxPooling<Win>, Precision> {
     using Generic = GenericInputGradient<MaxPooling<Win>, Precision>;
     static constexpr Items items = Generic::items;
     static constexpr int scratch(int S) {
-        return detail::window_gradient_scratch<T>(detail::pooling_correlation<Win>, S, 2);
+        return detail::window_gradient_scratch<detail::WindowRouted, T>(detail::pooling_correlation<Win>, S);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         if (!detail::packs_windows<T>(a.stride)) return Generic::run(a, begin, end);

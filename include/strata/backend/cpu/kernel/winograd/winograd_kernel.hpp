@@ -26,13 +26,20 @@ concept WinogradAllowed = winograd_weight<Precision>() > 0 && G::groups == 1;
 /// 3x3 taps, stride 1, no dilation.
 template <class G, class Precision>
 concept WinogradGeometry = WinogradAllowed<G, Precision> && G::channels > 1 && is_winograd(forward_correlation<G>);
-/// Five taps a row.
-template <class G, class Precision>
-concept WinogradRowGeometry = WinogradAllowed<G, Precision> && G::channels > 1 &&
-                              is_winograd_row(forward_correlation<G>);
-
 template <class G>
 constexpr Correlation backward_correlation = backward_phase(forward_correlation<G>, 0, 0).correlation;
+
+/// On which tiles the passes by five taps a row are faster, forward or input gradient, and the weight gradient.
+template <class G, class Precision, bool Forward>
+inline constexpr WinogradRowChoice<widest_lane<typename Precision::compute>> row_choice{
+    Forward ? forward_correlation<G> : backward_correlation<G>, winograd_weight<Precision>(), Forward};
+template <class G, class Precision>
+inline constexpr RowGradientChoice<widest_lane<typename Precision::compute>> row_gradient_choice{
+    forward_correlation<G>, winograd_weight<Precision>()};
+template <class G, class Precision, bool Forward>
+concept WinogradRowGeometry =
+    WinogradAllowed<G, Precision> && G::channels > 1 &&
+    is_winograd_row(forward_correlation<G>) && row_choice<G, Precision, Forward>.whole_vectors;
 
 /// Where a sample's bits may not depend on the tile, all tiles take what tiles of so many samples take.
 inline constexpr int invariant_choice = 16;
@@ -41,6 +48,13 @@ inline constexpr int invariant_choice = 16;
 constexpr int item_of(int begin, int count, int items) {
     return static_cast<int>(static_cast<long>(begin) * items / count);
 }
+
+struct WinogradNotes {
+    static constexpr KernelNote square{"Winograd",
+                                       "3 x 3 at stride 1; direct on tiles where that is faster by estimate"},
+        row{"Winograd along the row",
+            "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
+};
 
 /// A pass by correlation, forward or input gradient: which, and where it finds its operands. Storage may be a short type.
 template <class G, class Precision, bool Forward>
@@ -54,7 +68,6 @@ struct CorrelationPass {
         else
             return backward_correlation<G>;
     }
-    static constexpr int in_storage(int numbers) { return numbers * static_cast<int>(sizeof(T) / sizeof(Storage)); }
     static T* computed(Storage* numbers) { return reinterpret_cast<T*>(numbers); }
     static T const* computed(Storage const* numbers) { return reinterpret_cast<T const*>(numbers); }
     static Storage const* x(KernelData<Precision> const& a) { return Forward ? a.x : a.dy; }
@@ -86,8 +99,9 @@ constexpr int of_tile(WinogradTiles const& tiles, int S, F const& f) {
 /// A pass of 3x3 taps on the tiles where it is faster than the kernel Direct, whose cost counts `weight` times.
 template <class Direct, class G, class Precision, bool Forward>
 struct WinogradSquarePass : CorrelationPass<G, Precision, Forward> {
+    static constexpr KernelNote note = WinogradNotes::square;
     using Pass = CorrelationPass<G, Precision, Forward>;
-    using typename Pass::L, typename Pass::T;
+    using typename Pass::L, typename Pass::T, typename Pass::Storage;
     static constexpr double weight = [] {
         if constexpr (requires { Direct::speed; })
             return winograd_weight<Precision>() / Direct::speed;
@@ -106,16 +120,17 @@ struct WinogradSquarePass : CorrelationPass<G, Precision, Forward> {
         return Forward && a.invariant ? invariant_choice : a.stride;
     }
     static constexpr int scratch(int S) {
-        auto const numbers = [S]<int M>() { return WinogradLayout<M, L>(Pass::g(), S).scratch(); };
+        auto const numbers = [S]<int M>() { return WinogradLayout<M, L>(Pass::g(), S).template scratch<Storage>(); };
         int const own = of_tile(tiles, S, numbers), other = Forward ? of_tile(tiles, invariant_choice, numbers) : own;
-        return (std::max)(Pass::in_storage((std::max)(own, other)), own > 0 && other > 0 ? 0 : Direct::scratch(S));
+        return (std::max)({own, other, own > 0 && other > 0 ? 0 : Direct::scratch(S)});
     }
     static constexpr int prepared(int S) {
         auto const numbers = []<int M>() { return WinogradWeights<M, L>(Pass::g()).size(); };
-        return Pass::in_storage((std::max)(of_tile(tiles, S, numbers), of_tile(tiles, Forward ? 16 : S, numbers)));
+        return (std::max)(of_tile(tiles, S, numbers), of_tile(tiles, Forward ? invariant_choice : S, numbers)) *
+               static_cast<int>(sizeof(T) / sizeof(Storage));
     }
     static constexpr int prepare_items = WinogradWeights<4, L>(Pass::g()).blocks;
-    static void prepare(KernelData<Precision> const& a, typename Pass::Storage* to, int begin, int end) {
+    static void prepare(KernelData<Precision> const& a, Storage* to, int begin, int end) {
         with_winograd<tiles>(chosen_by(a), [&]<int M>() {
             winograd_weights<M, L>(Pass::g(), a.parameters, Pass::computed(to), begin, end);
         });
@@ -124,7 +139,7 @@ struct WinogradSquarePass : CorrelationPass<G, Precision, Forward> {
         bool const done = with_winograd<tiles>(chosen_by(a), [&]<int M>() {
             int const n = WinogradLayout<M, L>(Pass::g(), a.stride).items();
             winograd_correlate<M, L>(Pass::g(), Pass::x(a), Pass::computed(a.prepared), Pass::bias(a), Pass::y(a),
-                                     a.stride, Pass::computed(a.scratch), Pass::adds(a), item_of(begin, items.count, n),
+                                     a.stride, a.scratch, Pass::adds(a), item_of(begin, items.count, n),
                                      item_of(end, items.count, n), a.relu);
         });
         if (!done) Direct::run(a, begin, end);
@@ -134,8 +149,9 @@ struct WinogradSquarePass : CorrelationPass<G, Precision, Forward> {
 /// The same of a weight gradient.
 template <class Direct, class G, class Precision>
 struct WinogradSquareGradient : CorrelationPass<G, Precision, true> {
+    static constexpr KernelNote note = WinogradNotes::square;
     using Pass = CorrelationPass<G, Precision, true>;
-    using typename Pass::L;
+    using typename Pass::L, typename Pass::Storage;
     static constexpr WinogradTiles tiles = [] {
         if constexpr (WinogradGeometry<G, Precision>)
             return winograd_tiles<L>(Pass::g(), WinogradSquarePass<Direct, G, Precision, true>::weight, true);
@@ -144,31 +160,31 @@ struct WinogradSquareGradient : CorrelationPass<G, Precision, true> {
     }();
     static constexpr Items items = Direct::items;
     static constexpr int scratch(int S) {
-        int const winograd =
-            of_tile(tiles, S, [S]<int M>() { return WinogradGradientLayout<M, L>(Pass::g(), S).scratch(); });
-        return winograd > 0 ? Pass::in_storage(winograd) : Direct::scratch(S);
+        int const winograd = of_tile(
+            tiles, S, [S]<int M>() { return WinogradGradientLayout<M, L>(Pass::g(), S).template scratch<Storage>(); });
+        return winograd > 0 ? winograd : Direct::scratch(S);
     }
     static void run(KernelData<Precision> const& a, int begin, int end) {
         bool const done = with_winograd<tiles>(a.stride, [&]<int M>() {
             int const n = WinogradGradientLayout<M, L>(Pass::g(), a.stride).items();
-            winograd_weight_gradient<M, L>(Pass::g(), a.x, a.dy, a.gradient, a.stride, Pass::computed(a.scratch),
+            winograd_weight_gradient<M, L>(Pass::g(), a.x, a.dy, a.gradient, a.stride, a.scratch,
                                            item_of((std::min)(begin, Direct::blocks), Direct::blocks, n),
                                            item_of((std::min)(end, Direct::blocks), Direct::blocks, n));
         });
         if (!done)
             Direct::run(a, begin, end);
-        else if (G::bias && begin < end && end == items.count)
-            bias_gradient<L>(a.dy, a.gradient + Pass::g().group_weights, G::out_channels,
-                             G::out_height * G::out_width * a.stride);
+        else if (begin < end && end == items.count)
+            add_bias_gradient<G>(a);
     }
 };
 
 /// A pass of five taps a row on the tiles where it is faster than the kernel Direct.
 template <class Direct, class G, class Precision, bool Forward>
 struct WinogradRowPass : CorrelationPass<G, Precision, Forward> {
+    static constexpr KernelNote note = WinogradNotes::row;
     using Pass = CorrelationPass<G, Precision, Forward>;
     using typename Pass::L, typename Pass::T;
-    static constexpr WinogradRowChoice<L> choice{Pass::g(), winograd_weight<Precision>(), Forward};
+    static constexpr auto const& choice = row_choice<G, Precision, Forward>;
     static constexpr bool applies_relu = Forward;
     static constexpr Items items = Direct::items;
     static bool takes(KernelData<Precision> const& a) {
@@ -190,11 +206,23 @@ struct WinogradRowPass : CorrelationPass<G, Precision, Forward> {
     }
 };
 
-struct WinogradNotes {
-    static constexpr KernelNote square{"Winograd",
-                                       "3 x 3 at stride 1; direct on tiles where that is faster by estimate"},
-        row{"Winograd along the row",
-            "five taps a row at stride 1, faster by estimate; direct on tiles where it is not"};
+/// The same of a weight gradient.
+template <class Direct, class G, class Precision>
+struct WinogradRowGradient {
+    static constexpr KernelNote note = WinogradNotes::row;
+    using L = widest_lane<typename Precision::compute>;
+    static constexpr auto const& g = forward_correlation<G>;
+    static constexpr auto const& choice = row_gradient_choice<G, Precision>;
+    static constexpr Items items = Direct::items;
+    static constexpr int scratch(int S) {
+        return choice.takes(S) ? WinogradRowGradientLayout<L>(g, S).scratch() : Direct::scratch(S);
+    }
+    static void run(KernelData<Precision> const& a, int begin, int end) {
+        if (!choice.takes(a.stride)) return Direct::run(a, begin, end);
+        constexpr int n = WinogradRowGradientLayout<L>(g, width_of<L>).items();
+        winograd_row_weight_gradient<L>(g, a.x, a.dy, a.gradient, G::bias ? a.gradient + bias_of<G> : nullptr, a.stride,
+                                        a.scratch, item_of(begin, items.count, n), item_of(end, items.count, n));
+    }
 };
 
 }  // namespace detail
@@ -204,70 +232,42 @@ struct WinogradForward;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
 struct WinogradForward<Convolution<G, Scheme>, Precision>
-    : detail::WinogradSquarePass<DirectForward<G, Scheme, Precision>, G, Precision, true> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+    : detail::WinogradSquarePass<DirectConvolutionForward<Convolution<G, Scheme>, Precision>, G, Precision, true> {};
 template <class Op, class Precision>
 struct WinogradInputGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
 struct WinogradInputGradient<Convolution<G, Scheme>, Precision>
-    : detail::WinogradSquarePass<DirectInputGradient<G, Scheme, Precision>, G, Precision, false> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+    : detail::WinogradSquarePass<DirectConvolutionInputGradient<Convolution<G, Scheme>, Precision>, G, Precision,
+                                 false> {};
 template <class Op, class Precision>
 struct WinogradParameterGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradGeometry<G, Precision>)
 struct WinogradParameterGradient<Convolution<G, Scheme>, Precision>
-    : detail::WinogradSquareGradient<DirectParameterGradient<G, Scheme, Precision>, G, Precision> {
-    static constexpr KernelNote note = detail::WinogradNotes::square;
-};
+    : detail::WinogradSquareGradient<DirectConvolutionParameterGradient<Convolution<G, Scheme>, Precision>, G,
+                                     Precision> {};
 
 template <class Op, class Precision>
 struct WinogradRowForward;
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
-         detail::WinogradRowPass<DirectForward<G, Scheme, Precision>, G, Precision, true>::choice.whole_vectors)
+requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision, true>)
 struct WinogradRowForward<Convolution<G, Scheme>, Precision>
-    : detail::WinogradRowPass<DirectForward<G, Scheme, Precision>, G, Precision, true> {
-    static constexpr KernelNote note = detail::WinogradNotes::row;
-};
+    : detail::WinogradRowPass<DirectConvolutionForward<Convolution<G, Scheme>, Precision>, G, Precision, true> {};
 template <class Op, class Precision>
 struct WinogradRowInputGradient;
 template <class G, class Scheme, class Precision>
-requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision> &&
-         detail::WinogradRowPass<DirectInputGradient<G, Scheme, Precision>, G, Precision, false>::choice.whole_vectors)
+requires(detail::UniformPrecision<Precision> && detail::WinogradRowGeometry<G, Precision, false>)
 struct WinogradRowInputGradient<Convolution<G, Scheme>, Precision>
-    : detail::WinogradRowPass<DirectInputGradient<G, Scheme, Precision>, G, Precision, false> {
-    static constexpr KernelNote note = detail::WinogradNotes::row;
+    : detail::WinogradRowPass<DirectConvolutionInputGradient<Convolution<G, Scheme>, Precision>, G, Precision, false> {
 };
 template <class Op, class Precision>
 struct WinogradRowParameterGradient;
 template <class G, class Scheme, class Precision>
 requires(detail::UniformPrecision<Precision> && detail::WinogradAllowed<G, Precision> &&
-         detail::RowGradientChoice<widest_lane<typename Precision::compute>>(detail::forward_correlation<G>,
-                                                                             detail::winograd_weight<Precision>())
-             .one)
-struct WinogradRowParameterGradient<Convolution<G, Scheme>, Precision> {
-    static constexpr KernelNote note = detail::WinogradNotes::row;
-    using Direct = DirectParameterGradient<G, Scheme, Precision>;
-    using L = widest_lane<typename Precision::compute>;
-    static constexpr Items items = Direct::items;
-    static constexpr detail::RowGradientChoice<L> choice{detail::forward_correlation<G>,
-                                                         detail::winograd_weight<Precision>()};
-    static constexpr int scratch(int S) {
-        constexpr auto const& g = detail::forward_correlation<G>;
-        return choice.takes(S) ? detail::WinogradRowGradientLayout<L>(g, S).scratch() : Direct::scratch(S);
-    }
-    static void run(KernelData<Precision> const& a, int begin, int end) {
-        if (!choice.takes(a.stride)) return Direct::run(a, begin, end);
-        constexpr auto const& g = detail::forward_correlation<G>;
-        constexpr int n = detail::WinogradRowGradientLayout<L>(g, width_of<L>).items();
-        detail::winograd_row_weight_gradient<L>(
-            g, a.x, a.dy, a.gradient, G::bias ? a.gradient + g.group_weights : nullptr, a.stride, a.scratch,
-            detail::item_of(begin, items.count, n), detail::item_of(end, items.count, n));
-    }
+         detail::row_gradient_choice<G, Precision>.one)
+struct WinogradRowParameterGradient<Convolution<G, Scheme>, Precision>
+    : detail::WinogradRowGradient<DirectConvolutionParameterGradient<Convolution<G, Scheme>, Precision>, G, Precision> {
 };
 
 }  // namespace strata::inline STRATA_ABI

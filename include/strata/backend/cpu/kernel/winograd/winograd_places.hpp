@@ -222,22 +222,6 @@ STRATA_ONE_COPY T rows_to_points(PlaneRows const& d, T const* plane, T* line, T*
     return total;
 }
 
-/// Writes `count` numbers or adds them, four at a time: a call's cost is more than a short row's.
-template <class T>
-STRATA_INLINE void put_numbers(T const* from, int count, T* to, bool add) {
-    using Four = Lane<T, 4>;
-    int k = 0;
-    for (; k + 4 <= count; k += 4) {
-        STRATA_SCALAR;  // nor does GCC make a call of memcpy of it
-        Four const value = load_lane<Four>(from + k);
-        store_lane(to + k, add ? load_lane<Four>(to + k) + value : value);
-    }
-    for (; k < count; ++k) {
-        STRATA_SCALAR;
-        to[k] = add ? to[k] + from[k] : from[k];
-    }
-}
-
 }  // namespace strata::inline STRATA_ABI::detail
 
 #pragma GCC diagnostic pop

@@ -15,6 +15,7 @@
 // ones: 3.5, 2.3 and 3.2 us an image for conv1, conv2 and conv2's input gradient in place of 7.2, 4.7 and 6.8.
 #pragma once
 
+#include "../micro/register_block.hpp"
 #include "winograd_places.hpp"
 
 #pragma GCC diagnostic push
@@ -70,9 +71,10 @@ struct WinogradRowLayout {
     [[nodiscard]] constexpr bool fits() const { return inputs <= most_row_numbers; }
     struct Parts {
         T *inputs, *line;
+        constexpr Parts(Carver& memory, WinogradRowLayout const& p)
+            : inputs(memory.take<T>(p.inputs)), line(memory.take<T>(p.line)) {}
     };
-    constexpr Parts carve(Carver& memory) const { return {memory.take<T>(inputs), memory.take<T>(line)}; }
-    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
+    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T, Parts>(*this); }
 };
 
 /// Transforms the weights of blocks [begin, end) of output channels, zero where there is no channel.
@@ -101,37 +103,43 @@ STRATA_COLD void winograd_row_weights(Correlation const& g, T const* w, T* to, i
             }
 }
 
+/// The steps of a round of points: kernel rows and channels. A vector of the block is a point.
+template <class L>
+struct WinogradRowSource {
+    using T = scalar_of<L>;
+    using Weights = WinogradRowWeights<L>;
+    static constexpr bool holds = false;
+    T const *in, *weights;
+    std::ptrdiff_t row, channel, point;
+    int rows, channels;
+
+    [[nodiscard]] STRATA_INLINE std::ptrdiff_t vector(int k) const { return k * point; }
+    /// Of each point one of its own.
+    [[nodiscard]] STRATA_INLINE T factor(T const* w, int u, int k) const { return w[k * Weights::block_channels + u]; }
+    template <class F>
+    STRATA_INLINE void steps(F const& f) const {
+        T const* w = weights;
+        for (int p = 0; p < rows; ++p) {
+            T const* from = in + p * row;
+            for (int c = 0; c < channels; ++c, from += channel, w += Weights::round_points * Weights::block_channels)
+                f(from, w);
+        }
+    }
+};
+
 /// The sums at the points of a vector of places: [channel of the block][point], the first CO channels, over `rows` kernel
 /// rows and the channels from `in` and `weights` on.
 template <int CO, class L, class T>
 STRATA_ONE_COPY void winograd_row_products(T const* in, WinogradRowLayout<L> const& at, int rows, int channels,
                                            T const* weights, std::ptrdiff_t round, T* to) {
     using Weights = WinogradRowWeights<L>;
-    constexpr int N = width_of<L>, P = Weights::round_points, pitch = P * Weights::block_channels,
-                  points = WinogradRowTransform::points;
-    std::ptrdiff_t const step = at.point, channel = at.channel;
-    if (at.row == channels * channel) channels *= rows, rows = 1;
+    constexpr int N = width_of<L>, P = Weights::round_points, points = WinogradRowTransform::points;
+    std::ptrdiff_t const step = at.point, channel = at.channel, row = at.row;
+    if (row == channels * channel) channels *= rows, rows = 1;
     STRATA_ROLLED
-    for (int first = 0; first < points; first += P, in += P * step, to += P * N, weights += round) {
-        L sum[CO][P];
-        STRATA_UNROLL
-        for (int k = 0; k < CO * P; ++k) sum[k / P][k % P] = L(T(0));
-        T const* w = weights;
-        for (int p = 0; p < rows; ++p) {
-            T const* from = in + p * at.row;
-            for (int c = 0; c < channels; ++c, from += channel, w += pitch) {
-                STRATA_UNROLL
-                for (int k = 0; k < P; ++k) {
-                    L const v = load_lane<L>(from + k * step);
-                    STRATA_UNROLL
-                    for (int u = 0; u < CO; ++u)
-                        sum[u][k] = multiply_add(L(w[k * Weights::block_channels + u]), v, sum[u][k]);
-                }
-            }
-        }
-        STRATA_UNROLL
-        for (int k = 0; k < CO * P; ++k) store_lane(to + (k / P * points + k % P) * N, sum[k / P][k % P]);
-    }
+    for (int first = 0; first < points; first += P, in += P * step, to += P * N, weights += round)
+        outer<CO, P, L>(WinogradRowSource<L>{in, weights, row, channel, step, rows, channels},
+                        RowsOfSums<T>{to, points * N, true});
 }
 
 /// Where the outputs of a block's channels go, in a strip of `tiles` tiles.
@@ -192,12 +200,11 @@ STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> co
 /// scratch of WinogradRowLayout::scratch() scalars.
 template <class L, class T>
 STRATA_ONE_COPY void winograd_row_correlate(Correlation const& g, T const* x, T const* weights, T const* bias, T* y,
-                                            int S, T* scratch, bool add, int begin, int end, bool relu = false) {
+                                            int S, Carver memory, bool add, int begin, int end, bool relu = false) {
     constexpr int N = width_of<L>, CO = WinogradRowWeights<L>::block_channels, outputs = WinogradRowTransform::outputs;
     WinogradRowWeights<L> const w(g);
     WinogradRowLayout<L> const p(g, S);
-    Carver memory(scratch);
-    auto const [inputs, line] = p.carve(memory);
+    auto const [inputs, line] = typename WinogradRowLayout<L>::Parts(memory, p);
     std::ptrdiff_t const out_row = static_cast<std::ptrdiff_t>(g.out_width) * S, plane = g.out_height * out_row,
                          in_plane = static_cast<std::ptrdiff_t>(g.in_height) * g.in_width * S;
     int const slices = (std::max)(1, S / N), step = N / p.samples;  // tiles of a vector

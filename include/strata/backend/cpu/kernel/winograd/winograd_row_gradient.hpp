@@ -11,6 +11,7 @@
 // in order.
 #pragma once
 
+#include "../micro/register_block.hpp"
 #include "winograd_places.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
@@ -69,12 +70,13 @@ struct WinogradRowGradientLayout {
     [[nodiscard]] constexpr int items() const { return out_chunks * in_chunks * out_blocks * tap_blocks; }
     struct Parts {
         T *gradients, *inputs, *line, *sums;
+        constexpr Parts(Carver& memory, WinogradRowGradientLayout const& p)
+            : gradients(memory.take<T>(p.gradient_point * points)),
+              inputs(memory.take<T>(p.input_point * points)),
+              line(memory.take<T>(p.line)),
+              sums(memory.take<T>(p.sums)) {}
     };
-    constexpr Parts carve(Carver& memory) const {
-        return {memory.take<T>(gradient_point * points), memory.take<T>(input_point * points), memory.take<T>(line),
-                memory.take<T>(sums)};
-    }
-    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
+    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T, Parts>(*this); }
     /// False where rows are so long that bands of them leave the caches of a core.
     [[nodiscard]] constexpr bool fits() const {
         return (gradient_point + input_point) * points + line + sums <= most_row_numbers;
@@ -100,24 +102,14 @@ template <class L, class T>
 STRATA_ONE_COPY void row_gradient_block(T const* const (&a)[row_block_long], T const* const (&b)[row_block_short],
                                         std::ptrdiff_t numbers, T* sums) {
     constexpr int A = row_block_long, B = row_block_short, N = width_of<L>;
-    L total[A * B];
+    L block[B][A], total[A * B];
+    auto const steps = [&](auto const& f) STRATA_INLINED {
+        for (std::ptrdiff_t at = 0; at < numbers; at += N)
+            f([&](int v) STRATA_INLINED { return b[v] + at; }, [&](int u) STRATA_INLINED { return a[u] + at; });
+    };
+    dot_lanes<B, A, L>(steps, block);
     STRATA_UNROLL
-    for (int k = 0; k < A * B; ++k) total[k] = L(T(0));
-    for (std::ptrdiff_t at = 0; at < numbers; at += N) {
-        L factor[B];
-        STRATA_UNROLL
-        for (int v = 0; v < B; ++v) {
-            factor[v] = load_lane<L>(b[v] + at);
-            hold_in_register(factor[v]);
-        }
-        STRATA_UNROLL
-        for (int u = 0; u < A; ++u) {
-            L value = load_lane<L>(a[u] + at);
-            hold_in_register(value);
-            STRATA_UNROLL
-            for (int v = 0; v < B; ++v) total[u * B + v] = multiply_add(value, factor[v], total[u * B + v]);
-        }
-    }
+    for (int k = 0; k < A * B; ++k) total[k] = block[k % B][k / B];
     sum_lanes<A * B, N>(total);
     STRATA_UNROLL
     for (int k = 0; k < (A * B + N - 1) / N; ++k) store_lane(sums + k * N, load_lane<L>(sums + k * N) + total[k]);
@@ -202,10 +194,9 @@ STRATA_ONE_COPY void winograd_row_add(Correlation const& g, WinogradRowGradientL
 /// scratch of its scratch() numbers.
 template <class L, class T>
 STRATA_COLD void winograd_row_weight_gradient(Correlation const& g, T const* x, T const* dy, T* dw, T* dbias, int S,
-                                              T* scratch, int begin, int end) {
+                                              Carver memory, int begin, int end) {
     WinogradRowGradientLayout<L> const p(g, S);
-    Carver memory(scratch);
-    auto const [gradients, inputs, line, sums] = p.carve(memory);
+    auto const [gradients, inputs, line, sums] = typename WinogradRowGradientLayout<L>::Parts(memory, p);
     int const pair = p.out_blocks * p.tap_blocks, KH = g.taps_height;
     std::ptrdiff_t const x_plane = static_cast<std::ptrdiff_t>(g.in_height) * g.in_width * S,
                          dy_plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;

@@ -18,6 +18,7 @@
 #pragma once
 
 #include "../micro/carver.hpp"
+#include "../micro/register_block.hpp"
 #include "winograd_patch.hpp"
 
 #pragma GCC diagnostic push
@@ -85,11 +86,13 @@ struct WinogradLayout {
     [[nodiscard]] constexpr int items() const { return blocks * chunks; }
     struct Parts {
         T *inputs, *products;
+        constexpr Parts(Carver& memory, WinogradLayout const& p)
+            : inputs(memory.take<T>(p.input_point * points)), products(memory.take<T>(p.product_point * points)) {}
     };
-    constexpr Parts carve(Carver& memory) const {
-        return {memory.take<T>(input_point * points), memory.take<T>(product_point * points)};
+    template <class Storage = T>
+    [[nodiscard]] constexpr int scratch() const {
+        return carved_numbers<Storage, Parts>(*this);
     }
-    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
 };
 
 /// Transforms the weights of blocks [begin, end) of output channels, zero where there is no channel.
@@ -132,33 +135,28 @@ STRATA_ONE_COPY void winograd_weights(Correlation const& g, T const* w, T* to, i
         }
 }
 
-/// sum(u, v) = (`first` ? 0 : out(u, v)) + sum over runs and steps of factor(u) vector(v): a block of output channels,
-/// V vectors wide, over `runs` runs of `steps` steps. The steps of a run follow each other, `run` apart the runs' factors.
-template <int V, int FactorRow, int Factor, class L, class T>
-STRATA_INLINE void winograd_block(T const* factors, T const* vectors, std::ptrdiff_t vector, T* out,
-                                  std::ptrdiff_t out_row, int runs, int steps, std::ptrdiff_t run, bool first) {
-    constexpr int N = width_of<L>, CO = winograd_channels<L>;
-    L sum[CO][V];
-    STRATA_UNROLL
-    for (int k = 0; k < CO * V; ++k)
-        sum[k / V][k % V] = first ? L(T(0)) : load_lane<L>(out + k / V * out_row + k % V * N);
-    for (; runs > 0; --runs, factors += run) {
-        T const* w = factors;
-        for (int k = 0; k < steps; ++k, w += Factor, vectors += vector) {
-            L x[V];
-            STRATA_UNROLL
-            for (int v = 0; v < V; ++v) x[v] = load_lane<L>(vectors + v * N);
-            STRATA_UNROLL
-            for (int u = 0; u < CO; ++u) {
-                L const factor(w[u * FactorRow]);
-                STRATA_UNROLL
-                for (int v = 0; v < V; ++v) sum[u][v] = multiply_add(factor, x[v], sum[u][v]);
-            }
+/// The steps of a product at one point: `runs` runs of `run_steps` steps, whose vectors all follow each other, `vectors`
+/// apart; a step's factors are FactorRow apart, the next step's Factor further, the next run's `run`.
+template <int FactorRow, int Factor, class L>
+struct WinogradSource {
+    using T = scalar_of<L>;
+    static constexpr bool holds = false;
+    T const *factors, *from;
+    std::ptrdiff_t step;
+    int runs, run_steps;
+    std::ptrdiff_t run;
+
+    STRATA_INLINE static constexpr int vector(int v) { return v * width_of<L>; }
+    STRATA_INLINE static T factor(T const* w, int u) { return w[u * FactorRow]; }
+    template <class F>
+    STRATA_INLINE void steps(F const& f) const {
+        T const *x = from, *first = factors;
+        for (int r = runs; r > 0; --r, first += run) {
+            T const* w = first;
+            for (int k = 0; k < run_steps; ++k, w += Factor, x += step) f(x, w);
         }
     }
-    STRATA_UNROLL
-    for (int k = 0; k < CO * V; ++k) store_lane(out + k / V * out_row + k % V * N, sum[k / V][k % V]);
-}
+};
 
 /// The products at one point: V vectors of a block, `blocks` blocks of output channels, summed over the input channels.
 template <int V, class L, class T>
@@ -166,7 +164,8 @@ STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_bl
                                        int in_channels, int blocks) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>;
     for (int block = 0; block < blocks; ++block, weight += weight_block, out += CO * V * N)
-        winograd_block<V, 1, CO, L>(weight, in, V * N, out, V * N, 1, in_channels, 0, true);
+        outer<CO, V, L>(WinogradSource<1, CO, L>{weight, in, V * N, 1, in_channels, 0},
+                        RowsOfSums<T>{out, V * N, true});
 }
 
 /// The correlation g of x with transformed `weights` (winograd_weights, on a cache line), set (with `relu`, its ReLU)
@@ -174,12 +173,11 @@ STRATA_ONE_COPY void winograd_products(T const* weight, std::ptrdiff_t weight_bl
 /// WinogradLayout::items(), scratch of WinogradLayout::scratch() scalars. X may be a short type of storage.
 template <int M, class L, class X, class T>
 STRATA_ONE_COPY void winograd_correlate(Correlation const& g, X const* x, T const* weights, T const* bias, X* y, int S,
-                                        T* scratch, bool add, int begin, int end, bool relu = false) {
+                                        Carver memory, bool add, int begin, int end, bool relu = false) {
     constexpr int CO = winograd_channels<L>;
     WinogradLayout<M, L> const p(g, S);
     WinogradWeights<M, L> const w(g);
-    Carver memory(scratch);
-    auto const [inputs, products] = p.carve(memory);
+    auto const [inputs, products] = typename WinogradLayout<M, L>::Parts(memory, p);
     std::ptrdiff_t const plane = static_cast<std::ptrdiff_t>(g.out_height) * g.out_width * S;
     int block = -1, from = 0, to = 0;
     for (int item = begin; item < end; ++item) {
@@ -234,12 +232,16 @@ struct WinogradGradientLayout {
     [[nodiscard]] constexpr int items() const { return out_blocks * in_blocks; }
     struct Parts {
         T *gradients, *inputs, *sums, *patches;
+        constexpr Parts(Carver& memory, WinogradGradientLayout const& p)
+            : gradients(memory.take<T>(p.gradient_point * points)),
+              inputs(memory.take<T>(p.input_point * points)),
+              sums(memory.take<T>(p.sum_point * points)),
+              patches(memory.take<T>(p.patch_point * points)) {}
     };
-    constexpr Parts carve(Carver& memory) const {
-        return {memory.take<T>(gradient_point * points), memory.take<T>(input_point * points),
-                memory.take<T>(sum_point * points), memory.take<T>(patch_point * points)};
+    template <class Storage = T>
+    [[nodiscard]] constexpr int scratch() const {
+        return carved_numbers<Storage, Parts>(*this);
     }
-    [[nodiscard]] constexpr int scratch() const { return carved_numbers<T>(*this); }
 };
 
 /// Transposes N neighbouring vectors; the results are `step` scalars apart.
@@ -261,8 +263,8 @@ STRATA_ONE_COPY void winograd_outer_products(T const* gradients, T const* inputs
                                              int outs, int vectors, bool first) {
     constexpr int N = width_of<L>, CO = winograd_channels<L>;
     for (int o = 0; o < outs; o += CO, gradients += CO * N, sums += CO * in_block * N)
-        winograd_block<V, N, 1, L>(gradients, inputs, in_block * N, sums, in_block * N, vectors, N, out_block * N,
-                                   first);
+        outer<CO, V, L>(WinogradSource<N, 1, L>{gradients, inputs, in_block * N, vectors, N, out_block * N},
+                        RowsOfSums<T>{sums, in_block * N, first});
 }
 
 /// Transforms the sums of an output channel and a vector of input channels back and adds them to dw.
@@ -299,12 +301,11 @@ STRATA_ONE_COPY void winograd_add_gradients(Correlation const& g, T const* sums,
 /// Adds the weight gradient of the correlation g of x to dw; needs is_winograd(g), and S a multiple of the lane's width
 /// or a divisor of it. Items [begin, end) of WinogradGradientLayout::items(), scratch of its scratch() scalars.
 template <int M, class L, class X, class T>
-STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, X const* dy, T* dw, int S, T* scratch,
-                                              int begin, int end) {
+STRATA_ONE_COPY void winograd_weight_gradient(Correlation const& g, X const* x, X const* dy, T* dw, int S,
+                                              Carver memory, int begin, int end) {
     constexpr int N = width_of<L>;
     WinogradGradientLayout<M, L> const p(g, S);
-    Carver memory(scratch);
-    auto const [gradients, inputs, sums, patches] = p.carve(memory);
+    auto const [gradients, inputs, sums, patches] = typename WinogradGradientLayout<M, L>::Parts(memory, p);
     // Channels that fill up a block are computed along: from finite numbers, not from what lies in the memory.
     if (g.out_channels % p.out_block > 0) std::fill_n(gradients, p.gradient_point * p.points, T(0));
     if (g.in_channels % N > 0) std::fill_n(patches, p.patch_point * p.points, T(0));
