@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <strata/backend/cpu/run/executor.hpp>
@@ -319,6 +320,38 @@ TEST_CASE("BatchNorm's sums of large floats on a device do not overflow") {
     CHECK(b.finite);
     CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-5));
     CHECK_FALSE(grid.statistics_fault(model));
+}
+
+TEST_CASE("a model is known by itself, not by its place") {
+    Samples<Seam> const samples(5, 2);
+    auto const outputs = static_cast<std::size_t>(5 * Seam::OutputShape::size);
+    CpuExecutor<Seam, Float64, CrossEntropy> cpu(Cpu{.threads = 1}, CrossEntropy{});
+    OnGrid<Seam, CrossEntropy> grid(Cuda{}, CrossEntropy{});
+    std::vector<double> expected(outputs), got(outputs);
+    auto const check = [&](Model<Seam, Float64> const& model) {
+        cpu.evaluate(model, samples.batch, nullptr, expected.data());
+        grid.evaluate(model, samples.batch, nullptr, got.data());
+        CHECK(difference(got, expected) <= rounding);
+    };
+    std::optional<Model<Seam, Float64>> place;
+    for (std::uint64_t const seed : {1, 2, 3}) check(place.emplace(seed));
+    *place = Model<Seam, Float64>(4);
+    check(*place);
+
+    // What the device has learned goes with a model that is moved, and is no copy's.
+    std::vector<double> state(static_cast<std::size_t>(Seam::parameter_count));
+    SGD const sgd{.learning_rate = 0.5, .momentum = 0.9};
+    Model<Seam, Float64> const before = *place;
+    grid.gradients(*place, samples.batch, {});
+    grid.update(*place, sgd, state, {sgd.learning_rate, std::nullopt, 0});
+    check(before);
+    grid.load(*place, state);
+    grid.gradients(*place, samples.batch, {});
+    grid.update(*place, sgd, state, {sgd.learning_rate, std::nullopt, 0});
+    Model<Seam, Float64> moved = std::move(*place);
+    grid.store(moved, state);
+    CHECK(difference(moved.parameters(), before.parameters()) > 1e-3);
+    check(moved);
 }
 
 TEST_CASE("a batch of the wrong size is refused, memory stays after the first step") {

@@ -2,9 +2,11 @@
 // number of threads at once, each with a workspace of its own.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../core/aligned.hpp"
@@ -37,6 +39,34 @@ STRATA_COLD inline Batch batch_of_values(DataType type, void const* values, std:
     }
     return batch;
 }
+}  // namespace detail
+
+namespace detail {
+/// Tells models apart, as their addresses do not: each has one of its own, so do a copy and what is assigned to. What is
+/// moved keeps it.
+class ModelIdentity {
+public:
+    ModelIdentity() = default;
+    ModelIdentity(ModelIdentity const&) : ModelIdentity() {}
+    ModelIdentity(ModelIdentity&& other) noexcept : number_(std::exchange(other.number_, next())) {}
+    ModelIdentity& operator=(ModelIdentity const&) {
+        number_ = next();
+        return *this;
+    }
+    ModelIdentity& operator=(ModelIdentity&& other) noexcept {
+        number_ = std::exchange(other.number_, next());
+        return *this;
+    }
+    ~ModelIdentity() = default;
+    [[nodiscard]] std::uint64_t number() const { return number_; }
+
+private:
+    static std::uint64_t next() {
+        static std::atomic<std::uint64_t> last{0};
+        return ++last;
+    }
+    std::uint64_t number_ = next();
+};
 }  // namespace detail
 
 /// Parameters and buffers of a network, each in one contiguous arena in PyTorch's layouts and order.
@@ -75,6 +105,9 @@ public:
     /// Batches each BatchNorm has seen in training, one entry an operation of the op list (others stay 0).
     [[nodiscard]] std::span<std::int64_t> batches_tracked() { return batches_tracked_; }
     [[nodiscard]] std::span<std::int64_t const> batches_tracked() const { return batches_tracked_; }
+
+    /// A number of this model alone, never 0: for who keeps a copy of it elsewhere.
+    [[nodiscard]] std::uint64_t identity() const { return identity_.number(); }
 
     /// Every tensor with its PyTorch state-dict name, in state-dict order: weight, bias, running_mean, running_var,
     /// num_batches_tracked of each layer. The views point into this model.
@@ -211,6 +244,7 @@ private:
 
     AlignedVector<Scalar> parameters_, buffers_;
     std::array<std::int64_t, static_cast<std::size_t>(Net::operation_count)> batches_tracked_{};
+    detail::ModelIdentity identity_;
 };
 
 }  // namespace strata::inline STRATA_ABI

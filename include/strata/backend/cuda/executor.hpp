@@ -96,7 +96,7 @@ public:
     }
     /// Copies them back.
     void store(ModelType& model, std::span<Scalar> state) {
-        if (loaded_ != &model) return;  // never seen here: nothing is newer than the host's copy
+        if (loaded_ != model.identity()) return;  // never seen here: nothing is newer than the host's copy
         device_->activate();
         device_->download(model.parameters().data(), parameters_.data(), model.parameters().size_bytes());
         device_->download(model.buffers().data(), buffers_.data(), model.buffers().size_bytes());
@@ -137,7 +137,7 @@ public:
                        OptimizerStep const& step) {
         static_assert(!MatrixOptimizer<Optimizer>,
                       "Cuda: matrix optimizers (LAMB, LARS, Muon, Shampoo, SOAP) work on the CPU alone");
-        if (loaded_ != &model || state_size_ != state.size()) load(model, state);
+        if (loaded_ != model.identity() || state_size_ != state.size()) load(model, state);
         device_->activate();
         if (std::exchange(gradient_is_here_, false))
             device_->upload(gradient_.data(), gradient_values_.data(), parameter_count * sizeof(Gradient));
@@ -226,14 +226,14 @@ private:
         device_->activate();
         device_->upload(parameters_.data(), model.parameters().data(), model.parameters().size_bytes());
         device_->upload(buffers_.data(), model.buffers().data(), model.buffers().size_bytes());
-        loaded_ = &model;
+        loaded_ = model.identity();
     }
 
     /// Brings the batch to the device and fills value 0.
     void begin(ModelType const& model, Batch const& batch, std::ptrdiff_t plan_size) {
         detail::check_device_batch(batch, Net::InputShape::size);
         device_->activate();
-        if (loaded_ != &model) load_model(model);
+        if (loaded_ != model.identity()) load_model(model);
         samples_ = batch.size;
         workspace_.grow(*device_, static_cast<std::size_t>(plan_size) * static_cast<std::size_t>(batch.size));
         batch_.fill_inputs(*device_, batch, at(Net::training_plan.value[0]));
@@ -300,7 +300,7 @@ private:
 
     std::unique_ptr<Device> device_;  // first: the buffers give their memory back to it
     Loss loss_;
-    ModelType const* loaded_ = nullptr;  ///< whose parameters the device holds
+    std::uint64_t loaded_ = 0;  ///< the identity of the model whose parameters the device holds
     std::size_t state_size_ = 0;
     int samples_ = 0;
     detail::UpdateRange range_;
