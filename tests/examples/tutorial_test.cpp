@@ -75,6 +75,22 @@ TEST_CASE("every tutorial tells what it promises") {
     CHECK(again.output.find("accuracy with these weights: 100.00 %") != std::string::npos);
 }
 
+TEST_CASE("the tutorial on text learns one, and writes") {
+    Directory const directory;
+    std::string text;
+    for (int k = 0; k < 100; ++k) text += "the quick brown fox jumps over the lazy dog. ";
+    directory.write("text", text);
+    auto const run = directory.run("13_characters", "text 12");
+    INFO(run.output, run.errors);
+    CHECK(run.exit_code == 0);
+    auto const written = run.output.find("the network writes:");
+    REQUIRE(written != std::string::npos);
+    CHECK(run.output.find("quick brown fox jumps over the lazy", written) != std::string::npos);
+    directory.write("short", "a few words");
+    check_one_sentence(directory.run("13_characters", "short"),
+                       "short: 11 characters can be read, expected 2000 or more");
+}
+
 TEST_CASE("the tutorial on scaling prints its tables and draws them") {
     Directory const directory;
     auto const run = directory.run("10_scaling", "here.svg");

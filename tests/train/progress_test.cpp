@@ -135,6 +135,13 @@ TEST_CASE("a terminal gets a bar, a pipe gets lines, a dumb terminal gets lines"
     CHECK(pipe.read().empty());
 }
 
+TEST_CASE("what is counted has its name") {
+    auto terminal = Channel::terminal(120);
+    Progress progress(ProgressStyle::lines, terminal.output, test_clock, "tokens");
+    progress.end_epoch(record_of(1));
+    CHECK(terminal.read().find("  10000 tokens/s") != std::string::npos);
+}
+
 TEST_CASE("the bar shows the state of training") {
     auto terminal = Channel::terminal(120);
     Progress progress(ProgressStyle::bar, terminal.output, test_clock);

@@ -24,7 +24,7 @@ public:
           train_(train),
           test_(test),
           options_(options),
-          progress_(options.progress),
+          progress_(options.progress, stdout, &Progress::steady_seconds, counted),
           batch_size_(trainer.passes_.accumulate().samples_of_step(options.batch_size)) {
         if (options_.unoptimised)
             print(
@@ -289,6 +289,15 @@ private:
             compare_trainings(trainer_.executor_.ranks(), trainer_.model(), trainer_.optimizer_state_, state(), train_,
                               test_, options_);
     }
+
+    /// What a training counts.
+    static constexpr char const* counted = [] {
+        using Net = typename Trainer::ModelType::Network;
+        if constexpr (Net::has_sequences)
+            return Net::answers_sequences ? "sequences" : "tokens";
+        else
+            return Net::InputShape::rank == 3 ? "images" : "samples";
+    }();
 
     Trainer& trainer_;
     Dataset const& train_;

@@ -87,7 +87,7 @@ struct EpochRecord {
     double test_loss = unknown;
     double test_accuracy = unknown;      ///< in [0, 1]
     double seconds = unknown;            ///< of training, without evaluation
-    double images_per_second = unknown;  ///< of training, without evaluation
+    double images_per_second = unknown;  ///< of training, without evaluation; of samples, or of tokens
     std::vector<HeadRecord> heads = {};  ///< of a network that ends in Heads; the losses above are sums then
 
     /// That of a head. Throws Error where no head is called so.

@@ -31,7 +31,7 @@ struct ProgressState {
 /// Shows the progress of one training.
 ///
 /// Call update after each step (it is cheap: it looks at the clock, and draws at most ten times a second), end_epoch
-/// after each epoch. An update before the first step of an epoch makes images/s and ETA exact. Nothing here allocates
+/// after each epoch. An update before the first step of an epoch makes the rate and ETA exact. Nothing here allocates
 /// memory, but stdio may at its first output.
 class Progress {
 public:
@@ -41,9 +41,13 @@ public:
     static constexpr double seconds_between_draws = 0.1;
     static constexpr double seconds_between_lines = 30;
 
+    /// `counted` is what samples are called.
     STRATA_COLD explicit Progress(ProgressStyle style = ProgressStyle::automatic, FILE* output = stdout,
-                                  Clock clock = steady_seconds)
-        : output_(output), clock_(clock), style_(style == ProgressStyle::automatic ? suitable_style(output) : style) {}
+                                  Clock clock = steady_seconds, char const* counted = "images")
+        : output_(output),
+          clock_(clock),
+          counted_(counted),
+          style_(style == ProgressStyle::automatic ? suitable_style(output) : style) {}
     Progress(Progress const&) = delete;
     Progress& operator=(Progress const&) = delete;
     /// Ends an unfinished bar, so that what comes next (an error message, say) starts on its own line.
@@ -95,7 +99,7 @@ private:
     static constexpr int field_count = 5;
     static constexpr int drop_order[field_count] = {2, 3, 1, 4, 0};
 
-    /// Loss, accuracy, learning rate, images/s and ETA; empty where unknown.
+    /// Loss, accuracy, learning rate, images (or what else samples are) a second and ETA; empty where unknown.
     void write_fields(Line (&fields)[field_count], double now) const;
 
     static void append_duration(Line& line, double seconds);
@@ -113,6 +117,7 @@ private:
 
     FILE* output_;
     Clock clock_;
+    char const* counted_;
     ProgressStyle style_;
     ProgressState state_;
     bool started_ = false;

@@ -59,7 +59,7 @@ STRATA_DEFINE STRATA_COLD void Progress::end_epoch(EpochRecord const& record) {
     }
     if (!is_nan(record.learning_rate)) line.append("  lr %.4g", record.learning_rate);
     if (!is_nan(record.seconds)) line.append("  %.1f s", record.seconds);
-    if (!is_nan(record.images_per_second)) line.append("  %.0f images/s", record.images_per_second);
+    if (!is_nan(record.images_per_second)) line.append("  %.0f %s/s", record.images_per_second, counted_);
     print(line.view());
 }
 
@@ -123,7 +123,7 @@ STRATA_DEFINE STRATA_COLD void Progress::write_fields(Line (&fields)[field_count
     if (!is_nan(state_.loss)) fields[0].append("  loss %.4f", state_.loss);
     if (!is_nan(state_.accuracy)) fields[1].append("  acc %.2f %%", 100 * state_.accuracy);
     if (!is_nan(state_.learning_rate)) fields[2].append("  lr %.4g", state_.learning_rate);
-    if (auto const rate = rate_since(epoch_start_, now); rate > 0) fields[3].append("  %.0f images/s", rate);
+    if (auto const rate = rate_since(epoch_start_, now); rate > 0) fields[3].append("  %.0f %s/s", rate, counted_);
     // The rate of the whole run includes evaluation, which the epochs to come will need too.
     auto const left = state_.epochs * state_.samples - done(state_);
     if (auto const rate = rate_since(run_start_, now); rate > 0 && left >= 0)
