@@ -26,13 +26,21 @@ requires requires { typename Entry::AreInputParts; }
 inline constexpr std::ptrdiff_t scalars_of_input<Entry> = Entry::scalars;
 /// Where its ids are.
 template <class Entry>
-inline constexpr std::array<IdPart, 0> id_parts_of{};
+struct IdPartsOf {
+    static constexpr std::array<IdPart, 0> value{};
+};
 template <class Entry>
 requires are_ids<Entry>
-inline constexpr std::array id_parts_of<Entry>{IdPart{0, Entry::size, Entry::vocabulary, {}}};
+struct IdPartsOf<Entry> {
+    static constexpr std::array<IdPart, 1> value{IdPart{0, Entry::size, Entry::vocabulary, {}}};
+};
 template <class Entry>
 requires requires { typename Entry::AreInputParts; }
-inline constexpr auto id_parts_of<Entry> = Entry::id_parts;
+struct IdPartsOf<Entry> {
+    static constexpr auto value = Entry::id_parts;
+};
+template <class Entry>
+inline constexpr auto id_parts_of = IdPartsOf<Entry>::value;
 
 /// Columns of the longest sequence that a network takes; 0: its samples are no sequences.
 template <class In>
