@@ -106,7 +106,7 @@ struct AnyOptimizer {};
 ///                                           (of a matrix optimizer that clips, gradient() itself stays: clip.hpp)
 ///   statistics_fault(model)                 the running statistic that would not be finite
 ///   update_statistics(model)                the running statistics alone
-///   evaluate(model, batch, predictions, outputs)
+///   evaluate(model, batch, predictions, outputs)    outputs are Precision::compute, as concept Backend asks
 ///   first_non_finite(model, batch, key)     for messages; without key in evaluation mode
 ///   load(model, state), store(model, state) to the device and back; nothing on the CPU
 ///   check_batch(size)                       throws Error where a batch of that size cannot be trained
@@ -117,6 +117,7 @@ concept Executor = requires(E& executor, E const& seen, typename E::ModelType& m
                             std::span<typename E::Scalar> state, OptimizerStep const& step) {
     { executor.gradients(read, batch, key) } -> std::same_as<StepResult>;
     { seen.gradient()[0] } -> std::convertible_to<double>;
+    executor.gradient()[0] = seen.gradient()[0];
     { executor.update(model, optimizer, state, step) } -> std::same_as<UpdateFault>;
     { executor.statistics_fault(read) } -> std::same_as<UpdateFault>;
     executor.update_statistics(model);
@@ -159,7 +160,12 @@ concept TakesParts = requires(E const& executor) {
 template <class B, class Net, class Precision, class Loss, class Optimizer>
 concept Backend = std::same_as<typename B::policy, BackendPolicy> &&
                   Executor<typename B::template Executor<Net, Precision, Loss>, Optimizer> &&
-                  std::constructible_from<typename B::template Executor<Net, Precision, Loss>, B, Loss>;
+                  std::constructible_from<typename B::template Executor<Net, Precision, Loss>, B, Loss> &&
+                  requires(typename B::template Executor<Net, Precision, Loss>& executor,
+                           typename B::template Executor<Net, Precision, Loss>::ModelType const& model,
+                           Batch const& batch, std::int32_t* predictions, typename Precision::compute* outputs) {
+                      { executor.evaluate(model, batch, predictions, outputs) } -> std::same_as<StepResult>;
+                  };
 
 namespace detail {
 inline constexpr char const* sequences_wanted =

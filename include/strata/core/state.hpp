@@ -80,7 +80,7 @@ struct KeptColumn {
     }
 };
 template <class Column>
-struct EarlierColumn {
+struct ContinuedColumn {
     Column x;
 
     template <class P>
@@ -105,7 +105,7 @@ struct ContinuedInput : Of {
     STRATA_HD STRATA_INLINE auto column(int index) const {
         using Column = detail::KeptColumn<X, State, typename Of::L, T const>;
         std::ptrdiff_t const stride = this->x.stride;
-        return detail::EarlierColumn<Column>{
+        return detail::ContinuedColumn<Column>{
             index < before ? Column{kept + static_cast<std::ptrdiff_t>(index) * State::count, 1}
                            : Column{this->x.data + (index - this->position) + State::first * stride, this->x.stride}};
     }

@@ -21,7 +21,8 @@ struct KeptSequences {
     [[nodiscard]] int before(int sequence) const { return lengths[slots[sequence]]; }
 };
 
-/// The sequences of a tile, in networks whose samples are sequences: whole ones, side by side.
+/// The sequences of a tile, in networks whose samples are sequences: whole ones side by side, or the new tokens of some
+/// that are continued.
 struct TileSequences {
     std::int32_t const* starts = nullptr;  ///< [count + 1]: where each begins among the batch's columns
     int first = 0, count = 0;              ///< of the batch's sequences

@@ -114,7 +114,7 @@ concept RunsSequences = requires(Workspace& workspace, Model<Net, Precision> con
     workspace.run(model, batch);
 };
 
-/// Some slots of a state.
+/// Some slots of a state, in a call: a list of them, state[{0, 2}], is gone behind it.
 template <class Net, class Precision>
 struct ChosenSlots {
     SequenceSlots& all;
@@ -123,7 +123,7 @@ struct ChosenSlots {
 
     template <class Workspace>
     requires RunsSequences<Net, Precision, Workspace>
-    auto continued(Model<Net, Precision> const&, Workspace& workspace) const {
+    auto continued(Model<Net, Precision> const&, Workspace& workspace) && {
         return ContinuedWorkspace<Net, Precision, Workspace>{all, slots ? slots : &slot, count, workspace};
     }
 };
@@ -182,7 +182,7 @@ public:
         length = tokens;
     }
 
-    /// Some slots, for append.
+    /// Some slots, chosen in the call of append itself.
     auto operator[](int slot) { return detail::ChosenSlots<Net, Precision>{all_, nullptr, 1, slot}; }
     auto operator[](std::initializer_list<int> slots) { return (*this)[std::span<int const>(slots)]; }
     auto operator[](std::span<int const> slots) {

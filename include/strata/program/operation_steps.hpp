@@ -4,7 +4,7 @@
 //   forward<O>(step), input_gradient<O>(step), parameter_gradient<O>(step)
 //   pass<O, P>(step)              one pass of a sample or sequence
 //   gather<O, P>(step)            one over the batch, step.reduction, in training
-//   keep_tokens<O>(step)          what an operation with a state keeps of a tile's tokens, in inference
+//   keep_tokens<O>(step)          what an operation with a state keeps of a tile's tokens, in inference; where sequences run
 //   kernel_makes_passes<O, Forward>()  constant: the kernel that makes y, or dx, makes the passes before it, too
 //   applies_relu<O>()             constant: the kernel that makes y can apply the ReLU behind it
 #pragma once

@@ -7,6 +7,7 @@
 
 #include "../backend/cpu/run/workspace.hpp"
 #include "../network/sequence_state.hpp"
+#include "body_audit.hpp"
 
 namespace strata::inline STRATA_ABI {
 
@@ -20,6 +21,7 @@ STRATA_COLD void check_continuation(Model<Net, Precision> const& model, std::uin
     constexpr int length = (std::min)(40, Net::longest_sequence), most = width_of<widest_lane<T>> + 1;
     constexpr auto inputs = static_cast<std::size_t>(Net::InputShape::size),
                    outputs = static_cast<std::size_t>(Net::OutputShape::size);
+    audit_bodies(Model<Net, Float64>());  // what is not kept would be read outside of what is
     Random random(seed, Purpose::user);
     using Token = std::conditional_t<Net::has_ids, std::int32_t, T>;
     static_assert(Net::id_parts.size() <= 1, "check_continuation: tokens of one vocabulary, without numbers");

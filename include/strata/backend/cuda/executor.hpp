@@ -32,6 +32,8 @@ template <class Net, class Precision, class Loss, class Device>
 class CudaExecutor {
     static_assert(!Net::has_sequences && !Net::has_ids, "Cuda: networks of sequences or Ids run on the CPU: Cpu{}");
     static_assert(!detail::is_head_losses<Loss>, "Cuda: networks that end in Heads are trained on the CPU: Cpu{}");
+    static_assert(detail::UniformPrecision<Precision>,
+                  "Cuda: mixed precision runs on the CPU, the GPU has Float32 and Float64");
     using Storage = typename Precision::storage;
     using Gradient = typename Precision::accumulation;
     using Program = detail::DeviceProgram<Net, Precision, Device>;

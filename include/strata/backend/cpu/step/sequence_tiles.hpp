@@ -28,7 +28,7 @@ struct TileSizes {
     [[nodiscard]] constexpr int next(int size) const { return sequences ? next_tile_columns(size) : twice(size); }
 };
 
-/// Tiles of whole sequences, in their order: each as many as have room.
+/// Tiles of a batch's sequences, none of them cut, in their order: each as many as have room.
 class SequenceTiles {
 public:
     /// Tiles are of `usual` columns at most, or of as many as the longest sequence has.

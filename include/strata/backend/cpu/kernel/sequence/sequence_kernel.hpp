@@ -79,7 +79,7 @@ struct SequencePass {
     }
 };
 
-/// Appends what an operation keeps of a tile's tokens to what is kept of their sequences. Nothing is where the tile has
+/// Appends what an operation keeps of a tile's tokens to what is kept of their sequences; does nothing where the tile has
 /// whole ones.
 template <class Op, class Precision>
 struct KeepTokens {
