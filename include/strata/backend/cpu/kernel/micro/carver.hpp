@@ -32,8 +32,9 @@ public:
     [[nodiscard]] constexpr int numbers() const {
         constexpr std::ptrdiff_t size = sizeof(T);
         std::ptrdiff_t const count = (bytes_ + size - 1) / size;
-        if (count > std::numeric_limits<int>::max())
-            throw Error("a kernel's scratch memory on a tile has more than 2^31 - 1 numbers: fewer samples, tile_samples");
+        if (count > (std::numeric_limits<int>::max)())
+            throw Error(
+                "a kernel's scratch memory on a tile has more than 2^31 - 1 numbers: fewer samples, tile_samples");
         return static_cast<int>(count);
     }
 
