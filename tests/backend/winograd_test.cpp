@@ -214,4 +214,8 @@ TEST_CASE("scratch memory is counted as it is handed out") {
     CHECK(static_cast<void*>(parts.pointers) == scratch.data() + 16);
     CHECK(static_cast<void*>(parts.rest) == scratch.data() + 48);
     CHECK(memory.numbers<float>() == count);
+    Carver counting;  // what no int counts is an error, and no small number
+    counting.take<float>(std::ptrdiff_t{1} << 30);
+    CHECK(counting.numbers<float>() == 1 << 30);
+    CHECK_THROWS_AS(static_cast<void>(counting.numbers<std::int16_t>()), Error);
 }

@@ -113,7 +113,7 @@ STRATA_ONE_COPY void depthwise_narrow(Correlation const& g, DepthwisePlanes<T> c
                                       bool add, int channel, int end_channel, int begin, int end) {
     NarrowBand<T> const band(memory, g, S);
     T* const packed = band.packed;
-    int const length = g.out_width * S, left = g.pad_left * S, held = (std::min)(band.pitch - left, g.in_width * S);
+    int const length = g.out_width * S, left = g.pad_left * S, held = g.in_width * S;
     std::ptrdiff_t const in_row = static_cast<std::ptrdiff_t>(g.in_width) * S, pitch = band.pitch;
     for (int first = begin, count = 0; first < end; first += count) {
         count = (std::min)(band.rows, end - first);

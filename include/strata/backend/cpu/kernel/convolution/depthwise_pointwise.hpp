@@ -32,7 +32,7 @@ struct ChannelBand {
         rows = std::clamp(static_cast<int>(second_level_cache / 4 / (row * g.out_width)), 1, g.out_height);
         // Not a power of two, or the channels would share a few cache lines.
         pitch = ((rows * g.out_width * S + line - 1) / line | 1) * line;
-        numbers = memory.take<T>(channels * pitch + pointwise_columns<widest_lane<T>>);
+        numbers = memory.take<T>(channels * pitch);
     }
 };
 

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 
-#include "../../../../core/config.hpp"
+#include "../../../../core/error.hpp"
 
 namespace strata::inline STRATA_ABI::detail {
 
@@ -25,11 +26,16 @@ public:
         if (first_ == nullptr) return nullptr;
         return reinterpret_cast<T*>(first_ + from);
     }
-    /// How many numbers of type T all parts together need.
+    /// How many numbers of type T all parts together need; where programs ask, while they are compiled, too many are an
+    /// error of the compiler that shows this line.
     template <class T>
     [[nodiscard]] constexpr int numbers() const {
         constexpr std::ptrdiff_t size = sizeof(T);
-        return static_cast<int>((bytes_ + size - 1) / size);
+        std::ptrdiff_t const count = (bytes_ + size - 1) / size;
+        if (count > (std::numeric_limits<int>::max)())
+            throw Error(
+                "a kernel's scratch memory on a tile has more than 2^31 - 1 numbers: fewer samples, tile_samples");
+        return static_cast<int>(count);
     }
 
 private:

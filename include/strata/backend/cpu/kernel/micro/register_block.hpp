@@ -171,15 +171,16 @@ STRATA_INLINE void spill(Sum const (&sum)[R][V], T* values) {
     }
 }
 
-/// Writes `count` numbers or adds them, four at a time: a call's cost is more than a short row's.
+/// Writes `count` numbers or adds them, up to four at a time: a call's cost is more than a short row's.
 template <class T>
 STRATA_INLINE void put_numbers(T const* from, int count, T* to, bool add) {
-    using Four = Lane<T, 4>;
+    constexpr int N = vector_bytes >= 4 * static_cast<int>(sizeof(T)) ? 4 : 2;  // not more than a register holds
+    using Few = Lane<T, N>;
     int k = 0;
-    for (; k + 4 <= count; k += 4) {
+    for (; k + N <= count; k += N) {
         STRATA_SCALAR;  // nor does GCC make a call of memcpy of it
-        Four const value = load_lane<Four>(from + k);
-        store_lane(to + k, add ? load_lane<Four>(to + k) + value : value);
+        Few const value = load_lane<Few>(from + k);
+        store_lane(to + k, add ? load_lane<Few>(to + k) + value : value);
     }
     for (; k < count; ++k) {
         STRATA_SCALAR;

@@ -1,4 +1,4 @@
-// Windows over one channel's plane, as pooling and strided depthwise convolution have them.
+// Windows over one channel's plane or a few, as pooling and depthwise convolution of small tiles have them.
 //
 // A band of rows is packed with what stands for the padding around it, and rows and columns of equal remainder by the
 // stride side by side. Then a tap is one shift for all outputs of the band, whose rows follow each other: one run of

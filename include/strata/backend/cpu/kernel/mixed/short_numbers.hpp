@@ -64,9 +64,8 @@ STRATA_INLINE void round_results(float* results, Short* to, int count, bool all,
 }
 
 /// Rows 2k and 2k + 1 of `length` numbers as row k of pairs; the last one may be alone, with zeros.
-template <class From>
+template <class From, class L = widest_lane<float>>
 STRATA_ONE_COPY void pair_rows(From const* from, float* to, int rows, int length) {
-    using L = widest_lane<float>;
     constexpr int N = width_of<L>, piece = 256;
     for (int row = 0; row < rows; row += 2, from += 2 * length, to += length)
         for (int at = 0, count = 0; at < length; at += count) {

@@ -188,7 +188,7 @@ struct WinogradRowPass : CorrelationPass<G, Precision, Forward> {
     static constexpr bool applies_relu = Forward;
     static constexpr Items items = Direct::items;
     static bool takes(KernelData<Precision> const& a) {
-        return a.invariant ? choice.invariant : choice.takes(a.stride, a.cached);
+        return Forward && a.invariant ? choice.invariant : choice.takes(a.stride, a.cached);
     }
     static constexpr int scratch(int S) {
         int const direct = choice.all(S) ? 0 : Direct::scratch(S);
