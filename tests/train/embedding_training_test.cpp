@@ -107,6 +107,15 @@ TEST_CASE("ids beside numbers, from arrays of several types, and several outputs
     static_assert(std::is_same_v<decltype(x), std::vector<double> const>);
     static_assert(Rating::input_scalars == 10);  // 2, 1, and 6 that begin where an int32 may
     CHECK(x[5] == users[1]);
+    // Numbers that came as integers are numbers all the same, and bytes of them fractions.
+    auto const whole = input_values<Rating>(named<"items">(items), named<"user">(users),
+                                            named<"meta">(std::vector<std::int32_t>(n, 3)));
+    static_assert(std::is_same_v<decltype(whole), std::vector<double> const>);
+    auto const bytes = input_values<Rating>(named<"items">(items), named<"user">(users),
+                                            named<"meta">(std::vector<std::uint8_t>(n, 51)));
+    CHECK(whole[5] == users[1]);
+    CHECK(whole[6] == 3);
+    CHECK(bytes[6] == 0.2);
     auto const data = from_memory(x, {Rating::InputShape::size}, labels, 3).with_targets(ratings, 1);
     Losses const losses{On<"class">(CrossEntropy{}), On<"rating">(MSE{})};
     auto alone = trainer_of<Rating>(losses, Cpu{.threads = 1}), others = trainer_of<Rating>(losses, Cpu{.threads = 2});
@@ -145,6 +154,10 @@ TEST_CASE("what is said of ids that are none") {
     CHECK_THROWS_WITH(trainer.train_step(ids, labels),
                       "train_step: id 5 at place 1 of sample 1 of the batch, expected 0 to 4, as the network's Ids<5, "
                       "...> say");
+    ids[3] = 12'345'678;
+    CHECK_THROWS_WITH(trainer.train_step(ids, labels),
+                      "train_step: id 12345678 at place 1 of sample 1 of the batch, expected 0 to 4, as the network's "
+                      "Ids<5, ...> say");
     ids[3] = -1;
     CHECK_THROWS_WITH(trainer.fit(from_memory(ids, {2}, labels, 3), quiet(1, 2)),
                       "fit: id -1 at place 1 of sample 1 of the dataset, expected 0 to 4, as the network's Ids<5, ...> "

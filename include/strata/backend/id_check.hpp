@@ -64,7 +64,11 @@ STRATA_COLD inline WrongId wrong_id(void const* inputs, DataType type, std::size
 
 /// Throws Error that says which id is wrong; `place` is its sample or token.
 [[noreturn]] STRATA_COLD inline void refuse_id(WrongId const& wrong, std::string const& place, char const* who) {
-    fail(who, ": id ", wrong.value, wrong.part.count > 1 ? concatenate(" at place ", wrong.element) : std::string(),
+    // In full where it is a whole number: "1e+07" is none that anybody finds.
+    bool const whole = wrong.value > -1e15 && wrong.value < 1e15 &&
+                       static_cast<double>(static_cast<std::int64_t>(wrong.value)) == wrong.value;
+    std::string const id = whole ? concatenate(static_cast<std::int64_t>(wrong.value)) : concatenate(wrong.value);
+    fail(who, ": id ", id, wrong.part.count > 1 ? concatenate(" at place ", wrong.element) : std::string(),
          wrong.part.name.empty() ? std::string() : concatenate(" of input ", wrong.part.name), " of ", place,
          ", expected 0 to ", wrong.part.vocabulary - 1, ", as the network's Ids<", wrong.part.vocabulary,
          wrong.part.count > 1 ? ", ...>" : ">", " say");

@@ -55,22 +55,29 @@ STRATA_COLD void place_input(std::string_view name, A const& array, std::size_t 
 template <class T>
 inline constexpr bool is_named_array = requires { typename T::IsNamedArray; };
 
-/// Bytes where all are, int32 where all are integers, doubles where some are, or some are int32, which floats do not know
-/// apart.
-template <class... Elements>
+/// Bytes where all are, int32 where all are integers and not `Beside`, ids beside numbers; doubles where some are, or some
+/// are int32, which floats do not know apart.
+template <bool Beside, class... Elements>
 using joined_element = std::conditional_t<
     (std::is_same_v<Elements, std::uint8_t> && ...), std::uint8_t,
     std::conditional_t<
-        (std::is_integral_v<Elements> && ...), std::int32_t,
+        (std::is_integral_v<Elements> && ...), std::conditional_t<Beside, double, std::int32_t>,
         std::conditional_t<((std::is_same_v<Elements, double> || std::is_same_v<Elements, std::int32_t>) || ...),
                            double, float>>>;
-template <bool HaveNames, class... Given>
+/// Whether some of a network's inputs are ids and others numbers.
+template <class Net>
+constexpr bool has_ids_beside_numbers() {
+    int ids = 0;
+    for (IdPart const& part : Net::id_parts) ids += part.count;
+    return ids > 0 && ids < Net::InputShape::size;
+}
+template <bool HaveNames, class Net, class... Given>
 struct JoinedElement {
     using type = float;
 };
-template <class... Given>
-struct JoinedElement<true, Given...> {
-    using type = joined_element<typename Given::Access::Element...>;
+template <class Net, class... Given>
+struct JoinedElement<true, Net, Given...> {
+    using type = joined_element<has_ids_beside_numbers<Net>(), typename Given::Access::Element...>;
 };
 }  // namespace detail
 
@@ -85,7 +92,7 @@ template <class Net, class... Given>
     static_assert(several, "input_values: the network does not begin with Inputs");
     constexpr bool have_names = (detail::is_named_array<Given> && ...);
     static_assert(have_names, "input_values: say which input each array is for: named<\"image\">(array)");
-    using T = typename detail::JoinedElement<have_names, Given...>::type;
+    using T = typename detail::JoinedElement<have_names, Net, Given...>::type;
     std::vector<T> values;
     if constexpr (several && have_names) {
         using Parts = detail::input_parts<Net>;
