@@ -21,13 +21,12 @@ namespace strata::inline STRATA_ABI {
 namespace detail {
 /// A batch of samples that lie one behind the other, bytes divided by 255. `columns` as in ArrayAccess.
 STRATA_COLD inline Batch batch_of_values(DataType type, void const* values, std::size_t count, std::size_t columns,
-                                         int sample) {
+                                         int sample, char const* who = "model(samples, workspace)") {
     static constexpr double byte_scale = 1 / 255.0, byte_shift = 0;
     auto const size = static_cast<std::size_t>(sample);
-    check_columns(columns, size, "model(samples, workspace)");
+    check_columns(columns, size, who);
     if (count == 0 || count % size != 0)
-        fail("model(samples, workspace): got ", count, " values, expected a positive multiple of ", size,
-             ", the size of one sample");
+        fail(who, ": got ", count, " values, expected a positive multiple of ", size, ", the size of one sample");
     Batch batch;
     batch.size = static_cast<int>(count / size);
     batch.shape = {1, 1, sample};
@@ -151,8 +150,10 @@ public:
         } else if constexpr (array) {
             detail::ArrayElements<typename detail::access_of<Samples>::Element> const read(samples);
             auto const type = data_type_of<typename detail::access_of<Samples>::Element>;
+            char const* who = "model(samples, workspace)";
+            if constexpr (requires { Workspace::called; }) who = Workspace::called;
             return workspace.run(
-                *this, detail::batch_of_values(type, read.data, read.size, read.columns, Net::InputShape::size));
+                *this, detail::batch_of_values(type, read.data, read.size, read.columns, Net::InputShape::size, who));
         }
     }
 

@@ -101,17 +101,18 @@ struct ContinuedWorkspace {
     int const* slots;
     int count;
     Workspace& workspace;
+    static constexpr char const* called = "append";  ///< what errors begin with
 
     auto run(Model<Net, Precision> const& model, Batch const& tokens) {
         Batch const placed = all.place(tokens, slots, count);
-        auto const answers = workspace.run(model, placed);
+        auto const answers = workspace.run(model, placed, called);
         all.advance(placed);
         return answers;
     }
 };
 template <class Net, class Precision, class Workspace>
 concept RunsSequences = requires(Workspace& workspace, Model<Net, Precision> const& model, Batch const& batch) {
-    workspace.run(model, batch);
+    workspace.run(model, batch, "");
 };
 
 /// Some slots of a state, in a call: a list of them, state[{0, 2}], is gone behind it.

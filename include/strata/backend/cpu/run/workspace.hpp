@@ -34,22 +34,22 @@ public:
         return run(model, detail::batch_of_values(data_type_of<Value>, samples.data(), samples.size(), 0,
                                                   Net::InputShape::size));
     }
-    /// A batch of a loader or of one's own, images as uint8 included.
-    std::span<Value const> run(ModelType const& model, Batch const& batch) {
+    /// A batch of a loader or of one's own, images as uint8 included. `who` is what errors begin with.
+    std::span<Value const> run(ModelType const& model, Batch const& batch,
+                               char const* who = "model(batch, workspace)") {
         if (batch.size < 1 || batch.shape.size() != static_cast<std::size_t>(Net::InputShape::size))
-            fail("model(batch, workspace): got a batch of ", batch.size, " samples of ", batch.shape.size(),
+            fail(who, ": got a batch of ", batch.size, " samples of ", batch.shape.size(),
                  " values, expected at least 1 of ", Net::InputShape::size);
-        check_batch_memory(batch, "model(batch, workspace)");
+        check_batch_memory(batch, who);
         if constexpr (Net::has_sequences) {
-            if (!batch.starts) fail("model(batch, workspace): ", detail::sequences_wanted);
+            if (!batch.starts) fail(who, ": ", detail::sequences_wanted);
             if (batch.starts[0] != 0)
-                fail("model(batch, workspace): the batch's first sequence begins at token ", batch.starts[0],
-                     ", expected 0");
+                fail(who, ": the batch's first sequence begins at token ", batch.starts[0], ", expected 0");
         } else if (batch.starts) {
-            fail("model(batch, workspace): ", detail::no_sequences_wanted);
+            fail(who, ": ", detail::no_sequences_wanted);
         }
-        detail::check_id_type(batch.type, Net::id_parts, batch.shape.size(), "model(batch, workspace)");
-        if constexpr (Net::has_ids) check_ids(batch);
+        detail::check_id_type(batch.type, Net::id_parts, batch.shape.size(), who);
+        if constexpr (Net::has_ids) check_ids(batch, who);
         auto const wanted = detail::answers_in<Net>(batch) * static_cast<std::size_t>(outputs);
         if (outputs_.size() < wanted) outputs_ = AlignedVector<Value>(wanted);
         if constexpr (Net::has_sequences) {
@@ -66,8 +66,7 @@ public:
     [[nodiscard]] std::size_t memory_bytes() const { return executor_.memory_bytes(); }
 
 private:
-    STRATA_COLD static void check_ids(Batch const& batch) {
-        char const* const who = "model(batch, workspace)";
+    STRATA_COLD static void check_ids(Batch const& batch, char const* who) {
         if constexpr (Net::has_sequences)
             for (int i = 0; i < batch.size; ++i)
                 if (batch.starts[i + 1] <= batch.starts[i]) fail(who, ": sequence ", i, " of the batch has no tokens");

@@ -173,24 +173,25 @@ STRATA_ONE_COPY void winograd_row_outputs(T const* from, WinogradRowOutput<T> co
             column = column + bias;
             if (d.relu) column = ReLU::forward(column);
         }
-        if constexpr (Narrow) columns_together<1>(S, out);
-        if (!Narrow || contiguous) {
-            int const step = Narrow ? N : S, vectors = Narrow ? outputs : (std::min)(outputs, d.columns);
-            T* to = y;
-            STRATA_UNROLL
-            for (int j = 0; j < outputs; ++j, to += step) {
-                if (j == vectors) break;
-                store_lane(to, d.add ? load_lane<L>(to) + out[j] : out[j]);
-            }
-            continue;
-        }
-        T numbers[outputs * N];
-        STRATA_UNROLL
-        for (int j = 0; j < outputs; ++j) store_lane(numbers + j * N, out[j]);
         T* to = y;
-        for (int n = 0, t = first; n < count; ++n, to += outputs * S) {
-            put_numbers(numbers + n * outputs * S, (std::min)(outputs, d.columns - outputs * t) * S, to, d.add);
-            if (++t == tiles) t = 0, to += d.row - outputs * tiles * S;
+        if constexpr (Narrow) {
+            columns_together<1>(S, out);
+            if (!contiguous) {
+                T numbers[outputs * N];
+                STRATA_UNROLL
+                for (int j = 0; j < outputs; ++j) store_lane(numbers + j * N, out[j]);
+                for (int n = 0, t = first; n < count; ++n, to += outputs * S) {
+                    put_numbers(numbers + n * outputs * S, (std::min)(outputs, d.columns - outputs * t) * S, to, d.add);
+                    if (++t == tiles) t = 0, to += d.row - outputs * tiles * S;
+                }
+                continue;
+            }
+        }
+        int const step = Narrow ? N : S, vectors = Narrow ? outputs : (std::min)(outputs, d.columns);
+        STRATA_UNROLL
+        for (int j = 0; j < outputs; ++j, to += step) {
+            if (j == vectors) break;
+            store_lane(to, d.add ? load_lane<L>(to) + out[j] : out[j]);
         }
     }
 }
