@@ -334,7 +334,7 @@ TEST_CASE("a model is known by itself, not by its place") {
         CHECK(difference(got, expected) <= rounding);
     };
     std::optional<Model<Seam, Float64>> place;
-    for (std::uint64_t const seed : {1, 2, 3}) check(place.emplace(seed));
+    for (unsigned const seed : {1u, 2u, 3u}) check(place.emplace(seed));
     *place = Model<Seam, Float64>(4);
     check(*place);
 
