@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../layer/layer_run.hpp"
+#include "../tested_types.hpp"
 #include "strata/precision/mixed.hpp"
 
 namespace strata::inline STRATA_ABI {
@@ -85,7 +86,7 @@ void compare_mixed() {
     };
     [&]<int... S>(std::integer_sequence<int, S...>) {
         (compare(false, kernels_of<Op, Mixed<bfloat16>, S>()), ...);
-    }(std::integer_sequence<int, 1, 2, 4, 8, 16, 32>{});
+    }(MixedTiles{});
     if constexpr (requires { detail::PairForward<Op>::items; })
         [&]<int... S>(std::integer_sequence<int, S...>) {
             (compare(
