@@ -7,5 +7,5 @@ using Net = Network<Input<3>, Linear<2>>;
 int main() {
     Model<Net> const model;
     Workspace<Net> workspace;
-    model(std::vector<int>(3), workspace);
+    model(std::vector<long>(3), workspace);
 }
