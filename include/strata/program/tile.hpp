@@ -1,7 +1,7 @@
 // Which samples a step works on.
 #pragma once
 
-#include "../core/random.hpp"
+#include "../core/body_input.hpp"
 #include "../core/tile_sequences.hpp"
 
 namespace strata::inline STRATA_ABI {
