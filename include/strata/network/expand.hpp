@@ -74,6 +74,12 @@ struct ToldByCheck {
     template <class Where>
     using At = typename Layer::template Check<Where, Got...>;
 };
+/// What one of the structs below says of a layer or an operation that got this.
+template <template <class Of, class Where, class... Got> class Sentence, class Of, class... Got>
+struct Told {
+    template <class Where>
+    using At = Sentence<Of, Where, Got...>;
+};
 /// Parts of composites, where a layer is expected.
 template <class Layer>
 inline constexpr bool is_part = false;
@@ -99,8 +105,7 @@ struct NotALayer {
     struct Message {
         static_assert(!is_part<Layer>,
                       "this is not a layer: Input, Ids, Inputs, Sequence<Input<...>> and RequiresGrad<Input<...>> "
-                      "stand first in a "
-                      "Network, Main, Shortcut and After in a Residual");
+                      "stand first in a Network, Main, Shortcut and After in a Residual");
         static_assert(!MisspellsBackward<Layer>,
                       "an activation's gradient is backward(x, y, dy), over lanes: here it is misspelt, takes other "
                       "arguments, or is missing where `keep` says what it reads");
@@ -108,11 +113,6 @@ struct NotALayer {
                       "this is not a layer: give it forward(x) and, if need be, backward(x, y, dy), templates over "
                       "lanes, and no members, or a template On<InputShape>");
     };
-};
-template <class Layer, class X>
-struct ToldOfNoLayer {
-    template <class Where>
-    using At = NotALayer<Layer, Where, got<X>>;
 };
 /// Whether an operation that says IsElementwise, IsView or IsTrainingOnly has the shapes for it.
 template <class Op>
@@ -157,11 +157,6 @@ struct NotAnOperation {
                       "at the whole sequence");
     };
 };
-template <class Op, class X>
-struct ToldOfNoOperation {
-    template <class Where>
-    using At = NotAnOperation<Op, Where, got<X>>;
-};
 /// What is said of a layer that would read all of a network's Inputs.
 template <class Layer, class Where, class Got>
 struct ReadsAllInputs {
@@ -169,11 +164,6 @@ struct ReadsAllInputs {
         static_assert(sizeof(Layer) == 0,
                       "a network with Inputs: what reads them, each branch or the first layer, begins with From<name>");
     };
-};
-template <class Layer, class X>
-struct ToldOfInputs {
-    template <class Where>
-    using At = ReadsAllInputs<Layer, Where, got<X>>;
 };
 /// What is said of a layer that would read ids as numbers.
 template <class Layer, class Where, class Got>
@@ -184,11 +174,6 @@ struct ReadsIds {
             "what comes in here are Ids, which are no numbers: put Embedding<width> first, or let the layer say "
             "`using TakesIds = void`");
     };
-};
-template <class Layer, class X>
-struct ToldOfIds {
-    template <class Where>
-    using At = ReadsIds<Layer, Where, got<X>>;
 };
 template <class Layer, class X>
 inline constexpr bool reads_ids = are_ids<X> && !requires { typename Layer::TakesIds; };
@@ -281,10 +266,10 @@ struct Range<Layers, From, 0, X> : NoFragment<X> {};
 // What came in, which of several inputs is no value.
 template <class Layers, int From, class X>
 requires requires { typename X::AreInputParts; }
-struct Range<Layers, From, 0, X> : NoFragment<Poison, Misused<ToldOfInputs<Identity, X>, 0>> {};
+struct Range<Layers, From, 0, X> : NoFragment<Poison, Misused<Told<ReadsAllInputs, Identity, got<X>>, 0>> {};
 template <class Layers, int From, class X>
 requires are_ids<X>
-struct Range<Layers, From, 0, X> : NoFragment<Poison, Misused<ToldOfIds<Identity, X>, 0>> {};
+struct Range<Layers, From, 0, X> : NoFragment<Poison, Misused<Told<ReadsIds, Identity, got<X>>, 0>> {};
 
 template <class Layers, int N, class X, class Half = Repeated<Layers, N / 2, X>>
 using RepeatedHalves = Then<Half, typename behind<Half>::template RepeatedOf<Layers, N - N / 2>>;
@@ -318,9 +303,9 @@ using MisusedFragment = NoFragment<Poison, Misused<Why, 0>>;
 template <class Layer, class X>
 consteval auto bind() {
     if constexpr (requires { typename X::AreInputParts; }) {
-        return MisusedFragment<ToldOfInputs<Layer, X>>{};
+        return MisusedFragment<Told<ReadsAllInputs, Layer, got<X>>>{};
     } else if constexpr (reads_ids<Layer, X> && !is_part<Layer>) {
-        return MisusedFragment<ToldOfIds<Layer, X>>{};
+        return MisusedFragment<Told<ReadsIds, Layer, got<X>>>{};
     } else if constexpr (requires { typename Layer::template Check<layer<>, got<X>>; }) {
         if constexpr (Layer::template Check<layer<>, got<X>>::ok)
             return OperationFragment<typename Layer::template On<X>>{};
@@ -331,11 +316,11 @@ consteval auto bind() {
         if constexpr (NotAnOperation<Op, layer<>, got<X>>::ok)
             return OperationFragment<Op>{};
         else
-            return MisusedFragment<ToldOfNoOperation<Op, X>>{};
+            return MisusedFragment<Told<NotAnOperation, Op, got<X>>>{};
     } else if constexpr (Activation<Layer>) {
         return OperationFragment<ElementwiseOperation<Layer, X>>{};
     } else {
-        return MisusedFragment<ToldOfNoLayer<Layer, X>>{};
+        return MisusedFragment<Told<NotALayer, Layer, got<X>>>{};
     }
 }
 template <class Layer, class X>

@@ -44,11 +44,6 @@ struct FromCheck {
         static_assert(ok || !first, "From: the network has no input of this name");
     };
 };
-template <class Layer, class X>
-struct ToldOfFrom {
-    template <class Where>
-    using At = FromCheck<Layer, Where, got<X>>;
-};
 
 /// It takes no index: what follows is called as in a module that is called with one of the inputs.
 template <class Op, class Layer>
@@ -64,7 +59,7 @@ consteval auto take_input() {
     if constexpr (FromCheck<Layer, layer<>, got<X>>::ok)
         return FromFragment<InputPart<X, FromCheck<Layer, layer<>, got<X>>::input>, Layer>{};
     else
-        return MisusedFragment<ToldOfFrom<Layer, X>>{};
+        return MisusedFragment<Told<FromCheck, Layer, got<X>>>{};
 }
 template <class Layer, class X>
 requires requires { typename Layer::TakesInput; }

@@ -56,11 +56,6 @@ struct NotAJoin {
                       "with `using Inputs = ShapeList<X0, X1, ...>`");
     };
 };
-template <class Layer, class... Got>
-struct ToldOfNoJoin {
-    template <class Where>
-    using At = NotAJoin<Layer, Where, Got...>;
-};
 
 /// Whether a layer's On<X...> is an operation with these inputs.
 template <class Layer, class... X>
@@ -86,13 +81,13 @@ consteval auto join_branches(std::integer_sequence<int, K...>) {
     if constexpr (!std::is_same_v<typename Branches::Misuse, NoMisuse>)
         return NoFragment<Poison, typename Branches::Misuse::Inside>{};
     else if constexpr ((are_ids<typename Fragment<Parts, X>::Output> || ...))
-        return MisusedFragment<ToldOfIds<Layer, X>>{};
+        return MisusedFragment<Told<ReadsIds, Layer, got<X>>>{};
     else if constexpr (sizeof...(Parts) == 0 || sizeof...(Parts) > ValueList::most)
-        return MisusedFragment<ToldOfNoJoin<Layer, branch<K, typename Fragment<Parts, X>::Output>...>>{};
+        return MisusedFragment<Told<NotAJoin, Layer, branch<K, typename Fragment<Parts, X>::Output>...>>{};
     else if constexpr (is_misused_here<Layer, branch<K, typename Fragment<Parts, X>::Output>...>())
         return MisusedFragment<ToldByCheck<Layer, branch<K, typename Fragment<Parts, X>::Output>...>>{};
     else if constexpr (!joins<Layer, typename Fragment<Parts, X>::Output...>())
-        return MisusedFragment<ToldOfNoJoin<Layer, branch<K, typename Fragment<Parts, X>::Output>...>>{};
+        return MisusedFragment<Told<NotAJoin, Layer, branch<K, typename Fragment<Parts, X>::Output>...>>{};
     else
         return Scoped<
             JoinedBranches<Branches, typename Layer::template On<typename Fragment<Parts, X>::Output...>, Layer>>{};
